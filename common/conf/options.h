@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The options as structs: what the tables in common/conf/options_*.c fill
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/conf/opt.h"
+
+struct secret;
+
+/* Any section: [sssd], [nss], …, [domain/NAME]. */
+struct common_conf {
+	const char *debug_level; /* NULL = LOG_DEFAULT_MASK */
+	bool debug_microseconds;
+	uint32_t timeout_s;      /* ping interval is max(timeout, 20) s */
+};
+extern const struct opt common_opts[];
+
+/* [sssd] */
+struct sssd_conf {
+	char **services, **domains;
+	bool monitor_resolv_conf, disable_netlink, core_dumpable;
+};
+extern const struct opt sssd_opts[];
+
+/* [nss], [pam], …: every responder. */
+struct service_conf {
+	uint32_t responder_idle_timeout_s; /* 0 = never; 1-59 mean 60, done by the reader */
+	uint32_t client_idle_timeout_s;    /* under 10 means 10 */
+	uint32_t fd_limit;
+	uint32_t request_timeout_ms;       /* ours; 0 = the budget of design §3 */
+	bool cache_first;
+};
+extern const struct opt service_opts[];
+
+/* [nss] */
+struct nss_conf {
+	uint32_t entry_negative_timeout_s;
+	uint32_t entry_cache_nowait_percentage;
+	char **filter_users, **filter_groups;
+	bool filter_users_in_groups;
+	const char *pwfield;
+	/* the home directory and shell options are issue 3's */
+};
+extern const struct opt nss_opts[];
+
+enum case_sensitive {
+	CASE_TRUE,
+	CASE_FALSE,
+	CASE_PRESERVING,
+};
+
+/* [domain/NAME], whatever the provider */
+struct domain_conf {
+	int enabled;              /* word: unset, true, false */
+	const char *id_provider;
+	uint32_t min_id, max_id;
+	bool use_fully_qualified_names;
+	int case_sensitive;       /* enum case_sensitive */
+	uint32_t entry_cache_timeout_s, entry_cache_user_timeout_s, entry_cache_group_timeout_s; /* the latter two: 0 = the first */
+	uint32_t offline_timeout_s, offline_timeout_max_s, offline_timeout_random_offset_s;
+	uint32_t dns_resolver_timeout_s;
+	uint32_t cache_max_size_mib; /* ours, 512 */
+	bool ignore_group_members;
+};
+extern const struct opt domain_opts[];
+
+enum ldap_reqcert {
+	LDAP_REQCERT_NEVER,
+	LDAP_REQCERT_ALLOW,
+	LDAP_REQCERT_TRY,
+	LDAP_REQCERT_DEMAND,
+	LDAP_REQCERT_HARD,
+};
+
+enum start_tls {
+	START_TLS_UNSET, /* tried; a server that refuses: the domain says which line to write */
+	START_TLS_TRUE,
+	START_TLS_FALSE, /* obeyed, with a warning */
+};
+
+enum ldap_schema {
+	LDAP_SCHEMA_RFC2307,
+	LDAP_SCHEMA_RFC2307BIS, /* accepted word, not built yet: the domain says so and does not start */
+	LDAP_SCHEMA_IPA,
+	LDAP_SCHEMA_AD,
+};
+
+/* [domain/NAME] with id_provider = ldap */
+struct ldap_conf {
+	char **uri;
+	const char *search_base, *user_search_base, *group_search_base;
+	int schema;
+	const char *bind_dn;
+	struct secret *bind_password;
+	int authtok_type; /* word: password, obfuscated_password */
+	int id_use_start_tls;
+	int tls_reqcert;
+	const char *tls_cacert, *tls_cacertdir, *tls_cert, *tls_key, *tls_cipher_suite;
+	uint32_t network_timeout_s, opt_timeout_s, search_timeout_s;
+	uint32_t connection_expire_timeout_s, connection_expire_offset_s, connection_idle_timeout_s;
+	int deref;
+	bool referrals;
+	/* attribute maps, rfc2307 */
+	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
+		*user_home_directory, *user_shell, *user_principal, *user_fullname;
+	const char *group_object_class, *group_name, *group_gid_number, *group_member;
+};
+extern const struct opt ldap_opts[];

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Daemon - what every main() does: arguments, log, signals, sd_notify, watchdog, the end
+ *
+ *   daemon_start ─▶ (the caller sets itself up) ─▶ daemon_ready ─▶ daemon_run ─▶ exit status
+ *
+ * USR1, USR2 and HUP are harmless from the first instruction on: scripts signal by name.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <talloc.h>
+#include <tevent.h>
+
+#include "common/base/log.h"
+
+/* The hooks may be NULL. They run from the loop, never in signal context. */
+struct daemon_hooks {
+	void (*terminate)(void *data); /* TERM, INT: drain and call daemon_stop(); NULL = daemon_stop(0) */
+	void (*hangup)(void *data);    /* HUP; the log was opened again already */
+	void (*offline)(void *data);   /* USR1 */
+	void (*online)(void *data);    /* USR2 */
+	void (*child)(void *data);     /* CHLD: something may be reaped */
+};
+
+struct daemon_args {
+	const char *name;      /* "sssd_nss"; the log's name unless log_name is set */
+	const char *log_name;  /* may be NULL */
+	const char *debug_level; /* from the command line, may be NULL */
+	const char *logger;      /* --logger: "stderr", "files", "journald"; NULL = journal where there is one */
+};
+
+struct daemon; /* a talloc object */
+
+/* Blocks SIGPIPE, sets _SSS_LOOPS=NO and SYSTEMD_BYPASS_USERDB=1, starts the log, makes the event
+ * context and takes over the signals. */
+int daemon_start(TALLOC_CTX *mem, const struct daemon_args *args, const struct daemon_hooks *hooks,
+                 void *data, struct daemon **ret_daemon);
+
+struct tevent_context *daemon_events(struct daemon *daemon);
+
+/* Tells the service manager READY=1 (sd_notify(3)) once, and begins to serve WatchdogSec=. */
+void daemon_ready(struct daemon *daemon, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* STATUS=, sent only when the text changed. */
+void daemon_status(struct daemon *daemon, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* STOPPING=1: only when there is no way back. */
+void daemon_stopping(struct daemon *daemon);
+
+/* Makes daemon_run() return status. */
+void daemon_stop(struct daemon *daemon, int status);
+
+/* Runs the loop until daemon_stop(). Returns its status. An iteration that took over 50 ms is
+ * counted, and logged at debug. */
+int daemon_run(struct daemon *daemon);
+
+/* The longest iteration of the loop so far, in microseconds, and how many were over 50 ms. */
+void daemon_loop_latency(struct daemon *daemon, int64_t *ret_longest_us, uint64_t *ret_slow);
+
+/* Was a service manager listening (NOTIFY_SOCKET) when we started? */
+bool daemon_supervised(const struct daemon *daemon);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Entry - a record as the cache keeps it: when it was learnt, how long it holds, what it says
+ *
+ *   | format: u8 = 1 | kind: u8 | flags: u16 | epoch: u32 | boot: u64 | stored_wall: u64 |
+ *   | stored_boot: u64 | lifetime_s: u32 | written_boot: u64 … see entry.c | body |
+ *
+ * Age is measured by CLOCK_BOOTTIME while the boot is the one that stored it, else by the wall
+ * clock; a wall clock earlier than the storing one counts as expired, not as eternal.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/time.h"
+#include "common/ident/group.h"
+#include "common/ident/user.h"
+
+enum entry_kind {
+	ENTRY_USER = 1,
+	ENTRY_GROUP,
+	ENTRY_INITGROUPS,
+};
+
+struct entry_times {
+	struct walltime stored_wall;
+	struct boottime stored_boot;
+	uint64_t boot;       /* boot_id() of the moment it was stored */
+	uint32_t lifetime_s; /* entry_cache_timeout when it was stored */
+	uint32_t epoch;      /* the domain's epoch of this kind when it was stored */
+};
+
+struct entry {
+	enum entry_kind kind;
+	struct entry_times times;
+	union {
+		struct user user;
+		struct group group;
+		struct initgroups initgroups;
+	};
+};
+
+/* The moment an age is asked for, read once per request. */
+struct entry_now {
+	struct walltime wall;
+	struct boottime boot;
+	uint64_t boot_id;
+};
+struct entry_now entry_now(void);
+
+enum entry_age {
+	ENTRY_FRESH,
+	ENTRY_AGEING,  /* past nowait_percent of its life: answer, and refresh behind */
+	ENTRY_EXPIRED, /* or older than the epoch */
+};
+
+/* nowait_percent 0 = no entry is ever ageing; an entry is never ageing in its first 10 s
+ * (sssd.conf(5), entry_cache_nowait_percentage). epoch is the domain's current one for this kind. */
+enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
+                         uint32_t nowait_percent, uint32_t epoch);
+
+void entry_encode(struct writer *out, const struct entry *entry);
+
+/* Texts and lists point into bytes. Errors: -EBADMSG this is no such form. */
+int entry_decode(const void *bytes, size_t size, struct entry *ret_entry);
