@@ -20,12 +20,13 @@ int fd_peer(int fd, struct peer *ret_peer);
 int fd_set_nonblocking(int fd);
 int fd_set_cloexec(int fd);
 
-/* A connected, non-blocking, close-on-exec stream socket to the unix socket at path.
+/* A connected, non-blocking, close-on-exec stream socket to the unix socket at path. Never waits.
  * Errors: errno of connect(2), among them -EAGAIN (backlog full); -ENAMETOOLONG. */
 int fd_connect_unix(const char *path, int *ret_fd);
 
 /* The whole regular file at path, a NUL behind it, on mem.
- * Errors: errno of open(2), read(2); -EFBIG it is larger than max bytes; -EINVAL no regular file. */
+ * Errors: errno of open(2), read(2); -EFBIG it is larger than max bytes; -EINVAL it is no regular
+ * file. */
 int fd_read_file(TALLOC_CTX *mem, const char *path, size_t max, char **ret_bytes, size_t *ret_size);
 
 /* Replaces the file at path: written aside in the same directory with mode, synced, renamed, the

@@ -4,12 +4,16 @@
  *
  * Levels are those of debug_level in sssd.conf(5): a number 0-10 counts up the list, a mask
  * picks from it. Above warn the default is silence: a healthy host logs a few lines a day.
- * Each call site is rate-limited: after 20 lines within 10 s the rest is counted and reported
- * in one line when the time is over.
+ * Each call site of the levels fatal to notice is rate-limited: after 20 lines within 10 s the rest
+ * is counted and reported in one line when the time is over. What somebody asked for by raising
+ * debug_level is not: a trace with holes is no trace.
+ *
+ * Any thread may log. A line stays a line: control bytes in it become '?'.
  */
 #pragma once
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,8 +41,9 @@ enum log_target {
 	LOG_TO_FILE, /* /var/log/sssd/NAME.log */
 };
 
-/* Starts logging as name ("sssd_nss", "sssd_be", "sssd_LDAP": it is the file name too). A file that cannot
- * be opened is never fatal: one line on stderr names it, and lines go there. */
+/* Starts logging as name ("sssd_nss", "sssd_be", "sssd_LDAP": it is the file name too), before
+ * there are threads; later again to change either. Until then lines go to stderr. A file that
+ * cannot be opened is never fatal: one line on stderr names it, and lines go there. */
 void log_start(const char *name, enum log_target target);
 
 /* The mask a debug_level text stands for: 0-10 cumulative, or a number whose low four bits are
@@ -50,28 +55,40 @@ void log_set_microseconds(bool on);
 /* Opens the file again after logrotate(8) moved it. */
 void log_reopen(void);
 
-/* A request's id: 16 hex digits made of boot id, pid and a counter; sub-steps append "-N". */
+/* A request's id: 16 hex digits, 4 of the boot id, 6 of the pid, 6 of a counter; sub-steps append
+ * "-N". */
 #define REQUEST_ID_SIZE 32
 struct request_id {
 	char text[REQUEST_ID_SIZE];
 };
 struct request_id request_id_new(void);
 
-bool log_wants(enum log_level level);
+/* A line that nobody wants costs this one test. */
+extern _Atomic uint32_t log_mask_now; /* log_set_mask() */
+static inline bool log_wants(enum log_level level)
+{
+	return (atomic_load_explicit(&log_mask_now, memory_order_relaxed) & level) != 0;
+}
 
-/* A line; id may be NULL (no request) and becomes the journal field SSS_REQUEST. */
+/* One place in the source that logs. All static, all log.c's. */
 struct log_site {
-	int64_t window_us;
+	int64_t window_us; /* of CLOCK_MONOTONIC: when the 10 s began that lines counts in */
 	uint32_t lines, dropped;
+	const char *file;
+	int line;
+	struct log_site *next; /* among those that dropped a line */
 };
+
+/* A line, shortened to 4 KiB; id may be NULL (no request) and becomes the journal field
+ * SSS_REQUEST. Leaves errno alone. */
 void log_line(struct log_site *site, enum log_level level, const struct request_id *id,
               const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 6, 7)));
 
-#define log_at(level, id, ...)                                                        \
-	do {                                                                          \
-		static struct log_site log_site_;                                     \
-		if (log_wants(level))                                                 \
+#define log_at(level, id, ...)                                                            \
+	do {                                                                              \
+		static struct log_site log_site_;                                         \
+		if (log_wants(level))                                                     \
 			log_line(&log_site_, level, id, __FILE__, __LINE__, __VA_ARGS__); \
 	} while (0)
 

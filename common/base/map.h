@@ -2,8 +2,8 @@
  *
  * Map - bytes → pointer, in memory; for pending requests and negative answers
  *
- * Open hashing with a random seed (SipHash-like mixing is not needed for keys that are bounded
- * and expire, but the seed keeps a client from choosing collisions).
+ * A hash table with chains. The hash is keyed with random bytes, so no client can choose names
+ * that collide.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct map *map_new(TALLOC_CTX *mem);
 /* NULL when key is not there. */
 void *map_get(const struct map *map, const void *key, size_t size);
 
-/* Adds or replaces; the key is copied, value is borrowed. Errors: -ENOMEM. */
+/* Adds or replaces; the key is copied, value is borrowed and not NULL. Errors: -ENOMEM. */
 int map_set(struct map *map, const void *key, size_t size, void *value);
 
 /* Takes key out and returns its value, NULL when it was not there. */

@@ -31,6 +31,7 @@ int str_to_bool(const char *text, bool *ret_value);
  * NULL-terminated, its items hang below it. */
 int str_split(TALLOC_CTX *mem, const char *text, char separator, char ***ret_items);
 
+/* items may be NULL, an empty list; nocase is ASCII's case. */
 bool str_list_contains(char *const *items, const char *text);
 bool str_list_contains_nocase(char *const *items, const char *text);
 
@@ -42,9 +43,10 @@ bool str_is_utf8(const char *text, size_t size);
  * short cut. Errors: -EILSEQ text is not UTF-8; -ENOMEM. */
 int str_fold(TALLOC_CTX *mem, const char *text, char **ret_folded);
 
-/* The Levenshtein distance of a and b, counted no further than limit + 1; ASCII case counts. */
+/* The Levenshtein distance of a and b, counted no further than limit + 1; ASCII case counts. limit
+ * is a few letters: the work grows with its power of 3. */
 unsigned str_distance(const char *a, const char *b, unsigned limit);
 
-/* A printable copy of foreign text for a log line: control bytes, invalid UTF-8 and backslashes
- * as \xNN, cut after 128 bytes. On mem, or NULL without memory. */
+/* A printable copy of foreign text for a log line: control and formatting characters, invalid
+ * UTF-8 and backslashes as \xNN; after 128 bytes of it "...". On mem, or NULL without memory. */
 char *str_printable(TALLOC_CTX *mem, const char *text, size_t size);

@@ -32,8 +32,10 @@ uint64_t boot_id(void);
 
 struct deadline deadline_in_ms(int64_t ms);
 
-/* Milliseconds left, rounded up, never below 0. */
+/* Milliseconds left, rounded up, never below 0; INT64_MAX when none was set. */
 int64_t deadline_left_ms(struct deadline deadline);
+
+/* Never true when none was set. */
 bool deadline_passed(struct deadline deadline);
 
 /* The one that comes first; a deadline with us == 0 counts as "none". */

@@ -13,45 +13,53 @@
 enum opt_type {
 	OPT_BOOL,   /* bool */
 	OPT_NUMBER, /* uint32_t, within min..max; the unit is part of the field's name */
-	OPT_SIGNED, /* int32_t */
+	OPT_SIGNED, /* int32_t, within min..max */
 	OPT_TEXT,   /* const char *, NULL when unset and without a default */
 	OPT_LIST,   /* char **, NULL-terminated; NULL when unset and without a default */
-	OPT_WORD,   /* int: the position in words, which are compared without case */
+	OPT_WORD,   /* int: the position in words, which are compared without case; 0 when unset and
+	             * without a default. An empty word at 0 stands for "unset": nobody can write it. */
+	OPT_LEVEL,  /* const char *, NULL when unset; log_mask_of() takes it */
 	OPT_SECRET, /* struct secret *, NULL when unset */
-	OPT_NONE,   /* known, nothing reads it: see state */
+	OPT_NONE,   /* known, any value */
 };
 
 enum opt_state {
-	OPT_BUILT,    /* honoured */
-	OPT_LATER,    /* known but not built: accepted, one line "not implemented" at start and in config-check */
-	OPT_IGNORED,  /* known, and rightly without effect here (say, an option upstream removed): one line tells so */
+	OPT_BUILT,   /* honoured */
+	OPT_LATER,   /* known but not built: accepted, one line "not implemented" at start and in
+	              * config-check. A type other than OPT_NONE is checked all the same. */
+	OPT_IGNORED, /* known, and rightly without effect here (say, an option upstream removed): one
+	              * line tells so with OPT_NONE, silence with another type */
 };
 
 enum opt_flags {
-	OPT_ACCESS = 1,  /* an access or TLS option: an unknown option within two letters of it stops the domain */
-	OPT_RESTART = 2, /* a change needs the process to drain and start again; others are swapped on reload */
+	OPT_ACCESS = 1,  /* an access or TLS option: an unknown option within two letters of it stops
+	                  * the domain */
+	OPT_RESTART = 2, /* a change needs the process to drain and start again; others are swapped on
+	                  * reload */
 	OPT_HIDDEN = 4,  /* not in the man page */
+	OPT_MILLI = 8,   /* OPT_NUMBER: written in seconds, kept in milliseconds */
 };
 
 struct opt {
 	const char *name;
 	enum opt_type type;
 	size_t offset;        /* of the field in the struct the table fills */
-	int64_t min, max;     /* for numbers */
+	int64_t min, max;     /* for numbers, as written; both 0 = whatever the type holds */
 	const char *fallback; /* the default as one would write it; NULL = unset */
-	const char *const *words; /* NULL-terminated, for OPT_WORD (and OPT_LIST: allowed items, NULL = any) */
+	const char *const *words; /* NULL-terminated, for OPT_WORD; OPT_LIST: allowed items, NULL = any */
 	enum opt_state state;
 	unsigned flags;
 	const char *unit; /* "s", "ms", "%", "id", … or NULL */
-	const char *help; /* one line */
+	const char *help; /* one line; NULL for what is not built */
 };
 
 #define OPT_END { NULL }
 
-/* A table and the section it is for. */
+/* A table and the kind of section it is for. */
 struct opt_table {
-	const char *section; /* "sssd", "nss", "domain" (every domain/NAME), or "*" (every section but session_recording) */
-	const char *condition; /* NULL, or the provider that reads it: "ldap", "krb5", … */
+	const char *section;    /* a kind of opt_kind(), "service" (all of nss, pam, …), or "*" (every
+	                         * section but session_recording) */
+	const char *condition;  /* NULL, or the provider that reads it: "ldap", "krb5", … */
 	const struct opt *opts; /* ends with OPT_END */
 	size_t size;            /* of the struct; 0 for tables of names only */
 };
@@ -59,10 +67,28 @@ struct opt_table {
 /* Every table there is, ends with a NULL section. */
 extern const struct opt_table opt_tables[];
 
-/* The row for name in section ("nss", "domain/LDAP"), NULL when nobody knows it. Names are compared without
- * case, as the daemon's store does. */
+/* What kind of section this is: "sssd", "nss", "pam", …, "session_recording", "domain",
+ * "application", "subdomain" (domain/NAME/TRUSTED), "certmap", "prompting/password", … NULL when
+ * it is not allowed (options.md §3.1). Without case. */
+const char *opt_kind(const char *section);
+
+/* Does table hold for sections of this kind? An application is a domain. */
+bool opt_table_is_for(const struct opt_table *table, const char *kind);
+
+/* The row for name in section ("nss", "domain/LDAP"), NULL when nobody knows it. Names are
+ * compared without case, as the daemon's store does. */
 const struct opt *opt_find(const char *section, const char *name);
 
-/* Prints every table, one option a line, tab-separated: section, name, type, unit, default, state, flags, help. For
- * tests/lint and the man pages. */
+/* The row whose name is nearest to the unknown name, at most two letters away, with all of flags;
+ * NULL when there is none. */
+const struct opt *opt_nearest(const char *section, const char *name, unsigned flags);
+
+/* Gives the field of opt the value of text (NULL = unset). Texts and lists hang below mem. With
+ * ret_struct NULL it only judges.
+ * Errors: -E_CONFIG and ret_reason, on mem, says why, as in "'abc' is not a number"; -ENOMEM. */
+int opt_set(TALLOC_CTX *mem, const struct opt *opt, const char *text, void *ret_struct,
+            char **ret_reason);
+
+/* Prints every table, one option a line, tab-separated: section, name, type, unit, default,
+ * state, flags, help; "-" for what is not set. For tests/lint and the man pages. */
 void opt_list(FILE *out);

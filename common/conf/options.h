@@ -13,16 +13,18 @@ struct secret;
 
 /* Any section: [sssd], [nss], …, [domain/NAME]. */
 struct common_conf {
-	const char *debug_level; /* NULL = LOG_DEFAULT_MASK */
+	const char *debug_level; /* NULL = LOG_DEFAULT_MASK; "debug" is another spelling, which
+	                          * sssd_conf(8) turns into this one */
 	bool debug_microseconds;
-	uint32_t timeout_s;      /* ping interval is max(timeout, 20) s */
+	uint32_t timeout_s; /* ping interval is max(timeout, 20) s */
 };
 extern const struct opt common_opts[];
 
 /* [sssd] */
 struct sssd_conf {
 	char **services, **domains;
-	bool monitor_resolv_conf, disable_netlink, core_dumpable;
+	bool monitor_resolv_conf, disable_netlink;
+	bool core_dumpable; /* every process is told; true must be written */
 };
 extern const struct opt sssd_opts[];
 
@@ -57,10 +59,11 @@ enum case_sensitive {
 struct domain_conf {
 	int enabled;              /* word: unset, true, false */
 	const char *id_provider;
-	uint32_t min_id, max_id;
+	uint32_t min_id, max_id;  /* max_id 0 = no limit */
 	bool use_fully_qualified_names;
 	int case_sensitive;       /* enum case_sensitive */
-	uint32_t entry_cache_timeout_s, entry_cache_user_timeout_s, entry_cache_group_timeout_s; /* the latter two: 0 = the first */
+	uint32_t entry_cache_timeout_s;
+	uint32_t entry_cache_user_timeout_s, entry_cache_group_timeout_s; /* 0 = the one above */
 	uint32_t offline_timeout_s, offline_timeout_max_s, offline_timeout_random_offset_s;
 	uint32_t dns_resolver_timeout_s;
 	uint32_t cache_max_size_mib; /* ours, 512 */
@@ -84,25 +87,31 @@ enum start_tls {
 
 enum ldap_schema {
 	LDAP_SCHEMA_RFC2307,
-	LDAP_SCHEMA_RFC2307BIS, /* accepted word, not built yet: the domain says so and does not start */
+	LDAP_SCHEMA_RFC2307BIS, /* this and the next two: words we know; such a domain does not
+	                         * start yet and says so */
 	LDAP_SCHEMA_IPA,
 	LDAP_SCHEMA_AD,
+};
+
+enum ldap_authtok_type {
+	LDAP_AUTHTOK_PASSWORD,
+	LDAP_AUTHTOK_OBFUSCATED, /* such a domain does not start yet and says so */
 };
 
 /* [domain/NAME] with id_provider = ldap */
 struct ldap_conf {
 	char **uri;
 	const char *search_base, *user_search_base, *group_search_base;
-	int schema;
+	int schema; /* enum ldap_schema */
 	const char *bind_dn;
 	struct secret *bind_password;
-	int authtok_type; /* word: password, obfuscated_password */
-	int id_use_start_tls;
-	int tls_reqcert;
+	int authtok_type;     /* enum ldap_authtok_type */
+	int id_use_start_tls; /* enum start_tls */
+	int tls_reqcert;      /* enum ldap_reqcert */
 	const char *tls_cacert, *tls_cacertdir, *tls_cert, *tls_key, *tls_cipher_suite;
 	uint32_t network_timeout_s, opt_timeout_s, search_timeout_s;
 	uint32_t connection_expire_timeout_s, connection_expire_offset_s, connection_idle_timeout_s;
-	int deref;
+	int deref; /* word: never, searching, finding, always; libldap's numbers */
 	bool referrals;
 	/* attribute maps, rfc2307 */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
@@ -110,3 +119,15 @@ struct ldap_conf {
 	const char *group_object_class, *group_name, *group_gid_number, *group_member;
 };
 extern const struct opt ldap_opts[];
+
+/* What is known and not built, or taken without effect: names, and types where a value can be
+ * judged. */
+extern const struct opt later_any_opts[], later_sssd_opts[], later_service_opts[],
+	later_nss_opts[], later_pam_opts[], later_sudo_opts[], later_autofs_opts[],
+	later_ssh_opts[], later_pac_opts[], later_ifp_opts[], later_kcm_opts[],
+	later_session_recording_opts[], later_certmap_opts[], later_prompting_password_opts[],
+	later_prompting_2fa_opts[], later_prompting_passkey_opts[], later_prompting_oauth2_opts[];
+extern const struct opt later_domain_opts[], later_application_opts[], later_subdomain_opts[],
+	later_ldap_opts[], later_krb5_opts[], later_simple_opts[], later_proxy_opts[],
+	later_dyndns_opts[], later_ad_opts[], later_ipa_opts[], later_idp_opts[];
+extern const struct opt later_map_opts[], later_ipa_map_opts[];

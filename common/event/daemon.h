@@ -5,6 +5,7 @@
  *   daemon_start ─▶ (the caller sets itself up) ─▶ daemon_ready ─▶ daemon_run ─▶ exit status
  *
  * USR1, USR2 and HUP are harmless from the first instruction on: scripts signal by name.
+ * daemon_start() is therefore the first call of main(), before any thread.
  */
 #pragma once
 
@@ -17,7 +18,8 @@
 
 /* The hooks may be NULL. They run from the loop, never in signal context. */
 struct daemon_hooks {
-	void (*terminate)(void *data); /* TERM, INT: drain and call daemon_stop(); NULL = daemon_stop(0) */
+	void (*terminate)(void *data); /* TERM, INT: drain and call daemon_stop(); may come
+	                                * again meanwhile; NULL = daemon_stop(0) */
 	void (*hangup)(void *data);    /* HUP; the log was opened again already */
 	void (*offline)(void *data);   /* USR1 */
 	void (*online)(void *data);    /* USR2 */
@@ -25,26 +27,31 @@ struct daemon_hooks {
 };
 
 struct daemon_args {
-	const char *name;      /* "sssd_nss"; the log's name unless log_name is set */
-	const char *log_name;  /* may be NULL */
+	const char *name;        /* "sssd_nss"; the log's name unless log_name is set */
+	const char *log_name;    /* may be NULL */
 	const char *debug_level; /* from the command line, may be NULL */
-	const char *logger;      /* --logger: "stderr", "files", "journald"; NULL = journal where there is one */
+	const char *logger;      /* --logger: "stderr", "files", "journald"; NULL = journal where
+	                          * there is one */
 };
 
 struct daemon; /* a talloc object */
 
-/* Blocks SIGPIPE, sets _SSS_LOOPS=NO and SYSTEMD_BYPASS_USERDB=1, starts the log, makes the event
- * context and takes over the signals. */
+/* Ignores SIGPIPE, sets _SSS_LOOPS=NO and SYSTEMD_BYPASS_USERDB=1, starts the log, makes the event
+ * context and its timers' descriptor, and takes over the signals (they are blocked and read from
+ * a descriptor: no thread is ever interrupted). hooks is copied.
+ * Errors: -EINVAL debug_level or logger is none; -ENOMEM; errno of signalfd(2). */
 int daemon_start(TALLOC_CTX *mem, const struct daemon_args *args, const struct daemon_hooks *hooks,
                  void *data, struct daemon **ret_daemon);
 
 struct tevent_context *daemon_events(struct daemon *daemon);
 
 /* Tells the service manager READY=1 (sd_notify(3)) once, and begins to serve WatchdogSec=. */
-void daemon_ready(struct daemon *daemon, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void daemon_ready(struct daemon *daemon, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
-/* STATUS=, sent only when the text changed. */
-void daemon_status(struct daemon *daemon, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* STATUS=, sent only when the text changed. Control bytes in it become blanks. */
+void daemon_status(struct daemon *daemon, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* STOPPING=1: only when there is no way back. */
 void daemon_stopping(struct daemon *daemon);
@@ -53,7 +60,7 @@ void daemon_stopping(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon, int status);
 
 /* Runs the loop until daemon_stop(). Returns its status. An iteration that took over 50 ms is
- * counted, and logged at debug. */
+ * counted, and logged at debug; time spent waiting is no part of it. */
 int daemon_run(struct daemon *daemon);
 
 /* The longest iteration of the loop so far, in microseconds, and how many were over 50 ms. */

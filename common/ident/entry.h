@@ -2,11 +2,16 @@
  *
  * Entry - a record as the cache keeps it: when it was learnt, how long it holds, what it says
  *
- *   | format: u8 = 1 | kind: u8 | flags: u16 | epoch: u32 | boot: u64 | stored_wall: u64 |
- *   | stored_boot: u64 | lifetime_s: u32 | written_boot: u64 … see entry.c | body |
+ *   byte 0         1        2             4            8         16               24
+ *   | format: u8 | kind: u8 | flags: u16 | epoch: u32 | boot: u64 | stored wall: u64 |
+ *   | stored boottime: u64 | lifetime: u32 | body: user.h, group.h
+ *   24                     32              36
+ *
+ * In host byte order, not aligned. format is 1, flags are 0: what has others is refused, not
+ * guessed at. Times are seconds, below 2^63.
  *
  * Age is measured by CLOCK_BOOTTIME while the boot is the one that stored it, else by the wall
- * clock; a wall clock earlier than the storing one counts as expired, not as eternal.
+ * clock; a clock earlier than the storing one counts as expired, not as eternal.
  */
 #pragma once
 
@@ -17,6 +22,9 @@
 #include "common/base/time.h"
 #include "common/ident/group.h"
 #include "common/ident/user.h"
+
+#define ENTRY_FORMAT      1
+#define ENTRY_HEADER_SIZE 36 /* two entries say the same when the bytes behind it are equal */
 
 enum entry_kind {
 	ENTRY_USER = 1,
@@ -56,8 +64,9 @@ enum entry_age {
 	ENTRY_EXPIRED, /* or older than the epoch */
 };
 
-/* nowait_percent 0 = no entry is ever ageing; an entry is never ageing in its first 10 s
- * (sssd.conf(5), entry_cache_nowait_percentage). epoch is the domain's current one for this kind. */
+/* nowait_percent is 1 to 99, any other = no entry is ever ageing; an entry is never ageing in its
+ * first 10 s (sssd.conf(5), entry_cache_nowait_percentage). epoch is the domain's current one for
+ * this kind. */
 enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
                          uint32_t nowait_percent, uint32_t epoch);
 

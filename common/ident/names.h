@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/wire/reader.h"
+#include "common/wire/writer.h"
+
 struct names {
 	const char *bytes; /* borrowed; count texts, each with its NUL */
 	size_t size;
@@ -22,4 +25,22 @@ static inline const char *names_next(const struct names *names, const char *name
 	const char *next = name ? name + __builtin_strlen(name) + 1 : names->bytes;
 
 	return next && next < names->bytes + names->size ? next : NULL;
+}
+
+/* As part of a stored record:   | count: u32 | name \0 … |
+ * The one walk over the names that decoding makes checks that each is ended within the bytes. */
+static inline void names_encode(struct writer *out, const struct names *names)
+{
+	writer_u32(out, names->count);
+	if (names->size > 0)
+		writer_bytes(out, names->bytes, names->size);
+}
+
+static inline struct names names_decode(struct reader *in)
+{
+	struct names names = { 0 };
+
+	names.count = reader_u32(in);
+	names.bytes = reader_strs(in, names.count, SIZE_MAX, &names.size);
+	return names;
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <talloc.h>
 
+#define QUERY_NAME_MAX 255 /* bytes */
+
 enum query_kind {
 	QUERY_USER_BY_NAME = 1,
 	QUERY_USER_BY_ID,
@@ -30,14 +32,15 @@ static inline bool query_is_by_id(const struct query *query)
 	return query->kind == QUERY_USER_BY_ID || query->kind == QUERY_GROUP_BY_ID;
 }
 
-/* The numbers and texts of sbus method getAccountInfo: entry type 1 user, 2 group, 3 initgroups; filter
- * "name=alice" or "idnumber=1000". */
+/* The numbers and texts of sbus method getAccountInfo: entry type 1 user, 2 group, 3 initgroups;
+ * filter "name=alice" or "idnumber=1000", on mem. */
 uint32_t query_entry_type(const struct query *query);
 char *query_filter(TALLOC_CTX *mem, const struct query *query);
 
-/* The way back; name is on mem. Errors: -EINVAL not understood; -ENOTSUP an entry type or filter that
- * is not built yet. */
+/* The way back; name is on mem. Errors: -EINVAL not understood, or a name that is empty, longer
+ * than QUERY_NAME_MAX or not UTF-8; -ENOTSUP an entry type or filter that is not built yet. */
 int query_parse(TALLOC_CTX *mem, uint32_t entry_type, const char *filter, struct query *ret_query);
 
-/* "user alice", "gid 1000": for log lines. On mem; foreign text made printable. */
+/* "user alice", "uid 1000", "group staff", "gid 1000", "groups of alice": for log lines. On mem;
+ * foreign text made printable. */
 char *query_text(TALLOC_CTX *mem, const struct query *query);

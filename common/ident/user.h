@@ -25,7 +25,8 @@ struct user {
 
 /* Body of a stored record; the entry header around it is common/ident/entry.h's.
  *   | uid: u32 | gid: u32 | name \0 | gecos \0 | home \0 | shell \0 | upn \0 | dn \0 |
- *   | aliases: u32 | alias \0 … | attrs: u32 | text \0 … | */
+ *   | aliases: u32 | alias \0 … | attrs: u32 | text \0 … |
+ * A text that is NULL is written as "". */
 void user_encode(struct writer *out, const struct user *user);
 
 /* Points into the bytes of in. The caller asks reader_end(). */

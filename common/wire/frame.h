@@ -14,8 +14,9 @@ struct frame_header {
 	uint32_t command, status;
 };
 
-/* How much of a message stands in bytes: 0 more is needed to know (fewer than a header), else the length its header claims, checked to be at least a header and at most max.
- * The caller compares it with size. Errors (negative): -EBADMSG shorter than a header; -EMSGSIZE longer than max. */
+/* How long the message is that begins with bytes: 0 when fewer than a header are there yet, else
+ * what its header claims, at least a header and at most max. The caller compares it with size.
+ * Errors (negative): -EBADMSG shorter than a header; -EMSGSIZE longer than max. */
 int64_t frame_length(const void *bytes, size_t size, uint32_t max);
 
 /* Reads the header of a message that is at least PROTO_HEADER_SIZE long. */
@@ -24,5 +25,5 @@ struct frame_header frame_header(const void *bytes);
 /* Begins a message in out, which must be empty; the body is written behind it. */
 void frame_begin(struct writer *out, uint32_t command, uint32_t status);
 
-/* Fills in the length. Returns writer_end(). */
+/* Fills in the length. Returns writer_end(); -EMSGSIZE too when a u32 cannot hold the length. */
 int frame_finish(struct writer *out);

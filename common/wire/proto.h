@@ -22,8 +22,8 @@
 #include <stdint.h>
 
 #define PROTO_HEADER_SIZE  16u
-#define PROTO_REQUEST_MAX  1536u     /* whole packet, as upstream */
-#define PROTO_NAME_MAX     255u      /* longest name in a request; the client library stops at 256 too */
+#define PROTO_REQUEST_MAX  1536u        /* whole packet, as upstream */
+#define PROTO_NAME_MAX     255u         /* in a request; the client library stops at 256 too */
 #define PROTO_REPLY_MAX    (256u << 20) /* what our client library accepts: a group of millions */
 #define PROTO_NSS_VERSION  1u
 #define PROTO_NSS_SOCKET   "/var/lib/sss/pipes/nss"

@@ -34,7 +34,7 @@ uint32_t reader_be32(struct reader *in);
 uint64_t reader_be64(struct reader *in);
 
 /* Text that ends with the first NUL: 0 to max bytes before it. Points into the message; NULL
- * after a failure. ret_size may be NULL; it leaves the NUL out. */
+ * after a failure. ret_size may be NULL; it leaves the NUL out and is 0 after a failure. */
 const char *reader_str(struct reader *in, size_t max, size_t *ret_size);
 
 /* Text as u32 length (the NUL not counted), bytes, NUL. 0 to max bytes of text, none of them
@@ -42,7 +42,7 @@ const char *reader_str(struct reader *in, size_t max, size_t *ret_size);
 const char *reader_text(struct reader *in, size_t max);
 
 /* count texts of the reader_str() kind in a row: checks that they are there and well ended and
- * gives the whole run, ret_size bytes long, every NUL included. */
+ * gives the whole run, ret_size bytes long, every NUL included; NULL and 0 after a failure. */
 const char *reader_strs(struct reader *in, uint32_t count, size_t max, size_t *ret_size);
 
 /* What was not read yet, in bytes; 0 after a failure. */

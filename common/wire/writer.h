@@ -44,8 +44,8 @@ void writer_str(struct writer *out, const char *text);
 /* u32 length (the NUL not counted), text, NUL. */
 void writer_text(struct writer *out, const char *text);
 
-/* Room for size bytes that the caller fills at once, before it writes anything else; NULL after a failure. They
- * read as zero until then. */
+/* Room for size bytes that the caller fills at once, before it writes anything else; NULL after a
+ * failure. They read as zero until then. */
 uint8_t *writer_room(struct writer *out, size_t size);
 
 /* Reserves a u32 (zero for now) and returns its place for writer_patch_u32(). */

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Store - see store.h
+ *
+ *   store_open_send ─┬─ check needed ─▶ (child) ─▶ checked ─┬─▶ try_open ─▶ store_open_recv
+ *                    └─ clean, or absent ───────────────────┘      └─ busy, full ─▶ try_open
+ */
+#include "backend/core/store.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/cache/file.h"
+#include "common/event/child.h"
+#include "common/event/req.h"
+#include "common/event/timer.h"
+
+/* 512 MiB from a slow disk; a child that loops in a damaged tree is not worth more. */
+#define CHECK_DEADLINE_MS 60000
+#define CHECK_GRACE_MS    1000
+
+#define BUSY_RETRY_MS  500  /* the backend before us is about to end */
+#define OTHER_RETRY_MS 5000
+
+struct store_open_state {
+	struct tevent_context *ev;           /* borrowed */
+	const struct cache_options *options; /* borrowed */
+	struct child *child;
+	struct timer *timer; /* the child's deadline, then the next try */
+	bool set_aside;      /* damage was dealt with once: not in a circle */
+	int last_error;      /* so that each reason is logged once */
+	struct cache_writer *writer; /* owned until received */
+};
+
+static int start_check(struct tevent_req *req);
+static void check_ended(struct child *child, int status, void *data);
+static void check_late(void *data);
+static void try_open(void *data);
+
+struct tevent_req *store_open_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                   const struct cache_options *options)
+{
+	struct store_open_state *state;
+	struct tevent_req *req;
+	int r;
+
+	req = tevent_req_create(mem, &state, struct store_open_state);
+	if (!req)
+		return NULL;
+	state->ev = ev;
+	state->options = options;
+	tevent_req_defer_callback(req, ev);
+
+	if (!cache_check_needed(options)) {
+		try_open(req);
+		return req;
+	}
+	r = start_check(req);
+	if (r < 0) {
+		/* Not knowing is no reason to throw a good cache away, nor to trust a bad one. */
+		log_error("cache of %s: the checking child could not be started: %s",
+		          options->domain, error_text(r));
+		return req_finish_now(req, ev, r);
+	}
+	return req;
+}
+
+static int start_check(struct tevent_req *req)
+{
+	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
+	char check[] = "--check", program[] = "/proc/self/exe";
+	auto_talloc struct cache_files *files = NULL;
+	char *argv[] = { program, check, NULL, NULL };
+	int r;
+
+	r = files_of(NULL, state->options, &files);
+	if (r < 0)
+		return r;
+	log_notice("cache of %s: it was not closed in order, checking it", state->options->domain);
+
+	argv[2] = talloc_strdup(files, files->data);
+	state->timer = timer_once(state, state->ev, CHECK_DEADLINE_MS, check_late, req);
+	if (!argv[2] || !state->timer)
+		return -ENOMEM;
+	return child_start(state, state->ev, argv, NULL, NULL, 0, check_ended, req, &state->child);
+}
+
+static void check_late(void *data)
+{
+	struct tevent_req *req = data;
+	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
+
+	state->timer = NULL;
+	log_warn("cache of %s: the check did not end within %d s", state->options->domain,
+	         CHECK_DEADLINE_MS / 1000);
+	child_stop(state->child, CHECK_GRACE_MS);
+}
+
+static void set_aside(struct store_open_state *state)
+{
+	int r = cache_set_aside(state->options);
+
+	state->set_aside = true;
+	if (r < 0)
+		log_error("cache of %s: damaged, and cannot be set aside: %s",
+		          state->options->domain, error_text(r));
+	else
+		log_warn("cache of %s: damaged, set aside; a new one is begun",
+		         state->options->domain);
+}
+
+static void check_ended(struct child *child, int status, void *data)
+{
+	struct tevent_req *req = data;
+	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
+	int r;
+
+	(void)child;
+	state->child = NULL;
+	TALLOC_FREE(state->timer);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		r = cache_mark_checked(state->options);
+		if (r < 0)
+			log_warn("cache of %s: %s", state->options->domain, error_text(r));
+	} else {
+		set_aside(state);
+	}
+	try_open(req);
+}
+
+static void try_open(void *data)
+{
+	struct tevent_req *req = data;
+	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
+	int r;
+
+	state->timer = NULL;
+	r = cache_writer_open(state, state->ev, state->options, &state->writer);
+	if (r == -E_CACHE_DAMAGED && !state->set_aside) {
+		set_aside(state);
+		r = cache_writer_open(state, state->ev, state->options, &state->writer);
+	}
+	if (r == 0 || r == -ENOMEM) {
+		req_finish(req, r);
+		return;
+	}
+
+	if (r != state->last_error)
+		log_error("cache of %s cannot be opened: %s; trying again",
+		          state->options->domain, error_text(r));
+	state->last_error = r;
+	state->timer = timer_once(state, state->ev, r == -EBUSY ? BUSY_RETRY_MS : OTHER_RETRY_MS,
+	                          try_open, req);
+	if (!state->timer)
+		req_finish(req, -ENOMEM);
+}
+
+int store_open_recv(struct tevent_req *req, TALLOC_CTX *mem, struct cache_writer **ret_writer)
+{
+	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
+	int r = req_result(req);
+
+	if (r == 0)
+		*ret_writer = talloc_move(mem, &state->writer);
+	tevent_req_received(req);
+	return r;
+}
+
+/* ---- the child ---- */
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The domain in a path as files_of() makes them, on mem: cache_EXAMPLE_20.mdb is "EXAMPLE ".
+ * NULL when it is no such path. */
+static char *domain_of(TALLOC_CTX *mem, const char *path)
+{
+	static const char start[] = "cache_", end[] = ".mdb";
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	size_t size = strlen(name), n = 0;
+	char *domain;
+
+	if (size <= strlen(start) + strlen(end) || strncmp(name, start, strlen(start)) != 0 ||
+	    strcmp(name + size - strlen(end), end) != 0)
+		return NULL;
+	name += strlen(start);
+	size -= strlen(start) + strlen(end);
+
+	domain = talloc_array(mem, char, size + 1);
+	if (!domain)
+		return NULL;
+	for (size_t i = 0; i < size; i++) {
+		int high, low;
+
+		if (name[i] != '_') {
+			domain[n++] = name[i];
+			continue;
+		}
+		high = i + 2 < size ? hex_digit(name[i + 1]) : -1;
+		low = i + 2 < size ? hex_digit(name[i + 2]) : -1;
+		if (high < 0 || low < 0)
+			return NULL;
+		domain[n++] = (char)(high << 4 | low);
+		i += 2;
+	}
+	domain[n] = '\0';
+	return domain;
+}
+
+int store_check_main(const char *path)
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	const char *slash = strrchr(path, '/');
+	struct cache_options options = { .domain = domain_of(mem, path) };
+	int r;
+
+	if (!options.domain) {
+		fprintf(stderr, "%s: not the name of a cache\n", path);
+		return EXIT_FAILURE;
+	}
+	options.dir = slash ? talloc_strndup(mem, path, (size_t)(slash - path)) : ".";
+
+	r = cache_check(&options);
+	if (r < 0)
+		fprintf(stderr, "%s: %s\n", path, error_text(r));
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

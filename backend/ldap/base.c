@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Search bases - see base.h
+ */
+#include "backend/ldap/base.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/str.h"
+
+enum { SCOPE_BASE, SCOPE_ONELEVEL, SCOPE_SUBTREE };
+
+/* The length of the filter that text begins with: up to the next '?', not counting those within
+ * its parentheses. Errors: -EINVAL the parentheses do not match. */
+static int filter_size(const char *text, size_t *ret_size)
+{
+	size_t size = 0;
+	int depth = 0;
+
+	for (; text[size] && (text[size] != '?' || depth > 0); size++) {
+		if (text[size] == '(')
+			depth++;
+		if (text[size] == ')' && --depth < 0)
+			return -EINVAL;
+	}
+	if (depth != 0)
+		return -EINVAL;
+	*ret_size = size;
+	return 0;
+}
+
+/* One filter, not two side by side: it will stand in an (&…). */
+static bool is_one_filter(const char *text, size_t size)
+{
+	int depth = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		depth += text[i] == '(' ? 1 : text[i] == ')' ? -1 : 0;
+		if (depth == 0 && i + 1 < size)
+			return false;
+	}
+	return true;
+}
+
+static int take_filter(TALLOC_CTX *mem, const char *text, size_t size, const char **ret_filter)
+{
+	if (size == 0) {
+		*ret_filter = NULL;
+		return 0;
+	}
+	if (*text == '(') {
+		if (!is_one_filter(text, size))
+			return -EINVAL;
+		*ret_filter = talloc_strndup(mem, text, size);
+	} else {
+		*ret_filter = talloc_asprintf(mem, "(%.*s)", (int)size, text);
+	}
+	return *ret_filter ? 0 : -ENOMEM;
+}
+
+static int scope_of(const char *text, size_t size)
+{
+	static const struct {
+		const char *word;
+		int scope;
+	} words[] = {
+		{ "", SCOPE_SUBTREE },   { "base", SCOPE_BASE },   { "onelevel", SCOPE_ONELEVEL },
+		{ "one", SCOPE_ONELEVEL }, { "subtree", SCOPE_SUBTREE }, { "sub", SCOPE_SUBTREE },
+	};
+
+	for (size_t i = 0; i < str_size(words); i++)
+		if (strlen(words[i].word) == size && strncasecmp(words[i].word, text, size) == 0)
+			return words[i].scope;
+	return -EINVAL;
+}
+
+/* Takes one base?scope?filter off the front of *text. */
+static int take_base(TALLOC_CTX *mem, const char **text, struct base *ret_base)
+{
+	struct base base = { .scope = SCOPE_SUBTREE };
+	size_t size = strcspn(*text, "?");
+	int r;
+
+	base.dn = talloc_strndup(mem, *text, size);
+	if (!base.dn)
+		return -ENOMEM;
+	*text += size;
+
+	if (**text == '?') {
+		(*text)++;
+		size = strcspn(*text, "?");
+		base.scope = scope_of(*text, size);
+		if (base.scope < 0)
+			return -EINVAL;
+		*text += size;
+	}
+	if (**text == '?') {
+		(*text)++;
+		r = filter_size(*text, &size);
+		if (r == 0)
+			r = take_filter(mem, *text, size, &base.filter);
+		if (r < 0)
+			return r;
+		*text += size;
+	}
+	*ret_base = base;
+	return 0;
+}
+
+int bases_parse(TALLOC_CTX *mem, const char *text, struct bases *ret_bases)
+{
+	struct bases bases = { 0 };
+	int r;
+
+	bases.items = talloc_zero_array(mem, struct base, BASES_MAX);
+	if (!bases.items)
+		return -ENOMEM;
+
+	for (;;) {
+		if (bases.count == BASES_MAX)
+			return -EINVAL;
+		r = take_base(bases.items, &text, &bases.items[bases.count++]);
+		if (r < 0)
+			return r;
+		if (*text != '?')
+			break;
+		text++;
+	}
+
+	*ret_bases = bases;
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Domain - what one LDAP domain is made of
+ */
+#pragma once
+
+#include "backend/core/provider.h"
+#include "backend/ldap/base.h"
+#include "backend/ldap/entry.h"
+#include "backend/ldap/records.h"
+#include "backend/ldap/refusals.h"
+#include "backend/ldap/uri.h"
+#include "common/conf/options.h"
+
+struct link;
+
+/* Which of the search bases. */
+enum search_where {
+	SEARCH_USERS,
+	SEARCH_GROUPS,
+	N_SEARCHES,
+};
+
+struct ldap_domain {
+	const struct provider_host *host; /* borrowed */
+	struct ldap_conf conf;
+	struct uri *uris;
+	size_t n_uris;
+	struct bases bases[N_SEARCHES]; /* count 0: not set, and no server has told one yet */
+	struct attrs user_attrs, group_attrs;
+	struct attrs gid_attrs; /* of a group: all but the members */
+	struct id_range range;
+	uint32_t user_lifetime_s, group_lifetime_s;
+	struct refusals *refusals;
+	struct link *link;
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Entry - one entry of a search result: its DN and the values of the attributes asked for
+ *
+ * Nothing is copied: the texts point into the message, which the entry owns.
+ */
+#pragma once
+
+#include <lber.h>
+#include <ldap.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <talloc.h>
+
+#define ATTRS_MAX 16
+
+/* Which attributes are read, by place: an enum of the kind of entry. NULL = not read. The same
+ * attribute may stand at several places. */
+struct attrs {
+	const char *names[ATTRS_MAX];
+	size_t count;
+};
+
+struct entry_values {
+	char *dn;
+	struct berval *values[ATTRS_MAX]; /* ends with a NULL bv_val; NULL = the entry has none */
+};
+
+/* A talloc object that owns msg, a message of type LDAP_RES_SEARCH_ENTRY, and has read it.
+ * Errors: -EBADMSG; -ENOMEM; msg is freed then, too. */
+int entry_read(TALLOC_CTX *mem, LDAP *ld, LDAPMessage *msg, const struct attrs *attrs,
+               struct entry_values **ret_values);
+
+/* The first value; NULL when there is none. Its NUL is the first one in it. */
+char *entry_text(const struct entry_values *values, size_t attr);
+
+/* The first value as a number. Errors: -ENOENT there is none; -EINVAL it is no decimal number or
+ * too large even for 64 bits. */
+int entry_number(const struct entry_values *values, size_t attr, uint64_t *ret_number);
+
+/* Is there a value of attr equal to name, as bytes? */
+bool entry_has_value(const struct entry_values *values, size_t attr, const char *name);
+
+/* The value that stands in the entry's RDN for the attribute called name ("uid=alice,ou=…"), on
+ * mem; NULL when the RDN has no such attribute. */
+char *entry_rdn_value(TALLOC_CTX *mem, const char *dn, const char *name);

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Handle - see handle.h
+ */
+#include "backend/ldap/handle.h"
+
+#include <errno.h>
+#include <openldap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend/ldap/error.h"
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/event/req.h"
+
+/* libldap reads a message with two calls of read(2), its head and its body. One larger buffer
+ * below everything, TLS too, takes hundreds of small entries with a single one. */
+#define READ_AHEAD_SIZE  65536
+#define READ_AHEAD_LEVEL 15 /* between LBER_SBIOD_LEVEL_PROVIDER and _TRANSPORT, where TLS is */
+
+/* What the thread works on: no talloc. */
+struct work {
+	LDAP *ld; /* owned */
+	int fd;   /* owned until ld is there */
+	const struct uri *uri;
+	const struct ldap_conf *conf;
+	bool tls;
+	int result;
+	char reason[256];
+};
+
+struct handle_state {
+	struct work *working; /* the job's */
+	struct work *work;    /* the same, ours once the job has ended */
+};
+
+static void handle_done(struct tevent_req *subreq);
+
+/* ---- on the thread ---- */
+
+static int set_text(LDAP *ld, int option, const char *value)
+{
+	return value ? ldap_set_option(ld, option, value) : LDAP_OPT_SUCCESS;
+}
+
+static int open_handle(struct work *work)
+{
+	int version = LDAP_VERSION3, size = READ_AHEAD_SIZE, deref = work->conf->deref;
+	struct timeval network = { .tv_sec = work->conf->network_timeout_s };
+	Sockbuf *sockbuf = NULL;
+	int r;
+
+	r = ldap_init_fd(work->fd, work->uri->scheme == URI_LDAPI ? LDAP_PROTO_IPC : LDAP_PROTO_TCP,
+	                 work->uri->text, &work->ld);
+	if (r != LDAP_SUCCESS)
+		return r;
+
+	if (ldap_set_option(work->ld, LDAP_OPT_PROTOCOL_VERSION, &version) != LDAP_OPT_SUCCESS ||
+	    ldap_set_option(work->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) != LDAP_OPT_SUCCESS ||
+	    ldap_set_option(work->ld, LDAP_OPT_RESTART, LDAP_OPT_OFF) != LDAP_OPT_SUCCESS ||
+	    ldap_set_option(work->ld, LDAP_OPT_DEREF, &deref) != LDAP_OPT_SUCCESS ||
+	    ldap_set_option(work->ld, LDAP_OPT_NETWORK_TIMEOUT, &network) != LDAP_OPT_SUCCESS ||
+	    ldap_get_option(work->ld, LDAP_OPT_SOCKBUF, &sockbuf) != LDAP_OPT_SUCCESS ||
+	    ber_sockbuf_add_io(sockbuf, &ber_sockbuf_io_readahead, READ_AHEAD_LEVEL, &size) != 0)
+		return LDAP_LOCAL_ERROR;
+	return LDAP_SUCCESS;
+}
+
+static int install_tls(struct work *work)
+{
+	static const int reqcerts[] = {
+		[LDAP_REQCERT_NEVER] = LDAP_OPT_X_TLS_NEVER,
+		[LDAP_REQCERT_ALLOW] = LDAP_OPT_X_TLS_ALLOW,
+		[LDAP_REQCERT_TRY] = LDAP_OPT_X_TLS_TRY,
+		[LDAP_REQCERT_DEMAND] = LDAP_OPT_X_TLS_DEMAND,
+		[LDAP_REQCERT_HARD] = LDAP_OPT_X_TLS_HARD,
+	};
+	const struct ldap_conf *conf = work->conf;
+	int reqcert = reqcerts[conf->tls_reqcert], client = 0;
+
+	if (ldap_set_option(work->ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &reqcert) != LDAP_OPT_SUCCESS ||
+	    set_text(work->ld, LDAP_OPT_X_TLS_CACERTFILE, conf->tls_cacert) != LDAP_OPT_SUCCESS ||
+	    set_text(work->ld, LDAP_OPT_X_TLS_CACERTDIR, conf->tls_cacertdir) != LDAP_OPT_SUCCESS ||
+	    set_text(work->ld, LDAP_OPT_X_TLS_CERTFILE, conf->tls_cert) != LDAP_OPT_SUCCESS ||
+	    set_text(work->ld, LDAP_OPT_X_TLS_KEYFILE, conf->tls_key) != LDAP_OPT_SUCCESS ||
+	    set_text(work->ld, LDAP_OPT_X_TLS_CIPHER_SUITE, conf->tls_cipher_suite) !=
+	            LDAP_OPT_SUCCESS) {
+		snprintf(work->reason, sizeof(work->reason), "an ldap_tls_* option is not accepted");
+		return -E_TLS;
+	}
+
+	/* A context of this handle's own, made of the options above; it reads the files. */
+	if (ldap_set_option(work->ld, LDAP_OPT_X_TLS_NEWCTX, &client) != LDAP_OPT_SUCCESS) {
+		snprintf(work->reason, sizeof(work->reason),
+		         "a file of ldap_tls_cacert, ldap_tls_cacertdir, ldap_tls_cert or "
+		         "ldap_tls_key cannot be used");
+		return -E_TLS;
+	}
+	if (ldap_install_tls(work->ld) != LDAP_SUCCESS) {
+		char *text = NULL;
+
+		/* libldap has no word for a certificate that was refused. */
+		ldap_get_option(work->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
+		if (!text || !*text || strstr(text, "unknown error"))
+			snprintf(work->reason, sizeof(work->reason),
+			         "TLS handshake: its certificate is not trusted, or not for %s",
+			         work->uri->host);
+		else
+			snprintf(work->reason, sizeof(work->reason), "TLS handshake: %s", text);
+		ldap_memfree(text);
+		return -E_TLS;
+	}
+	return 0;
+}
+
+static void work_do(void *data)
+{
+	struct work *work = data;
+
+	if (!work->ld)
+		work->result = ldap_error(open_handle(work));
+	if (work->result == 0 && work->tls)
+		work->result = install_tls(work);
+}
+
+/* ---- on the loop ---- */
+
+static void work_hurry(void *data)
+{
+	struct work *work = data;
+
+	shutdown(work->fd, SHUT_RDWR);
+}
+
+static void work_drop(void *data)
+{
+	struct work *work = data;
+
+	if (work->ld)
+		ldap_unbind_ext(work->ld, NULL, NULL); /* closes fd */
+	else
+		close(work->fd);
+	free(work);
+}
+
+static const struct pool_job job = { .work = work_do, .hurry = work_hurry, .drop = work_drop };
+
+static int handle_destroy(struct handle_state *state)
+{
+	if (state->work)
+		work_drop(state->work);
+	return 0;
+}
+
+static struct tevent_req *handle_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
+                                      const struct work *template)
+{
+	struct work *work = malloc(sizeof(*work));
+	struct handle_state *state;
+	struct tevent_req *req, *subreq;
+
+	if (!work) {
+		/* As if it had been begun: the socket is ours to close. */
+		if (template->ld)
+			ldap_unbind_ext(template->ld, NULL, NULL);
+		else
+			close(template->fd);
+		return NULL;
+	}
+	*work = *template;
+
+	req = tevent_req_create(mem, &state, struct handle_state);
+	if (!req) {
+		work_drop(work);
+		return NULL;
+	}
+	subreq = pool_send(state, ev, pool, &job, work);
+	if (!subreq) {
+		work_drop(work);
+		return req_finish_now(req, ev, -ENOMEM);
+	}
+	state->working = work;
+	talloc_set_destructor(state, handle_destroy);
+	tevent_req_set_callback(subreq, handle_done, req);
+	return req;
+}
+
+static void handle_done(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct handle_state *state = tevent_req_data(req, struct handle_state);
+	int r = pool_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	state->work = take_ptr(state->working);
+	req_finish(req, r < 0 ? r : state->work->result);
+}
+
+int handle_recv(struct tevent_req *req, TALLOC_CTX *mem, LDAP **ret_ld, char **ret_reason)
+{
+	struct handle_state *state = tevent_req_data(req, struct handle_state);
+	int r = req_result(req);
+
+	if (r == 0) {
+		*ret_ld = state->work->ld; /* and the descriptor with it */
+		free(take_ptr(state->work));
+	} else if (state->work && *state->work->reason) {
+		*ret_reason = talloc_strdup(mem, state->work->reason);
+	}
+	tevent_req_received(req);
+	return r;
+}
+
+struct tevent_req *handle_open_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
+                                    int fd, const struct uri *uri, const struct ldap_conf *conf,
+                                    bool tls)
+{
+	struct work work = { .fd = fd, .uri = uri, .conf = conf, .tls = tls };
+
+	return handle_send(mem, ev, pool, &work);
+}
+
+struct tevent_req *handle_tls_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
+                                   LDAP *ld, int fd, const struct uri *uri,
+                                   const struct ldap_conf *conf)
+{
+	struct work work = { .ld = ld, .fd = fd, .uri = uri, .conf = conf, .tls = true };
+
+	return handle_send(mem, ev, pool, &work);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Link - the domain's way to its servers: one connection that works, shared by all questions
+ *
+ * Each server has a health of its own. One that failed is passed over for 30 s; one that is slow
+ * gets a head start of 1.5 s before the next is tried beside it (field-report R2). Only when none
+ * is left is the domain offline; a probe tries them all again.
+ */
+#pragma once
+
+#include <talloc.h>
+#include <tevent.h>
+
+#include "backend/ldap/conn.h"
+#include "backend/ldap/domain.h"
+
+struct link; /* a talloc object */
+
+struct link *link_new(TALLOC_CTX *mem, struct ldap_domain *domain);
+
+/* The connection, if it stands. Borrowed, until the next turn of the loop. */
+struct conn *link_conn(struct link *link);
+
+/* Finishes when a connection stands, or none can be had. Errors: -E_OFFLINE. */
+struct tevent_req *link_wait_send(TALLOC_CTX *mem, struct link *link);
+int link_wait_recv(struct tevent_req *req, struct conn **ret_conn);
+
+/* What those who wait are waiting for: "ldap://a:389, the TLS handshake". Borrowed. */
+const char *link_waits_for(struct link *link);
+
+/* The server at the other end of conn answers, but not as it should: another one, if there is one,
+ * is to be asked. Returns whether there is; conn is being replaced then. */
+bool link_blame(struct link *link, struct conn *conn, const char *reason);
+
+/* Begins to connect unless a connection stands. One that stands but no longer answers is found out
+ * by link_check(). Both report to online.h. */
+void link_probe(struct link *link);
+void link_check(struct link *link);
+
+/* Drops everything; who waits gets -E_OFFLINE. */
+void link_disconnect(struct link *link);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Records - see records.h
+ */
+#include "backend/ldap/records.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/ident/accept.h"
+
+/* PATH_MAX for paths, and no person has a longer gecos: what is longer makes no sense. */
+#define TEXT_MAX 4096
+
+static const char out_of_memory[] = "no memory";
+
+/* ---- parts of an entry ---- */
+
+static const char *number_from(const struct entry_values *values, size_t attr,
+                               const struct id_range *range, const char *missing,
+                               const char *not_a_number, uint32_t *ret_id)
+{
+	enum refusal refusal;
+	uint64_t number;
+	int r = entry_number(values, attr, &number);
+
+	if (r < 0)
+		return r == -ENOENT ? missing : not_a_number;
+	refusal = accept_id(number, range->min, range->max);
+	if (refusal != ACCEPTED)
+		return accept_text(refusal);
+	*ret_id = (uint32_t)number;
+	return NULL;
+}
+
+/* The first value of attr, cleaned; "" when there is none. */
+static const char *text_from(const struct entry_values *values, size_t attr, const char *too_long,
+                             const char **ret_text)
+{
+	char *text = entry_text(values, attr);
+
+	if (!text) {
+		*ret_text = "";
+		return NULL;
+	}
+	if (values->values[attr][0].bv_len > TEXT_MAX)
+		return too_long;
+	accept_clean(text);
+	*ret_text = text;
+	return NULL;
+}
+
+static bool value_is_whole(const struct berval *value)
+{
+	return strlen(value->bv_val) == value->bv_len;
+}
+
+/* Which of several names is the entry's own: the one in its RDN, else the one asked for, else the
+ * first. NULL without any value. */
+static const char *name_of(TALLOC_CTX *mem, const struct entry_values *values, size_t attr,
+                           const char *name_attr, const char *asked)
+{
+	const struct berval *names = values->values[attr];
+	const char *rdn;
+
+	if (!names)
+		return NULL;
+	if (!names[1].bv_val)
+		return value_is_whole(names) ? names->bv_val : "";
+
+	rdn = entry_rdn_value(mem, values->dn, name_attr);
+	if (rdn && entry_has_value(values, attr, rdn))
+		return rdn;
+	if (asked && entry_has_value(values, attr, asked))
+		return asked;
+	return value_is_whole(names) ? names->bv_val : "";
+}
+
+/* The values of attr that are names, without the one called except, as one run. */
+static int names_from(TALLOC_CTX *mem, const struct entry_values *values, size_t attr,
+                      const char *except, struct names *ret_names)
+{
+	const struct berval *value = values->values[attr];
+	struct names names = { 0 };
+	size_t room = 0;
+	char *bytes;
+
+	for (; value && value->bv_val; value++)
+		room += value->bv_len + 1;
+	if (room == 0) {
+		*ret_names = names;
+		return 0;
+	}
+	bytes = talloc_size(mem, room);
+	if (!bytes)
+		return -ENOMEM;
+
+	for (value = values->values[attr]; value->bv_val; value++) {
+		if (!value_is_whole(value) || accept_name(value->bv_val) != ACCEPTED ||
+		    (except && strcmp(value->bv_val, except) == 0))
+			continue;
+		memcpy(bytes + names.size, value->bv_val, value->bv_len + 1);
+		names.size += value->bv_len + 1;
+		names.count++;
+	}
+	names.bytes = bytes;
+	*ret_names = names;
+	return 0;
+}
+
+/* ---- whole records ---- */
+
+const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,
+                      const char *asked, const struct id_range *range, struct user *ret_user)
+{
+	struct user user = { .dn = values->dn };
+	enum refusal refusal;
+	const char *reason;
+
+	user.name = name_of(mem, values, USER_NAME, name_attr, asked);
+	if (!user.name)
+		return "it has no name";
+	refusal = accept_name(user.name);
+	if (refusal != ACCEPTED)
+		return accept_text(refusal);
+
+	reason = number_from(values, USER_UID, range, "it has no uid", "its uid is not a number",
+	                     &user.uid);
+	if (!reason)
+		reason = number_from(values, USER_GID, range, "it has no gid",
+		                     "its gid is not a number", &user.gid);
+	if (!reason)
+		reason = text_from(values, USER_GECOS, "its gecos is too long", &user.gecos);
+	if (!reason && !*user.gecos)
+		reason = text_from(values, USER_FULLNAME, "its full name is too long", &user.gecos);
+	if (!reason)
+		reason = text_from(values, USER_HOME, "its home directory is too long",
+		                   &user.home);
+	if (!reason)
+		reason = text_from(values, USER_SHELL, "its shell is too long", &user.shell);
+	if (!reason)
+		reason = text_from(values, USER_PRINCIPAL, "its principal is too long", &user.upn);
+	if (reason)
+		return reason;
+
+	if (values->values[USER_NAME][1].bv_val &&
+	    names_from(mem, values, USER_NAME, user.name, &user.aliases) < 0)
+		return out_of_memory;
+	*ret_user = user;
+	return NULL;
+}
+
+const char *group_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,
+                       const char *asked, const struct id_range *range, struct group *ret_group)
+{
+	struct group group = { .dn = values->dn };
+	enum refusal refusal;
+	const char *reason;
+
+	group.name = name_of(mem, values, GROUP_NAME, name_attr, asked);
+	if (!group.name)
+		return "it has no name";
+	refusal = accept_name(group.name);
+	if (refusal != ACCEPTED)
+		return accept_text(refusal);
+	reason = gid_from(values, range, &group.gid);
+	if (reason)
+		return reason;
+
+	if ((values->values[GROUP_NAME][1].bv_val &&
+	     names_from(mem, values, GROUP_NAME, group.name, &group.aliases) < 0) ||
+	    names_from(mem, values, GROUP_MEMBER, NULL, &group.members) < 0)
+		return out_of_memory;
+	*ret_group = group;
+	return NULL;
+}
+
+const char *gid_from(const struct entry_values *values, const struct id_range *range,
+                     uint32_t *ret_gid)
+{
+	return number_from(values, GROUP_GID, range, "it has no gid", "its gid is not a number",
+	                   ret_gid);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Records - from an entry of the directory to a user or group of ours, or the reason why not
+ *
+ * Attribute names are the ldap_user_* and ldap_group_* options; the meaning is RFC 2307 section 3.
+ */
+#pragma once
+
+#include <talloc.h>
+
+#include "backend/ldap/entry.h"
+#include "common/ident/group.h"
+#include "common/ident/user.h"
+
+/* clang-format off */
+enum user_attr {
+	USER_NAME, USER_UID, USER_GID, USER_GECOS, USER_HOME, USER_SHELL, USER_PRINCIPAL,
+	USER_FULLNAME,
+	N_USER_ATTRS,
+};
+
+enum group_attr {
+	GROUP_NAME, GROUP_GID, GROUP_MEMBER,
+	N_GROUP_ATTRS,
+};
+/* clang-format on */
+
+/* Whom the domain takes (common/ident/accept.h). */
+struct id_range {
+	uint32_t min, max; /* max 0 = no limit */
+};
+
+/* Fills ret_user; its texts belong to values or hang below mem. asked is the name in the question,
+ * NULL if it was by id; name_attr the attribute called USER_NAME. Texts that would break a line of
+ * passwd(5) are cleaned in place.
+ * Returns NULL, or why the entry is refused, in words for the log. */
+const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,
+                      const char *asked, const struct id_range *range, struct user *ret_user);
+
+/* The same for a group. */
+const char *group_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,
+                       const char *asked, const struct id_range *range, struct group *ret_group);
+
+/* Only the number of a group, which is all that the groups of a user need. */
+const char *gid_from(const struct entry_values *values, const struct id_range *range,
+                     uint32_t *ret_gid);

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Setup - see setup.h
+ *
+ *   setup_send ─▶ resolved ─▶ connected ─▶ opened ─┬─▶ StartTLS ─▶ tls_agreed ─▶ tls_done ─┐
+ *       └─ ldapi ──▲             (ldaps: with TLS) └─ ldaps, ldapi, clear text ────────────┤
+ *                                                                                          ▼
+ *                     setup_recv ◀─ root_dse_read ◀─ read_root_dse ◀─ bound ◀─ bind, if a DN is set
+ *
+ * The bind password never leaves before TLS stands, except where the administrator wrote
+ * ldap_id_use_start_tls = false, or the server is on the same host (ldapi).
+ */
+#include "backend/ldap/setup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "backend/core/connect.h"
+#include "backend/core/resolve.h"
+#include "backend/ldap/error.h"
+#include "backend/ldap/handle.h"
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/secret.h"
+#include "common/base/str.h"
+#include "common/event/req.h"
+
+struct setup_state {
+	struct ldap_domain *domain; /* borrowed */
+	const struct uri *uri;      /* borrowed */
+	const char *step;           /* what is going on, for people */
+	char *waits_for;
+	char *reason;
+	int fd;            /* the handle's, kept for the event loop */
+	struct conn *conn; /* owned */
+	struct conn_op op; /* StartTLS, then bind, then the root DSE */
+	struct tevent_req *req;
+	char *default_base;
+	unsigned n_bases;
+};
+
+static void resolved(struct tevent_req *subreq);
+static void open_socket(struct tevent_req *req, const struct address *addresses, size_t count);
+static void connected(struct tevent_req *subreq);
+static void opened(struct tevent_req *subreq);
+static void start_tls(struct tevent_req *req);
+static void tls_agreed(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
+static void tls_done(struct tevent_req *subreq);
+static void bind_if_needed(struct tevent_req *req);
+static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
+static void read_root_dse(struct tevent_req *req);
+static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
+
+/* ---- endings ---- */
+
+static struct ldap_conf *conf_of(struct setup_state *state)
+{
+	return &state->domain->conf;
+}
+
+/* Ends req with r; the reason is what the step was and, unless something better is known, r's text. */
+static void fail(struct tevent_req *req, int r, const char *reason)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	state->reason = talloc_asprintf(state, "%s: %s", state->uri->text,
+	                                reason ? reason : error_text(r));
+	if (!tevent_req_is_in_progress(req))
+		return;
+	req_finish(req, r < 0 ? r : -E_SERVER);
+}
+
+/* "bind: Invalid credentials (…)": what was tried, and what the server said. */
+static void fail_result(struct tevent_req *req, int code, const char *what, const char *text)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	char *reason = talloc_asprintf(state, "%s: %s%s%s%s", what, ldap_err2string(code),
+	                               str_empty(text) ? "" : " (", text ? text : "",
+	                               str_empty(text) ? "" : ")");
+
+	fail(req, ldap_error(code), reason);
+}
+
+static void op_failed(struct conn_op *op, int r)
+{
+	struct setup_state *state = list_item(op, struct setup_state, op);
+	char *reason = NULL;
+
+	if (r == -ETIMEDOUT)
+		reason = talloc_asprintf(state, "%s: no answer within %u s (ldap_opt_timeout)",
+		                         state->step, conf_of(state)->opt_timeout_s);
+	fail(state->req, r, reason);
+}
+
+static void lost(struct conn *conn, const char *reason, void *data)
+{
+	struct tevent_req *req = data;
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	(void)conn;
+	fail(req, -E_DISCONNECTED,
+	     talloc_asprintf(state, "%s: %s", state->step, reason) ?: reason);
+}
+
+static void setup_cleanup(struct tevent_req *req, enum tevent_req_state req_state)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	conn_op_cancel(&state->op);
+	if (req_state == TEVENT_REQ_DONE)
+		return;
+	if (state->conn) {
+		conn_give(state->conn, state->domain, NULL, NULL); /* it frees itself */
+		conn_close(state->conn);
+		state->conn = NULL;
+	}
+}
+
+const char *setup_waits_for(struct tevent_req *req)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	talloc_free(state->waits_for);
+	state->waits_for = talloc_asprintf(state, "%s, %s", state->uri->text, state->step);
+	return state->waits_for ? state->waits_for : state->step;
+}
+
+/* ---- the way to a socket ---- */
+
+struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, const struct uri *uri)
+{
+	struct address local = { .local.sun_family = AF_UNIX, .size = sizeof(local.local) };
+	struct setup_state *state;
+	struct tevent_req *req, *subreq;
+
+	req = tevent_req_create(mem, &state, struct setup_state);
+	if (!req)
+		return NULL;
+	state->domain = domain;
+	state->uri = uri;
+	state->req = req;
+	state->fd = -1;
+	list_init(&state->op.node);
+	tevent_req_set_cleanup_fn(req, setup_cleanup);
+	tevent_req_defer_callback(req, domain->host->ev);
+
+	if (uri->scheme == URI_LDAPI) {
+		if (strlen(uri->host) >= sizeof(local.local.sun_path)) {
+			fail(req, -ENAMETOOLONG, NULL);
+			return req;
+		}
+		strcpy(local.local.sun_path, uri->host);
+		open_socket(req, &local, 1);
+		return req;
+	}
+
+	state->step = "the name servers";
+	subreq = resolve_send(state, domain->host->ev, uri->host, uri->port,
+	                      (int64_t)domain->host->options->dns_resolver_timeout_s * 1000);
+	if (!tevent_req_nomem(subreq, req))
+		tevent_req_set_callback(subreq, resolved, req);
+	return req;
+}
+
+static void resolved(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	struct address *addresses;
+	size_t count;
+	int r = resolve_recv(subreq, state, &addresses, &count);
+
+	TALLOC_FREE(subreq);
+	if (r < 0)
+		fail(req, r,
+		     r == -ENOENT         ? "there is no such host name"
+		     : r == -EHOSTUNREACH ? "the name servers cannot be reached"
+		     : r == -ETIMEDOUT    ? "no answer from the name servers (dns_resolver_timeout)"
+		                          : NULL);
+	else
+		open_socket(req, addresses, count);
+}
+
+static void open_socket(struct tevent_req *req, const struct address *addresses, size_t count)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	struct tevent_req *subreq;
+
+	state->step = "the connection";
+	subreq = connect_send(state, state->domain->host->ev, addresses, count,
+	                      (int64_t)conf_of(state)->network_timeout_s * 1000);
+	if (!tevent_req_nomem(subreq, req))
+		tevent_req_set_callback(subreq, connected, req);
+}
+
+static void connected(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	int r = connect_recv(subreq, &state->fd);
+
+	TALLOC_FREE(subreq);
+	if (r < 0) {
+		fail(req, r, r == -ETIMEDOUT ? "no answer to connecting (ldap_network_timeout)" : NULL);
+		return;
+	}
+
+	state->step = state->uri->scheme == URI_LDAPS ? "the TLS handshake" : "the library";
+	subreq = handle_open_send(state, state->domain->host->ev, state->domain->host->pool,
+	                          state->fd, state->uri, conf_of(state),
+	                          state->uri->scheme == URI_LDAPS);
+	if (tevent_req_nomem(subreq, req))
+		return;
+	tevent_req_set_callback(subreq, opened, req);
+	req_set_deadline(subreq, state->domain->host->ev,
+	                 deadline_in_ms((int64_t)conf_of(state)->opt_timeout_s * 1000));
+}
+
+/* A handle came from a thread: make a connection of it. */
+static int take_handle(struct tevent_req *req, struct tevent_req *subreq)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	char *reason = NULL;
+	LDAP *ld = NULL;
+	int r = handle_recv(subreq, state, &ld, &reason);
+
+	TALLOC_FREE(subreq);
+	if (r == -ETIMEDOUT)
+		reason = talloc_asprintf(state, "%s: not done within %u s (ldap_opt_timeout)",
+		                         state->step, conf_of(state)->opt_timeout_s);
+	if (r == 0) {
+		r = conn_new(state, state->domain->host->ev, ld, state->fd, lost, req,
+		             &state->conn);
+		if (r < 0)
+			ldap_unbind_ext(ld, NULL, NULL);
+	}
+	if (r < 0)
+		fail(req, r, reason);
+	return r;
+}
+
+static void opened(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	if (take_handle(req, subreq) < 0)
+		return;
+	if (state->uri->scheme == URI_LDAP && conf_of(state)->id_use_start_tls != START_TLS_FALSE)
+		start_tls(req);
+	else
+		bind_if_needed(req);
+}
+
+/* ---- operations on the connection ---- */
+
+static void submit(struct setup_state *state, const struct conn_op_type *type, const char *step)
+{
+	state->step = step;
+	state->op = (struct conn_op){
+		.type = type,
+		.timeout_ms = (int64_t)conf_of(state)->opt_timeout_s * 1000,
+	};
+	list_init(&state->op.node);
+	conn_submit(state->conn, &state->op);
+}
+
+/* The result code of msg, which is freed; ret_text, on state, what the server says about it. */
+static int take_result(struct setup_state *state, LDAP *ld, LDAPMessage *msg, char **ret_text)
+{
+	int code = LDAP_OTHER, r;
+	char *text = NULL;
+
+	r = ldap_parse_result(ld, msg, &code, NULL, &text, NULL, NULL, 1);
+	*ret_text = text ? str_printable(state, text, strlen(text)) : NULL;
+	ldap_memfree(text);
+	return r != LDAP_SUCCESS ? r : code;
+}
+
+static int send_start_tls(struct conn_op *op, LDAP *ld, int *ret_msgid)
+{
+	(void)op;
+	return ldap_error(ldap_start_tls(ld, NULL, NULL, ret_msgid));
+}
+
+static void start_tls(struct tevent_req *req)
+{
+	static const struct conn_op_type type = { send_start_tls, tls_agreed, op_failed };
+
+	submit(tevent_req_data(req, struct setup_state), &type, "StartTLS");
+}
+
+static void tls_agreed(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
+{
+	struct setup_state *state = list_item(op, struct setup_state, op);
+	struct tevent_req *req = state->req, *subreq;
+	char *text;
+	int code = take_result(state, ld, msg, &text);
+
+	(void)last;
+	if (code != LDAP_SUCCESS) {
+		if (conf_of(state)->id_use_start_tls == START_TLS_UNSET)
+			text = talloc_asprintf(
+			        state,
+			        "it refuses StartTLS (%s); if it is meant to be spoken to in clear "
+			        "text, write ldap_id_use_start_tls = false in [%s]",
+			        ldap_err2string(code), state->domain->host->section);
+		else
+			text = talloc_asprintf(state, "it refuses StartTLS (%s)",
+			                       ldap_err2string(code));
+		fail(req, -E_TLS_REFUSED, text);
+		return;
+	}
+
+	state->step = "the TLS handshake";
+	subreq = handle_tls_send(state, state->domain->host->ev, state->domain->host->pool,
+	                         conn_take(take_ptr(state->conn)), state->fd, state->uri,
+	                         conf_of(state));
+	if (tevent_req_nomem(subreq, req))
+		return;
+	tevent_req_set_callback(subreq, tls_done, req);
+	req_set_deadline(subreq, state->domain->host->ev,
+	                 deadline_in_ms((int64_t)conf_of(state)->opt_timeout_s * 1000));
+}
+
+static void tls_done(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+
+	if (take_handle(req, subreq) == 0)
+		bind_if_needed(req);
+}
+
+static int send_bind(struct conn_op *op, LDAP *ld, int *ret_msgid)
+{
+	struct setup_state *state = list_item(op, struct setup_state, op);
+	const struct secret *password = conf_of(state)->bind_password;
+	struct berval credentials = { 0 };
+
+	credentials.bv_val = (char *)(uintptr_t)secret_bytes(password);
+	credentials.bv_len = secret_size(password);
+	return ldap_error(ldap_sasl_bind(ld, conf_of(state)->bind_dn, LDAP_SASL_SIMPLE,
+	                                 &credentials, NULL, NULL, ret_msgid));
+}
+
+static void bind_if_needed(struct tevent_req *req)
+{
+	static const struct conn_op_type type = { send_bind, bound, op_failed };
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	if (conf_of(state)->bind_dn)
+		submit(state, &type, "the bind");
+	else
+		read_root_dse(req);
+}
+
+static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
+{
+	struct setup_state *state = list_item(op, struct setup_state, op);
+	char *text;
+	int code = take_result(state, ld, msg, &text);
+
+	(void)last;
+	if (code != LDAP_SUCCESS)
+		fail_result(state->req, code, "bind", text);
+	else
+		read_root_dse(state->req);
+}
+
+static int send_root_dse(struct conn_op *op, LDAP *ld, int *ret_msgid)
+{
+	static char contexts[] = "namingContexts", preferred[] = "defaultNamingContext";
+	char *attrs[] = { contexts, preferred, NULL };
+
+	(void)op;
+	return ldap_error(ldap_search_ext(ld, "", LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL,
+	                                  LDAP_NO_LIMIT, ret_msgid));
+}
+
+static void read_root_dse(struct tevent_req *req)
+{
+	static const struct conn_op_type type = { send_root_dse, root_dse_message, op_failed };
+
+	submit(tevent_req_data(req, struct setup_state), &type, "the root DSE");
+}
+
+enum { CONTEXTS, PREFERRED };
+
+static void take_bases(struct setup_state *state, LDAP *ld, LDAPMessage *msg)
+{
+	static const struct attrs attrs = { { "namingContexts", "defaultNamingContext" }, 2 };
+	struct entry_values *values;
+	const char *base;
+
+	if (entry_read(state, ld, msg, &attrs, &values) < 0)
+		return;
+	base = entry_text(values, PREFERRED);
+	for (size_t i = 0; values->values[CONTEXTS] && values->values[CONTEXTS][i].bv_val; i++) {
+		state->n_bases++;
+		if (!base)
+			base = values->values[CONTEXTS][i].bv_val;
+	}
+	if (entry_text(values, PREFERRED))
+		state->n_bases = 1;
+	state->default_base = base ? talloc_strdup(state, base) : NULL;
+	talloc_free(values);
+}
+
+/* Fills in what the configuration left open. Errors: -E_SERVER the server does not say either. */
+static int set_default_bases(struct setup_state *state)
+{
+	struct ldap_domain *domain = state->domain;
+
+	for (size_t i = 0; i < N_SEARCHES; i++) {
+		struct bases *bases = &domain->bases[i];
+
+		if (bases->count > 0)
+			continue;
+		if (str_empty(state->default_base) || state->n_bases != 1)
+			return -E_SERVER;
+		bases->items = talloc_zero(domain, struct base);
+		if (!bases->items)
+			return -ENOMEM;
+		bases->items->dn = talloc_strdup(bases->items, state->default_base);
+		bases->items->scope = LDAP_SCOPE_SUBTREE;
+		if (!bases->items->dn)
+			return -ENOMEM;
+		bases->count = 1;
+	}
+	return 0;
+}
+
+static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
+{
+	struct setup_state *state = list_item(op, struct setup_state, op);
+	int r;
+
+	if (!last) {
+		if (ldap_msgtype(msg) == LDAP_RES_SEARCH_ENTRY)
+			take_bases(state, ld, msg);
+		else
+			ldap_msgfree(msg);
+		return;
+	}
+
+	/* Whatever the result, it is an answer: not everybody may read the root DSE. */
+	ldap_msgfree(msg);
+	r = set_default_bases(state);
+	if (r < 0)
+		fail(state->req, r, "it does not name one search base; set ldap_search_base");
+	else
+		req_finish(state->req, 0);
+}
+
+int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn, char **ret_reason)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	int r = req_result(req);
+
+	if (r == 0) {
+		conn_give(state->conn, mem, NULL, NULL);
+		*ret_conn = take_ptr(state->conn);
+	} else {
+		*ret_reason = state->reason ? talloc_move(mem, &state->reason)
+		                            : talloc_asprintf(mem, "%s: %s", state->uri->text,
+		                                              error_text(r));
+	}
+	tevent_req_received(req);
+	return r;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Group - groups (group(5)) and the groups of a user: what glibc calls for "group: sss"
+ */
+#include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clientlibs/nss/nss.h"
+#include "common/wire/proto.h"
+
+/* | gid: u32 | members: u32 | name \0 | passwd \0 | member \0 … |
+ *
+ * In the buffer the member list comes first, aligned, then the texts in the order of the reply. */
+int group_read(struct reader *in, void *out, char *buffer, size_t size)
+{
+	struct group *group = out;
+	size_t gap = -(uintptr_t)buffer % alignof(char *);
+	uint32_t gid = reader_u32(in), n = reader_u32(in);
+	size_t head_size = 0, members_size = 0, list_size;
+	const char *head = reader_strs(in, 2, NSS_TEXT_MAX, &head_size);
+	const char *members = reader_strs(in, n, NSS_TEXT_MAX, &members_size);
+	char *text;
+
+	if (in->err == 0 && head[0] == '\0')
+		reader_fail(in);
+	if (in->err < 0)
+		return in->err;
+	if (gid == 0)
+		return 0; /* whoever says so: root is not ours */
+
+	/* No overflow: each member has a byte of the reply, and that is at most PROTO_REPLY_MAX. */
+	list_size = ((size_t)n + 1) * sizeof(char *);
+	if (gap + list_size + head_size + members_size > size)
+		return -ERANGE;
+
+	group->gr_mem = (char **)(void *)(buffer + gap);
+	text = buffer + gap + list_size;
+	memcpy(text, head, head_size);
+	if (members_size > 0)
+		memcpy(text + head_size, members, members_size);
+
+	group->gr_gid = gid;
+	group->gr_name = text;
+	group->gr_passwd = text + strlen(text) + 1;
+	text += head_size;
+	for (uint32_t i = 0; i < n; i++) {
+		group->gr_mem[i] = text;
+		text += strlen(text) + 1;
+	}
+	group->gr_mem[n] = NULL;
+	return 1;
+}
+
+/* Makes room for n more, as far as limit allows. */
+static int grow(long n, long start, long *size, gid_t **groups, long limit)
+{
+	long wanted = start + n > *size * 2 ? start + n : *size * 2;
+	gid_t *grown;
+
+	if (start + n <= *size)
+		return 0;
+	if (limit > 0 && wanted > limit)
+		wanted = limit;
+	if (wanted <= *size)
+		return 0;
+	grown = realloc(*groups, (size_t)wanted * sizeof(gid_t));
+	if (!grown)
+		return -ENOMEM;
+	*groups = grown;
+	*size = wanted;
+	return 0;
+}
+
+/* | groups: u32 | 0: u32 | gid: u32 … |   upstream's packet may be longer than that */
+int initgroups_read(struct reader *in, gid_t skip, long *start, long *size, gid_t **groups,
+                    long limit)
+{
+	uint32_t n = reader_u32(in), gid;
+	int r;
+
+	reader_u32(in);
+	if (reader_left(in) / sizeof(gid) < n)
+		reader_fail(in);
+	if (in->err < 0)
+		return in->err;
+	if (n == 0)
+		return 0;
+
+	r = grow((long)n, *start, size, groups, limit);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < n && *start < *size; i++) {
+		gid = reader_u32(in);
+		if (gid != skip && gid != 0)
+			(*groups)[(*start)++] = gid;
+	}
+	return 1;
+}
+
+enum nss_status _nss_sss_getgrnam_r(const char *name, struct group *result, char *buffer,
+                                    size_t size, int *errnop)
+{
+	return nss_get_by_name(PROTO_GETGRNAM, name, group_read, result, buffer, size, errnop);
+}
+
+enum nss_status _nss_sss_getgrgid_r(gid_t gid, struct group *result, char *buffer, size_t size,
+                                    int *errnop)
+{
+	return nss_get_by_id(PROTO_GETGRGID, gid, group_read, result, buffer, size, errnop);
+}
+
+enum nss_status _nss_sss_initgroups_dyn(const char *name, gid_t skip, long *start, long *size,
+                                        gid_t **groups, long limit, int *errnop)
+{
+	struct client *client;
+	struct reader body;
+	int r;
+
+	if (!nss_is_name(name)) {
+		*errnop = EINVAL;
+		return NSS_STATUS_NOTFOUND;
+	}
+	if (nss_is_local(name) || nss_is_barred())
+		return NSS_STATUS_NOTFOUND;
+	client = client_begin();
+	if (!client)
+		return nss_status(-ENOMEM, errnop);
+
+	r = client_lookup(client, PROTO_INITGR, name, strlen(name) + 1, &body);
+	if (r == 0)
+		r = initgroups_read(&body, skip, start, size, groups, limit);
+	client_end(client, r);
+	return nss_status(r, errnop);
+}
+
+enum nss_status _nss_sss_setgrent(int stay_open)
+{
+	(void)stay_open;
+	return nss_rewind(CLIENT_GROUP);
+}
+
+enum nss_status _nss_sss_getgrent_r(struct group *result, char *buffer, size_t size, int *errnop)
+{
+	return nss_next(CLIENT_GROUP, PROTO_SETGRENT, PROTO_GETGRENT, group_read, result, buffer, size,
+	                errnop);
+}
+
+enum nss_status _nss_sss_endgrent(void)
+{
+	return nss_rewind(CLIENT_GROUP);
+}

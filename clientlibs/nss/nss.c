@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * NSS - what the maps have in common
+ *
+ * The results are those of nss(5) and of the GNU C library's manual, "NSS Modules Interface":
+ *
+ *   found                                SUCCESS   errno as it was
+ *   not found, or not ours to know       NOTFOUND  errno as it was
+ *   a name that cannot be                NOTFOUND  EINVAL
+ *   the buffer is too small              TRYAGAIN  ERANGE, only then: glibc repeats with a larger one
+ *   no memory, or the server says EAGAIN TRYAGAIN  ENOMEM, EAGAIN
+ *   anything else                        UNAVAIL   what went wrong; never "not found"
+ */
+#include "clientlibs/nss/nss.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/wire/proto.h"
+
+#define SERVICE_USER "sssd"
+
+/* Read each time, as programs set _SSS_LOOPS around single calls. */
+bool nss_is_barred(void)
+{
+	const char *loops = getenv("_SSS_LOOPS");
+	const char *bypass = getenv("SYSTEMD_NSS_DYNAMIC_BYPASS");
+
+	if (loops && strcmp(loops, "NO") == 0)
+		return true;
+	/* systemd's yes: 1, yes, y, true, t, on */
+	return bypass && (strchr("1yYtT", bypass[0]) ? bypass[0] : strcasecmp(bypass, "on") == 0);
+}
+
+enum nss_status nss_status(int r, int *errnop)
+{
+	if (r > 0)
+		return NSS_STATUS_SUCCESS;
+	if (r == 0)
+		return NSS_STATUS_NOTFOUND;
+	*errnop = -r;
+	return r == -ERANGE || r == -EAGAIN ? NSS_STATUS_TRYAGAIN : NSS_STATUS_UNAVAIL;
+}
+
+bool nss_is_name(const char *name)
+{
+	return name && name[0] != '\0' && strnlen(name, PROTO_NAME_MAX + 1) <= PROTO_NAME_MAX;
+}
+
+bool nss_is_local(const char *name)
+{
+	return strcmp(name, "root") == 0 || strcmp(name, SERVICE_USER) == 0;
+}
+
+/* | number: u32 | 0: u32 | entry |   what follows the entry is not ours to judge */
+int nss_read_one(struct reader *in, nss_read_fn *read, void *out, char *buffer, size_t size)
+{
+	uint32_t n = reader_u32(in);
+
+	reader_u32(in);
+	if (n > 1)
+		reader_fail(in);
+	if (in->err < 0)
+		return in->err;
+	return n == 0 ? 0 : read(in, out, buffer, size);
+}
+
+static enum nss_status get(uint32_t command, const void *key, size_t key_size, nss_read_fn *read,
+                           void *out, char *buffer, size_t size, int *errnop)
+{
+	struct client *client = client_begin();
+	struct reader body;
+	int r;
+
+	if (!client)
+		return nss_status(-ENOMEM, errnop);
+	r = client_lookup(client, command, key, key_size, &body);
+	if (r == 0)
+		r = nss_read_one(&body, read, out, buffer, size);
+	client_end(client, r);
+	return nss_status(r, errnop);
+}
+
+enum nss_status nss_get_by_name(uint32_t command, const char *name, nss_read_fn *read, void *out,
+                                char *buffer, size_t size, int *errnop)
+{
+	if (!buffer || size == 0)
+		return nss_status(-ERANGE, errnop);
+	if (!nss_is_name(name)) {
+		*errnop = EINVAL;
+		return NSS_STATUS_NOTFOUND;
+	}
+	if (nss_is_local(name) || nss_is_barred())
+		return NSS_STATUS_NOTFOUND;
+	return get(command, name, strlen(name) + 1, read, out, buffer, size, errnop);
+}
+
+enum nss_status nss_get_by_id(uint32_t command, uint32_t id, nss_read_fn *read, void *out,
+                              char *buffer, size_t size, int *errnop)
+{
+	if (!buffer || size == 0)
+		return nss_status(-ERANGE, errnop);
+	if (id == 0 || nss_is_barred())
+		return NSS_STATUS_NOTFOUND;
+	return get(command, &id, sizeof(id), read, out, buffer, size, errnop);
+}
+
+enum nss_status nss_rewind(enum client_map map)
+{
+	struct client *client = client_begin();
+
+	if (client) {
+		walk_rewind(client_walk(client, map));
+		client_end(client, 0);
+	}
+	return NSS_STATUS_SUCCESS;
+}
+
+enum nss_status nss_next(enum client_map map, uint32_t set, uint32_t get_next, nss_read_fn *read,
+                         void *out, char *buffer, size_t size, int *errnop)
+{
+	struct client *client;
+	struct reader entry;
+	struct walk *walk;
+	int r;
+
+	if (!buffer || size == 0)
+		return nss_status(-ERANGE, errnop);
+	if (nss_is_barred())
+		return NSS_STATUS_NOTFOUND;
+	client = client_begin();
+	if (!client)
+		return nss_status(-ENOMEM, errnop);
+
+	walk = client_walk(client, map);
+	while ((r = walk_next(walk, set, get_next, &entry)) > 0) {
+		r = read(&entry, out, buffer, size);
+		if (r >= 0)
+			walk_taken(walk, &entry);
+		else if (r != -ERANGE)
+			walk_lose(walk, r);
+		if (r != 0)
+			break;
+	}
+	client_end(client, r == -ERANGE ? 0 : r); /* the entry stays where it is */
+	return nss_status(r, errnop);
+}

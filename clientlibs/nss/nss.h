@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * NSS - shared by the files of this folder, by nobody else
+ */
+#pragma once
+
+#include <grp.h>
+#include <nss.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clientlibs/core/client.h"
+#include "common/wire/reader.h"
+
+/* What glibc looks up by name, with its own types. */
+#pragma GCC visibility push(default)
+NSS_DECLARE_MODULE_FUNCTIONS(sss)
+#pragma GCC visibility pop
+
+/* No text in a reply can be longer than the reply. */
+#define NSS_TEXT_MAX PROTO_REPLY_MAX
+
+/* Reads one entry from in to out (a struct passwd, a struct group), its texts to buffer: 1 done, 0
+ * an entry that nobody may see. Nothing is written unless all fits.
+ * Errors: -ERANGE size is too small; -EBADMSG the reply makes no sense. */
+typedef int nss_read_fn(struct reader *in, void *out, char *buffer, size_t size);
+int passwd_read(struct reader *in, void *out, char *buffer, size_t size);
+int group_read(struct reader *in, void *out, char *buffer, size_t size);
+
+/* Reads a reply that holds at most one entry: 1, or 0 there is none. Errors: those of read. */
+int nss_read_one(struct reader *in, nss_read_fn *read, void *out, char *buffer, size_t size);
+
+/* Reads the answer to initgroups and appends it to *groups, which has room for *size and grows with
+ * realloc(3), not beyond limit if that is positive. skip, the primary group, is left out, and so is
+ * root's. *start counts what is there. 1, or 0 there is no such user.
+ * Errors: -ENOMEM; -EBADMSG. */
+int initgroups_read(struct reader *in, gid_t skip, long *start, long *size, gid_t **groups,
+                    long limit);
+
+/* Whether this process must not ask: our own daemons would wait for themselves (_SSS_LOOPS=NO), as
+ * would those that PID 1 starts with SYSTEMD_NSS_DYNAMIC_BYPASS=1. */
+bool nss_is_barred(void);
+
+/* What r is to glibc: 1 found, 0 not found, a negative code. Sets *errnop in the latter case. */
+enum nss_status nss_status(int r, int *errnop);
+
+/* Whether anybody can have that name: it may be NULL. */
+bool nss_is_name(const char *name);
+
+/* Whether it is root or our own service user (or group): they come from files, and PID 1 asks for
+ * them before we can run. Ids: 0 is all we know without looking anywhere. */
+bool nss_is_local(const char *name);
+
+/* getXXnam_r and getXXid_r of a map. */
+enum nss_status nss_get_by_name(uint32_t command, const char *name, nss_read_fn *read, void *out,
+                                char *buffer, size_t size, int *errnop);
+enum nss_status nss_get_by_id(uint32_t command, uint32_t id, nss_read_fn *read, void *out,
+                              char *buffer, size_t size, int *errnop);
+
+/* setXXent, endXXent and getXXent_r of a map; set and get are its commands. */
+enum nss_status nss_rewind(enum client_map map);
+enum nss_status nss_next(enum client_map map, uint32_t set, uint32_t get, nss_read_fn *read,
+                         void *out, char *buffer, size_t size, int *errnop);

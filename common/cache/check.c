@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Check - walk every page and every record, in a process of its own
+ *
+ * LMDB trusts its pages: one that was overwritten may end this process, and whoever started it takes
+ * that for an answer. What it survives is compared with what store.c always leaves behind: keys in
+ * order, sums right, records decodable, each index leading to a record that lists it and each listed
+ * index leading back, one expiry key for each record, no page used twice as far as their number
+ * tells. The walk ends: keys that do not ascend end it, and LMDB goes no deeper than 32 pages.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/cache/impl.h"
+
+DEFINE_CLEANUP(MDB_env *, mdb_env_close)
+DEFINE_CLEANUP(MDB_txn *, mdb_txn_abort)
+DEFINE_CLEANUP(MDB_cursor *, mdb_cursor_close)
+
+#define FREE_TABLE 0 /* LMDB's own: transaction → pages that it gave back */
+
+struct walk {
+	MDB_txn *txn;
+	MDB_dbi table;
+	struct header header;
+	uint64_t last_page;
+	uint64_t keys, records, expiries, free_pages;
+};
+
+/* The order of LMDB's default comparison: bytes, then length. */
+static bool ascends(MDB_val before, MDB_val key)
+{
+	size_t size = before.mv_size < key.mv_size ? before.mv_size : key.mv_size;
+	int order = memcmp(before.mv_data, key.mv_data, size);
+
+	return order < 0 || (order == 0 && before.mv_size < key.mv_size);
+}
+
+static bool leads_to(struct walk *walk, MDB_val index, MDB_val name)
+{
+	MDB_val value;
+
+	return mdb_get(walk->txn, walk->table, &index, &value) == 0 && val_equal(value, name);
+}
+
+/* The key a record should have: its name must be found by asking for it. */
+static int own_key(struct walk *walk, uint8_t type, const struct entry *entry, struct key *ret_key)
+{
+	const char *name = entry->kind == ENTRY_USER  ? entry->user.name
+	                   : entry->kind == ENTRY_GROUP ? entry->group.name
+	                                                : entry->initgroups.name;
+
+	return key_of_name(ret_key, type, walk->header.names, name);
+}
+
+static bool lists_number(const struct record *record, const struct entry *entry)
+{
+	struct key key;
+
+	switch (entry->kind) {
+	case ENTRY_USER:
+		key_of_id(&key, KEY_UID, entry->user.uid);
+		return record_has_index(record, key_val(&key));
+	case ENTRY_GROUP:
+		key_of_id(&key, KEY_GID, entry->group.gid);
+		return record_has_index(record, key_val(&key));
+	case ENTRY_INITGROUPS:
+		break;
+	}
+	return true;
+}
+
+static bool record_is_sound(struct walk *walk, MDB_val key, MDB_val value)
+{
+	struct key own, expiry;
+	struct record record;
+	struct entry entry;
+	MDB_val index = { 0 }, empty = { 0 };
+
+	if (record_parse(key, value, &record) < 0 ||
+	    find_entry(val_type(key), &record, &entry) < 0 ||
+	    own_key(walk, val_type(key), &entry, &own) < 0 || !val_equal(key_val(&own), key) ||
+	    !lists_number(&record, &entry) ||
+	    entry.times.epoch > walk->header.epochs[epoch_at(entry.kind)])
+		return false;
+
+	while (record_next_index(&record, &index))
+		if (!leads_to(walk, index, val_name(key)))
+			return false;
+	key_of_expiry(&expiry, entry_expiry(&entry), key);
+	walk->records++;
+	return leads_to(walk, key_val(&expiry), empty);
+}
+
+static bool index_is_sound(struct walk *walk, MDB_val index, MDB_val name)
+{
+	struct found found;
+	struct key key;
+
+	return key_of_folded(&key, key_target(val_type(index)), name) == 0 &&
+	       find_exact(walk->txn, walk->table, &key, &found) == 0 &&
+	       record_has_index(&found.record, index);
+}
+
+static bool expiry_is_sound(struct walk *walk, MDB_val expiry)
+{
+	struct found found;
+	struct entry entry;
+	struct key key;
+	int64_t wall_s;
+	MDB_val name;
+
+	walk->expiries++;
+	if (key_parse_expiry(expiry, &wall_s, &name) < 0)
+		return false;
+	key.size = name.mv_size;
+	memcpy(key.bytes, name.mv_data, name.mv_size);
+	return find_exact(walk->txn, walk->table, &key, &found) == 0 &&
+	       find_entry(key.bytes[0], &found.record, &entry) == 0 &&
+	       entry_expiry(&entry) == wall_s;
+}
+
+static bool key_is_sound(struct walk *walk, MDB_val key, MDB_val value)
+{
+	uint8_t type = val_type(key);
+
+	if (type == KEY_HEADER)
+		return key.mv_size == 1; /* its value was read first */
+	if (key_is_record(type))
+		return record_is_sound(walk, key, value);
+	if (key_target(type))
+		return index_is_sound(walk, key, value);
+	return type == KEY_EXPIRY && value.mv_size == 0 && expiry_is_sound(walk, key);
+}
+
+static int walk_table(struct walk *walk)
+{
+	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
+	MDB_val key, value, before = { 0 };
+	int r;
+
+	r = lmdb_error(mdb_cursor_open(walk->txn, walk->table, &cursor));
+	while (r == 0) {
+		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
+		if (r < 0)
+			break;
+		if (key.mv_size == 0 || (before.mv_data && !ascends(before, key)) ||
+		    !key_is_sound(walk, key, value))
+			return -E_CACHE_DAMAGED;
+		before = key;
+		walk->keys++;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Each value is a list: how many, then page numbers, the largest first. */
+static bool list_is_sound(struct walk *walk, MDB_val list)
+{
+	struct reader in = reader_over(list.mv_data, list.mv_size);
+	uint64_t count = reader_word(&in), page, before = walk->last_page + 1;
+
+	for (uint64_t i = 0; i < count; i++) {
+		page = reader_word(&in);
+		if (in.err < 0 || page < 2 || page >= before)
+			return false;
+		before = page;
+	}
+	walk->free_pages += count;
+	return in.err == 0;
+}
+
+static int walk_free(struct walk *walk)
+{
+	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
+	uint64_t before = 0, txn;
+	struct reader in;
+	MDB_val key, list;
+	int r;
+
+	r = lmdb_error(mdb_cursor_open(walk->txn, FREE_TABLE, &cursor));
+	while (r == 0) {
+		r = lmdb_error(mdb_cursor_get(cursor, &key, &list, MDB_NEXT));
+		if (r < 0)
+			break;
+		in = reader_over(key.mv_data, key.mv_size);
+		txn = reader_word(&in);
+		if (reader_end(&in) < 0 || txn <= before || !list_is_sound(walk, list))
+			return -E_CACHE_DAMAGED;
+		before = txn;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+static int tree_pages(struct walk *walk, MDB_dbi table, MDB_stat *ret_stat, uint64_t *ret_pages)
+{
+	int r;
+
+	r = lmdb_error(mdb_stat(walk->txn, table, ret_stat));
+	if (r < 0)
+		return r;
+	*ret_pages = ret_stat->ms_branch_pages + ret_stat->ms_leaf_pages +
+	             ret_stat->ms_overflow_pages;
+	return 0;
+}
+
+/* Fewer than there are pages is room lost; more is a page with two uses. */
+static int count_pages(struct walk *walk)
+{
+	uint64_t ours, theirs;
+	MDB_stat stat;
+	int r;
+
+	r = tree_pages(walk, FREE_TABLE, &stat, &theirs);
+	if (r < 0)
+		return r;
+	r = tree_pages(walk, walk->table, &stat, &ours);
+	if (r < 0)
+		return r;
+	if (stat.ms_entries != walk->keys || walk->records != walk->expiries ||
+	    2 + ours + theirs + walk->free_pages > walk->last_page + 1)
+		return -E_CACHE_DAMAGED;
+	return 0;
+}
+
+static int walk_all(MDB_env *mdb, const struct cache_files *files)
+{
+	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	struct walk walk = { 0 };
+	MDB_envinfo info;
+	int r;
+
+	r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &walk.table));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_env_info(mdb, &info));
+	if (r < 0)
+		return r;
+	walk.txn = txn;
+	walk.last_page = info.me_last_pgno;
+
+	r = header_read(txn, walk.table, &walk.header);
+	if (r < 0)
+		return r;
+	if (strcmp(walk.header.domain, files->domain) != 0)
+		return -E_CACHE_DAMAGED;
+	r = walk_table(&walk);
+	if (r < 0)
+		return r;
+	r = walk_free(&walk);
+	if (r < 0)
+		return r;
+	return count_pages(&walk);
+}
+
+int cache_check(const struct cache_options *options)
+{
+	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
+	auto_talloc struct cache_files *files = NULL;
+	auto_close int fd = -1;
+	int r;
+
+	r = files_of(NULL, options, &files);
+	if (r < 0)
+		return r;
+	r = state_lock(files, &fd);
+	if (r < 0)
+		return r;
+	r = files_look(files);
+	if (r < 0)
+		return r;
+	r = env_create(&mdb);
+	if (r < 0)
+		return r;
+
+	/* Without locks: nobody writes, for the state is locked, and the lock file may be bad too. */
+	r = lmdb_error(mdb_env_open(mdb, files->data,
+	                            MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY | MDB_NOLOCK, 0600));
+	if (r < 0)
+		return r;
+	return walk_all(mdb, files);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Find - one entry, by name, alias or number
+ *
+ *   key of the query ── record ────────────────────────────▶ entry
+ *        ├─ U, G ─▶ name ─▶ record, must list that number ─┘
+ *        └─ none ─▶ a, b ─▶ name ─▶ record, must list that alias
+ *
+ * This is the path of every answer: no system call, and nothing is allocated but for a name beyond
+ * ASCII that must be folded.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/cache/impl.h"
+
+/* ---- the handle ---- */
+
+static int cache_gone(struct cache *cache)
+{
+	assert(!cache->reading);
+	env_close(&cache->env);
+	return 0;
+}
+
+int cache_new_closed(TALLOC_CTX *mem, const struct cache_options *options, pthread_mutex_t *swap,
+                     struct cache **ret_cache)
+{
+	struct cache *cache = talloc_zero(mem, struct cache);
+	int r;
+
+	if (!cache)
+		return -ENOMEM;
+	talloc_set_destructor(cache, cache_gone);
+	cache->swap = swap;
+	r = files_of(cache, options, &cache->files);
+	if (r < 0) {
+		talloc_free(cache);
+		return r;
+	}
+
+	*ret_cache = cache;
+	return 0;
+}
+
+int cache_open(TALLOC_CTX *mem, const struct cache_options *options, struct cache **ret_cache)
+{
+	auto_talloc struct cache *cache = NULL;
+	int r;
+
+	r = cache_new_closed(mem, options, NULL, &cache);
+	if (r < 0)
+		return r;
+	r = files_on_network(cache->files);
+	if (r < 0)
+		return r;
+	if (files_suspect(cache->files))
+		return -E_CACHE_DAMAGED;
+	r = env_open(&cache->env, cache->files, MDB_RDONLY);
+	if (r < 0)
+		return r;
+
+	*ret_cache = take_ptr(cache);
+	return 0;
+}
+
+static void lock_env(const struct cache *cache)
+{
+	if (cache->swap)
+		pthread_mutex_lock(cache->swap);
+}
+
+static void unlock_env(const struct cache *cache)
+{
+	if (cache->swap)
+		pthread_mutex_unlock(cache->swap);
+}
+
+int cache_still_there(const struct cache *cache)
+{
+	int r;
+
+	lock_env(cache);
+	r = env_still_there(&cache->env, cache->files);
+	unlock_env(cache);
+	return r;
+}
+
+uint64_t cache_environment_id(const struct cache *cache)
+{
+	uint64_t id;
+
+	lock_env(cache);
+	id = cache->env.header.environment_id;
+	unlock_env(cache);
+	return id;
+}
+
+int cache_begin(struct cache *cache)
+{
+	int r;
+
+	assert(!cache->reading);
+	lock_env(cache);
+	r = cache->env.reading ? lmdb_error(mdb_txn_renew(cache->env.reading)) : -E_CACHE_REPLACED;
+	if (r < 0) {
+		unlock_env(cache);
+		return r;
+	}
+	cache->reading = true;
+	return 0;
+}
+
+void cache_end(struct cache *cache)
+{
+	assert(cache->reading);
+	mdb_txn_reset(cache->env.reading);
+	cache->reading = false;
+	unlock_env(cache);
+}
+
+uint32_t cache_epoch(struct cache *cache, enum entry_kind kind)
+{
+	size_t txn = mdb_txn_id(cache->env.reading);
+	struct header header;
+
+	assert(cache->reading);
+	if (txn != cache->epochs_txn) {
+		/* A header that cannot be read expires everything. */
+		if (header_read(cache->env.reading, cache->env.table, &header) < 0)
+			return UINT32_MAX;
+		memcpy(cache->epochs, header.epochs, sizeof(cache->epochs));
+		cache->epochs_txn = txn;
+	}
+	return cache->epochs[epoch_at(kind)];
+}
+
+/* ---- records ---- */
+
+static int get(MDB_txn *txn, MDB_dbi table, const struct key *key, MDB_val *ret_value)
+{
+	MDB_val val = key_val(key);
+
+	return lmdb_error(mdb_get(txn, table, &val, ret_value));
+}
+
+/* found->key is set. */
+static int get_record(MDB_txn *txn, MDB_dbi table, struct found *found)
+{
+	MDB_val value;
+	int r;
+
+	r = get(txn, table, &found->key, &value);
+	return r < 0 ? r : record_parse(key_val(&found->key), value, &found->record);
+}
+
+int find_exact(MDB_txn *txn, MDB_dbi table, const struct key *key, struct found *ret_found)
+{
+	ret_found->key.size = key->size;
+	memcpy(ret_found->key.bytes, key->bytes, key->size);
+	return get_record(txn, table, ret_found);
+}
+
+/* index leads to the name of a record of that type. */
+static int find_by_index(MDB_txn *txn, MDB_dbi table, const struct key *index, enum key_type type,
+                         struct found *ret_found)
+{
+	MDB_val name;
+	int r;
+
+	r = get(txn, table, index, &name);
+	if (r < 0)
+		return r;
+	r = key_of_folded(&ret_found->key, type, name);
+	if (r < 0)
+		return r;
+	r = get_record(txn, table, ret_found);
+	if (r < 0)
+		return r;
+
+	/* A user's groups are found by the user's aliases, which only the user lists. */
+	if (type != KEY_INITGROUPS && !record_has_index(&ret_found->record, key_val(index)))
+		return -EBADMSG;
+	return 0;
+}
+
+int find_record(MDB_txn *txn, MDB_dbi table, const struct key *asked, struct found *ret_found)
+{
+	uint8_t type = asked->bytes[0];
+	struct key alias;
+	int r;
+
+	if (!key_is_record(type))
+		return find_by_index(txn, table, asked, key_target(type), ret_found);
+
+	r = find_exact(txn, table, asked, ret_found);
+	if (r != -ENOENT)
+		return r;
+
+	r = key_of_folded(&alias, key_alias_type(type), val_name(key_val(asked)));
+	return r < 0 ? r : find_by_index(txn, table, &alias, type, ret_found);
+}
+
+int find_entry(uint8_t type, const struct record *record, struct entry *ret_entry)
+{
+	static const struct {
+		uint8_t type;
+		enum entry_kind kind;
+	} kinds[] = {
+		{ KEY_USER, ENTRY_USER },
+		{ KEY_GROUP, ENTRY_GROUP },
+		{ KEY_INITGROUPS, ENTRY_INITGROUPS },
+	};
+	struct entry entry;
+	int r;
+
+	r = entry_decode(record->entry.mv_data, record->entry.mv_size, &entry);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < str_size(kinds); i++)
+		if (kinds[i].type == type && kinds[i].kind == entry.kind) {
+			*ret_entry = entry;
+			return 0;
+		}
+	return -EBADMSG;
+}
+
+int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry)
+{
+	struct found found;
+	struct key key;
+	int r;
+
+	assert(cache->reading);
+	r = key_of_query(&key, cache->env.header.names, query);
+	if (r == -ENAMETOOLONG || r == -EILSEQ)
+		return -ENOENT; /* nothing of that name is ever stored */
+	if (r < 0)
+		return r;
+
+	r = find_record(cache->env.reading, cache->env.table, &key, &found);
+	if (r < 0)
+		return r;
+	return find_entry(found.key.bytes[0], &found.record, ret_entry);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Cache - shared by the files of this folder, by nobody else
+ */
+#pragma once
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/cache/cache.h"
+#include "common/cache/file.h"
+#include "common/cache/key.h"
+#include "common/cache/record.h"
+#include "common/wire/reader.h"
+#include "common/wire/writer.h"
+
+/* ---- env.c ---- */
+
+/* LMDB answers 0, errno (positive) or MDB_* (negative): lmdb.h, "Return Codes". */
+int lmdb_error(int code);
+
+/* An open environment. All zero is a closed one. */
+struct env {
+	MDB_env *mdb;
+	MDB_dbi table;
+	MDB_txn *reading;          /* reset, but between cache_begin() and cache_end() */
+	struct file_id data, lock; /* the files as they were opened */
+	struct header header;      /* as it was then; its domain is NULL */
+};
+
+/* flags are LMDB's, beyond those that all our environments have. Uses no talloc: the writer thread
+ * opens too. Errors: as cache_open(). */
+int env_open(struct env *ret_env, const struct cache_files *files, unsigned flags);
+void env_close(struct env *env);
+
+/* Are the files at their paths those that were opened? 0; -E_CACHE_REPLACED. */
+int env_still_there(const struct env *env, const struct cache_files *files);
+
+/* The same opening without a lock, a header or a transaction: for the check. */
+int env_create(MDB_env **ret_mdb);
+
+/* Makes an empty environment at its path, all at once; what was there must be gone. */
+int env_make(const struct cache_files *files, enum cache_case names, const uint32_t epochs[EPOCHS]);
+
+int header_read(MDB_txn *txn, MDB_dbi table, struct header *ret_header);
+int header_write(MDB_txn *txn, MDB_dbi table, const struct header *header);
+
+/* ---- find.c ---- */
+
+struct cache {
+	struct cache_files *files; /* owned */
+	struct env env;
+	pthread_mutex_t *swap;  /* the writer's, which exchanges env; NULL in a reader; recursive */
+	bool reading;           /* between cache_begin() and cache_end() */
+	size_t epochs_txn;      /* the transaction that epochs are of, 0 = none */
+	uint32_t epochs[EPOCHS];
+};
+
+/* A handle without an environment. Errors: -ENOMEM. */
+int cache_new_closed(TALLOC_CTX *mem, const struct cache_options *options, pthread_mutex_t *swap,
+                     struct cache **ret_cache);
+
+/* A record where it lies in the map: good until something is written. */
+struct found {
+	struct key key; /* the record's own */
+	struct record record;
+};
+
+/* What a key of any type but x leads to.
+ * Errors: -ENOENT; -EBADMSG what is there is damaged, or does not know that it is called so; those
+ * of LMDB. */
+int find_record(MDB_txn *txn, MDB_dbi table, const struct key *asked, struct found *ret_found);
+
+/* The record with that very key, not by way of an alias. Errors: as find_record(). */
+int find_exact(MDB_txn *txn, MDB_dbi table, const struct key *key, struct found *ret_found);
+
+/* Decodes record, whose kind must be that of its key's type. Errors: -EBADMSG. */
+int find_entry(uint8_t type, const struct record *record, struct entry *ret_entry);
+
+/* ---- change.c ---- */
+
+/* What travels to the writer thread: keys and values are finished, in its own malloc(3)ed bytes.
+ *
+ *   | STEP_PUT: u8 | key | value |            | STEP_REMOVE: u8 | key |
+ *   | STEP_EXPIRE: u8 | key |                 | STEP_EPOCH: u8 | kind: u8 | epoch: u32 |
+ *   key, value are | size: u32 | bytes |; the key of a removal may be any but x.
+ */
+enum step {
+	STEP_PUT = 1,
+	STEP_REMOVE,
+	STEP_EXPIRE,
+	STEP_EPOCH,
+};
+
+/* Finishes what change collected into steps, counting records; a new epoch is counted up in epochs,
+ * and what is put gets the one of its kind. Errors: -EMSGSIZE; -ENOMEM. */
+int change_finish(const struct cache_change *change, enum cache_case names,
+                  uint32_t epochs[EPOCHS], struct writer *steps, uint32_t *ret_n_records);
+
+/* ---- store.c ---- */
+
+/* Buffers that are used again. */
+struct buffers {
+	struct writer rewritten, gone;
+};
+
+/* One write transaction, on the writer thread. */
+struct store {
+	MDB_txn *txn;
+	MDB_dbi table;
+	struct buffers *buffers; /* borrowed */
+	struct header header;    /* written behind the steps that changed it */
+	bool header_changed;
+	int64_t n_entries; /* records that came, less those that went */
+	uint64_t n_puts, n_unchanged;
+};
+
+/* domain is borrowed. Errors: -E_CACHE_DAMAGED; -E_CACHE_VERSION; those of LMDB. */
+int store_begin(struct store *store, MDB_txn *txn, MDB_dbi table, const char *domain,
+                struct buffers *buffers);
+
+/* Carries out steps. After an error the transaction must be given up.
+ * Errors: -E_CACHE_DAMAGED what steps would replace cannot be read; those of LMDB. */
+int store_steps(struct store *store, const struct writer *steps);
+
+/* Would steps add a record although max_size is reached? Writes nothing. 0; -E_CACHE_QUOTA. */
+int store_admits(const struct store *store, const struct writer *steps, uint64_t max_size);
+
+/* The record with that very key. Errors: -ENOENT; -E_CACHE_DAMAGED. */
+int store_look(struct store *store, const struct key *key, struct found *ret_found,
+               struct entry *ret_entry);
+
+/* Removes the record with that key and its indexes, a user with its groups, if they are there. */
+int store_remove(struct store *store, const struct key *key);
+
+/* Bytes of the pages in use. */
+uint64_t store_used(const struct store *store);
+
+/* When entry expires by the wall clock. */
+int64_t entry_expiry(const struct entry *entry);
+
+/* ---- sweep.c ---- */
+
+struct sweep {
+	int64_t keep_s;
+	uint64_t removed;
+	struct key next; /* where the next slice begins; size 0 at first */
+};
+
+/* One slice: until deadline, or the end: *ret_done. Errors: as store_steps(). */
+int sweep_slice(struct store *store, struct sweep *sweep, const struct entry_now *now,
+                struct deadline deadline, bool *ret_done);
+
+/* How many records there are: each has one expiry key. */
+int sweep_count(MDB_txn *txn, MDB_dbi table, int64_t *ret_count);

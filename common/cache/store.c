@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Store - carry out a change: records and all keys that lead to them, in one transaction
+ *
+ * What always holds between two transactions, and the check verifies: each index leads to a record
+ * that lists it, each index a record lists leads to it, and each record has its one expiry key.
+ * Therefore whoever takes an index over takes it out of the other's list, and whoever takes a
+ * number over removes the other: two names cannot have it, and the server's last word counts.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/cache/impl.h"
+
+/* "Pure time-stamp changes are written at most once a minute", but sooner for a short life: an
+ * entry is never ageing in its first 10 s, nor in the first hundredth of its life (entry_age()),
+ * so nobody who refreshes an ageing entry finds it ageing still. */
+#define UNCHANGED_LEAST_S 10
+#define UNCHANGED_MOST_S  60
+
+int64_t entry_expiry(const struct entry *entry)
+{
+	int64_t expiry;
+
+	if (__builtin_add_overflow(entry->times.stored_wall.s, (int64_t)entry->times.lifetime_s,
+	                           &expiry))
+		return INT64_MAX;
+	return expiry;
+}
+
+int store_begin(struct store *store, MDB_txn *txn, MDB_dbi table, const char *domain,
+                struct buffers *buffers)
+{
+	int r;
+
+	*store = (struct store){ .txn = txn, .table = table, .buffers = buffers };
+	r = header_read(txn, table, &store->header);
+	store->header.domain = domain; /* the one in the map moves with the first write */
+	return r;
+}
+
+uint64_t store_used(const struct store *store)
+{
+	MDB_stat stat;
+
+	if (mdb_stat(store->txn, store->table, &stat) != 0)
+		return UINT64_MAX;
+	return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
+}
+
+/* ---- single keys ---- */
+
+static int put_key(struct store *store, MDB_val key, MDB_val value)
+{
+	return lmdb_error(mdb_put(store->txn, store->table, &key, &value, 0));
+}
+
+static int delete_key(struct store *store, MDB_val key)
+{
+	int r = lmdb_error(mdb_del(store->txn, store->table, &key, NULL));
+
+	return r == -ENOENT ? 0 : r;
+}
+
+/* To a writer damaged bytes are the end of the file's use. */
+static int damaged(int r)
+{
+	return r == -EBADMSG ? -E_CACHE_DAMAGED : r;
+}
+
+int store_look(struct store *store, const struct key *key, struct found *ret_found,
+               struct entry *ret_entry)
+{
+	int r;
+
+	r = find_exact(store->txn, store->table, key, ret_found);
+	if (r == 0)
+		r = find_entry(key->bytes[0], &ret_found->record, ret_entry);
+	return damaged(r);
+}
+
+/* ---- a record, and a user's groups with the user ---- */
+
+static int with_groups(struct store *store, const struct key *key,
+                       int (*act)(struct store *store, const struct key *key))
+{
+	struct key groups;
+	int r;
+
+	r = act(store, key);
+	if ((r == 0 || r == -ENOENT) && key->bytes[0] == KEY_USER) {
+		r = key_of_folded(&groups, KEY_INITGROUPS, val_name(key_val(key)));
+		if (r == 0)
+			r = act(store, &groups);
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+/* The same for what asked leads to; a user that is not there may have groups all the same. */
+static int find_and(struct store *store, const struct key *asked,
+                    int (*act)(struct store *store, const struct key *key))
+{
+	struct found found;
+	int r;
+
+	r = find_record(store->txn, store->table, asked, &found);
+	if (r == 0)
+		return with_groups(store, &found.key, act);
+	if (r == -ENOENT)
+		return asked->bytes[0] == KEY_USER ? with_groups(store, asked, act) : 0;
+	return damaged(r);
+}
+
+/* ---- remove ---- */
+
+/* What goes is copied first: bytes in the map move with the first write (mdb_get()). */
+static int remove_one(struct store *store, const struct key *key)
+{
+	struct writer *gone = &store->buffers->gone;
+	struct record record = { 0 };
+	struct found found;
+	struct entry entry;
+	struct key expiry;
+	MDB_val index = { 0 };
+	int r;
+
+	r = store_look(store, key, &found, &entry);
+	if (r < 0)
+		return r;
+	key_of_expiry(&expiry, entry_expiry(&entry), key_val(key));
+	writer_reset(gone);
+	writer_bytes(gone, found.record.indexes.mv_data, found.record.indexes.mv_size);
+	r = writer_end(gone);
+	if (r < 0)
+		return r;
+	record.indexes = (MDB_val){ gone->size, gone->bytes };
+
+	while (r == 0 && record_next_index(&record, &index))
+		r = delete_key(store, index);
+	if (r == 0)
+		r = delete_key(store, key_val(&expiry));
+	if (r == 0)
+		r = delete_key(store, key_val(key));
+	store->n_entries--;
+	return r;
+}
+
+int store_remove(struct store *store, const struct key *key)
+{
+	return with_groups(store, key, remove_one);
+}
+
+/* ---- rewrite in place ---- */
+
+/* Stores found anew with other indexes or times; both may lie in the map. */
+static int rewrite(struct store *store, const struct found *found, MDB_val indexes,
+                   const struct entry *entry)
+{
+	struct writer *out = &store->buffers->rewritten;
+	int r;
+
+	writer_reset(out);
+	record_build(out, key_val(&found->key), indexes, entry);
+	r = writer_end(out);
+	if (r < 0)
+		return r;
+	return put_key(store, key_val(&found->key), (MDB_val){ out->size, out->bytes });
+}
+
+/* Epoch 0 is below each; the entry keeps its times for the sweep. */
+static int expire_one(struct store *store, const struct key *key)
+{
+	struct found found;
+	struct entry entry;
+	int r;
+
+	r = store_look(store, key, &found, &entry);
+	if (r < 0)
+		return r;
+	entry.times.epoch = 0;
+	return rewrite(store, &found, found.record.indexes, &entry);
+}
+
+/* ---- put ---- */
+
+/* Takes index away from the record that has it and is called name. */
+static int take_index(struct store *store, MDB_val index, MDB_val name)
+{
+	struct writer *left = &store->buffers->gone;
+	MDB_val other = { 0 };
+	struct found found;
+	struct entry entry;
+	struct key key;
+	int r;
+
+	r = key_of_folded(&key, key_target(val_type(index)), name);
+	if (r < 0)
+		return -E_CACHE_DAMAGED;
+	if (val_type(index) == KEY_UID || val_type(index) == KEY_GID)
+		return store_remove(store, &key);
+
+	r = store_look(store, &key, &found, &entry);
+	if (r < 0)
+		return r;
+	writer_reset(left);
+	while (record_next_index(&found.record, &other))
+		if (!val_equal(other, index))
+			record_add_index(left, other);
+	r = writer_end(left);
+	if (r < 0)
+		return r;
+	return rewrite(store, &found, (MDB_val){ left->size, left->bytes }, &entry);
+}
+
+static int claim_index(struct store *store, MDB_val index, const struct key *key)
+{
+	MDB_val name = val_name(key_val(key)), has;
+	int r;
+
+	r = lmdb_error(mdb_get(store->txn, store->table, &index, &has));
+	if (r == 0 && val_equal(has, name))
+		return 0;
+	if (r == 0)
+		r = take_index(store, index, has);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return put_key(store, index, name);
+}
+
+/* Does the new record say what the old one said, only a little later? */
+static bool unchanged(const struct found *old, const struct entry *old_entry,
+                      const struct record *new, const struct entry *new_entry)
+{
+	const struct entry_times *was = &old_entry->times, *is = &new_entry->times;
+	int64_t age_s = is->stored_boot.s - was->stored_boot.s;
+	int64_t limit_s = is->lifetime_s / 100;
+	MDB_val a = old->record.entry, b = new->entry;
+
+	if (limit_s < UNCHANGED_LEAST_S)
+		limit_s = UNCHANGED_LEAST_S;
+	if (limit_s > UNCHANGED_MOST_S)
+		limit_s = UNCHANGED_MOST_S;
+	if (is->boot == 0 || is->boot != was->boot || is->epoch != was->epoch ||
+	    is->lifetime_s != was->lifetime_s || age_s < 0 || age_s >= limit_s ||
+	    age_s >= is->lifetime_s)
+		return false;
+
+	return val_equal(old->record.indexes, new->indexes) && a.mv_size == b.mv_size &&
+	       memcmp((uint8_t *)a.mv_data + ENTRY_HEADER_SIZE,
+	              (uint8_t *)b.mv_data + ENTRY_HEADER_SIZE, a.mv_size - ENTRY_HEADER_SIZE) == 0;
+}
+
+/* What the old record has and the new one has not. */
+static int drop_old(struct store *store, const struct key *key, const struct found *old,
+                    const struct entry *old_entry, const struct record *new, int64_t expiry_s)
+{
+	struct writer *dropped = &store->buffers->gone;
+	struct record gone = { 0 };
+	MDB_val index = { 0 };
+	struct key expiry;
+	int r;
+
+	writer_reset(dropped);
+	while (record_next_index(&old->record, &index))
+		if (!record_has_index(new, index))
+			record_add_index(dropped, index);
+	r = writer_end(dropped);
+	if (r < 0)
+		return r;
+
+	gone.indexes = (MDB_val){ dropped->size, dropped->bytes };
+	index = (MDB_val){ 0 };
+	while (r == 0 && record_next_index(&gone, &index))
+		r = delete_key(store, index);
+	if (r == 0 && entry_expiry(old_entry) != expiry_s) {
+		key_of_expiry(&expiry, entry_expiry(old_entry), key_val(key));
+		r = delete_key(store, key_val(&expiry));
+	}
+	return r;
+}
+
+/* The header's epoch is never below an entry's, whatever happened to the change that counted it up:
+ * else the next one might leave that entry fresh. */
+static void raise_epoch(struct store *store, enum entry_kind kind, uint32_t epoch)
+{
+	uint32_t *has = &store->header.epochs[epoch_at(kind)];
+
+	if (*has >= epoch)
+		return;
+	*has = epoch;
+	store->header_changed = true;
+}
+
+static int step_put(struct store *store, const struct key *key, MDB_val value)
+{
+	struct entry entry, old_entry;
+	MDB_val index = { 0 };
+	struct record record;
+	struct key expiry;
+	struct found old;
+	int r;
+
+	r = record_parse(key_val(key), value, &record);
+	if (r == 0)
+		r = find_entry(key->bytes[0], &record, &entry);
+	assert(r == 0); /* change_finish() has just built it */
+
+	store->n_puts++;
+	raise_epoch(store, entry.kind, entry.times.epoch);
+	r = store_look(store, key, &old, &old_entry);
+	if (r == 0 && ((old_entry.kind == ENTRY_INITGROUPS && old_entry.initgroups.complete &&
+	                !entry.initgroups.complete) ||
+	               unchanged(&old, &old_entry, &record, &entry))) {
+		store->n_unchanged++;
+		return 0;
+	}
+	if (r == 0)
+		r = drop_old(store, key, &old, &old_entry, &record, entry_expiry(&entry));
+	else if (r == -ENOENT) {
+		store->n_entries++;
+		r = 0;
+	}
+
+	while (r == 0 && record_next_index(&record, &index))
+		r = claim_index(store, index, key);
+	if (r < 0)
+		return r;
+	key_of_expiry(&expiry, entry_expiry(&entry), key_val(key));
+	r = put_key(store, key_val(&expiry), (MDB_val){ 0, (void *)"" });
+	return r < 0 ? r : put_key(store, key_val(key), value);
+}
+
+/* ---- steps ---- */
+
+static struct key read_key(struct reader *in)
+{
+	struct key key = { .size = reader_u32(in) };
+	const uint8_t *bytes = reader_bytes(in, key.size);
+
+	assert(bytes && key.size <= sizeof(key.bytes));
+	memcpy(key.bytes, bytes, key.size);
+	return key;
+}
+
+static MDB_val read_value(struct reader *in)
+{
+	MDB_val value = { .mv_size = reader_u32(in) };
+
+	value.mv_data = (void *)reader_bytes(in, value.mv_size);
+	return value;
+}
+
+/* One step; only a put has a value. */
+struct read_step {
+	enum step step;
+	struct key key;
+	MDB_val value;
+	enum entry_kind kind;
+	uint32_t epoch;
+};
+
+static bool next_step(struct reader *in, struct read_step *ret_step)
+{
+	if (reader_left(in) == 0)
+		return false;
+
+	ret_step->step = reader_u8(in);
+	if (ret_step->step == STEP_EPOCH) {
+		ret_step->kind = reader_u8(in);
+		ret_step->epoch = reader_u32(in);
+		return true;
+	}
+	ret_step->key = read_key(in);
+	if (ret_step->step == STEP_PUT)
+		ret_step->value = read_value(in);
+	return true;
+}
+
+int store_steps(struct store *store, const struct writer *steps)
+{
+	struct reader in = reader_over(steps->bytes, steps->size);
+	struct read_step step;
+	int r = 0;
+
+	while (r == 0 && next_step(&in, &step))
+		switch (step.step) {
+		case STEP_PUT:
+			r = step_put(store, &step.key, step.value);
+			break;
+		case STEP_REMOVE:
+			r = find_and(store, &step.key, remove_one);
+			break;
+		case STEP_EXPIRE:
+			r = find_and(store, &step.key, expire_one);
+			break;
+		case STEP_EPOCH:
+			raise_epoch(store, step.kind, step.epoch);
+			break;
+		}
+	if (r < 0 || !store->header_changed)
+		return r;
+
+	store->header_changed = false;
+	return header_write(store->txn, store->table, &store->header);
+}
+
+int store_admits(const struct store *store, const struct writer *steps, uint64_t max_size)
+{
+	struct reader in = reader_over(steps->bytes, steps->size);
+	struct read_step step;
+	MDB_val key, value;
+	int r;
+
+	if (store_used(store) < max_size)
+		return 0;
+
+	while (next_step(&in, &step)) {
+		if (step.step != STEP_PUT)
+			continue;
+		key = key_val(&step.key);
+		r = lmdb_error(mdb_get(store->txn, store->table, &key, &value));
+		if (r < 0)
+			return r == -ENOENT ? -E_CACHE_QUOTA : r;
+	}
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Options of [domain/NAME] that every provider has
+ */
+#include "common/conf/options.h"
+
+#define AT(field) offsetof(struct domain_conf, field)
+
+static const char *const unset_true_false[] = { "", "true", "false", NULL };
+static const char *const case_words[] = { "true", "false", "preserving", NULL }; /* enum case_sensitive */
+
+/* clang-format off */
+const struct opt domain_opts[] = {
+	{ "enabled", OPT_WORD, AT(enabled), .words = unset_true_false,
+	  .help = "Use the domain, or not, whatever domains= in [sssd] says" },
+	{ "id_provider", OPT_TEXT, AT(id_provider), .flags = OPT_RESTART,
+	  .help = "Where users and groups come from: ldap" },
+	{ "min_id", OPT_NUMBER, AT(min_id), .fallback = "1", .unit = "id",
+	  .help = "The smallest uid or gid that is taken from the server" },
+	{ "max_id", OPT_NUMBER, AT(max_id), .fallback = "0", .unit = "id",
+	  .help = "The largest one; 0 = no limit" },
+	{ "ignore_group_members", OPT_BOOL, AT(ignore_group_members), .fallback = "false",
+	  .help = "Answer groups without their members" },
+	{ "use_fully_qualified_names", OPT_BOOL, AT(use_fully_qualified_names), .fallback = "false",
+	  .help = "Names are name@domain, in questions and in answers" },
+	{ "case_sensitive", OPT_WORD, AT(case_sensitive), .fallback = "true", .words = case_words, .flags = OPT_RESTART,
+	  .help = "Does case count in names; preserving: it does not, and answers keep it" },
+	{ "entry_cache_timeout", OPT_NUMBER, AT(entry_cache_timeout_s), .fallback = "5400", .unit = "s",
+	  .help = "How long an entry holds before the server is asked again" },
+	{ "entry_cache_user_timeout", OPT_NUMBER, AT(entry_cache_user_timeout_s), .unit = "s",
+	  .help = "The same for users; unset = entry_cache_timeout" },
+	{ "entry_cache_group_timeout", OPT_NUMBER, AT(entry_cache_group_timeout_s), .unit = "s",
+	  .help = "The same for groups; unset = entry_cache_timeout" },
+	{ "cache_max_size", OPT_NUMBER, AT(cache_max_size_mib), 1, 4096, "512", .unit = "MiB",
+	  .help = "The cache of the domain grows no larger; what does not fit is answered, not stored" },
+	{ "offline_timeout", OPT_NUMBER, AT(offline_timeout_s), .fallback = "60", .unit = "s",
+	  .help = "The first wait before an unreachable server is tried again; doubled each time" },
+	{ "offline_timeout_max", OPT_NUMBER, AT(offline_timeout_max_s), .fallback = "3600", .unit = "s",
+	  .help = "The longest such wait; 0 = it does not grow" },
+	{ "offline_timeout_random_offset", OPT_NUMBER, AT(offline_timeout_random_offset_s), .fallback = "30", .unit = "s",
+	  .help = "A random time up to this is added to each" },
+	{ "dns_resolver_timeout", OPT_NUMBER, AT(dns_resolver_timeout_s), .fallback = "6", .unit = "s",
+	  .help = "How long finding the address of a server may take" },
+	OPT_END
+};
+/* clang-format on */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Options of [domain/NAME] with id_provider = ldap
+ */
+#include "common/conf/options.h"
+
+#define AT(field) offsetof(struct ldap_conf, field)
+
+static const char *const schema_words[] = { "rfc2307", "rfc2307bis", "IPA", "AD", NULL }; /* enum ldap_schema */
+static const char *const authtok_words[] = { "password", "obfuscated_password", NULL };
+static const char *const start_tls_words[] = { "", "true", "false", NULL }; /* enum start_tls */
+static const char *const reqcert_words[] = { "never", "allow", "try", "demand", "hard", NULL }; /* enum ldap_reqcert */
+static const char *const deref_words[] = { "never", "searching", "finding", "always", NULL };
+
+/* clang-format off */
+const struct opt ldap_opts[] = {
+	{ "ldap_uri", OPT_LIST, AT(uri),
+	  .help = "Servers, in the order in which they are tried: ldap://, ldaps:// or ldapi://" },
+	{ "ldap_search_base", OPT_TEXT, AT(search_base),
+	  .help = "Where to search: base[?scope?[filter]], several joined by ?; unset = the server says" },
+	{ "ldap_schema", OPT_WORD, AT(schema), .fallback = "rfc2307", .words = schema_words,
+	  .help = "How the directory spells users and groups" },
+	{ "ldap_default_bind_dn", OPT_TEXT, AT(bind_dn),
+	  .help = "Whom to bind as; unset = anonymous" },
+	{ "ldap_default_authtok_type", OPT_WORD, AT(authtok_type), .fallback = "password", .words = authtok_words,
+	  .help = "What ldap_default_authtok is" },
+	{ "ldap_default_authtok", OPT_SECRET, AT(bind_password),
+	  .help = "The password for that" },
+	{ "ldap_id_use_start_tls", OPT_WORD, AT(id_use_start_tls), .words = start_tls_words, .flags = OPT_ACCESS,
+	  .help = "StartTLS on ldap:// connections; unset = true" },
+	{ "ldap_tls_reqcert", OPT_WORD, AT(tls_reqcert), .fallback = "hard", .words = reqcert_words, .flags = OPT_ACCESS,
+	  .help = "What to ask of the server's certificate" },
+	{ "ldap_tls_cacert", OPT_TEXT, AT(tls_cacert), .flags = OPT_ACCESS,
+	  .help = "File with the certificates of authorities" },
+	{ "ldap_tls_cacertdir", OPT_TEXT, AT(tls_cacertdir), .flags = OPT_ACCESS,
+	  .help = "Directory with the same, one file for each, named by hash" },
+	{ "ldap_tls_cert", OPT_TEXT, AT(tls_cert), .flags = OPT_ACCESS,
+	  .help = "File with our own certificate" },
+	{ "ldap_tls_key", OPT_TEXT, AT(tls_key), .flags = OPT_ACCESS,
+	  .help = "File with its key" },
+	{ "ldap_tls_cipher_suite", OPT_TEXT, AT(tls_cipher_suite), .flags = OPT_ACCESS,
+	  .help = "Acceptable ciphers, in the words of the TLS library" },
+	{ "ldap_network_timeout", OPT_NUMBER, AT(network_timeout_s), .fallback = "6", .unit = "s",
+	  .help = "How long connecting may take" },
+	{ "ldap_opt_timeout", OPT_NUMBER, AT(opt_timeout_s), .fallback = "8", .unit = "s",
+	  .help = "How long a bind or StartTLS may take" },
+	{ "ldap_search_timeout", OPT_NUMBER, AT(search_timeout_s), .fallback = "6", .unit = "s",
+	  .help = "How long a search may take" },
+	{ "ldap_connection_expire_timeout", OPT_NUMBER, AT(connection_expire_timeout_s), .fallback = "900", .unit = "s",
+	  .help = "A connection is replaced by a new one at this age" },
+	{ "ldap_connection_expire_offset", OPT_NUMBER, AT(connection_expire_offset_s), .fallback = "0", .unit = "s",
+	  .help = "A random time up to this is added" },
+	{ "ldap_connection_idle_timeout", OPT_NUMBER, AT(connection_idle_timeout_s), .fallback = "900", .unit = "s",
+	  .help = "A connection nobody uses is closed after this; 0 = never" },
+	{ "ldap_referrals", OPT_BOOL, AT(referrals), .fallback = "true",
+	  .help = "Follow referrals" },
+	{ "ldap_deref", OPT_WORD, AT(deref), .fallback = "never", .words = deref_words,
+	  .help = "When the server follows aliases" },
+
+	{ "ldap_user_search_base", OPT_TEXT, AT(user_search_base),
+	  .help = "Where to search users; unset = ldap_search_base" },
+	{ "ldap_group_search_base", OPT_TEXT, AT(group_search_base),
+	  .help = "Where to search groups; unset = ldap_search_base" },
+
+	{ "ldap_user_object_class", OPT_TEXT, AT(user_object_class), .fallback = "posixAccount",
+	  .help = "Object class of users" },
+	{ "ldap_user_name", OPT_TEXT, AT(user_name), .fallback = "uid",
+	  .help = "Attribute with the name of a user" },
+	{ "ldap_user_uid_number", OPT_TEXT, AT(user_uid_number), .fallback = "uidNumber",
+	  .help = "Attribute with the uid" },
+	{ "ldap_user_gid_number", OPT_TEXT, AT(user_gid_number), .fallback = "gidNumber",
+	  .help = "Attribute with the gid of the primary group" },
+	{ "ldap_user_gecos", OPT_TEXT, AT(user_gecos), .fallback = "gecos",
+	  .help = "Attribute with the gecos field" },
+	{ "ldap_user_home_directory", OPT_TEXT, AT(user_home_directory), .fallback = "homeDirectory",
+	  .help = "Attribute with the home directory" },
+	{ "ldap_user_shell", OPT_TEXT, AT(user_shell), .fallback = "loginShell",
+	  .help = "Attribute with the shell" },
+	{ "ldap_user_principal", OPT_TEXT, AT(user_principal), .fallback = "krbPrincipalName",
+	  .help = "Attribute with the Kerberos principal" },
+	{ "ldap_user_fullname", OPT_TEXT, AT(user_fullname), .fallback = "cn",
+	  .help = "Attribute with the full name" },
+
+	{ "ldap_group_object_class", OPT_TEXT, AT(group_object_class), .fallback = "posixGroup",
+	  .help = "Object class of groups" },
+	{ "ldap_group_name", OPT_TEXT, AT(group_name), .fallback = "cn",
+	  .help = "Attribute with the name of a group" },
+	{ "ldap_group_gid_number", OPT_TEXT, AT(group_gid_number), .fallback = "gidNumber",
+	  .help = "Attribute with the gid" },
+	{ "ldap_group_member", OPT_TEXT, AT(group_member), .fallback = "memberuid",
+	  .help = "Attribute with the names of members" },
+	OPT_END
+};
+/* clang-format on */

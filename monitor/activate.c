@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Activate - without systemd: own the responders' sockets, start each at its first connection
+ *
+ *   watching ─ readable, or named in services= ─▶ running ─ exit 0 ──────────────▶ watching …
+ *                                                    └─ crash ─▶ (back-off) ─▶ watching …
+ */
+#include "monitor/activate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "common/base/error.h"
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/event/child.h"
+#include "common/event/timer.h"
+#include "monitor/backoff.h"
+
+#define HUNG_GRACE_MS 10000
+
+/* What waits while a responder starts, as with systemd. */
+#define BACKLOG 4096
+
+/* A row for every responder that is built. */
+static const struct row {
+	const char *name, *program;
+	mode_t mode; /* of the socket */
+} rows[] = {
+	{ "nss", "sssd_nss", 0666 },
+};
+
+struct responder {
+	struct activate *activate; /* borrowed: our parent */
+	const struct row *row;
+	int fd; /* listens; -1 = it is not ours */
+	char *path;
+	struct tevent_fd *watch; /* NULL while it runs or waits */
+	struct child *child;     /* NULL unless it runs */
+	struct timer *wait;
+	struct backoff backoff;
+};
+
+struct activate {
+	struct monitor *monitor; /* borrowed */
+	struct responder responders[str_size(rows)];
+	bool stopping;
+};
+
+static void start(struct responder *responder);
+
+/* ---- sockets ---- */
+
+/* Binds, gives it its mode and then listens: nobody gets in before. */
+static int listen_at(const char *path, mode_t mode, int *ret_fd)
+{
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (fd < 0)
+		return -errno;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
+	    listen(fd, BACKLOG) < 0)
+		return -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static bool somebody_listens(const char *path)
+{
+	auto_close int fd = -1;
+	int r = fd_connect_unix(path, &fd);
+
+	return r == 0 || r == -EAGAIN;
+}
+
+static int open_socket(struct responder *responder)
+{
+	const char *dir = responder->activate->monitor->paths.pipes_dir;
+	int r;
+
+	responder->path = talloc_asprintf(responder->activate, "%s/%s", dir, responder->row->name);
+	if (!responder->path)
+		return -ENOMEM;
+	if (somebody_listens(responder->path)) {
+		log_warn("%s: somebody listens there already, so this is left to them", responder->path);
+		return 0;
+	}
+	r = listen_at(responder->path, responder->row->mode, &responder->fd);
+	if (r < 0)
+		log_fatal("%s: %s", responder->path, error_text(r));
+	return r;
+}
+
+static void close_socket(struct responder *responder)
+{
+	if (responder->fd < 0)
+		return;
+	unlink(responder->path);
+	close(responder->fd);
+	responder->fd = -1;
+}
+
+static int activate_free(struct activate *activate)
+{
+	for (size_t i = 0; i < str_size(rows); i++) {
+		TALLOC_FREE(activate->responders[i].watch);
+		close_socket(&activate->responders[i]);
+	}
+	return 0;
+}
+
+int activate_new(TALLOC_CTX *mem, struct monitor *monitor, struct activate **ret_activate)
+{
+	auto_talloc struct activate *activate = talloc_zero(mem, struct activate);
+	int r;
+
+	if (!activate)
+		return -ENOMEM;
+	activate->monitor = monitor;
+	for (size_t i = 0; i < str_size(rows); i++)
+		activate->responders[i] = (struct responder){ activate, &rows[i], -1 };
+	talloc_set_destructor(activate, activate_free);
+
+	for (size_t i = 0; i < str_size(rows); i++) {
+		r = open_socket(&activate->responders[i]);
+		if (r < 0)
+			return r;
+	}
+	*ret_activate = take_ptr(activate);
+	return 0;
+}
+
+/* ---- one responder ---- */
+
+static bool is_named(const struct responder *responder)
+{
+	return str_list_contains(conf_services(responder->activate->monitor->conf), responder->row->name);
+}
+
+static void connection_waits(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
+{
+	(void)ev;
+	(void)fde;
+	(void)flags;
+	start(data);
+}
+
+static void wait_is_over(void *data);
+
+static void wait_first(struct responder *responder)
+{
+	struct activate *activate = responder->activate;
+	int64_t wait_ms = backoff_ended(&responder->backoff, monotonic_us());
+
+	responder->wait = timer_once(activate, activate->monitor->ev, wait_ms, wait_is_over, responder);
+	if (!responder->wait)
+		log_error("%s: no memory to start it again", responder->row->name);
+}
+
+static void watch(struct responder *responder)
+{
+	struct activate *activate = responder->activate;
+
+	if (activate->stopping || responder->fd < 0 || responder->child || responder->wait)
+		return;
+	TALLOC_FREE(responder->watch);
+	if (is_named(responder)) {
+		start(responder);
+		return;
+	}
+	responder->watch = tevent_add_fd(activate->monitor->ev, activate, responder->fd, TEVENT_FD_READ,
+	                                 connection_waits, responder);
+	if (!responder->watch)
+		wait_first(responder);
+}
+
+static void wait_is_over(void *data)
+{
+	struct responder *responder = data;
+
+	responder->wait = NULL; /* freed by its firing */
+	watch(responder);
+}
+
+static void ended(struct child *child, int status, void *data)
+{
+	struct responder *responder = data;
+	struct monitor *monitor = responder->activate->monitor;
+
+	(void)child;
+	responder->child = NULL;
+	monitor_changed(monitor);
+	if (responder->activate->stopping)
+		return;
+
+	/* Named and gone within no time, again and again: the back-off is for these as well. */
+	if (status == 0 && !is_named(responder)) {
+		watch(responder);
+		return;
+	}
+	if (status != 0)
+		log_error("%s ended (wait status 0x%x)", responder->row->program, (unsigned)status);
+	wait_first(responder);
+}
+
+static void start(struct responder *responder)
+{
+	struct activate *activate = responder->activate;
+	struct monitor *monitor = activate->monitor;
+	auto_talloc char *socket = talloc_asprintf(NULL, "%s=3", responder->row->name);
+	const char *args[] = { "--fd", socket, NULL };
+	auto_talloc char **argv = monitor_child_argv(NULL, monitor, responder->row->program, args);
+	int r;
+
+	TALLOC_FREE(responder->watch);
+	backoff_started(&responder->backoff, monotonic_us());
+	r = socket && argv ? child_start(activate, monitor->ev, argv, NULL, &responder->fd, 1, ended, responder,
+	                                 &responder->child)
+	                   : -ENOMEM;
+	if (r < 0) {
+		log_error("%s cannot be started: %s", responder->row->program, error_text(r));
+		wait_first(responder);
+	}
+}
+
+/* ---- all of them ---- */
+
+void activate_follow(struct activate *activate)
+{
+	for (size_t i = 0; i < str_size(rows); i++)
+		watch(&activate->responders[i]);
+}
+
+bool activate_end(struct activate *activate, pid_t pid)
+{
+	for (size_t i = 0; i < str_size(rows); i++) {
+		struct child *child = activate->responders[i].child;
+
+		if (child && child_pid(child) == pid) {
+			child_stop(child, HUNG_GRACE_MS);
+			return true;
+		}
+	}
+	return false;
+}
+
+void activate_stop(struct activate *activate, int64_t grace_ms)
+{
+	activate->stopping = true;
+	for (size_t i = 0; i < str_size(rows); i++) {
+		struct responder *responder = &activate->responders[i];
+
+		TALLOC_FREE(responder->watch);
+		TALLOC_FREE(responder->wait);
+		close_socket(responder);
+		if (responder->child)
+			child_stop(responder->child, grace_ms);
+	}
+}
+
+bool activate_stopped(struct activate *activate)
+{
+	for (size_t i = 0; i < str_size(rows); i++)
+		if (activate->responders[i].child)
+			return false;
+	return true;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Check of one domain - what no single option tells (spec/options.md §3.4)
+ */
+#include "monitor/check_domain.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/conf/options.h"
+
+/* The bus of a domain has its name in the path, and sun_path holds 108 bytes (unix(7)). */
+#define DOMAIN_NAME_MAX 80
+
+static bool is_word(const char *text, const char *const *words)
+{
+	while (*words && strcasecmp(*words, text) != 0)
+		words++;
+	return *words != NULL;
+}
+
+/* ---- its name and provider ---- */
+
+/* It becomes a part of paths and of the names of buses. */
+static bool is_good_name(const char *name)
+{
+	if (strlen(name) > DOMAIN_NAME_MAX || strpbrk(name, "/@="))
+		return false;
+	for (; *name; name++)
+		if ((unsigned char)*name < ' ' || *name == 0x7f)
+			return false;
+	return true;
+}
+
+static int check_name(struct conf_report *report, const char *section, const char *domain,
+                      bool *ret_exists)
+{
+	const struct conf_value *where = conf_written(report->conf, "sssd", "domains");
+	auto_talloc char *application = talloc_asprintf(report, "application/%s", domain);
+
+	if (!application)
+		return -ENOMEM;
+	*ret_exists = false;
+	if (!is_good_name(domain))
+		return finding_add(report, "sssd_checks", FINDING_ERROR, section, where,
+		                   "'%s' cannot be the name of a domain: at most %d bytes, none of "
+		                   "them '/', '@', '=' or a control byte.",
+		                   domain, DOMAIN_NAME_MAX);
+	if (conf_written(report->conf, section, NULL)) {
+		*ret_exists = true;
+		return 0;
+	}
+
+	if (conf_written(report->conf, application, NULL))
+		return finding_add(report, "not_implemented", FINDING_ERROR, section,
+		                   conf_written(report->conf, application, NULL),
+		                   "Section [%s]: application domains are not implemented: the "
+		                   "domain does not start.",
+		                   application);
+	return finding_add(report, "sssd_checks", FINDING_ERROR, section, where,
+	                   "Domain '%s' is enabled, but there is no section [%s].", domain, section);
+}
+
+static int check_provider(struct conf_report *report, const char *section)
+{
+	static const char *const later[] = { "ad", "ipa", "proxy", "idp", "files", NULL };
+	const struct conf_value *value = conf_get(report->conf, section, "id_provider");
+
+	if (!value)
+		return finding_add(report, "sssd_checks", FINDING_ERROR, section,
+		                   conf_written(report->conf, section, NULL),
+		                   "Attribute 'id_provider' is missing in section '%s'.", section);
+	if (is_word(value->text, later))
+		return finding_add(report, "not_implemented", FINDING_ERROR, section, value,
+		                   "Attribute 'id_provider' in section '%s': '%s' is not "
+		                   "implemented: the domain does not start.",
+		                   section, value->text);
+	if (strcasecmp(value->text, "ldap") != 0)
+		return finding_add(report, "sssd_checks", FINDING_ERROR, section, value,
+		                   "Attribute 'id_provider' in section '%s' has an invalid value: %s",
+		                   section, value->text);
+	return 0;
+}
+
+/* ---- words that are known, and that would change more than we can do ---- */
+
+static int check_words(struct conf_report *report, const char *section)
+{
+	static const struct {
+		const char *name, *const words[4];
+	} later[] = {
+		{ "domain_type", { "application" } },
+		{ "ldap_schema", { "rfc2307bis", "IPA", "AD" } },
+		{ "ldap_default_authtok_type", { "obfuscated_password" } },
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < str_size(later); i++) {
+		const struct conf_value *value = conf_get(report->conf, section, later[i].name);
+
+		if (value && is_word(value->text, later[i].words))
+			r = finding_add(report, "not_implemented", FINDING_ERROR, section, value,
+			                "Attribute '%s' in section '%s': '%s' is not implemented: "
+			                "the domain does not start.",
+			                later[i].name, section, value->text);
+	}
+	return r;
+}
+
+/* ---- options that contradict each other ---- */
+
+static uint32_t number(const struct conf *conf, const char *section, const char *name, uint32_t unset)
+{
+	const struct conf_value *value = conf_get(conf, section, name);
+	uint32_t result = unset;
+
+	if (value && str_to_u32(value->text, &result) < 0)
+		result = unset; /* that was told already */
+	return result;
+}
+
+static int check_pairs(struct conf_report *report, const char *section)
+{
+	uint32_t min_id = number(report->conf, section, "min_id", 1);
+	uint32_t max_id = number(report->conf, section, "max_id", 0);
+	const struct conf_value *where = conf_get(report->conf, section, "max_id");
+	const struct conf_value *qualified =
+		conf_get(report->conf, section, "use_fully_qualified_names");
+	int r = 0;
+
+	if (max_id != 0 && min_id > max_id)
+		r = finding_add(report, "value", FINDING_ERROR, section, where,
+		                "Attributes 'min_id' and 'max_id' in section '%s': %u is larger "
+		                "than %u.",
+		                section, min_id, max_id);
+	if (r == 0 && qualified && strcasecmp(qualified->text, "false") == 0 &&
+	    conf_get(report->conf, "sssd", "default_domain_suffix"))
+		r = finding_add(report, "value", FINDING_ERROR, section, qualified,
+		                "Attribute 'use_fully_qualified_names' in section '%s' cannot be "
+		                "false while 'default_domain_suffix' in section 'sssd' is set.",
+		                section);
+	return r;
+}
+
+/* ---- ldap ---- */
+
+static bool is_ldap_uri(const char *uri)
+{
+	static const char *const schemes[] = { "ldap://", "ldaps://", "ldapi://" };
+
+	for (size_t i = 0; i < str_size(schemes); i++)
+		if (strncasecmp(uri, schemes[i], strlen(schemes[i])) == 0)
+			return true;
+	return false;
+}
+
+static int check_uris(struct conf_report *report, const char *section)
+{
+	const struct conf_value *value = conf_get(report->conf, section, "ldap_uri");
+	auto_talloc char **uris = NULL;
+	unsigned n_usable = 0;
+	int r;
+
+	r = str_split(report, value ? value->text : "", ',', &uris);
+	for (char **uri = uris; r == 0 && *uri; uri++) {
+		if (strcasecmp(*uri, "_srv_") == 0)
+			r = finding_add(report, "not_implemented", FINDING_WARNING, section, value,
+			                "Attribute 'ldap_uri' in section '%s': '_srv_' is not "
+			                "implemented: it is passed over.",
+			                section);
+		else if (is_ldap_uri(*uri))
+			n_usable++;
+		else
+			r = finding_add(report, "value", FINDING_ERROR, section, value,
+			                "Attribute 'ldap_uri' in section '%s' has an invalid value: "
+			                "'%s' does not begin with ldap://, ldaps:// or ldapi://.",
+			                section, *uri);
+	}
+
+	/* Unset means discovery by SRV records. */
+	if (r == 0 && n_usable == 0)
+		r = finding_add(report, "not_implemented", FINDING_ERROR, section,
+		                value ? value : conf_written(report->conf, section, NULL),
+		                "Attribute 'ldap_uri' in section '%s' names no server, and finding "
+		                "one by DNS is not implemented: the domain does not start.",
+		                section);
+	return r;
+}
+
+/* base[?scope?[filter][?base?scope?[filter]]…]: one part, or three and three more. A "?" is in
+ * none of them (RFC 4516 writes it %3f). */
+static bool is_search_base(const char *text, char *const *parts, unsigned n)
+{
+	static const char *const scopes[] = { "base", "one", "onelevel", "sub", "subtree", NULL };
+
+	if (n == 1)
+		return !str_empty(text);
+	for (unsigned i = 1; i < n; i += 3)
+		if (!is_word(parts[i], scopes))
+			return false;
+	return n % 3 == 0;
+}
+
+static int check_search_base(struct conf_report *report, const char *section, const char *name)
+{
+	const struct conf_value *value = conf_get(report->conf, section, name);
+	auto_talloc char *copy = NULL;
+	auto_talloc char **parts = NULL;
+	unsigned n = 0;
+	char *rest;
+
+	if (!value)
+		return 0;
+	rest = copy = talloc_strdup(report, value->text);
+	parts = talloc_array(report, char *, (unsigned)strlen(value->text) + 1);
+	if (!copy || !parts)
+		return -ENOMEM;
+	while (rest)
+		parts[n++] = strsep(&rest, "?");
+
+	if (is_search_base(value->text, parts, n))
+		return 0;
+	return finding_add(report, "value", FINDING_ERROR, section, value,
+	                   "Attribute '%s' in section '%s' has an invalid value: '%s' is not "
+	                   "base[?scope?[filter]], or several of these joined by '?', with scope "
+	                   "base, onelevel or subtree.",
+	                   name, section, value->text);
+}
+
+static int check_ldap(struct conf_report *report, const char *section)
+{
+	static const char *const bases[] = { "ldap_search_base", "ldap_user_search_base",
+		                             "ldap_group_search_base" };
+	int r;
+
+	r = check_uris(report, section);
+	for (size_t i = 0; r == 0 && i < str_size(bases); i++)
+		r = check_search_base(report, section, bases[i]);
+	return r;
+}
+
+int check_domain(struct conf_report *report, const char *domain)
+{
+	auto_talloc char *section = talloc_asprintf(report, "domain/%s", domain);
+	const struct conf_value *provider;
+	bool exists;
+	int r;
+
+	if (!section)
+		return -ENOMEM;
+	r = check_name(report, section, domain, &exists);
+	if (r < 0 || !exists)
+		return r;
+
+	r = check_provider(report, section);
+	if (r == 0)
+		r = check_words(report, section);
+	if (r == 0)
+		r = check_pairs(report, section);
+	provider = conf_get(report->conf, section, "id_provider");
+	if (r == 0 && provider && strcasecmp(provider->text, "ldap") == 0)
+		r = check_ldap(report, section);
+	return r;
+}

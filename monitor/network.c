@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Network - addresses, routes, links or resolv.conf changed: backends should try again now
+ */
+#include "monitor/network.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/event/timer.h"
+#include "monitor/pathwatch.h"
+
+/* Changes come in bursts: a link, its addresses, their routes. */
+#define SETTLE_MS 1000
+
+#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
+
+struct network {
+	struct tevent_context *ev; /* borrowed */
+	void (*changed)(void *data);
+	void *data;
+	int fd; /* of rtnetlink; -1 = not watched */
+	struct tevent_fd *fde;
+	struct timer *settle; /* while a burst lasts */
+	struct pathwatch *resolv_conf;
+};
+
+/* One message, whose header has been checked. The kernel also sends news that are none: statistics
+ * of wireless links (nothing in ifi_change), routes it only cached. */
+static bool message_is_change(const struct nlmsghdr *header)
+{
+	size_t size = header->nlmsg_len - NLMSG_HDRLEN;
+	struct ifinfomsg link;
+	struct rtmsg route;
+
+	switch (header->nlmsg_type) {
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+	case RTM_DELLINK:
+		return true;
+	case RTM_NEWLINK:
+		if (size < sizeof(link))
+			return false;
+		memcpy(&link, NLMSG_DATA(header), sizeof(link));
+		return link.ifi_change != 0 && !(link.ifi_flags & IFF_LOOPBACK);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		if (size < sizeof(route))
+			return false;
+		memcpy(&route, NLMSG_DATA(header), sizeof(route));
+		return !(route.rtm_flags & RTM_F_CLONED) && route.rtm_table != RT_TABLE_LOCAL;
+	default:
+		return false;
+	}
+}
+
+bool network_is_change(const void *bytes, size_t size)
+{
+	const char *at = bytes;
+
+	while (size >= NLMSG_HDRLEN) {
+		const struct nlmsghdr *header = (const void *)at;
+		size_t step;
+
+		if (header->nlmsg_len < NLMSG_HDRLEN || header->nlmsg_len > size)
+			return false;
+		if (message_is_change(header))
+			return true;
+		step = NLMSG_ALIGN(header->nlmsg_len);
+		if (step > size)
+			break;
+		at += step;
+		size -= step;
+	}
+	return false;
+}
+
+static void settled(void *data)
+{
+	struct network *network = data;
+
+	network->settle = NULL; /* freed by its firing */
+	network->changed(network->data);
+}
+
+static void something_changed(struct network *network)
+{
+	if (!network->settle)
+		network->settle = timer_once(network, network->ev, SETTLE_MS, settled, network);
+}
+
+static void readable(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
+{
+	struct network *network = data;
+	_Alignas(struct nlmsghdr) char bytes[16384];
+	struct sockaddr_nl from = { 0 };
+	socklen_t from_size = sizeof(from);
+	ssize_t size;
+
+	(void)ev;
+	(void)fde;
+	(void)flags;
+	size = recvfrom(network->fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &from_size);
+	if (size < 0) {
+		if (errno == ENOBUFS) /* more than it could keep for us */
+			something_changed(network);
+		return;
+	}
+	/* Any process may send us one; the kernel is number 0. */
+	if (from.nl_pid == 0 && network_is_change(bytes, (size_t)size))
+		something_changed(network);
+}
+
+static int network_free(struct network *network)
+{
+	TALLOC_FREE(network->fde);
+	if (network->fd >= 0)
+		close(network->fd);
+	return 0;
+}
+
+static int watch_netlink(struct network *network)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = GROUPS };
+
+	network->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (network->fd < 0 || bind(network->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	network->fde = tevent_add_fd(network->ev, network, network->fd, TEVENT_FD_READ, readable, network);
+	return network->fde ? 0 : -ENOMEM;
+}
+
+static void resolv_conf_changed(void *data)
+{
+	struct network *network = data;
+
+	network->changed(network->data);
+}
+
+struct network *network_new(TALLOC_CTX *mem, struct tevent_context *ev, bool netlink,
+                            const char *resolv_conf, void (*changed)(void *data), void *data)
+{
+	struct network *network = talloc_zero(mem, struct network);
+	int r;
+
+	if (!network)
+		return NULL;
+	network->ev = ev;
+	network->changed = changed;
+	network->data = data;
+	network->fd = -1;
+	talloc_set_destructor(network, network_free);
+
+	r = netlink ? watch_netlink(network) : 0;
+	if (r < 0)
+		log_warn("changes of the network cannot be watched: %s", error_text(r));
+	r = resolv_conf ? pathwatch_new(network, ev, resolv_conf, SETTLE_MS, resolv_conf_changed, network,
+	                                &network->resolv_conf)
+	                : 0;
+	if (r < 0)
+		log_warn("changes of %s cannot be watched: %s", resolv_conf, error_text(r));
+	return network;
+}

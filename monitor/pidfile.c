@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pid file - one monitor at a time, and where scripts find it
+ */
+#include "monitor/pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+
+struct pidfile {
+	int fd;
+	char *path;
+};
+
+/* Only the holder of the lock removes or writes the file. */
+static int pidfile_free(struct pidfile *pidfile)
+{
+	unlink(pidfile->path);
+	close(pidfile->fd);
+	return 0;
+}
+
+static bool still_there(int fd, const char *path)
+{
+	struct stat ours, theirs;
+
+	return fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+	       ours.st_dev == theirs.st_dev;
+}
+
+static int open_locked(const char *path, int *ret_fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	for (;;) {
+		auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+		if (fd < 0)
+			return -errno;
+		if (fcntl(fd, F_SETLK, &lock) < 0)
+			return errno == EACCES || errno == EAGAIN ? -EEXIST : -errno;
+		/* Its holder may have removed it, in its end, between our two calls. */
+		if (!still_there(fd, path))
+			continue;
+		*ret_fd = fd;
+		fd = -1;
+		return 0;
+	}
+}
+
+int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile)
+{
+	auto_talloc struct pidfile *pidfile = talloc_zero(mem, struct pidfile);
+	char text[16];
+	int r, size;
+
+	if (!pidfile)
+		return -ENOMEM;
+	pidfile->path = talloc_strdup(pidfile, path);
+	if (!pidfile->path)
+		return -ENOMEM;
+	r = open_locked(path, &pidfile->fd);
+	if (r < 0)
+		return r;
+	talloc_set_destructor(pidfile, pidfile_free);
+
+	size = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (fchmod(pidfile->fd, 0644) < 0 || ftruncate(pidfile->fd, 0) < 0 ||
+	    pwrite(pidfile->fd, text, (size_t)size, 0) != size)
+		return errno ? -errno : -EIO;
+	*ret_pidfile = take_ptr(pidfile);
+	return 0;
+}

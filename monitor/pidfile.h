@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pid file - one monitor at a time, and where scripts find it
+ */
+#pragma once
+
+#include <talloc.h>
+
+struct pidfile; /* a talloc object; freeing it removes the file */
+
+/* Writes our pid and holds a lock (fcntl(2)) on the file as long as the object lives.
+ * Errors: -EEXIST a live process holds it; errno of open(2). */
+int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile);

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Backend client - ask the backend of a domain, over sbus
+ *
+ *   backend_ask_send ─▶ ask (new, or one that is under way) ─▶ (sbus) ─▶ ask_answered ─▶ every waiter
+ *                         └─ connection lost: again, every RETRY_MS, the backend is being restarted
+ */
+#include "responders/core/backend_client.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/event/req.h"
+#include "common/event/timer.h"
+#include "common/sbus/iface_dataprovider.h"
+#include "common/sbus/sbus.h"
+
+#define ASK_BUDGET_MS 5000 /* identity, design §3 */
+#define REFRESH_BUDGET_MS 60000
+#define JOIN_US 1000000 /* an older call has too little time left to be joined */
+#define RETRY_MS 50
+#define RETRIES 40
+
+struct backend_client {
+	struct tevent_context *ev;
+	struct sbus_client *sbus;
+	const char *domain;
+	struct map *asks;      /* key of query → struct ask that may be joined */
+	struct list unsent;    /* asks that wait for the connection */
+};
+
+/* One call, under way or about to be. */
+struct ask {
+	struct backend_client *backend;
+	struct list node;    /* in unsent, or alone */
+	struct list waiters; /* of struct waiter */
+	struct query query;  /* name is owned */
+	struct request_id id;
+	struct deadline deadline;
+	int64_t began_us;
+	unsigned retries;
+	struct tevent_req *call; /* owned; NULL while it is not sent */
+	void *key;
+	size_t key_size;
+};
+
+struct waiter {
+	struct list node;
+	struct tevent_req *req;
+	uint64_t environment;
+};
+
+static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data);
+static void ask_answered(struct tevent_req *subreq);
+
+struct backend_client *backend_client_new(TALLOC_CTX *mem, struct tevent_context *ev,
+                                          const char *run_dir, const char *domain)
+{
+	struct backend_client *backend = talloc_zero(mem, struct backend_client);
+	char *path;
+
+	if (!backend)
+		return NULL;
+	backend->ev = ev;
+	list_init(&backend->unsent);
+	backend->domain = talloc_strdup(backend, domain);
+	backend->asks = map_new(backend);
+	path = sbus_backend_path(backend, run_dir, domain);
+	if (!backend->domain || !backend->asks || !path ||
+	    sbus_client_new(backend, ev, path, true, connected, backend, &backend->sbus) < 0) {
+		talloc_free(backend);
+		return NULL;
+	}
+	talloc_free(path);
+	return backend;
+}
+
+/* ---- the end of an ask ---- */
+
+static int ask_gone(struct ask *ask)
+{
+	list_remove(&ask->node);
+	if (ask->key && map_get(ask->backend->asks, ask->key, ask->key_size) == ask)
+		map_remove(ask->backend->asks, ask->key, ask->key_size);
+	return 0;
+}
+
+static void ask_finish(struct ask *ask, int r, uint64_t environment)
+{
+	/* Nobody joins any more, and a waiter's callback may free the backend client and with it
+	 * this ask: the waiters are told from a list of their own. */
+	struct list waiters;
+
+	list_init(&waiters);
+	while (!list_empty(&ask->waiters)) {
+		struct list *node = ask->waiters.next;
+
+		list_remove(node);
+		list_append(&waiters, node);
+	}
+	talloc_free(ask);
+
+	while (!list_empty(&waiters)) {
+		struct waiter *waiter = list_item(waiters.next, struct waiter, node);
+
+		list_remove(&waiter->node);
+		waiter->environment = environment;
+		req_finish(waiter->req, r);
+	}
+}
+
+static void ask_late(void *data)
+{
+	ask_finish(data, -ETIMEDOUT, 0);
+}
+
+/* ---- sending ---- */
+
+static int ask_call(struct ask *ask, struct sbus_conn *conn)
+{
+	int64_t left_ms = deadline_left_ms(ask->deadline);
+	struct dataprovider_get_account_info_in in = {
+		.entry_type = query_entry_type(&ask->query),
+		.filter = query_filter(ask, &ask->query),
+		.domain = ask->backend->domain,
+		.extra = "",
+		.request = ask->id.text,
+		.remaining_ms = (uint32_t)left_ms,
+	};
+
+	if (!in.filter)
+		return -ENOMEM;
+	list_remove(&ask->node);
+	ask->call = dataprovider_get_account_info_send(ask, ask->backend->ev, conn, &in,
+	                                               (uint32_t)left_ms + 100);
+	if (!ask->call)
+		return -ENOMEM;
+	tevent_req_set_callback(ask->call, ask_answered, ask);
+	return 0;
+}
+
+static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data)
+{
+	struct backend_client *backend = data;
+
+	(void)client;
+	if (!conn)
+		return;
+	while (!list_empty(&backend->unsent)) {
+		struct ask *ask = list_item(backend->unsent.next, struct ask, node);
+		int r = ask_call(ask, conn);
+
+		if (r < 0)
+			ask_finish(ask, r, 0);
+	}
+}
+
+/* Sends, or waits for the connection. -E_NO_BACKEND: there is nobody to connect to. */
+static int ask_start(struct ask *ask)
+{
+	struct backend_client *backend = ask->backend;
+	struct sbus_conn *conn = sbus_client_conn(backend->sbus);
+
+	if (conn)
+		return ask_call(ask, conn);
+	list_append(&backend->unsent, &ask->node);
+	if (sbus_client_wake(backend->sbus))
+		return 0;
+	list_remove(&ask->node);
+	return -E_NO_BACKEND;
+}
+
+static void ask_again(void *data)
+{
+	struct ask *ask = data;
+	int r = ask_start(ask);
+
+	if (r == -E_NO_BACKEND && ++ask->retries < RETRIES) {
+		if (timer_once(ask, ask->backend->ev, RETRY_MS, ask_again, ask))
+			return;
+		r = -ENOMEM;
+	}
+	if (r < 0)
+		ask_finish(ask, r, 0);
+}
+
+static void ask_answered(struct tevent_req *subreq)
+{
+	struct ask *ask = tevent_req_callback_data(subreq, struct ask);
+	struct dataprovider_get_account_info_out out = { 0 };
+	int r;
+
+	r = dataprovider_get_account_info_recv(subreq, ask, &out);
+	TALLOC_FREE(ask->call);
+
+	/* It was there a moment ago: whoever keeps it will start it again. */
+	if (r == -E_DISCONNECTED && ask->retries < RETRIES) {
+		ask->retries++;
+		if (timer_once(ask, ask->backend->ev, RETRY_MS, ask_again, ask))
+			return;
+	}
+	if (r < 0) {
+		ask_finish(ask, r, 0);
+		return;
+	}
+
+	if (out.dp_error == 1)
+		r = -E_OFFLINE;
+	else if (out.dp_error == 2)
+		r = -ETIMEDOUT;
+	else if (out.dp_error != 0)
+		r = out.error > 0 && out.error < 4096 ? -(int)out.error : -E_BACKEND;
+	if (r < 0 && r != -E_OFFLINE)
+		log_at(LEVEL_INFO, &ask->id, "backend of %s: %s", ask->backend->domain, out.message);
+	ask_finish(ask, r, out.environment);
+}
+
+/* ---- asking ---- */
+
+/* | kind: u32 | id: u32 | name | */
+static void *ask_key(TALLOC_CTX *mem, const struct query *query, size_t *ret_size)
+{
+	uint32_t numbers[2] = { query->kind, query->id };
+	size_t name_size = query->name ? strlen(query->name) : 0;
+	uint8_t *key = talloc_size(mem, sizeof(numbers) + name_size);
+
+	if (!key)
+		return NULL;
+	memcpy(key, numbers, sizeof(numbers));
+	if (name_size)
+		memcpy(key + sizeof(numbers), query->name, name_size);
+	*ret_size = sizeof(numbers) + name_size;
+	return key;
+}
+
+static struct ask *ask_new(struct backend_client *backend, const struct query *query,
+                           const struct request_id *id, int64_t budget_ms)
+{
+	struct ask *ask = talloc_zero(backend, struct ask);
+
+	if (!ask)
+		return NULL;
+	ask->backend = backend;
+	list_init(&ask->node);
+	list_init(&ask->waiters);
+	ask->query = *query;
+	ask->id = *id;
+	ask->began_us = monotonic_us();
+	ask->deadline = deadline_in_ms(budget_ms);
+	ask->key = ask_key(ask, query, &ask->key_size);
+	if (query->name)
+		ask->query.name = talloc_strdup(ask, query->name);
+	if (!ask->key || (query->name && !ask->query.name) ||
+	    map_set(backend->asks, ask->key, ask->key_size, ask) < 0) {
+		talloc_free(ask);
+		return NULL;
+	}
+	talloc_set_destructor(ask, ask_gone);
+	if (!timer_once(ask, backend->ev, budget_ms, ask_late, ask)) {
+		talloc_free(ask);
+		return NULL;
+	}
+	return ask;
+}
+
+/* The one under way, or a new one, started. Errors: -ENOMEM; -E_NO_BACKEND. */
+static int ask_find(struct backend_client *backend, const struct query *query,
+                    const struct request_id *id, int64_t budget_ms, struct ask **ret_ask)
+{
+	size_t key_size;
+	void *key = ask_key(backend, query, &key_size);
+	struct ask *ask;
+	int r;
+
+	if (!key)
+		return -ENOMEM;
+	ask = map_get(backend->asks, key, key_size);
+	talloc_free(key);
+	if (ask && monotonic_us() - ask->began_us < JOIN_US) {
+		*ret_ask = ask;
+		return 0;
+	}
+
+	ask = ask_new(backend, query, id, budget_ms);
+	if (!ask)
+		return -ENOMEM;
+	r = ask_start(ask);
+	if (r < 0) {
+		talloc_free(ask);
+		return r;
+	}
+	*ret_ask = ask;
+	return 0;
+}
+
+static int waiter_gone(struct waiter *waiter)
+{
+	list_remove(&waiter->node);
+	return 0;
+}
+
+struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                    struct backend_client *backend, const struct query *query,
+                                    struct deadline deadline, const struct request_id *id)
+{
+	struct tevent_req *req;
+	struct waiter *waiter;
+	struct ask *ask;
+	int r;
+
+	req = tevent_req_create(mem, &waiter, struct waiter);
+	if (!req)
+		return NULL;
+	list_init(&waiter->node);
+	waiter->req = req;
+	talloc_set_destructor(waiter, waiter_gone);
+
+	r = ask_find(backend, query, id, ASK_BUDGET_MS, &ask);
+	if (r == 0)
+		r = req_set_deadline(req, ev, deadline);
+	if (r < 0)
+		return req_finish_now(req, ev, r);
+
+	list_append(&ask->waiters, &waiter->node);
+	return req;
+}
+
+int backend_ask_recv(struct tevent_req *req, uint64_t *ret_environment)
+{
+	struct waiter *waiter = tevent_req_data(req, struct waiter);
+	int r = req_result(req);
+
+	*ret_environment = waiter->environment;
+	tevent_req_received(req);
+	return r;
+}
+
+void backend_refresh(struct backend_client *backend, const struct query *query,
+                     const struct request_id *id)
+{
+	struct ask *ask;
+	int r = ask_find(backend, query, id, REFRESH_BUDGET_MS, &ask);
+
+	/* The answer was given already; the entry just stays ageing. */
+	if (r < 0)
+		log_at(LEVEL_DEBUG, id, "refresh at the backend of %s: %s", backend->domain,
+		       error_text(r));
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Callers - fairness between the users of this host (design §3, S14)
+ *
+ * Each uid but root's and our own may hold CALLER_CONNECTIONS connections and have CALLER_REQUESTS
+ * requests under way; what is beyond waits, or is turned away, at that uid's own cost.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <talloc.h>
+
+#include "common/base/list.h"
+
+#define CALLER_CONNECTIONS 256
+#define CALLER_REQUESTS    64
+
+struct callers; /* a talloc object */
+
+struct caller {
+	struct list node;
+	uid_t uid;
+	bool exempt;
+	unsigned connections, requests;
+	struct list waiting; /* of clients whose request waits for its turn */
+};
+
+struct callers *callers_new(TALLOC_CTX *mem);
+
+/* The caller of a new connection, counted; NULL when that uid has enough of them (or without
+ * memory). callers_left() takes the connection back. */
+struct caller *callers_came(struct callers *callers, uid_t uid);
+void callers_left(struct callers *callers, struct caller *caller);
+
+/* May this caller begin another request? Counted when true; callers_finished() takes it back. */
+bool caller_begins(struct caller *caller);
+void caller_finished(struct caller *caller);
+
+/* The first in line of a caller that may begin another request, or NULL; it is not taken out. */
+struct list *callers_next(struct callers *callers);
+
+/* The uid that is not exempt and has most connections, or NULL: it pays when descriptors run out. */
+struct caller *callers_greediest(struct callers *callers);

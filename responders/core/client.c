@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Clients - accept, credentials, framing, limits
+ *
+ * A warm request costs three system calls: epoll_wait, recv, send. Everything else happens only
+ * when something is unusual: a reply that does not fit, a request in pieces, an end.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/time.h"
+#include "common/wire/frame.h"
+#include "responders/core/core.h"
+
+#define IN_ROOM 1024 /* to begin with; holds every usual request */
+#define ACCEPTS_AT_ONCE 8
+
+static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
+                         void *data);
+
+/* ---- whose turn it is ---- */
+
+static void client_work(struct client *client);
+
+/* Requests of a uid ended: those that wait for that may begin. Run from the loop and not from where
+ * the request ended, so that nothing is re-entered. */
+static void take_turns(struct tevent_context *ev, struct tevent_immediate *im, void *data)
+{
+	struct core *core = data;
+	struct list *node;
+
+	(void)ev;
+	(void)im;
+	while ((node = callers_next(core->callers)) != NULL) {
+		struct client *client = list_item(node, struct client, waiting);
+
+		list_remove(node);
+		core->n_waiting--;
+		client->busy = false;
+		client_work(client);
+	}
+}
+
+static void request_finished(struct client *client)
+{
+	struct core *core = client->core;
+
+	caller_finished(client->caller);
+	client->counted = false;
+	if (core->n_waiting)
+		tevent_schedule_immediate(core->turn, core->ev, take_turns, core);
+}
+
+/* ---- coming and going ---- */
+
+static int client_gone(struct client *client)
+{
+	struct core *core = client->core;
+
+	TALLOC_FREE(client->lookup);
+	list_remove(&client->node);
+	if (!list_empty(&client->waiting))
+		core->n_waiting--;
+	list_remove(&client->waiting);
+	if (client->counted)
+		request_finished(client);
+	callers_left(core->callers, client->caller);
+	writer_free(&client->out);
+	TALLOC_FREE(client->fde);
+	close(client->fd);
+	core->n_clients--;
+	return 0;
+}
+
+void client_free(struct client *client)
+{
+	struct core *core = client->core;
+
+	talloc_free(client);
+	core_client_left(core);
+}
+
+/* Descriptors ran out: the uid that has most connections loses the one that was quiet longest. */
+static bool make_room(struct core *core)
+{
+	struct caller *greediest = callers_greediest(core->callers);
+	struct client *client;
+
+	if (!greediest)
+		return false;
+	list_for_each(client, &core->clients, node)
+		if (client->caller == greediest && !client->busy) {
+			log_warn("out of descriptors: uid %u, which holds %u connections, loses one",
+			         (unsigned)greediest->uid, greediest->connections);
+			client_free(client);
+			return true;
+		}
+	return false;
+}
+
+static void client_new(struct core *core, int fd)
+{
+	struct client *client;
+	struct peer peer;
+
+	if (fd_peer(fd, &peer) < 0) {
+		close(fd);
+		return;
+	}
+	client = talloc_zero(core, struct client);
+	if (!client) {
+		close(fd);
+		return;
+	}
+	client->caller = callers_came(core->callers, peer.uid);
+	if (!client->caller) {
+		log_debug("uid %u: no more connections for now", (unsigned)peer.uid);
+		close(fd);
+		talloc_free(client);
+		return;
+	}
+
+	client->core = core;
+	client->fd = fd;
+	client->peer = peer;
+	client->active_us = monotonic_us();
+	client->out = writer_new(PROTO_REPLY_MAX);
+	list_init(&client->waiting);
+	list_init(&client->node);
+	list_append(&core->clients, &client->node);
+	core->n_clients++;
+	talloc_set_destructor(client, client_gone);
+
+	client->in = talloc_size(client, IN_ROOM);
+	client->in_room = IN_ROOM;
+	client->fde = tevent_add_fd(core->ev, client, fd, TEVENT_FD_READ, client_ready, client);
+	if (!client->in || !client->fde) {
+		client_free(client);
+		return;
+	}
+	clients_watch_idle(core);
+}
+
+void client_accept(struct core *core, int listen_fd, bool *ret_exhausted)
+{
+	*ret_exhausted = false;
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			client_new(core, fd);
+			continue;
+		}
+		if ((errno == EMFILE || errno == ENFILE) && make_room(core))
+			continue;
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno != EAGAIN)
+			log_error("accept: %s", error_text(-errno));
+		/* Out of descriptors and nobody to take one from: the event would come back at
+		 * once, so the caller takes a rest. */
+		*ret_exhausted = errno == EMFILE || errno == ENFILE;
+		return;
+	}
+}
+
+/* ---- quiet clients ---- */
+
+static void close_quiet_clients(void *data)
+{
+	struct core *core = data;
+	int64_t limit_us = (int64_t)core->setup->service.client_idle_timeout_s * 1000000;
+	int64_t now_us = monotonic_us();
+	struct client *client;
+
+	core->client_timer = NULL;
+	list_for_each(client, &core->clients, node) {
+		if (now_us - client->active_us < limit_us)
+			break;
+		if (!client->busy || client->sending)
+			client_free(client);
+	}
+	clients_watch_idle(core);
+}
+
+void clients_watch_idle(struct core *core)
+{
+	int64_t limit_us = (int64_t)core->setup->service.client_idle_timeout_s * 1000000;
+	struct client *quietest;
+	int64_t wait_us;
+
+	if (core->client_timer || list_empty(&core->clients))
+		return;
+	quietest = list_item(core->clients.next, struct client, node);
+	wait_us = quietest->active_us + limit_us - monotonic_us();
+	if (wait_us < 1000000)
+		wait_us = 1000000;
+	core->client_timer = timer_once(core, core->ev, wait_us / 1000 + 1, close_quiet_clients, core);
+}
+
+static void client_is_active(struct client *client)
+{
+	client->active_us = client->core->last_request_us = monotonic_us();
+	list_remove(&client->node);
+	list_append(&client->core->clients, &client->node);
+}
+
+/* ---- requests ---- */
+
+static uint32_t longest(const struct client *client)
+{
+	uint32_t command = client->in_size >= PROTO_HEADER_SIZE ? frame_header(client->in).command : 0;
+	const struct resp_cmd *cmd =
+	        command < RESP_OPCODES ? client->core->by_opcode[command] : NULL;
+
+	return cmd && cmd->max ? cmd->max : PROTO_REQUEST_MAX;
+}
+
+/* The size of the whole request at the start of the buffer; 0 when it is not there yet.
+ * Errors: of frame_length(); -ENOMEM. */
+static int64_t whole_request(struct client *client)
+{
+	int64_t length = frame_length(client->in, client->in_size, longest(client));
+	uint8_t *in;
+
+	if (length <= 0 || (size_t)length <= client->in_size)
+		return length;
+	if ((size_t)length > client->in_room) {
+		in = talloc_realloc_size(client, client->in, (size_t)length);
+		if (!in)
+			return -ENOMEM;
+		client->in = in;
+		client->in_room = (size_t)length;
+	}
+	return 0;
+}
+
+/* Takes up requests until one has to wait or none is left. */
+static void client_work(struct client *client)
+{
+	while (!client->busy) {
+		int64_t size = whole_request(client);
+
+		if (size < 0) {
+			log_info("uid %u pid %d: malformed message: %s", (unsigned)client->peer.uid,
+			         (int)client->peer.pid, error_text((int)size));
+			client_free(client);
+			return;
+		}
+		if (size == 0) {
+			if (client->at_end)
+				client_free(client);
+			return;
+		}
+		if (!caller_begins(client->caller)) {
+			list_append(&client->caller->waiting, &client->waiting);
+			client->core->n_waiting++;
+			client->busy = true;
+			return;
+		}
+		client->busy = client->counted = true;
+		client->request_size = (uint32_t)size;
+		client_is_active(client);
+		if (!dispatch(client, (uint32_t)size)) {
+			client_free(client);
+			return;
+		}
+		if (client->busy)
+			return;
+	}
+}
+
+/* The request is answered in full: make place for the next one. */
+static void request_ends(struct client *client)
+{
+	request_finished(client);
+	client->busy = client->sending = false;
+	client->greeted = true;
+	client->in_size -= client->request_size;
+	memmove(client->in, client->in + client->request_size, client->in_size);
+	writer_reset(&client->out);
+	client->out_sent = 0;
+}
+
+/* Sends what it can. Errors: errno of send(2). 0: everything is out, or the rest waits. */
+static int client_send(struct client *client)
+{
+	while (client->out_sent < client->out.size) {
+		ssize_t n = send(client->fd, client->out.bytes + client->out_sent,
+		                 client->out.size - client->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0)
+			return -errno;
+		client->out_sent += (size_t)n;
+	}
+	return 0;
+}
+
+void client_replied(struct client *client)
+{
+	if (client_send(client) < 0) {
+		client->at_end = true; /* it went away: nobody is left to be answered */
+		client->in_size = client->request_size;
+		client->out_sent = client->out.size;
+	}
+	if (client->out_sent < client->out.size) {
+		client->sending = true;
+		tevent_fd_set_flags(client->fde, TEVENT_FD_WRITE);
+		return;
+	}
+	request_ends(client);
+}
+
+/* client_replied() came from outside of client_work(): take that up again. */
+static void client_goes_on(struct client *client)
+{
+	if (client->core->draining)
+		client_half_close(client);
+	client_work(client);
+}
+
+/* ---- bytes ---- */
+
+static void client_receive(struct client *client)
+{
+	ssize_t n;
+
+	if (client->in_size == client->in_room) {
+		/* Nobody needs to send that much ahead: the rest stays where it is. */
+		tevent_fd_set_flags(client->fde, 0);
+		return;
+	}
+	n = recv(client->fd, client->in + client->in_size, client->in_room - client->in_size,
+	         MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		client_free(client);
+		return;
+	}
+	if (n == 0) {
+		/* Its end, or ours by client_half_close(): what was asked is answered all the same. */
+		client->at_end = true;
+		tevent_fd_set_flags(client->fde, 0);
+	}
+	client->in_size += (size_t)n;
+	if (!client->busy)
+		client_work(client);
+}
+
+static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
+                         void *data)
+{
+	struct client *client = data;
+
+	(void)ev;
+	(void)fde;
+	if (flags & TEVENT_FD_WRITE) {
+		client_replied(client);
+		if (client->sending)
+			return;
+		tevent_fd_set_flags(client->fde, TEVENT_FD_READ);
+		client_goes_on(client);
+		return;
+	}
+	if (flags & TEVENT_FD_READ)
+		client_receive(client);
+}
+
+void client_replied_later(struct client *client)
+{
+	client_replied(client);
+	if (client->busy)
+		return;
+	tevent_fd_set_flags(client->fde, TEVENT_FD_READ);
+	client_goes_on(client);
+}
+
+void client_half_close(struct client *client)
+{
+	/* From here a send of the client fails with EPIPE, so it knows that nothing was taken, and
+	 * repeats; what it sent before stays readable (unix(7)). */
+	shutdown(client->fd, SHUT_RD);
+}

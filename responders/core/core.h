@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Responder core - shared by the files of this folder, by nobody else
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <tevent.h>
+
+#include "common/base/fd.h"
+#include "common/base/list.h"
+#include "common/base/log.h"
+#include "common/event/daemon.h"
+#include "common/event/timer.h"
+#include "common/wire/proto.h"
+#include "common/wire/writer.h"
+#include "responders/core/callers.h"
+#include "responders/core/lookup.h"
+#include "responders/core/resp.h"
+#include "responders/core/setup.h"
+
+#define RESP_SOCKETS_MAX 4
+#define RESP_OPCODES     0x140 /* one more than the highest command */
+
+struct monitor_client;
+
+struct listener {
+	struct core *core;
+	int fd;
+	struct tevent_fd *fde; /* NULL once we drain */
+};
+
+/* One running responder. */
+struct core {
+	const struct resp *resp;
+	const struct resp_cmd *by_opcode[RESP_OPCODES];
+	struct resp_paths paths;
+	struct daemon *daemon;
+	struct tevent_context *ev;
+	struct stores *stores;
+	struct setup *setup; /* pinned; replaced by a reload */
+	struct lookups lookups;
+	struct callers *callers;
+	struct monitor_client *monitor;
+
+	struct listener listeners[RESP_SOCKETS_MAX];
+	size_t n_listeners;
+	struct list clients; /* of struct client, the longest quiet one first */
+	size_t n_clients, n_waiting; /* waiting: for their uid's turn */
+	struct tevent_immediate *turn;
+	struct timer *client_timer; /* runs only while there are clients */
+
+	int64_t idle_exit_ms; /* from the command line, for tests; -1 = as configured */
+	int64_t last_request_us;
+	struct timer *idle_timer;
+	int conf_watch;      /* of inotify(7), -1 without */
+	bool draining;
+	bool drain_stops; /* nobody will start us again: say STOPPING */
+};
+
+/* A client: one connection. It has at most one request under way; more bytes wait in its buffer. */
+struct client {
+	struct list node;        /* in core->clients */
+	struct list waiting;     /* in caller->waiting */
+	struct core *core;
+	struct caller *caller;
+	struct peer peer;
+	int fd;
+	struct tevent_fd *fde;
+	uint8_t *in;             /* what came and was not answered yet; a request begins at 0 */
+	size_t in_size, in_room;
+	struct writer out;       /* the reply; sent up to out_sent */
+	size_t out_sent;
+	int64_t active_us;
+	bool greeted;            /* it had an answer: from now on it repeats what it loses */
+	bool at_end;             /* no more bytes will come */
+	bool sending;            /* the reply did not go out whole */
+
+	/* the request under way */
+	bool busy;
+	bool counted;            /* in caller->requests */
+	const struct resp_cmd *cmd;
+	uint32_t request_size;
+	struct question question;
+	struct request_id id;
+	struct tevent_req *lookup;
+};
+
+/* client.c */
+void client_accept(struct core *core, int listen_fd, bool *ret_exhausted); /* exhausted: of descriptors */
+void client_free(struct client *client);
+void client_replied(struct client *client);       /* the reply stands in client->out, within dispatch() */
+void client_replied_later(struct client *client); /* … after dispatch() returned */
+void client_half_close(struct client *client); /* SHUT_RD: take no more than what came */
+void clients_watch_idle(struct core *core);
+
+/* dispatch.c: answers the request at the start of client->in, now or later.
+ * False: the client broke the protocol and must go. */
+bool dispatch(struct client *client, uint32_t size);
+
+/* main.c */
+void core_reload(struct core *core);
+void core_client_left(struct core *core);
+void core_drain(struct core *core, bool stops);
+
+/* monitor_client.c */
+struct monitor_client *monitor_client_new(struct core *core);

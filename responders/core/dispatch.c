@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Dispatch - opcode → row → parse → lookup → reply
+ *
+ *   dispatch ─ cached ──────────────▶ reply ─▶ client_replied
+ *       └─ lookup_send ─▶ answered ─▶ reply ─▶ client_replied_later
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/wire/frame.h"
+#include "responders/core/core.h"
+
+static void answered(struct tevent_req *subreq);
+
+/* ---- replies ---- */
+
+static void reply_status(struct client *client, int r)
+{
+	writer_reset(&client->out);
+	frame_begin(&client->out, client->cmd->opcode, (uint32_t)-r);
+	frame_finish(&client->out);
+}
+
+/* answer NULL: "not found", or a command that asks nothing. */
+static void reply_body(struct client *client, const struct answer *answer)
+{
+	int r;
+
+	frame_begin(&client->out, client->cmd->opcode, 0);
+	if (client->cmd->reply)
+		client->cmd->reply(&client->out, answer, client->core->setup->conf);
+	r = frame_finish(&client->out);
+	if (r < 0)
+		reply_status(client, r);
+}
+
+static void log_request(struct client *client, const char *outcome)
+{
+	struct question *question = &client->question;
+	struct query query = { .kind = question->kind, .name = question->text, .id = question->id };
+	auto_talloc char *text = NULL;
+
+	if (!log_wants(LEVEL_INFO))
+		return;
+	text = query_text(NULL, &query);
+	log_at(LEVEL_INFO, &client->id, "uid %u pid %d asks for %s: %s",
+	       (unsigned)client->peer.uid, (int)client->peer.pid, text ? text : "?", outcome);
+}
+
+/* ---- the handshake ---- */
+
+static const struct resp_cmd get_version = { .opcode = PROTO_GET_VERSION };
+
+/* Whatever version the client wants: there is only one (client-protocol.md §3). */
+static void answer_version(struct client *client)
+{
+	client->cmd = &get_version;
+	frame_begin(&client->out, PROTO_GET_VERSION, 0);
+	writer_u32(&client->out, client->core->resp->version);
+	frame_finish(&client->out);
+	client_replied(client);
+}
+
+/* ---- requests ---- */
+
+static bool may_ask(const struct client *client)
+{
+	return client->cmd->caller == ANYONE || client->peer.uid == 0;
+}
+
+static int parse(struct client *client)
+{
+	struct reader in = reader_over(client->in + PROTO_HEADER_SIZE,
+	                               client->request_size - PROTO_HEADER_SIZE);
+
+	client->question = (struct question){ 0 };
+	return client->cmd->parse(&in, &client->question);
+}
+
+static void ask(struct client *client)
+{
+	struct core *core = client->core;
+
+	client->lookup = lookup_send(client, &core->lookups, core->setup, &client->question,
+	                             &client->id);
+	if (!client->lookup) {
+		reply_status(client, -ENOMEM);
+		client_replied(client);
+		return;
+	}
+	tevent_req_set_callback(client->lookup, answered, client);
+}
+
+bool dispatch(struct client *client, uint32_t size)
+{
+	struct core *core = client->core;
+	struct frame_header header = frame_header(client->in);
+	struct answer answer;
+	int r;
+
+	(void)size;
+	if (header.command == PROTO_GET_VERSION) {
+		answer_version(client);
+		return true;
+	}
+	client->cmd = header.command < RESP_OPCODES ? core->by_opcode[header.command] : NULL;
+	if (!client->cmd || !may_ask(client)) {
+		log_info("uid %u pid %d: command 0x%x is not served", (unsigned)client->peer.uid,
+		         (int)client->peer.pid, header.command);
+		return false;
+	}
+	if (!client->cmd->parse) {
+		reply_body(client, NULL);
+		client_replied(client);
+		return true;
+	}
+
+	r = parse(client);
+	if (r < 0) {
+		reply_status(client, -EINVAL);
+		client_replied(client);
+		return true;
+	}
+
+	client->id = request_id_new();
+	r = lookup_cached(&core->lookups, core->setup, &client->question, &client->id, &answer);
+	if (r == -ESTALE) {
+		ask(client);
+		return true;
+	}
+
+	reply_body(client, r == 0 ? &answer : NULL);
+	if (r == 0)
+		lookup_release(&answer);
+	log_request(client, r == 0 ? "cached" : "not there, known");
+	client_replied(client);
+	return true;
+}
+
+static void answered(struct tevent_req *subreq)
+{
+	struct client *client = tevent_req_callback_data(subreq, struct client);
+	struct core *core = client->core;
+	const struct domain *domain;
+	struct answer answer;
+	int r;
+
+	r = lookup_recv(subreq, &domain);
+	if (r == 0)
+		r = lookup_found(&core->lookups, core->setup, domain, &client->question, &answer);
+	if (r == 0) {
+		reply_body(client, &answer);
+		lookup_release(&answer);
+	} else if (r == -ENOENT) {
+		reply_body(client, NULL);
+	} else {
+		reply_status(client, r);
+	}
+	log_request(client, r == 0 ? "found" : r == -ENOENT ? "not there" : error_text(r));
+
+	/* The request goes last: it pins the setup that domain belongs to. */
+	TALLOC_FREE(client->lookup);
+	client_replied_later(client);
+}
+
+void resp_write_name(struct writer *out, const struct domain *domain, const char *name)
+{
+	if (!domain->conf.use_fully_qualified_names) {
+		writer_str(out, name);
+		return;
+	}
+	writer_bytes(out, name, strlen(name));
+	writer_bytes(out, "@", 1);
+	writer_str(out, domain->name);
+}

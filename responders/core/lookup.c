@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Lookup - answer one question from the cache, asking a backend only when it must
+ *
+ *   lookup_cached ─ fresh or ageing ─▶ answer (ageing: backend_refresh behind it)
+ *        └─ expired or missing ─▶ lookup_send ─▶ (sbus) ─▶ domain_asked ─▶ lookup_recv
+ *                                      ▲                        │
+ *                                      └── next domain ◀─ not there
+ *
+ * The words are those of design §3: "not there" is what the server said in full and is the only thing
+ * that enters the negative cache; "cannot tell" never becomes "not there" — but for a name nobody ever
+ * saw, asked while the server is known to be offline.
+ */
+#include "responders/core/lookup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/error.h"
+#include "common/base/str.h"
+#include "common/event/req.h"
+#include "common/ident/accept.h"
+#include "common/wire/proto.h"
+#include "responders/core/overrides.h"
+
+#define BUDGET_MS 5000       /* identity, design §3 */
+#define STALE_BUDGET_MS 500  /* when there is an old answer to fall back on */
+
+/* ---- which domains, and what to ask each ---- */
+
+/* The question as one domain understands it; name has room for the part before the '@'. */
+struct asked {
+	struct query query;
+	char name[PROTO_NAME_MAX + 1];
+};
+
+/* Is text "name@domain" for this domain? Then the size of its name part, else 0. */
+static size_t name_part(const char *text, const struct domain *domain)
+{
+	const char *at = strrchr(text, '@');
+
+	if (!at || at == text || strcasecmp(at + 1, domain->name) != 0)
+		return 0;
+	return (size_t)(at - text);
+}
+
+static bool id_is_possible(const struct question *question, const struct domain *domain)
+{
+	return accept_id(question->id, domain->conf.min_id, domain->conf.max_id) == ACCEPTED;
+}
+
+/* False: this domain cannot know it, and is not asked. A name with a domain that is not configured
+ * belongs to nobody (names of users that contain '@', user principal names, are not looked up yet). */
+static bool ask_of(const struct question *question, const struct setup *setup,
+                   const struct domain *domain, struct asked *ret_asked)
+{
+	size_t size;
+
+	ret_asked->query = (struct query){ .kind = question->kind, .id = question->id };
+	if (!question->text)
+		return id_is_possible(question, domain);
+
+	size = name_part(question->text, domain);
+	if (!size) {
+		const char *at = strrchr(question->text, '@');
+
+		if (domain->conf.use_fully_qualified_names || (at && setup_domain(setup, at + 1)))
+			return false;
+		size = strlen(question->text);
+	}
+	if (size > PROTO_NAME_MAX)
+		return false;
+	memcpy(ret_asked->name, question->text, size);
+	ret_asked->name[size] = '\0';
+	ret_asked->query.name = ret_asked->name;
+	return accept_name(ret_asked->name) == ACCEPTED;
+}
+
+static enum entry_kind entry_kind_of(enum query_kind kind)
+{
+	switch (kind) {
+	case QUERY_GROUP_BY_NAME:
+	case QUERY_GROUP_BY_ID:
+		return ENTRY_GROUP;
+	case QUERY_INITGROUPS:
+		return ENTRY_INITGROUPS;
+	default:
+		return ENTRY_USER;
+	}
+}
+
+static const char *name_of(const struct entry *entry)
+{
+	switch (entry->kind) {
+	case ENTRY_USER:
+		return entry->user.name;
+	case ENTRY_GROUP:
+		return entry->group.name;
+	default:
+		return entry->initgroups.name;
+	}
+}
+
+static bool is_hidden(const struct lookups *lookups, const struct setup *setup,
+                      const struct domain *domain, enum entry_kind kind, const char *name)
+{
+	return lookups->resp->hides && lookups->resp->hides(setup->conf, domain, kind, name);
+}
+
+/* The negative cache compares bytes, so names are folded where the domain folds them. */
+static bool is_negative(struct lookups *lookups, const struct domain *domain,
+                        const struct query *query)
+{
+	struct query folded = *query;
+	char *name = NULL;
+	bool negative;
+
+	if (query->name && domain->store->names == CACHE_CASE_FOLDED) {
+		if (str_fold(NULL, query->name, &name) < 0)
+			return false;
+		folded.name = name;
+	}
+	negative = negative_has(lookups->negative, domain->store->key, &folded);
+	talloc_free(name);
+	return negative;
+}
+
+static void set_negative(struct lookups *lookups, const struct domain *domain,
+                         const struct query *query)
+{
+	struct query folded = *query;
+	char *name = NULL;
+
+	if (query->name && domain->store->names == CACHE_CASE_FOLDED) {
+		if (str_fold(NULL, query->name, &name) < 0)
+			return;
+		folded.name = name;
+	}
+	negative_add(lookups->negative, domain->store->key, &folded, lookups->negative_timeout_s);
+	talloc_free(name);
+}
+
+/* ---- reading the cache ---- */
+
+/* 0: the read transaction stays open and entry is filled. -ENOENT: nothing there. */
+static int read_entry(struct lookups *lookups, struct setup *setup, const struct domain *domain,
+                      const struct query *query, struct entry *entry)
+{
+	struct cache *cache = store_cache(domain->store);
+	struct query overridden = *query;
+	int r;
+
+	if (!cache)
+		return -ENOENT;
+	r = cache_begin(cache);
+	if (r < 0)
+		return r;
+
+	overrides_ask(domain, &overridden);
+	r = cache_find(cache, &overridden, entry);
+	if (r == 0)
+		overrides_apply(domain, entry);
+	if (r == 0 && is_hidden(lookups, setup, domain, entry->kind, name_of(entry)))
+		r = -ENOENT;
+	if (r < 0)
+		cache_end(cache);
+	return r;
+}
+
+static int damaged(const struct domain *domain, int r)
+{
+	log_error("cache of domain %s: %s", domain->name, error_text(r));
+	return -EIO;
+}
+
+void lookup_release(const struct answer *answer)
+{
+	cache_end(answer->domain->store->cache);
+}
+
+int lookup_cached(struct lookups *lookups, struct setup *setup, const struct question *question,
+                  const struct request_id *id, struct answer *ret_answer)
+{
+	enum entry_kind kind = entry_kind_of(question->kind);
+	struct entry_now now = entry_now();
+	bool must_ask = false, domain_takes_it = false;
+
+	for (size_t i = 0; i < setup->n_domains; i++) {
+		const struct domain *domain = &setup->domains[i];
+		struct asked asked;
+		enum entry_age age;
+		int r;
+
+		if (!ask_of(question, setup, domain, &asked))
+			continue;
+		if (asked.query.name &&
+		    is_hidden(lookups, setup, domain, kind, asked.query.name))
+			continue;
+		domain_takes_it = true;
+		if (question->flags) {
+			must_ask = true;
+			continue;
+		}
+		if (is_negative(lookups, domain, &asked.query))
+			continue;
+
+		r = read_entry(lookups, setup, domain, &asked.query, &lookups->current);
+		if (r < 0) {
+			if (r != -ENOENT)
+				damaged(domain, r);
+			must_ask = true;
+			if (!setup->service.cache_first)
+				break;
+			continue;
+		}
+
+		age = entry_age(&lookups->current, &now, lookups->nowait_percent,
+		                cache_epoch(domain->store->cache, lookups->current.kind));
+		if (age == ENTRY_EXPIRED) {
+			cache_end(domain->store->cache);
+			must_ask = true;
+			if (!setup->service.cache_first)
+				break;
+			continue;
+		}
+		if (age == ENTRY_AGEING)
+			backend_refresh(domain->store->backend, &asked.query, id);
+		lookups->hits++;
+		*ret_answer = (struct answer){ .domain = domain, .entry = &lookups->current };
+		return 0;
+	}
+
+	if (must_ask || setup->n_domains == 0)
+		return -ESTALE;
+	if (domain_takes_it)
+		lookups->negative_hits++;
+	return -ENOENT;
+}
+
+int lookup_found(struct lookups *lookups, struct setup *setup, const struct domain *domain,
+                 const struct question *question, struct answer *ret_answer)
+{
+	struct asked asked;
+	int r;
+
+	if (!ask_of(question, setup, domain, &asked))
+		return -ENOENT;
+	r = read_entry(lookups, setup, domain, &asked.query, &lookups->current);
+	if (r < 0)
+		return r == -ENOENT ? r : damaged(domain, r);
+	*ret_answer = (struct answer){ .domain = domain, .entry = &lookups->current };
+	return 0;
+}
+
+/* ---- asking ---- */
+
+struct lookup_state {
+	struct lookups *lookups;         /* borrowed */
+	struct setup *setup;             /* pinned */
+	const struct question *question; /* borrowed */
+	struct request_id id;
+	struct deadline deadline;
+	size_t next;                     /* of the setup's domains */
+	unsigned step;
+	struct asked asked;
+	const struct domain *asking;     /* the one that was asked last */
+	bool has_old;                    /* … and whose cache has an expired record */
+	bool unsure;                     /* a domain could not tell */
+	int reason;                      /* why, for the client */
+	const struct domain *found;
+};
+
+static void ask_next(struct tevent_req *req, struct tevent_context *ev);
+static void domain_asked(struct tevent_req *subreq);
+
+static int lookup_state_gone(struct lookup_state *state)
+{
+	setup_unpin(state->setup);
+	return 0;
+}
+
+struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct setup *setup,
+                               const struct question *question, const struct request_id *id)
+{
+	uint32_t budget_ms = setup->service.request_timeout_ms;
+	struct lookup_state *state;
+	struct tevent_req *req;
+
+	req = tevent_req_create(mem, &state, struct lookup_state);
+	if (!req)
+		return NULL;
+	state->lookups = lookups;
+	state->setup = setup_pin(setup);
+	talloc_set_destructor(state, lookup_state_gone);
+	state->question = question;
+	state->id = *id;
+	state->deadline = deadline_in_ms(budget_ms ? budget_ms : BUDGET_MS);
+	lookups->misses++;
+
+	if (setup->n_domains == 0)
+		return req_finish_now(req, lookups->ev, -EIO);
+	ask_next(req, lookups->ev);
+	if (!tevent_req_is_in_progress(req))
+		return tevent_req_post(req, lookups->ev);
+	return req;
+}
+
+static bool is_cached(struct lookup_state *state)
+{
+	struct entry entry;
+
+	if (read_entry(state->lookups, state->setup, state->asking, &state->asked.query, &entry) < 0)
+		return false;
+	cache_end(state->asking->store->cache);
+	return true;
+}
+
+/* Domains in their order. One whose turn it is and that knows nothing lets the next one speak; one
+ * that cannot tell does so too, but then the end is "cannot tell" and not "not there". */
+static void ask_next(struct tevent_req *req, struct tevent_context *ev)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	struct tevent_req *subreq;
+
+	while (state->next < state->setup->n_domains) {
+		const struct domain *domain = &state->setup->domains[state->next++];
+		enum entry_kind kind = entry_kind_of(state->question->kind);
+		struct deadline deadline = state->deadline;
+
+		if (!ask_of(state->question, state->setup, domain, &state->asked))
+			continue;
+		if (state->asked.query.name && is_hidden(state->lookups, state->setup, domain, kind,
+		                                         state->asked.query.name))
+			continue;
+		if (!state->question->flags &&
+		    is_negative(state->lookups, domain, &state->asked.query))
+			continue;
+
+		state->asking = domain;
+		state->has_old = is_cached(state);
+		if (state->has_old)
+			deadline = deadline_earlier(deadline, deadline_in_ms(STALE_BUDGET_MS));
+
+		subreq = backend_ask_send(state, ev, domain->store->backend, &state->asked.query,
+		                          deadline, &state->id);
+		if (tevent_req_nomem(subreq, req))
+			return;
+		tevent_req_set_callback(subreq, domain_asked, req);
+		return;
+	}
+
+	req_finish(req, state->unsure ? state->reason : -ENOENT);
+}
+
+/* What the client's errno shall be; none of ours means anything to it. */
+static int reason_of(int r)
+{
+	return r == -ETIMEDOUT ? -ETIMEDOUT : -EIO;
+}
+
+static void domain_asked(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	const struct domain *domain = state->asking;
+	uint64_t environment;
+	int r;
+
+	r = backend_ask_recv(subreq, &environment);
+	TALLOC_FREE(subreq);
+
+	if (r == 0) {
+		store_expect(domain->store, environment);
+		if (is_cached(state)) {
+			state->found = domain;
+			req_finish(req, 0);
+			return;
+		}
+		set_negative(state->lookups, domain, &state->asked.query);
+	} else if (state->has_old) {
+		log_at(LEVEL_DEBUG, &state->id, "domain %s: %s: the old answer is given",
+		       domain->name, error_text(r));
+		state->found = domain;
+		req_finish(req, 0);
+		return;
+	} else if (r != -E_OFFLINE) {
+		log_at(LEVEL_INFO, &state->id, "domain %s: %s", domain->name, error_text(r));
+		state->unsure = true;
+		state->reason = reason_of(r);
+	}
+	ask_next(req, state->lookups->ev);
+}
+
+int lookup_recv(struct tevent_req *req, const struct domain **ret_domain)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	int r = req_result(req);
+
+	if (r == 0)
+		*ret_domain = state->found;
+	tevent_req_received(req);
+	return r;
+}

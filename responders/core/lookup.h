@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Lookup - answer one question from the cache, asking a backend only when it must
+ */
+#pragma once
+
+#include <tevent.h>
+
+#include "responders/core/negative.h"
+#include "responders/core/resp.h"
+#include "responders/core/setup.h"
+
+/* What every lookup of the process shares. */
+struct lookups {
+	struct tevent_context *ev;
+	const struct resp *resp;
+	struct negative *negative;
+	uint32_t negative_timeout_s;
+	uint32_t nowait_percent;
+	uint64_t hits, misses, negative_hits; /* answered without, with a backend */
+	struct entry current; /* what an answer points to; there is never more than one */
+};
+
+/* Tries to answer without asking anybody.
+ *
+ * 0        ret_answer is valid until lookup_release(); the cache's read transaction is open
+ * -ENOENT  known not to exist
+ * -ESTALE  somebody must be asked: lookup_send() */
+int lookup_cached(struct lookups *lookups, struct setup *setup, const struct question *question,
+                  const struct request_id *id, struct answer *ret_answer);
+void lookup_release(const struct answer *answer);
+
+/* Asks the backends of the domains in turn. question is borrowed until the request is freed,
+ * setup is pinned.
+ * 0 from recv: the record is in the cache of ret_domain, to be had with lookup_found(). An old
+ * record is the answer while its server cannot be asked. Errors: -ENOENT no source knows it, or nobody
+ * can be reached and it was never seen; -ETIMEDOUT, -EIO it cannot be told. */
+struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct setup *setup,
+                               const struct question *question, const struct request_id *id);
+int lookup_recv(struct tevent_req *req, const struct domain **ret_domain);
+
+/* Reads what lookup_send() found; like lookup_cached(), whatever its age. */
+int lookup_found(struct lookups *lookups, struct setup *setup, const struct domain *domain,
+                 const struct question *question, struct answer *ret_answer);

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Responder core - the life of a responder
+ *
+ *   resp_main ─ sockets, privileges, configuration ─▶ READY ─▶ loop ─┬ idle long enough ─┐
+ *                                                                    └ TERM, "drain" ────┴▶ core_drain ─▶ exit 0
+ *
+ * The end loses no request (design §2 "Idle exit"; spec/systemd-notes.md §8): stop accepting, what
+ * waits in the backlog stays with its owner and starts us again; SHUT_RD on every connection, so that
+ * a client's next send fails and it repeats; answer what had arrived; exit.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/base/account.h"
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/base/time.h"
+#include "common/conf/conf.h"
+#include "common/event/listen.h"
+#include "common/sbus/sbus.h"
+#include "responders/core/core.h"
+
+#define GREETING_GRACE_MS 200
+#define DRAIN_MAX_MS      20000
+#define NEGATIVE_MAX      65536
+#define ACCEPT_REST_MS    100
+#define NO_ACCOUNT_QUIET_MS 1000 /* without our user there is nothing to do here */
+
+struct arguments {
+	struct listen_fd sockets[RESP_SOCKETS_MAX];
+	size_t n_sockets;
+	const char *debug_level, *logger;
+	struct resp_paths paths;
+	int64_t idle_exit_ms;
+};
+
+/* ---- the end ---- */
+
+void core_client_left(struct core *core)
+{
+	if (!core->draining || core->n_clients > 0)
+		return;
+	if (core->drain_stops)
+		daemon_stopping(core->daemon);
+	daemon_stop(core->daemon, EXIT_SUCCESS);
+}
+
+static void drain_greeted(void *data)
+{
+	struct core *core = data;
+	struct client *client;
+
+	list_for_each(client, &core->clients, node)
+		if (!client->busy)
+			client_half_close(client);
+}
+
+static void drain_is_over(void *data)
+{
+	struct core *core = data;
+
+	log_warn("%zu clients did not let us go in time", core->n_clients);
+	daemon_stop(core->daemon, EXIT_SUCCESS);
+}
+
+void core_drain(struct core *core, bool stops)
+{
+	struct client *client;
+
+	if (core->draining)
+		return;
+	core->draining = true;
+	core->drain_stops = stops;
+	for (size_t i = 0; i < core->n_listeners; i++)
+		TALLOC_FREE(core->listeners[i].fde);
+
+	/* A client that was answered once repeats what it cannot send. One in its handshake does
+	 * not (Debian's gives up), so it has a moment to get through. A busy one follows when it
+	 * has its answer. */
+	list_for_each(client, &core->clients, node)
+		if (client->greeted && !client->busy)
+			client_half_close(client);
+	if (!timer_once(core, core->ev, GREETING_GRACE_MS, drain_greeted, core) ||
+	    !timer_once(core, core->ev, DRAIN_MAX_MS, drain_is_over, core))
+		drain_greeted(core);
+	core_client_left(core);
+}
+
+static void terminate(void *data)
+{
+	core_drain(data, true);
+}
+
+/* ---- idleness ---- */
+
+static int64_t idle_limit_ms(const struct core *core)
+{
+	if (core->idle_exit_ms >= 0)
+		return core->idle_exit_ms;
+	if (core->setup->kept_running)
+		return 0;
+	return (int64_t)core->setup->service.responder_idle_timeout_s * 1000;
+}
+
+static void watch_idleness(struct core *core);
+
+static void maybe_idle(void *data)
+{
+	struct core *core = data;
+	int64_t quiet_ms = (monotonic_us() - core->last_request_us) / 1000;
+	struct client *client;
+
+	core->idle_timer = NULL;
+	list_for_each(client, &core->clients, node)
+		if (client->busy)
+			quiet_ms = 0;
+	if (idle_limit_ms(core) > 0 && quiet_ms >= idle_limit_ms(core)) {
+		log_debug("idle for %lld ms", (long long)quiet_ms);
+		core_drain(core, false);
+		return;
+	}
+	watch_idleness(core);
+}
+
+static void watch_idleness(struct core *core)
+{
+	int64_t limit_ms = idle_limit_ms(core);
+	int64_t quiet_ms = (monotonic_us() - core->last_request_us) / 1000;
+
+	TALLOC_FREE(core->idle_timer);
+	if (limit_ms == 0 || core->draining)
+		return;
+	core->idle_timer = timer_once(core, core->ev, limit_ms > quiet_ms ? limit_ms - quiet_ms : 1,
+	                              maybe_idle, core);
+}
+
+/* ---- configuration ---- */
+
+static void tune(struct core *core)
+{
+	uint32_t mask;
+
+	core->lookups.negative_timeout_s = 15;
+	core->lookups.nowait_percent = 50;
+	if (core->resp->tune)
+		core->resp->tune(core->setup->conf, &core->lookups.negative_timeout_s,
+		                 &core->lookups.nowait_percent);
+	if (core->setup->common.debug_level &&
+	    log_mask_of(core->setup->common.debug_level, &mask) == 0)
+		log_set_mask(mask);
+	log_set_microseconds(core->setup->common.debug_microseconds);
+}
+
+static void raise_fd_limit(rlim_t wanted)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void core_reload(struct core *core)
+{
+	struct setup *setup;
+
+	if (setup_load(core, core->resp, &core->paths, core->stores, &setup) < 0)
+		return; /* no memory: the one we have stays in force */
+	if (setup->generation == core->setup->generation) {
+		setup_unpin(setup);
+		return;
+	}
+	log_notice("configuration %llu in force", (unsigned long long)setup->generation);
+	setup_unpin(core->setup);
+	core->setup = setup;
+	negative_clear(core->lookups.negative);
+	tune(core);
+	watch_idleness(core);
+}
+
+/* sssd_conf renames a new file into our directory; this is how we hear of it without a monitor. */
+static void conf_dir_changed(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
+                             void *data)
+{
+	struct core *core = data;
+	char events[4096] __attribute__((aligned(8)));
+
+	(void)ev;
+	(void)fde;
+	(void)flags;
+	if (read(core->conf_watch, events, sizeof(events)) > 0)
+		core_reload(core);
+}
+
+static void watch_conf_dir(struct core *core)
+{
+	char *path = talloc_asprintf(core, "%s/%s", core->paths.conf_dir, core->resp->name);
+	struct tevent_fd *fde;
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	/* Without the directory there was never a configuration: watch for it to appear. */
+	if (fd >= 0 && path && inotify_add_watch(fd, path, IN_MOVED_TO) < 0)
+		inotify_add_watch(fd, core->paths.conf_dir, IN_CREATE | IN_MOVED_TO);
+	talloc_free(path);
+	if (fd < 0)
+		return;
+	core->conf_watch = fd;
+	fde = tevent_add_fd(core->ev, core, fd, TEVENT_FD_READ, conf_dir_changed, core);
+	if (fde)
+		tevent_fd_set_auto_close(fde);
+	else
+		close(fd);
+}
+
+/* ---- sockets ---- */
+
+static void listen_again(void *data)
+{
+	struct listener *listener = data;
+
+	if (listener->fde)
+		tevent_fd_set_flags(listener->fde, TEVENT_FD_READ);
+}
+
+static void somebody_comes(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
+                           void *data)
+{
+	struct listener *listener = data;
+	bool exhausted;
+
+	(void)flags;
+	client_accept(listener->core, listener->fd, &exhausted);
+	if (exhausted && timer_once(listener->core, ev, ACCEPT_REST_MS, listen_again, listener))
+		tevent_fd_set_flags(fde, 0);
+}
+
+static int start_listening(struct core *core, const struct arguments *args)
+{
+	for (size_t i = 0; i < args->n_sockets; i++) {
+		struct listener *listener = &core->listeners[core->n_listeners++];
+
+		listener->core = core;
+		listener->fd = args->sockets[i].fd;
+		listener->fde = tevent_add_fd(core->ev, core, listener->fd, TEVENT_FD_READ,
+		                              somebody_comes, listener);
+		if (!listener->fde)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- the beginning ---- */
+
+static void usage(FILE *out, const char *program)
+{
+	fprintf(out,
+	        "Usage: %s [OPTION…]\n"
+	        "Answers on the sockets a service manager passes (sd_listen_fds(3)), or on:\n"
+	        "  --fd [NAME=]NUMBER      a listening socket this process inherited\n"
+	        "  --debug-level LEVEL     as debug_level in sssd.conf(5)\n"
+	        "  --logger TARGET         stderr, files or journald\n",
+	        program);
+}
+
+/* Exit status when the program must not go on, else -1. */
+static int read_arguments(int argc, char *argv[], struct arguments *args)
+{
+	enum { FD = 256, DEBUG, LOGGER, IDLE, CONF_DIR, CACHE_DIR_, RUN_DIR, ACTIVATED };
+	static const struct option options[] = {
+		{ "fd", required_argument, NULL, FD },
+		{ "debug-level", required_argument, NULL, DEBUG },
+		{ "logger", required_argument, NULL, LOGGER },
+		{ "socket-activated", no_argument, NULL, ACTIVATED },
+		{ "idle-exit-ms", required_argument, NULL, IDLE },
+		{ "conf-dir", required_argument, NULL, CONF_DIR },
+		{ "cache-dir", required_argument, NULL, CACHE_DIR_ },
+		{ "run-dir", required_argument, NULL, RUN_DIR },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (option) {
+		case FD:
+			if (args->n_sockets == RESP_SOCKETS_MAX ||
+			    listen_argument(optarg, &args->sockets[args->n_sockets]) < 0) {
+				fprintf(stderr, "%s: --fd %s: not a listening socket\n", argv[0], optarg);
+				return EXIT_FAILURE;
+			}
+			args->n_sockets++;
+			break;
+		case DEBUG:
+			args->debug_level = optarg;
+			break;
+		case LOGGER:
+			args->logger = optarg;
+			break;
+		case IDLE:
+			if (str_to_i64(optarg, &args->idle_exit_ms) < 0) {
+				fprintf(stderr, "%s: --idle-exit-ms %s: not a number\n", argv[0], optarg);
+				return EXIT_FAILURE;
+			}
+			break;
+		case CONF_DIR:
+			args->paths.conf_dir = optarg;
+			break;
+		case CACHE_DIR_:
+			args->paths.cache_dir = optarg;
+			break;
+		case RUN_DIR:
+			args->paths.run_dir = optarg;
+			break;
+		case ACTIVATED:
+			break; /* what upstream's units pass; it is always so */
+		case 'h':
+			usage(stdout, argv[0]);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr, argv[0]);
+			return EXIT_FAILURE;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr, argv[0]);
+		return EXIT_FAILURE;
+	}
+	return -1;
+}
+
+/* Before the first byte of anybody is read. ret_known: false when the service user does not exist
+ * (yet): we are nobody then, and what we may not read is not there. */
+static int drop_privileges(bool *ret_known)
+{
+	uid_t uid = ACCOUNT_NOBODY;
+	gid_t gid = ACCOUNT_NOBODY;
+
+	*ret_known = account_find(NULL, ACCOUNT_SERVICE, &uid, &gid) == 0;
+	return account_become(uid, gid);
+}
+
+static int core_start(struct core *core, const struct arguments *args)
+{
+	const struct resp_cmd *cmd;
+	int r;
+
+	list_init(&core->clients);
+	for (cmd = core->resp->cmds; cmd->opcode; cmd++)
+		core->by_opcode[cmd->opcode] = cmd;
+
+	core->ev = daemon_events(core->daemon);
+	core->turn = tevent_create_immediate(core);
+	core->callers = callers_new(core);
+	core->stores = stores_new(core, core->ev, &core->paths);
+	core->lookups.ev = core->ev;
+	core->lookups.resp = core->resp;
+	core->lookups.negative = negative_new(core, NEGATIVE_MAX);
+	if (!core->turn || !core->callers || !core->stores || !core->lookups.negative)
+		return -ENOMEM;
+
+	r = setup_load(core, core->resp, &core->paths, core->stores, &core->setup);
+	if (r < 0)
+		return r;
+	tune(core);
+	raise_fd_limit(core->setup->service.fd_limit);
+	watch_conf_dir(core);
+
+	core->monitor = monitor_client_new(core);
+	core->last_request_us = monotonic_us();
+	watch_idleness(core);
+	return core->monitor ? start_listening(core, args) : -ENOMEM;
+}
+
+static int run(const struct resp *resp, const struct arguments *args)
+{
+	auto_talloc struct core *core = talloc_zero(NULL, struct core);
+	struct daemon_hooks hooks = { .terminate = terminate };
+	char *name = talloc_asprintf(core, "sssd_%s", resp->name);
+	struct daemon_args daemon = {
+		.name = name, .debug_level = args->debug_level, .logger = args->logger
+	};
+	bool account_known = true;
+	int r;
+
+	if (!core || !name)
+		return EXIT_FAILURE;
+	core->resp = resp;
+	core->paths = args->paths;
+	core->idle_exit_ms = args->idle_exit_ms;
+
+	if (resp->drops_privileges && geteuid() == 0) {
+		r = drop_privileges(&account_known);
+		if (r < 0) {
+			fprintf(stderr, "%s: cannot drop privileges: %s\n", name, error_text(r));
+			return EXIT_FAILURE;
+		}
+		if (!account_known)
+			core->idle_exit_ms = NO_ACCOUNT_QUIET_MS;
+	}
+
+	r = daemon_start(core, &daemon, &hooks, core, &core->daemon);
+	if (r == 0)
+		r = core_start(core, args);
+	if (r < 0) {
+		log_fatal("cannot start: %s", error_text(r));
+		return EXIT_FAILURE;
+	}
+	if (!account_known)
+		log_warn("there is no user " ACCOUNT_SERVICE " in /etc/passwd: nothing can be looked up");
+
+	daemon_ready(core->daemon, "Serving %zu domains", core->setup->n_domains);
+	return daemon_run(core->daemon);
+}
+
+int resp_main(const struct resp *resp, int argc, char *argv[])
+{
+	struct arguments args = {
+		.paths = { CONF_COMPILED_DIR, CACHE_DIR, SBUS_DIR },
+		.idle_exit_ms = -1,
+	};
+	int r = read_arguments(argc, argv, &args);
+
+	if (r >= 0)
+		return r;
+
+	r = listen_inherited(args.sockets + args.n_sockets, RESP_SOCKETS_MAX - args.n_sockets);
+	if (r > 0)
+		args.n_sockets += (size_t)r;
+	if (args.n_sockets == 0) {
+		fprintf(stderr,
+		        "%s: no socket was passed: start sssd-%s.socket, or see --help\n",
+		        argv[0], resp->name);
+		return EXIT_FAILURE;
+	}
+	return run(resp, &args);
+}

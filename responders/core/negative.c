@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Negative - what the server said a moment ago it does not have
+ *
+ * Key: | domain: u32 | kind: u32 | id: u32 | name, without a NUL |
+ */
+#include "responders/core/negative.h"
+
+#include <string.h>
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/base/time.h"
+#include "common/wire/proto.h"
+
+/* A folded name is at most three times as long as the one that was asked. */
+#define KEY_MAX (3 * sizeof(uint32_t) + 3 * PROTO_NAME_MAX)
+
+struct negative {
+	struct map *map;
+	struct list oldest; /* of struct no, in order of arrival */
+	size_t max_entries;
+};
+
+struct no {
+	struct list node;
+	struct boottime until;
+	size_t key_size;
+	uint8_t key[];
+};
+
+struct negative *negative_new(TALLOC_CTX *mem, size_t max_entries)
+{
+	struct negative *negative = talloc_zero(mem, struct negative);
+
+	if (!negative)
+		return NULL;
+	negative->map = map_new(negative);
+	if (!negative->map) {
+		talloc_free(negative);
+		return NULL;
+	}
+	list_init(&negative->oldest);
+	negative->max_entries = max_entries;
+	return negative;
+}
+
+/* The size of the key in ret_key; 0 when the name is too long to be anybody's. */
+static size_t make_key(uint8_t ret_key[KEY_MAX], uint32_t domain_key, const struct query *query)
+{
+	uint32_t numbers[3] = { domain_key, query->kind, query->id };
+	size_t name_size = query->name ? strlen(query->name) : 0;
+
+	if (sizeof(numbers) + name_size > KEY_MAX)
+		return 0;
+	memcpy(ret_key, numbers, sizeof(numbers));
+	if (name_size)
+		memcpy(ret_key + sizeof(numbers), query->name, name_size);
+	return sizeof(numbers) + name_size;
+}
+
+static void forget(struct negative *negative, struct no *no)
+{
+	map_remove(negative->map, no->key, no->key_size);
+	list_remove(&no->node);
+	talloc_free(no);
+}
+
+bool negative_has(const struct negative *negative, uint32_t domain_key, const struct query *query)
+{
+	uint8_t key[KEY_MAX];
+	size_t size;
+	const struct no *no;
+
+	if (list_empty(&negative->oldest))
+		return false;
+	size = make_key(key, domain_key, query);
+	no = size ? map_get(negative->map, key, size) : NULL;
+	return no && boottime_now().s < no->until.s;
+}
+
+void negative_add(struct negative *negative, uint32_t domain_key, const struct query *query,
+                  uint32_t timeout_s)
+{
+	struct boottime now = boottime_now();
+	uint8_t key[KEY_MAX];
+	size_t size = make_key(key, domain_key, query);
+	struct no *no;
+
+	if (!size || timeout_s == 0)
+		return;
+	negative_remove(negative, domain_key, query);
+
+	while (!list_empty(&negative->oldest)) {
+		no = list_item(negative->oldest.next, struct no, node);
+		if (now.s < no->until.s && map_count(negative->map) < negative->max_entries)
+			break;
+		forget(negative, no);
+	}
+
+	no = talloc_size(negative, sizeof(*no) + size);
+	if (!no)
+		return;
+	list_init(&no->node);
+	no->until.s = now.s + timeout_s;
+	no->key_size = size;
+	memcpy(no->key, key, size);
+	if (map_set(negative->map, key, size, no) < 0) {
+		talloc_free(no);
+		return;
+	}
+	list_append(&negative->oldest, &no->node);
+}
+
+void negative_remove(struct negative *negative, uint32_t domain_key, const struct query *query)
+{
+	uint8_t key[KEY_MAX];
+	size_t size = make_key(key, domain_key, query);
+	struct no *no = size ? map_get(negative->map, key, size) : NULL;
+
+	if (no)
+		forget(negative, no);
+}
+
+void negative_clear(struct negative *negative)
+{
+	while (!list_empty(&negative->oldest))
+		forget(negative, list_item(negative->oldest.next, struct no, node));
+}

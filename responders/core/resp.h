@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Responder core - what a responder says about itself
+ *
+ * A responder is a table of commands: bytes become a question, the answer becomes bytes. Sockets,
+ * credentials, framing, cache, backends, negative answers, reload and idle exit live in this
+ * folder, once for all.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/conf/opt.h"
+#include "common/ident/entry.h"
+#include "common/ident/query.h"
+#include "common/wire/reader.h"
+#include "common/wire/writer.h"
+
+struct domain;
+
+enum caller_kind {
+	ANYONE,
+	ROOT_ONLY,
+};
+
+/* What a client asks, before it is known which domain shall answer. */
+struct question {
+	enum query_kind kind;
+	const char *text; /* the name as the client wrote it, maybe with @domain; borrowed from its
+	                   * message; NULL for the kinds by id */
+	uint32_t id;
+	uint32_t flags; /* PROTO_EX_* */
+};
+
+/* What a reply is made from; valid only inside the reply function. */
+struct answer {
+	const struct domain *domain;
+	const struct entry *entry; /* texts point into the cache's map */
+};
+
+struct resp_cmd {
+	uint32_t opcode; /* common/wire/proto.h */
+
+	/* Reads the body. NULL: the command asks nothing, whatever its body says.
+	 * Errors: the client gets the errno as status. */
+	int (*parse)(struct reader *in, struct question *ret_question);
+
+	/* Writes the body of the reply; answer is NULL for "not found" and for commands without
+	 * parse. conf is the struct that opts fill. NULL: an empty body. */
+	void (*reply)(struct writer *out, const struct answer *answer, const void *conf);
+
+	enum caller_kind caller; /* checked with SO_PEERCRED before parse */
+	uint32_t max;            /* longest message in bytes; 0 = PROTO_REQUEST_MAX */
+};
+
+struct resp {
+	const char *name;            /* unit name and [section] of the configuration: "nss" */
+	uint32_t version;            /* answered to GET_VERSION */
+	const struct resp_cmd *cmds; /* ends with opcode 0 */
+	const struct opt *opts;      /* of the section; ends with OPT_END */
+	size_t conf_size;            /* of the struct opts fill */
+
+	/* Is this name one the configuration hides? kind tells users from groups. May be NULL. */
+	bool (*hides)(const void *conf, const struct domain *domain, enum entry_kind kind,
+	              const char *name);
+
+	/* Which of the responder's options the lookup itself needs; what it leaves alone keeps its
+	 * default. May be NULL. */
+	void (*tune)(const void *conf, uint32_t *negative_timeout_s, uint32_t *nowait_percent);
+
+	/* Starts as root and drops to the service user by itself, because User= in its unit would
+	 * be an NSS lookup (spec/systemd-notes.md §1). */
+	bool drops_privileges;
+};
+
+/* Runs the responder on the sockets it was given, until it is told to stop or was idle for
+ * long enough. Returns the exit status of main(). */
+int resp_main(const struct resp *resp, int argc, char *argv[]);
+
+/* Writes name as the domain's clients shall see it: with @domain where it wants that. */
+void resp_write_name(struct writer *out, const struct domain *domain, const char *name);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Setup - the configuration of a responder as an immutable snapshot
+ */
+#include "responders/core/setup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/conf/conf.h"
+
+#define IDLE_TIMEOUT_MIN_S 60
+#define CLIENT_IDLE_MIN_S 10
+
+static int setup_gone(struct setup *setup)
+{
+	for (size_t i = 0; i < setup->n_domains; i++)
+		if (setup->domains[i].store)
+			store_unuse(setup->domains[i].store);
+	return 0;
+}
+
+/* A section that cannot be read keeps its defaults: conf_read() has set those before it fails. */
+static int read_section(const struct conf *conf, struct setup *setup, const char *section,
+                        const struct opt *opts, void *ret_struct)
+{
+	struct conf_problem problem = { 0 };
+	int r = conf_read(conf, setup, section, opts, ret_struct, &problem);
+
+	if (r == -E_CONFIG) {
+		log_error("%s", problem.text);
+		r = 0;
+	}
+	return r;
+}
+
+static int read_domains(const struct conf *conf, struct setup *setup, struct stores *stores)
+{
+	char *const *names = conf_domains(conf);
+	size_t n_names = 0;
+
+	while (names && names[n_names])
+		n_names++;
+	setup->domains = talloc_zero_array(setup, struct domain, (unsigned)n_names + 1);
+	if (!setup->domains)
+		return -ENOMEM;
+
+	for (size_t i = 0; i < n_names; i++) {
+		struct domain *domain = &setup->domains[setup->n_domains];
+		char *section = talloc_asprintf(setup, "domain/%s", names[i]);
+		int r;
+
+		if (!section)
+			return -ENOMEM;
+		r = read_section(conf, setup, section, domain_opts, &domain->conf);
+		if (r < 0)
+			return r;
+		domain->name = talloc_strdup(setup, names[i]);
+		domain->store = store_use(stores, names[i],
+		                          domain->conf.case_sensitive == CASE_TRUE
+		                                  ? CACHE_CASE_SENSITIVE
+		                                  : CACHE_CASE_FOLDED);
+		if (!domain->name || !domain->store)
+			return -ENOMEM;
+		setup->n_domains++;
+	}
+	return 0;
+}
+
+int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths *paths,
+               struct stores *stores, struct setup **ret_setup)
+{
+	struct setup *setup = talloc_zero(mem, struct setup);
+	struct conf *conf = NULL;
+	int r;
+
+	if (!setup)
+		return -ENOMEM;
+	setup->pins = 1;
+	talloc_set_destructor(setup, setup_gone);
+	setup->conf = talloc_zero_size(setup, resp->conf_size);
+	if (!setup->conf) {
+		r = -ENOMEM;
+		goto failed;
+	}
+
+	r = conf_load(setup, paths->conf_dir, resp->name, &conf);
+	if (r < 0) {
+		log_notice("no configuration: %s/%s/current: %s; every question is answered with "
+		           "\"cannot tell\"",
+		           paths->conf_dir, resp->name, error_text(r));
+		conf = NULL;
+	}
+
+	r = read_section(conf, setup, "sssd", common_opts, &setup->common);
+	if (r == 0)
+		r = read_section(conf, setup, resp->name, common_opts, &setup->common);
+	if (r == 0)
+		r = read_section(conf, setup, resp->name, service_opts, &setup->service);
+	if (r == 0)
+		r = read_section(conf, setup, resp->name, resp->opts, setup->conf);
+	if (r == 0 && conf) {
+		setup->generation = conf_generation(conf);
+		setup->kept_running = conf_named(conf);
+		r = read_domains(conf, setup, stores);
+	}
+	if (r < 0)
+		goto failed;
+
+	if (setup->service.responder_idle_timeout_s &&
+	    setup->service.responder_idle_timeout_s < IDLE_TIMEOUT_MIN_S)
+		setup->service.responder_idle_timeout_s = IDLE_TIMEOUT_MIN_S;
+	if (setup->service.client_idle_timeout_s < CLIENT_IDLE_MIN_S)
+		setup->service.client_idle_timeout_s = CLIENT_IDLE_MIN_S;
+
+	*ret_setup = setup;
+	return 0;
+
+failed:
+	talloc_free(setup);
+	return r;
+}
+
+void setup_unpin(struct setup *setup)
+{
+	if (--setup->pins == 0)
+		talloc_free(setup);
+}
+
+const struct domain *setup_domain(const struct setup *setup, const char *name)
+{
+	for (size_t i = 0; i < setup->n_domains; i++)
+		if (strcasecmp(setup->domains[i].name, name) == 0)
+			return &setup->domains[i];
+	return NULL;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Store - what lasts of a domain through reloads: its open cache and its way to the backend
+ */
+#include "responders/core/store.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/time.h"
+
+#define LOOK_INTERVAL_US 1000000
+
+struct stores {
+	struct tevent_context *ev;
+	const struct resp_paths *paths; /* borrowed */
+	struct list all;
+	uint32_t last_key;
+};
+
+struct stores *stores_new(TALLOC_CTX *mem, struct tevent_context *ev,
+                          const struct resp_paths *paths)
+{
+	struct stores *stores = talloc_zero(mem, struct stores);
+
+	if (!stores)
+		return NULL;
+	stores->ev = ev;
+	stores->paths = paths;
+	list_init(&stores->all);
+	return stores;
+}
+
+static int store_gone(struct store *store)
+{
+	list_remove(&store->node);
+	return 0;
+}
+
+struct store *store_use(struct stores *stores, const char *domain, enum cache_case names)
+{
+	struct store *store;
+
+	list_for_each(store, &stores->all, node) {
+		if (strcmp(store->name, domain) != 0)
+			continue;
+		if (store->names != names) {
+			TALLOC_FREE(store->cache); /* its keys are made another way now */
+			store->names = names;
+			store->looked_us = 0;
+		}
+		store->users++;
+		return store;
+	}
+
+	store = talloc_zero(stores, struct store);
+	if (!store)
+		return NULL;
+	list_init(&store->node);
+	store->stores = stores;
+	store->names = names;
+	store->name = talloc_strdup(store, domain);
+	store->backend = backend_client_new(store, stores->ev, stores->paths->run_dir, domain);
+	if (!store->name || !store->backend) {
+		talloc_free(store);
+		return NULL;
+	}
+	store->key = ++stores->last_key;
+	store->users = 1;
+	list_append(&stores->all, &store->node);
+	talloc_set_destructor(store, store_gone);
+	return store;
+}
+
+void store_unuse(struct store *store)
+{
+	if (--store->users == 0)
+		talloc_free(store);
+}
+
+static void open_cache(struct store *store)
+{
+	struct cache_options options = {
+		.dir = store->stores->paths->cache_dir,
+		.domain = store->name,
+		.names = store->names,
+	};
+	int r = cache_open(store, &options, &store->cache);
+
+	/* No file yet is the state of every host before its first lookup. */
+	if (r < 0 && r != -ENOENT && r != store->open_result)
+		log_error("cache of domain %s: %s", store->name, error_text(r));
+	store->open_result = r;
+}
+
+struct cache *store_cache(struct store *store)
+{
+	int64_t now_us = monotonic_us();
+
+	if (store->looked_us && now_us - store->looked_us < LOOK_INTERVAL_US)
+		return store->cache;
+	store->looked_us = now_us;
+
+	if (store->cache && cache_still_there(store->cache) < 0)
+		TALLOC_FREE(store->cache);
+	if (!store->cache)
+		open_cache(store);
+	return store->cache;
+}
+
+void store_expect(struct store *store, uint64_t environment)
+{
+	if (!store->cache || cache_environment_id(store->cache) != environment)
+		store->looked_us = 0;
+	if (store->cache && cache_environment_id(store->cache) != environment)
+		TALLOC_FREE(store->cache);
+}

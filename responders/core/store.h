@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Store - what lasts of a domain through reloads: its open cache and its way to the backend
+ *
+ * LMDB forbids one process to open a file twice, so there is one store for each domain name, used
+ * by the old and the new configuration alike.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <talloc.h>
+#include <tevent.h>
+
+#include "common/base/list.h"
+#include "common/cache/cache.h"
+#include "responders/core/backend_client.h"
+
+/* Where things are; the defaults are those of the host, tests have others. */
+struct resp_paths {
+	const char *conf_dir;  /* CONF_COMPILED_DIR */
+	const char *cache_dir; /* CACHE_DIR */
+	const char *run_dir;   /* SBUS_DIR */
+};
+
+struct stores; /* a talloc object */
+
+struct store {
+	struct list node;
+	struct stores *stores;
+	const char *name;
+	uint32_t key;   /* for the negative cache; never used again for another domain */
+	unsigned users; /* setups that name the domain */
+	enum cache_case names;
+	struct backend_client *backend;
+	struct cache *cache; /* NULL while it cannot be opened */
+	int64_t looked_us;   /* when the file was last looked at */
+	int open_result;     /* of the last attempt, so that a lasting failure is logged once */
+};
+
+struct stores *stores_new(TALLOC_CTX *mem, struct tevent_context *ev,
+                          const struct resp_paths *paths);
+
+/* Finds or makes the store of domain and counts a user; store_unuse() gives it back and the last
+ * one closes it. NULL without memory. */
+struct store *store_use(struct stores *stores, const char *domain, enum cache_case names);
+void store_unuse(struct store *store);
+
+/* The open cache, or NULL: nothing is cached then. Looks at most once a second whether the file
+ * at its path is still ours, or there at all. Never call it between cache_begin() and cache_end(). */
+struct cache *store_cache(struct store *store);
+
+/* A backend says it wrote to the environment with this id: look now, if ours is another. */
+void store_expect(struct store *store, uint64_t environment);

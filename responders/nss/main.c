@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * NSS responder - users, groups and group lists for libnss_sss: every command in one view
+ */
+#include "common/conf/options.h"
+#include "common/wire/proto.h"
+#include "responders/nss/nss.h"
+
+#define CERTIFICATE_MAX 10240
+
+/* "Nothing found": also the end of every enumeration, which is not built. */
+static void reply_nothing(struct writer *out, const struct answer *answer, const void *conf)
+{
+	(void)answer;
+	(void)conf;
+	writer_u32(out, 0);
+	writer_u32(out, 0);
+}
+
+/* clang-format off */
+static const struct resp_cmd nss_cmds[] = {
+	/* opcode                       parse                reply             who may ask */
+	{ PROTO_GETPWNAM,               parse_user_name,     reply_user,       ANYONE },
+	{ PROTO_GETPWUID,               parse_user_id,       reply_user,       ANYONE },
+	{ PROTO_GETPWNAM_EX,            parse_user_name_ex,  reply_user,       ANYONE },
+	{ PROTO_GETPWUID_EX,            parse_user_id_ex,    reply_user,       ANYONE },
+
+	{ PROTO_GETGRNAM,               parse_group_name,    reply_group,      ANYONE },
+	{ PROTO_GETGRGID,               parse_group_id,      reply_group,      ANYONE },
+	{ PROTO_GETGRNAM_EX,            parse_group_name_ex, reply_group,      ANYONE },
+	{ PROTO_GETGRGID_EX,            parse_group_id_ex,   reply_group,      ANYONE },
+
+	{ PROTO_INITGR,                 parse_initgroups,    reply_initgroups, ANYONE },
+	{ PROTO_INITGR_EX,              parse_initgroups_ex, reply_initgroups, ANYONE },
+
+	/* Not built: nobody is enumerated, and the other databases know nothing. */
+	{ PROTO_SETPWENT,               NULL,                NULL,             ANYONE },
+	{ PROTO_GETPWENT,               NULL,                reply_nothing,    ANYONE },
+	{ PROTO_ENDPWENT,               NULL,                NULL,             ANYONE },
+	{ PROTO_SETGRENT,               NULL,                NULL,             ANYONE },
+	{ PROTO_GETGRENT,               NULL,                reply_nothing,    ANYONE },
+	{ PROTO_ENDGRENT,               NULL,                NULL,             ANYONE },
+
+	{ PROTO_SETNETGRENT,            NULL,                reply_nothing,    ANYONE },
+
+	{ PROTO_GETSERVBYNAME,          NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETSERVBYPORT,          NULL,                reply_nothing,    ANYONE },
+	{ PROTO_SETSERVENT,             NULL,                NULL,             ANYONE },
+	{ PROTO_GETSERVENT,             NULL,                reply_nothing,    ANYONE },
+	{ PROTO_ENDSERVENT,             NULL,                NULL,             ANYONE },
+
+	{ PROTO_GETHOSTBYNAME,          NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETHOSTBYNAME2,         NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETHOSTBYADDR,          NULL,                reply_nothing,    ANYONE },
+	{ PROTO_SETHOSTENT,             NULL,                NULL,             ANYONE },
+	{ PROTO_GETHOSTENT,             NULL,                reply_nothing,    ANYONE },
+	{ PROTO_ENDHOSTENT,             NULL,                NULL,             ANYONE },
+
+	{ PROTO_GETNETBYNAME,           NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETNETBYADDR,           NULL,                reply_nothing,    ANYONE },
+	{ PROTO_SETNETENT,              NULL,                NULL,             ANYONE },
+	{ PROTO_GETNETENT,              NULL,                reply_nothing,    ANYONE },
+	{ PROTO_ENDNETENT,              NULL,                NULL,             ANYONE },
+
+	{ PROTO_GETSIDBYNAME,           NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETSIDBYID,             NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETSIDBYUID,            NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETSIDBYGID,            NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETSIDBYUSERNAME,       NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETSIDBYGROUPNAME,      NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETNAMEBYSID,           NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETIDBYSID,             NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETORIGBYNAME,          NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETORIGBYUSERNAME,      NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETORIGBYGROUPNAME,     NULL,                reply_nothing,    ANYONE },
+	{ PROTO_GETNAMEBYCERT,          NULL,                reply_nothing,    ANYONE, CERTIFICATE_MAX },
+	{ PROTO_GETLISTBYCERT,          NULL,                reply_nothing,    ANYONE, CERTIFICATE_MAX },
+
+	{ PROTO_GET_SUBID_RANGES,       NULL,                reply_nothing,    ANYONE },
+	{ 0 },
+};
+/* clang-format on */
+
+static void nss_tune(const void *conf, uint32_t *negative_timeout_s, uint32_t *nowait_percent)
+{
+	const struct nss_conf *nss = conf;
+
+	*negative_timeout_s = nss->entry_negative_timeout_s;
+	*nowait_percent = nss->entry_cache_nowait_percentage;
+}
+
+static const struct resp nss = {
+	.name = "nss",
+	.version = PROTO_NSS_VERSION,
+	.cmds = nss_cmds,
+	.opts = nss_opts,
+	.conf_size = sizeof(struct nss_conf),
+	.hides = nss_hides,
+	.tune = nss_tune,
+	.drops_privileges = true,
+};
+
+int main(int argc, char *argv[])
+{
+	return resp_main(&nss, argc, argv);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * NSS responder - shared by the files of this folder, by nobody else
+ */
+#pragma once
+
+#include "responders/core/resp.h"
+
+/* user.c: passwd */
+void reply_user(struct writer *out, const struct answer *answer, const void *conf);
+int parse_user_name(struct reader *in, struct question *ret_question);
+int parse_user_id(struct reader *in, struct question *ret_question);
+int parse_user_name_ex(struct reader *in, struct question *ret_question);
+int parse_user_id_ex(struct reader *in, struct question *ret_question);
+
+/* group.c: group */
+void reply_group(struct writer *out, const struct answer *answer, const void *conf);
+int parse_group_name(struct reader *in, struct question *ret_question);
+int parse_group_id(struct reader *in, struct question *ret_question);
+int parse_group_name_ex(struct reader *in, struct question *ret_question);
+int parse_group_id_ex(struct reader *in, struct question *ret_question);
+
+/* initgroups.c */
+void reply_initgroups(struct writer *out, const struct answer *answer, const void *conf);
+int parse_initgroups(struct reader *in, struct question *ret_question);
+int parse_initgroups_ex(struct reader *in, struct question *ret_question);
+
+/* request.c: the four forms of a request (common/wire/proto.h), for any kind of entry */
+int parse_name(struct reader *in, enum query_kind kind, struct question *ret_question);
+int parse_id(struct reader *in, enum query_kind kind, struct question *ret_question);
+int parse_name_ex(struct reader *in, enum query_kind kind, struct question *ret_question);
+int parse_id_ex(struct reader *in, enum query_kind kind, struct question *ret_question);
+
+/* filter.c: filter_users and filter_groups (sssd.conf(5)). Entries are names or name@domain. */
+bool nss_hides(const void *conf, const struct domain *domain, enum entry_kind kind,
+               const char *name);

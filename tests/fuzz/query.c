@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Fuzz: what getAccountInfo is asked. The first byte is the entry type, the rest the filter; the
+ * filter is split as a name, too. What parses is the same question when it is asked again.
+ */
+#include "common/ident/query.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ident/name.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void try_query(uint32_t entry_type, const char *filter)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct query query, again;
+
+	if (query_parse(mem, entry_type, filter, &query) == 0) {
+		assert(query_entry_type(&query) == entry_type);
+		assert(query_parse(mem, entry_type, query_filter(mem, &query), &again) == 0);
+		assert(again.kind == query.kind && again.id == query.id);
+		assert(query_is_by_id(&query) ? !again.name : strcmp(again.name, query.name) == 0);
+		assert(query_is_by_id(&query) || strlen(query.name) - 1 < QUERY_NAME_MAX);
+		assert(query_text(mem, &query));
+	}
+	talloc_free(mem);
+}
+
+static void try_name(const char *text)
+{
+	TALLOC_CTX *mem = talloc_new(NULL);
+	struct name_parts parts;
+	char *joined;
+
+	if (name_split(mem, text, &parts) == 0) {
+		assert(parts.name[0] != '\0');
+		assert(!parts.domain || (parts.domain[0] != '\0' && !strchr(parts.domain, '@')));
+		joined = talloc_asprintf(mem, "%s%s%s", parts.name, parts.domain ? "@" : "",
+		                         parts.domain ? parts.domain : "");
+		assert(strcmp(joined, text) == 0);
+	}
+	talloc_free(mem);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text;
+
+	if (size < 1)
+		return 0;
+	text = strndup((const char *)data + 1, size - 1);
+	try_query(data[0], text);
+	try_name(text);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The unit files: what systemd thinks of them, and what they promise without any configuration."""
+import re
+
+import pytest
+
+UNITS = ["sssd.service", "sssd-nss.socket", "sssd-nss.service"]
+
+
+def test_systemd_analyze_verify_is_clean(machine):
+    result = machine.run(["systemd-analyze", "verify", "--man=no", *UNITS], check=False)
+    assert (result.rc, result.out + result.err) == (0, "")
+
+
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit.endswith(".service")])
+def test_exposure_is_at_most_2(machine, unit):
+    out = machine.run(["systemd-analyze", "security", "--no-pager", unit]).out
+    assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", out)[1]) <= 2.0, out
+
+
+def test_nss_service_names_no_user(machine):
+    """systemd would look it up, and wait for this very service (systemd-notes, 1)."""
+    for name in (
+        "User",
+        "Group",
+        "SupplementaryGroups",
+        "DynamicUser",
+        "StateDirectory",
+        "ExecStartPre",
+    ):
+        assert machine.show("sssd-nss.service", name) in ("", "no"), name
+    for name in ("SocketUser", "SocketGroup"):
+        assert machine.show("sssd-nss.socket", name) == ""
+
+
+def test_no_responder_waits_for_the_monitor(machine):
+    """It would be a dead-lock: sssd.service starts them and waits."""
+    assert "sssd.service" not in machine.show("sssd-nss.service", "After").split()
+    assert "sssd.service" not in machine.show("sssd-nss.socket", "After").split()
+
+
+def test_enabling_the_socket_enables_the_daemon(container):
+    with container() as c:
+        c.systemctl("enable", "sssd-nss.socket")
+        assert c.systemctl("is-enabled", *UNITS[:2]).out.split() == ["enabled", "enabled"]
+        c.systemctl("disable", "sssd-nss.socket")
+        assert c.systemctl("is-enabled", *UNITS[:2], check=False).out.split() == [
+            "disabled",
+            "disabled",
+        ]
+
+
+def test_without_configuration_nothing_runs_and_nothing_fails(container):
+    """A fresh install, everything enabled, booted (S12)."""
+    with container(before=[["systemctl", "enable", "sssd-nss.socket"]]) as c:
+        assert c.failed_units() == []
+        assert c.show("sssd.service", "ActiveState") == "inactive"
+        assert c.run(["getent", "passwd", "alice"], check=False).rc == 2
+        assert c.systemctl("start", "sssd.service").rc == 0
+        assert c.failed_units() == []
+
+
+def test_tree_is_made_and_owned_as_promised(machine):
+    out = machine.sh(
+        "cd /; stat -c '%n %A %U:%G' run/sss run/sss/pipes run/sss/pipes/private run/sssd "
+        "var/lib/sss var/lib/sss/db var/lib/sss/mc var/lib/sss/conf var/log/sssd; "
+        "readlink var/lib/sss/pipes run/sssd.pid"
+    ).out
+    assert out.splitlines() == [
+        "run/sss drwxr-xr-x root:root",
+        "run/sss/pipes drwxr-xr-x root:root",
+        "run/sss/pipes/private drwxr-x--- root:root",
+        "run/sssd drwxr-xr-x sssd:sssd",
+        "var/lib/sss drwxr-xr-x root:root",
+        "var/lib/sss/db drwx------ sssd:sssd",
+        "var/lib/sss/mc drwxr-xr-x sssd:sssd",
+        "var/lib/sss/conf drwxr-s--- root:sssd",
+        "var/log/sssd drwxr-x--- sssd:sssd",
+        "/run/sss/pipes",
+        "/run/sssd/sssd.pid",
+    ]

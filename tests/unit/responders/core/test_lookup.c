@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Lookups against a cache and backends that follow a script. Two domains, A and B; each row says
+ * what A's and B's cache hold, what their backends answer, and what must come of it.
+ */
+#include "responders/core/lookup.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/event/req.h"
+
+enum held {
+	NOTHING,
+	FRESH,
+	AGEING,
+	EXPIRED,
+	DAMAGED,
+};
+
+struct cache {
+	enum held held, held_after; /* before and after its backend was asked */
+	bool open;
+};
+
+struct backend_client {
+	int result;
+	int asked, refreshed;
+	struct cache *cache;
+};
+
+static struct cache caches[2];
+static struct backend_client backends[2];
+static struct store stores[2] = { { .name = "A", .key = 1 }, { .name = "B", .key = 2 } };
+static struct domain domains[2];
+static const char *hidden;
+
+/* ---- the script's cache ---- */
+
+int cache_begin(struct cache *cache)
+{
+	ck_assert(!cache->open);
+	cache->open = true;
+	return 0;
+}
+
+void cache_end(struct cache *cache)
+{
+	ck_assert(cache->open);
+	cache->open = false;
+}
+
+int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry)
+{
+	ck_assert(cache->open);
+	if (cache->held == NOTHING)
+		return -ENOENT;
+	if (cache->held == DAMAGED)
+		return -EBADMSG;
+	*ret_entry = (struct entry){ .kind = ENTRY_USER, .user.name = query->name ? query->name : "n" };
+	ret_entry->times.lifetime_s = cache->held;
+	return 0;
+}
+
+uint32_t cache_epoch(struct cache *cache, enum entry_kind kind)
+{
+	(void)cache;
+	(void)kind;
+	return 0;
+}
+
+struct entry_now entry_now(void)
+{
+	return (struct entry_now){ 0 };
+}
+
+enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
+                         uint32_t nowait_percent, uint32_t epoch)
+{
+	(void)now;
+	(void)nowait_percent;
+	(void)epoch;
+	return entry->times.lifetime_s == FRESH    ? ENTRY_FRESH
+	       : entry->times.lifetime_s == AGEING ? ENTRY_AGEING
+	                                           : ENTRY_EXPIRED;
+}
+
+struct cache *store_cache(struct store *store)
+{
+	return store->cache;
+}
+
+void store_expect(struct store *store, uint64_t environment)
+{
+	(void)store;
+	(void)environment;
+}
+
+/* ---- the script's backends ---- */
+
+struct nothing {
+	char unused;
+};
+
+struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                    struct backend_client *backend, const struct query *query,
+                                    struct deadline deadline, const struct request_id *id)
+{
+	struct nothing *state;
+	struct tevent_req *req = tevent_req_create(mem, &state, struct nothing);
+
+	(void)query;
+	(void)id;
+	ck_assert(!deadline_passed(deadline));
+	backend->asked++;
+	backend->cache->held = backend->cache->held_after;
+	return req_finish_now(req, ev, backend->result);
+}
+
+int backend_ask_recv(struct tevent_req *req, uint64_t *ret_environment)
+{
+	*ret_environment = 1;
+	return req_result(req);
+}
+
+void backend_refresh(struct backend_client *backend, const struct query *query,
+                     const struct request_id *id)
+{
+	(void)query;
+	(void)id;
+	backend->refreshed++;
+}
+
+/* ---- the setup ---- */
+
+void setup_unpin(struct setup *setup)
+{
+	setup->pins--;
+}
+
+const struct domain *setup_domain(const struct setup *setup, const char *name)
+{
+	(void)setup;
+	return strcasecmp(name, "A") == 0   ? &domains[0]
+	       : strcasecmp(name, "B") == 0 ? &domains[1]
+	                                    : NULL;
+}
+
+static bool hides(const void *conf, const struct domain *domain, enum entry_kind kind,
+                  const char *name)
+{
+	(void)conf;
+	(void)domain;
+	(void)kind;
+	return hidden && strcmp(name, hidden) == 0;
+}
+
+static const struct resp resp = { .name = "test", .hides = hides };
+
+struct one {
+	enum held before, after;
+	int backend;
+};
+
+struct test {
+	const char *why;
+	const char *text;
+	struct one a, b;
+	int result;        /* 0, -ENOENT, … */
+	char from;         /* 'A', 'B', or 0 */
+	int asked_a, asked_b, refreshed_a;
+};
+
+/* clang-format off */
+static const struct test tests[] = {
+	{ "fresh: nobody is asked",                   "u",   { FRESH, 0, 0 }, { NOTHING, 0, 0 },            0, 'A', 0, 0, 0 },
+	{ "ageing: answered, refreshed behind",       "u",   { AGEING, 0, 0 }, { NOTHING, 0, 0 },           0, 'A', 0, 0, 1 },
+	{ "cache first: B's entry before A's backend", "u",  { NOTHING, FRESH, 0 }, { FRESH, 0, 0 },        0, 'B', 0, 0, 0 },
+	{ "expired, renewed",                         "u",   { EXPIRED, FRESH, 0 }, { NOTHING, 0, 0 },      0, 'A', 1, 0, 0 },
+	{ "expired, deleted at the server",           "u",   { EXPIRED, NOTHING, 0 }, { NOTHING, NOTHING, 0 }, -ENOENT, 0, 1, 1, 0 },
+	{ "expired, offline: the old answer",         "u",   { EXPIRED, EXPIRED, -E_OFFLINE }, { NOTHING, 0, 0 }, 0, 'A', 1, 0, 0 },
+	{ "expired, no backend: the old answer",      "u",   { EXPIRED, EXPIRED, -E_NO_BACKEND }, { NOTHING, 0, 0 }, 0, 'A', 1, 0, 0 },
+	{ "expired, too slow: the old answer",        "u",   { EXPIRED, EXPIRED, -ETIMEDOUT }, { NOTHING, 0, 0 }, 0, 'A', 1, 0, 0 },
+	{ "new in A",                                 "u",   { NOTHING, FRESH, 0 }, { NOTHING, NOTHING, 0 }, 0, 'A', 1, 0, 0 },
+	{ "new in B",                                 "u",   { NOTHING, NOTHING, 0 }, { NOTHING, FRESH, 0 }, 0, 'B', 1, 1, 0 },
+	{ "nobody knows it",                          "u",   { NOTHING, NOTHING, 0 }, { NOTHING, NOTHING, 0 }, -ENOENT, 0, 1, 1, 0 },
+	{ "never seen, offline: not found",           "u",   { NOTHING, NOTHING, -E_OFFLINE }, { NOTHING, NOTHING, -E_OFFLINE }, -ENOENT, 0, 1, 1, 0 },
+	{ "no backend: cannot tell",                  "u",   { NOTHING, NOTHING, -E_NO_BACKEND }, { NOTHING, NOTHING, 0 }, -EIO, 0, 1, 1, 0 },
+	{ "a time-out is told as one",                "u",   { NOTHING, NOTHING, -ETIMEDOUT }, { NOTHING, NOTHING, 0 }, -ETIMEDOUT, 0, 1, 1, 0 },
+	{ "A cannot tell, B knows",                   "u",   { NOTHING, NOTHING, -E_SERVER }, { NOTHING, FRESH, 0 }, 0, 'B', 1, 1, 0 },
+	{ "damaged cache: asked anew",                "u",   { DAMAGED, FRESH, 0 }, { NOTHING, NOTHING, 0 }, 0, 'A', 1, 0, 0 },
+	{ "qualified: only that domain",              "u@B", { FRESH, 0, 0 }, { NOTHING, FRESH, 0 },        0, 'B', 0, 1, 0 },
+	{ "domain names ignore ASCII case",           "u@b", { FRESH, 0, 0 }, { NOTHING, FRESH, 0 },        0, 'B', 0, 1, 0 },
+	{ "hidden: not there, nobody is asked",       "root", { FRESH, 0, 0 }, { FRESH, 0, 0 },             -ENOENT, 0, 0, 0, 0 },
+	{ "nobody can have such a name",              "a/b", { FRESH, 0, 0 }, { FRESH, 0, 0 },              -ENOENT, 0, 0, 0, 0 },
+};
+/* clang-format on */
+
+static void prepare(const struct test *test, struct setup *setup)
+{
+	const struct one *ones[2] = { &test->a, &test->b };
+
+	for (int i = 0; i < 2; i++) {
+		caches[i] = (struct cache){ ones[i]->before, ones[i]->after, false };
+		backends[i] = (struct backend_client){ .result = ones[i]->backend,
+			                               .cache = &caches[i] };
+		stores[i].cache = &caches[i];
+		stores[i].backend = &backends[i];
+		domains[i] = (struct domain){ .name = stores[i].name, .store = &stores[i] };
+	}
+	*setup = (struct setup){
+		.pins = 1, .domains = domains, .n_domains = 2, .service = { .cache_first = true }
+	};
+	hidden = "root";
+}
+
+static int lookup(struct lookups *lookups, struct setup *setup, const struct question *question,
+                  struct answer *ret_answer)
+{
+	struct request_id id = { 0 };
+	const struct domain *domain;
+	struct tevent_req *req;
+	int r;
+
+	r = lookup_cached(lookups, setup, question, &id, ret_answer);
+	if (r != -ESTALE)
+		return r;
+	req = lookup_send(lookups->ev, lookups, setup, question, &id);
+	ck_assert(tevent_req_poll(req, lookups->ev));
+	r = lookup_recv(req, &domain);
+	talloc_free(req);
+	return r < 0 ? r : lookup_found(lookups, setup, domain, question, ret_answer);
+}
+
+START_TEST(test_lookup)
+{
+	const struct test *test = &tests[_i];
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev,
+		                   .resp = &resp,
+		                   .negative = negative_new(ev, 100),
+		                   .negative_timeout_s = 15 };
+	struct question question = { .kind = QUERY_USER_BY_NAME, .text = test->text };
+	struct answer answer = { 0 };
+	struct setup setup;
+	int r;
+
+	prepare(test, &setup);
+	r = lookup(&lookups, &setup, &question, &answer);
+
+	ck_assert_msg(r == test->result, "%s: %d", test->why, r);
+	if (r == 0) {
+		ck_assert_msg(answer.domain->name[0] == test->from, "%s: from %s", test->why,
+		              answer.domain->name);
+		lookup_release(&answer);
+	}
+	ck_assert_msg(backends[0].asked == test->asked_a && backends[1].asked == test->asked_b &&
+	                      backends[0].refreshed == test->refreshed_a,
+	              "%s: asked %d %d, refreshed %d", test->why, backends[0].asked,
+	              backends[1].asked, backends[0].refreshed);
+	ck_assert_uint_eq(setup.pins, 1);
+	ck_assert(!caches[0].open && !caches[1].open);
+}
+END_TEST
+
+/* Only a full "no" is remembered. */
+START_TEST(test_what_is_asked_again)
+{
+	static const struct {
+		int backend;
+		int asked;
+	} cases[] = { { 0, 1 }, { -E_OFFLINE, 2 }, { -ETIMEDOUT, 2 }, { -E_NO_BACKEND, 2 } };
+	const struct test test = { .text = "u", .a = { NOTHING, NOTHING, cases[_i].backend } };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev,
+		                   .resp = &resp,
+		                   .negative = negative_new(ev, 100),
+		                   .negative_timeout_s = 15 };
+	struct question question = { .kind = QUERY_USER_BY_NAME, .text = "u" };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	lookup(&lookups, &setup, &question, &answer);
+	lookup(&lookups, &setup, &question, &answer);
+	ck_assert_int_eq(backends[0].asked, cases[_i].asked);
+}
+END_TEST
+
+START_TEST(test_ids_outside_the_range_of_a_domain_never_reach_its_backend)
+{
+	const struct test test = { .a = { NOTHING, NOTHING, 0 }, .b = { NOTHING, FRESH, 0 } };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev, .resp = &resp, .negative = negative_new(ev, 100) };
+	struct question question = { .kind = QUERY_USER_BY_ID, .id = 5000 };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	domains[0].conf.max_id = 4999;
+	domains[1].conf.min_id = 5000;
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), 0);
+	lookup_release(&answer);
+	ck_assert_int_eq(backends[0].asked, 0);
+	ck_assert_int_eq(backends[1].asked, 1);
+
+	question.id = 0;
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), -ENOENT);
+	ck_assert_int_eq(backends[1].asked, 1);
+}
+END_TEST
+
+START_TEST(test_short_names_are_not_for_a_fully_qualified_domain)
+{
+	const struct test test = { .a = { FRESH, FRESH, 0 }, .b = { FRESH, FRESH, 0 } };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev, .resp = &resp, .negative = negative_new(ev, 100) };
+	struct question question = { .kind = QUERY_USER_BY_NAME, .text = "u" };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	domains[0].conf.use_fully_qualified_names = true;
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), 0);
+	ck_assert_str_eq(answer.domain->name, "B");
+	lookup_release(&answer);
+}
+END_TEST
+
+START_TEST(test_without_a_domain_nothing_can_be_told)
+{
+	const struct test test = { .text = "u" };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev, .resp = &resp, .negative = negative_new(ev, 100) };
+	struct question question = { .kind = QUERY_USER_BY_NAME, .text = "u" };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	setup.n_domains = 0;
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), -EIO);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("lookup");
+	TCase *tcase = tcase_create("lookup");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(tcase, test_lookup, 0, sizeof(tests) / sizeof(tests[0]));
+	tcase_add_loop_test(tcase, test_what_is_asked_again, 0, 4);
+	tcase_add_test(tcase, test_ids_outside_the_range_of_a_domain_never_reach_its_backend);
+	tcase_add_test(tcase, test_short_names_are_not_for_a_fully_qualified_domain);
+	tcase_add_test(tcase, test_without_a_domain_nothing_can_be_told);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
