@@ -174,7 +174,7 @@ static int add(struct backends *backends, const char *domain)
 		return -ENOMEM;
 	backend->backends = backends;
 	backend->domain = talloc_strdup(backend, domain);
-	backend->name = talloc_asprintf(backend, PROVIDER_PREFIX "%s", domain);
+	backend->name = talloc_asprintf(backend, "%s%s", PROVIDER_PREFIX, domain);
 	if (!backend->domain || !backend->name)
 		return -ENOMEM;
 	list_append(&backends->all, &backend->node);

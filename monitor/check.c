@@ -25,8 +25,8 @@
 
 /* pac is named for drop-in's sake; kcm never is: it is activated by its socket alone. */
 const struct known_service known_services[] = {
-	{ "nss", true },    { "pam", false }, { "sudo", false }, { "autofs", false },
-	{ "ssh", false },   { "pac", false }, { "ifp", false },  { NULL },
+	{ "nss", true },  { "pam", false }, { "sudo", false }, { "autofs", false },
+	{ "ssh", false }, { "pac", false }, { "ifp", false },  { NULL },
 };
 
 /* The order in which config-check tells. The last three are ours. */
@@ -83,8 +83,8 @@ static bool is_of_domain(const char *section, const char *domain)
 
 static int keep(struct conf_report *report, const struct finding *finding)
 {
-	struct finding *more = talloc_realloc(report, report->findings, struct finding,
-	                                      report->n_findings + 1);
+	struct finding *more =
+		talloc_realloc(report, report->findings, struct finding, report->n_findings + 1);
 
 	if (!more)
 		return -ENOMEM;
@@ -102,10 +102,10 @@ static int refuse_domain(struct conf_report *report, const char *section,
 
 		if (!is_of_domain(section, domain->name) || domain->refused)
 			continue;
-		domain->refused = finding->file ?
-			talloc_asprintf(report, "%s:%u: %s", finding->file, finding->line,
-		                        finding->text) :
-			finding->text;
+		domain->refused = finding->file
+		                          ? talloc_asprintf(report, "%s:%u: %s", finding->file,
+		                                            finding->line, finding->text)
+		                          : finding->text;
 		if (!domain->refused)
 			return -ENOMEM;
 	}
@@ -326,7 +326,8 @@ static int check_services(struct conf_report *report)
 static int enabled_option(struct conf_report *report, const char *name)
 {
 	auto_talloc char *section = talloc_asprintf(report, "domain/%s", name);
-	const struct conf_value *value = section ? conf_get(report->conf, section, "enabled") : NULL;
+	const struct conf_value *value =
+		section ? conf_get(report->conf, section, "enabled") : NULL;
 	bool enabled;
 
 	return value && str_to_bool(value->text, &enabled) == 0 ? enabled : -1;
@@ -361,7 +362,8 @@ static int list_domains(struct conf_report *report)
 		if (enabled_option(report, *name) != 0)
 			r = enable(report, *name);
 
-	for (const char *const *section = conf_sections(report->conf); r == 0 && *section; section++) {
+	for (const char *const *section = conf_sections(report->conf); r == 0 && *section;
+	     section++) {
 		const char *kind = opt_kind(*section), *name = strchr(*section, '/');
 
 		if (kind && strcmp(kind, "domain") == 0 && enabled_option(report, name + 1) == 1)
@@ -380,8 +382,9 @@ static int judge(struct conf_report *report)
 	for (unsigned i = 0; i < report->n_domains; i++)
 		n_refused += report->domains[i].refused != NULL;
 	if (report->n_domains == 0)
-		return finding_add(report, "sssd_checks", FINDING_FATAL, "sssd", where,
-		                   "No domain is enabled: name one in 'domains' in section 'sssd'.");
+		return finding_add(
+			report, "sssd_checks", FINDING_FATAL, "sssd", where,
+			"No domain is enabled: name one in 'domains' in section 'sssd'.");
 	if (n_refused == report->n_domains)
 		return finding_add(report, "sssd_checks", FINDING_FATAL, "sssd", where,
 		                   "No enabled domain can be used.");
@@ -393,7 +396,8 @@ static int check_all(struct conf_report *report)
 	int r;
 
 	r = list_domains(report);
-	for (const char *const *section = conf_sections(report->conf); r == 0 && *section; section++)
+	for (const char *const *section = conf_sections(report->conf); r == 0 && *section;
+	     section++)
 		r = check_section(report, *section);
 	if (r == 0)
 		r = check_services(report);

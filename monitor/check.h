@@ -45,7 +45,7 @@ enum conf_status {
 struct conf_report {
 	enum conf_status status;
 	struct conf_files *files;
-	struct conf *conf; /* the effective configuration; NULL when it is unreadable */
+	struct conf *conf;        /* the effective configuration; NULL when it is unreadable */
 	struct finding *findings; /* in the order of config-check's rules */
 	unsigned n_findings;
 	struct checked_domain *domains; /* the enabled ones, in lookup order */

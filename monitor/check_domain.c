@@ -62,7 +62,8 @@ static int check_name(struct conf_report *report, const char *section, const cha
 		                   "domain does not start.",
 		                   application);
 	return finding_add(report, "sssd_checks", FINDING_ERROR, section, where,
-	                   "Domain '%s' is enabled, but there is no section [%s].", domain, section);
+	                   "Domain '%s' is enabled, but there is no section [%s].", domain,
+	                   section);
 }
 
 static int check_provider(struct conf_report *report, const char *section)
@@ -80,9 +81,10 @@ static int check_provider(struct conf_report *report, const char *section)
 		                   "implemented: the domain does not start.",
 		                   section, value->text);
 	if (strcasecmp(value->text, "ldap") != 0)
-		return finding_add(report, "sssd_checks", FINDING_ERROR, section, value,
-		                   "Attribute 'id_provider' in section '%s' has an invalid value: %s",
-		                   section, value->text);
+		return finding_add(
+			report, "sssd_checks", FINDING_ERROR, section, value,
+			"Attribute 'id_provider' in section '%s' has an invalid value: %s", section,
+			value->text);
 	return 0;
 }
 
@@ -113,7 +115,8 @@ static int check_words(struct conf_report *report, const char *section)
 
 /* ---- options that contradict each other ---- */
 
-static uint32_t number(const struct conf *conf, const char *section, const char *name, uint32_t unset)
+static uint32_t number(const struct conf *conf, const char *section, const char *name,
+                       uint32_t unset)
 {
 	const struct conf_value *value = conf_get(conf, section, name);
 	uint32_t result = unset;
@@ -175,10 +178,11 @@ static int check_uris(struct conf_report *report, const char *section)
 		else if (is_ldap_uri(*uri))
 			n_usable++;
 		else
-			r = finding_add(report, "value", FINDING_ERROR, section, value,
-			                "Attribute 'ldap_uri' in section '%s' has an invalid value: "
-			                "'%s' does not begin with ldap://, ldaps:// or ldapi://.",
-			                section, *uri);
+			r = finding_add(
+				report, "value", FINDING_ERROR, section, value,
+				"Attribute 'ldap_uri' in section '%s' has an invalid value: "
+				"'%s' does not begin with ldap://, ldaps:// or ldapi://.",
+				section, *uri);
 	}
 
 	/* Unset means discovery by SRV records. */

@@ -92,7 +92,8 @@ static unsigned print_merging(FILE *out, const struct conf_files *files)
 	if (snippets->state == CONF_FILE_MISSING)
 		fprintf(out, "Directory %s does not exist.\n", snippets->path);
 	else if (snippets->state != CONF_FILE_USED)
-		fprintf(out, "Directory %s cannot be read: %s.\n", snippets->path, snippets->reason);
+		fprintf(out, "Directory %s cannot be read: %s.\n", snippets->path,
+		        snippets->reason);
 	for (unsigned i = 0; i < files->n_files; i++)
 		print_messages(out, &files->files[i]);
 	fputc('\n', out);
@@ -122,7 +123,8 @@ static void print_unreadable(FILE *out, const struct conf_file *file)
 		break;
 	case CONF_FILE_ACCESS:
 		fprintf(out,
-		        "File ownership and permissions check failed. Expected root:root and 0600.\n"
+		        "File ownership and permissions check failed. Expected root:root and "
+		        "0600.\n"
 		        "%s: %s.\n",
 		        file->path, file->reason);
 		break;
@@ -131,7 +133,8 @@ static void print_unreadable(FILE *out, const struct conf_file *file)
 		        file->number, file->line, file->reason, file->path);
 		break;
 	case CONF_FILE_UNREADABLE:
-		fprintf(out, "%s.\nFailed to load configuration from %s.\n", file->reason, file->path);
+		fprintf(out, "%s.\nFailed to load configuration from %s.\n", file->reason,
+		        file->path);
 		break;
 	}
 }

@@ -26,7 +26,9 @@
 DEFINE_CLEANUP(DIR *, closedir)
 
 /* Every responder there will be: each starts on its first request, named in services= or not. */
-static const char *const responders[] = { "nss", "pam", "sudo", "autofs", "ssh", "ifp", "kcm", NULL };
+static const char *const responders[] = {
+	"nss", "pam", "sudo", "autofs", "ssh", "ifp", "kcm", NULL
+};
 
 /* Where the part of a file begins that is compared with the one before. */
 static const char compared_from[] = "\ndomains = ";
@@ -114,7 +116,8 @@ static int tell_monitor(FILE *out, const struct conf_report *report)
 	fprintf(out, "\n[refused]\n");
 	for (unsigned i = 0; i < report->n_domains; i++)
 		if (report->domains[i].refused)
-			fprintf(out, "%s = %s\n", report->domains[i].name, report->domains[i].refused);
+			fprintf(out, "%s = %s\n", report->domains[i].name,
+			        report->domains[i].refused);
 
 	print_tables(out, report->conf, "sssd");
 	for (const char *const *responder = responders; *responder; responder++)
@@ -270,12 +273,13 @@ static int told(int r, const char *path)
 }
 
 /* Makes the directory at path, or gives an existing one back its group and mode. Below one with
- * the setgid bit all comes by itself, and no capability is needed. */
+ * the setgid bit all comes by itself: no capability is needed, and RestrictSUIDSGID= of the unit,
+ * which would refuse the bit in mkdir(2), has nothing against it. */
 static int make_dir(const char *path, gid_t gid)
 {
 	struct stat st;
 
-	if (mkdir(path, 02750) < 0 && errno != EEXIST)
+	if (mkdir(path, 0750) < 0 && errno != EEXIST)
 		return told(-errno, path);
 	if (stat(path, &st) < 0)
 		return told(-errno, path);

@@ -47,10 +47,10 @@ static bool stderr_is_journal(void)
 }
 
 /* One line of its own for each finding: none of them is a repetition that could be left out. */
-#define say(level, ...)                                                              \
-	do {                                                                         \
-		struct log_site site_ = { 0 };                                       \
-		if (log_wants(level))                                                \
+#define say(level, ...)                                                                 \
+	do {                                                                            \
+		struct log_site site_ = { 0 };                                          \
+		if (log_wants(level))                                                   \
 			log_line(&site_, level, NULL, __FILE__, __LINE__, __VA_ARGS__); \
 	} while (0)
 
@@ -68,10 +68,11 @@ static void say_files(const struct conf_report *report)
 {
 	const struct conf_files *files = report->files;
 
-	if (report->status == CONF_STATUS_UNREADABLE)
-		say_file(LEVEL_ERROR, &files->main,
-		         files->main.state == CONF_FILE_MISSING ? "there is no configuration" :
-		                                                  "the configuration is not used");
+	if (report->status == CONF_STATUS_UNREADABLE && files->main.state == CONF_FILE_MISSING)
+		say(LEVEL_ERROR, "there is no configuration: neither %s nor a usable %s/*.conf",
+		    files->main.path, files->snippets.path);
+	else if (report->status == CONF_STATUS_UNREADABLE)
+		say_file(LEVEL_ERROR, &files->main, "the configuration is not used");
 	if (files->snippets.state == CONF_FILE_UNREADABLE)
 		say_file(LEVEL_WARN, &files->snippets, "the snippets are not used");
 	for (unsigned i = 0; i < files->n_files; i++)
@@ -136,8 +137,10 @@ static int write_all(const struct conf_report *report, const struct conf_paths *
 	int r;
 
 	if (lost) {
-		say(LEVEL_ERROR, "domain %s is in use and could not start again: the configuration "
-		    "before stays in force", lost->name);
+		say(LEVEL_ERROR,
+		    "domain %s is in use and could not start again: the configuration "
+		    "before stays in force",
+		    lost->name);
 		return CONF_STATUS_BAD;
 	}
 

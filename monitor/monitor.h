@@ -2,11 +2,11 @@
  *
  * Monitor - what its parts share
  *
- *   main.c       arguments, the order of start and end, STATUS=
- *   backends.c   one process per domain      activate.c  without systemd: sockets, responders
- *   registry.c   who is alive                ping.c      is it well?
- *   control.c    the bus: what it answers, what it passes on, reload
- *   network.c    "something changed, try again"
+ *   main.c       the order of start and end, STATUS=     arguments.c  the command line
+ *   backends.c   one process per domain                  activate.c   without systemd: sockets, responders
+ *   registry.c   who is alive                            ping.c       is it well?
+ *   control.c    the bus: answers, orders, reload        network.c    "something changed, try again"
+ *   alone.c      without systemd: what the unit's root steps do, and dropping privileges
  */
 #pragma once
 
@@ -23,7 +23,7 @@
 struct monitor_paths {
 	const char *run_dir;   /* the bus and the pid file */
 	const char *pipes_dir; /* what clients connect to */
-	const char *conf_dir;  /* compiled; NULL = CONF_COMPILED_DIR */
+	const char *conf_dir;  /* NULL = CONF_COMPILED_DIR */
 	const char *cache_dir; /* NULL = the children's default */
 	const char *libexec;
 };
@@ -43,13 +43,19 @@ struct monitor {
 	struct control *control;
 	struct ping *ping;
 	struct network *network;
-	bool stopping;
+	struct tevent_immediate *look; /* something changed */
+	struct background *background; /* NULL unless -D, or once its parent was told */
+	bool ready, stopping;
 };
 
 /* argv[0] is paths.libexec/program, then args (NULL-terminated), then the options that every child gets.
  * NULL without memory. */
 char **monitor_child_argv(TALLOC_CTX *mem, const struct monitor *monitor, const char *program,
                           const char *const *args);
+
+/* Reads the compiled configuration; what was in force is freed. Errors: those of conf_load() and
+ * conf_read(): then it stays in force. */
+int monitor_load(struct monitor *monitor);
 
 /* Something that STATUS= or the order of start and end may depend on happened: a registration, a
  * report, a child's end. Looked at from the loop. */

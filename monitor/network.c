@@ -34,15 +34,14 @@ struct network {
 	struct pathwatch *resolv_conf;
 };
 
-/* One message, whose header has been checked. The kernel also sends news that are none: statistics
- * of wireless links (nothing in ifi_change), routes it only cached. */
-static bool message_is_change(const struct nlmsghdr *header)
+/* The kernel also sends news that are none: statistics of wireless links (nothing in ifi_change), routes
+ * it only cached. */
+static bool message_is_change(unsigned type, const char *body, size_t size)
 {
-	size_t size = header->nlmsg_len - NLMSG_HDRLEN;
 	struct ifinfomsg link;
 	struct rtmsg route;
 
-	switch (header->nlmsg_type) {
+	switch (type) {
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
 	case RTM_DELLINK:
@@ -50,13 +49,13 @@ static bool message_is_change(const struct nlmsghdr *header)
 	case RTM_NEWLINK:
 		if (size < sizeof(link))
 			return false;
-		memcpy(&link, NLMSG_DATA(header), sizeof(link));
+		memcpy(&link, body, sizeof(link));
 		return link.ifi_change != 0 && !(link.ifi_flags & IFF_LOOPBACK);
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		if (size < sizeof(route))
 			return false;
-		memcpy(&route, NLMSG_DATA(header), sizeof(route));
+		memcpy(&route, body, sizeof(route));
 		return !(route.rtm_flags & RTM_F_CLONED) && route.rtm_table != RT_TABLE_LOCAL;
 	default:
 		return false;
@@ -66,18 +65,18 @@ static bool message_is_change(const struct nlmsghdr *header)
 bool network_is_change(const void *bytes, size_t size)
 {
 	const char *at = bytes;
+	struct nlmsghdr header;
+	size_t step;
 
-	while (size >= NLMSG_HDRLEN) {
-		const struct nlmsghdr *header = (const void *)at;
-		size_t step;
-
-		if (header->nlmsg_len < NLMSG_HDRLEN || header->nlmsg_len > size)
+	while (size >= sizeof(header)) {
+		memcpy(&header, at, sizeof(header));
+		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > size)
 			return false;
-		if (message_is_change(header))
+		if (message_is_change(header.nlmsg_type, at + sizeof(header), header.nlmsg_len - sizeof(header)))
 			return true;
-		step = NLMSG_ALIGN(header->nlmsg_len);
+		step = NLMSG_ALIGN((size_t)header.nlmsg_len);
 		if (step > size)
-			break;
+			return false;
 		at += step;
 		size -= step;
 	}
@@ -101,7 +100,7 @@ static void something_changed(struct network *network)
 static void readable(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
 {
 	struct network *network = data;
-	_Alignas(struct nlmsghdr) char bytes[16384];
+	char bytes[16384];
 	struct sockaddr_nl from = { 0 };
 	socklen_t from_size = sizeof(from);
 	ssize_t size;

@@ -66,8 +66,8 @@ static int collect(struct pathwatch *watch)
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	char *path = talloc_strdup(mem, watch->path), *slash, *name;
 
-	while (watch->n_steps > 0)
-		TALLOC_FREE(watch->steps[--watch->n_steps].name);
+	for (; watch->n_steps > 0; watch->n_steps--)
+		TALLOC_FREE(watch->steps[watch->n_steps - 1].name);
 	for (; path && watch->n_steps < LINKS_MAX; watch->n_steps++) {
 		struct step *step = &watch->steps[watch->n_steps];
 		char *dir = talloc_strdup(mem, path);

@@ -33,8 +33,10 @@ static int registry_free(struct registry *registry)
 {
 	struct service *service;
 
-	list_for_each (service, &registry->services, node)
+	list_for_each (service, &registry->services, node) {
 		service->registry = NULL;
+		list_remove(&service->node);
+	}
 	return 0;
 }
 

@@ -101,8 +101,7 @@ static bool may_start(const struct service *service)
 static int run_systemctl(char *const argv[])
 {
 	/* It needs none of what we were given; should it look up a name, then not with us. */
-	static char *const environment[] = { (char *)"LC_ALL=C.UTF-8", (char *)"_SSS_LOOPS=NO",
-		                             NULL };
+	static char *const environment[] = { (char *)"_SSS_LOOPS=NO", NULL };
 	int status, r;
 	pid_t pid;
 
@@ -117,12 +116,11 @@ static int run_systemctl(char *const argv[])
 
 int main(void)
 {
-	char *argv[2 + str_size(services) * UNITS_MAX + 1] = { (char *)"systemctl",
-		                                               (char *)"start" };
+	char *argv[2 + str_size(services) * UNITS_MAX + 1];
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	bool wanted[str_size(services)] = { false };
 	struct conf *conf;
-	size_t n = 2;
+	size_t n = 0;
 	int r;
 
 	log_start("sssd_up", LOG_TO_JOURNAL);
@@ -133,6 +131,8 @@ int main(void)
 		return 1;
 	}
 
+	argv[n++] = (char *)"systemctl";
+	argv[n++] = (char *)"start";
 	for (char *const *name = conf_services(conf); *name; name++) {
 		const struct service *service = service_of(*name);
 
@@ -144,6 +144,7 @@ int main(void)
 		if (service)
 			wanted[service - services] = true;
 	}
+	argv[n] = NULL;
 	if (n == 2)
 		return 0;
 

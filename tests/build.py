@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The builds the two commands use, in build/ of the tree: made when missing, brought up to date otherwise."""
+"""The builds the two commands use, in build/ of the tree: made, or brought up to date."""
 import json
 import os
 import pathlib

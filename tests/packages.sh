@@ -22,7 +22,8 @@ export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # A list of packages may be older than the archive: renew it, once, before anything is asked for.
-if ! { apt-get update -q && apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1; then
+install="apt-get install -q -y --no-install-recommends"
+if ! { apt-get update -q && $install $missing; } >"$log" 2>&1; then
 	cat "$log" >&2
 	echo "packages.sh: apt-get could not install:$missing" >&2
 	exit 1

@@ -83,7 +83,7 @@ struct tevent_req *connect_send(TALLOC_CTX *mem, struct tevent_context *ev,
 	state->count = count;
 	state->error = -EADDRNOTAVAIL;
 	state->addresses = talloc_memdup(state, addresses, count * sizeof(*addresses));
-	state->attempts = talloc_zero_array(state, struct attempt, count);
+	state->attempts = talloc_zero_array(state, struct attempt, (unsigned)count);
 	if (!state->addresses || !state->attempts)
 		return req_finish_now(req, ev, -ENOMEM);
 	tevent_req_set_cleanup_fn(req, connect_cleanup);

@@ -441,5 +441,9 @@ int main(int argc, char *argv[])
 	/* libldap asks for this host's own name, once, on a thread of ours, through glibc. With dead
 	 * name servers that must not take longer than a connection may. */
 	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
+
+	/* Nor shall it load all the SASL plug-ins of the system, until one of them is of use to us:
+	 * they bring OpenSSL and Berkeley DB along, more than a megabyte. */
+	setenv("SASL_PATH", "/nonexistent", 0);
 	return run(&args);
 }

@@ -239,7 +239,7 @@ static void resolved(void *data, int status, int timeouts, struct ares_addrinfo 
 
 	for (struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next)
 		n++;
-	state->addresses = talloc_zero_array(state, struct address, n);
+	state->addresses = talloc_zero_array(state, struct address, (unsigned)n);
 	if (!state->addresses) {
 		r = -ENOMEM;
 		goto end;

@@ -197,7 +197,7 @@ static char *domain_of(TALLOC_CTX *mem, const char *path)
 	name += strlen(start);
 	size -= strlen(start) + strlen(end);
 
-	domain = talloc_array(mem, char, size + 1);
+	domain = talloc_size(mem, size + 1);
 	if (!domain)
 		return NULL;
 	for (size_t i = 0; i < size; i++) {

@@ -37,7 +37,8 @@ struct conn {
 	struct timer *look;        /* armed while something is under way */
 	struct timer *more;        /* armed while messages are left from a slice */
 	struct timer *end;         /* closed: frees us from the loop */
-	bool watched, retired, closed;
+	const char *watched; /* borrowed: the base for signs of life; NULL = silence is not watched */
+	bool retired, closed;
 	int64_t heard_us, used_us; /* of CLOCK_MONOTONIC */
 	struct conn_op sign;       /* the question for a sign of life */
 };
@@ -285,6 +286,16 @@ static void take_message(struct conn *conn, LDAPMessage *msg)
 	op->type->message(op, conn->ld, msg, last);
 }
 
+/* Are there bytes that were read from the socket and not yet looked at? libldap takes a long message
+ * piece by piece, one for each call, and epoll(7) does not know what lies in its buffers. */
+static bool bytes_left(struct conn *conn)
+{
+	Sockbuf *sockbuf = NULL;
+
+	return ldap_get_option(conn->ld, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS &&
+	       ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_DATA_READY, NULL) > 0;
+}
+
 static void take_messages(void *data)
 {
 	struct conn *conn = data;
@@ -307,8 +318,10 @@ static void take_messages(void *data)
 		}
 
 		r = ldap_result(conn->ld, LDAP_RES_ANY, LDAP_MSG_ONE, &now, &msg);
-		if (r == 0)
+		if (r == 0 && !bytes_left(conn))
 			break;
+		if (r == 0)
+			continue;
 		if (r < 0) {
 			conn_break(conn, "the server closed the connection");
 			return;
@@ -329,8 +342,7 @@ static int sign_send(struct conn_op *op, LDAP *ld, int *ret_msgid)
 	static char no_attrs[] = LDAP_NO_ATTRS;
 	char *attrs[] = { no_attrs, NULL };
 
-	(void)op;
-	return ldap_error(ldap_search_ext(ld, "", LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL,
+	return ldap_error(ldap_search_ext(ld, op->conn->watched, LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL,
 	                                  LDAP_NO_LIMIT, ret_msgid));
 }
 
@@ -356,16 +368,16 @@ static const struct conn_op_type sign_type = {
 
 void conn_check(struct conn *conn)
 {
-	if (conn->closed || conn->sign.conn)
+	if (conn->closed || conn->sign.conn || !conn->watched)
 		return;
 	conn->sign = (struct conn_op){ .type = &sign_type, .timeout_ms = LOST_AFTER_US / 1000 + 1000 };
 	list_init(&conn->sign.node);
 	conn_submit(conn, &conn->sign);
 }
 
-void conn_watch(struct conn *conn)
+void conn_watch(struct conn *conn, const char *base)
 {
-	conn->watched = true;
+	conn->watched = base;
 }
 
 /* Since when the server owes us something and has said nothing. */

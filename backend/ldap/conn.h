@@ -57,9 +57,10 @@ LDAP *conn_take(struct conn *conn);
 /* Hands the connection to another owner. */
 void conn_give(struct conn *conn, TALLOC_CTX *mem, conn_lost *lost, void *data);
 
-/* From now on silence is watched: an operation without any sign of life from the server for 2.5 s
- * makes it ask the server for one, and after 4 s of silence the connection is lost. */
-void conn_watch(struct conn *conn);
+/* From now on silence is watched: when something is under way and the server has been silent for
+ * 2.5 s it is asked for a sign of life, and after 4 s of silence the connection is lost. base is
+ * the DN to ask about, borrowed: one in the database we need, for that may hang alone. */
+void conn_watch(struct conn *conn, const char *base);
 
 /* Asks for a sign of life now. */
 void conn_check(struct conn *conn);

@@ -8,6 +8,7 @@
 
 #include <lber.h>
 #include <ldap.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <talloc.h>

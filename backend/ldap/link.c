@@ -138,7 +138,7 @@ struct link *link_new(TALLOC_CTX *mem, struct ldap_domain *domain)
 	link->ev = domain->host->ev;
 	list_init(&link->waiters);
 	link->n_servers = domain->n_uris;
-	link->servers = talloc_zero_array(link, struct server, link->n_servers);
+	link->servers = talloc_zero_array(link, struct server, (unsigned)link->n_servers);
 	if (!link->servers) {
 		talloc_free(link);
 		return NULL;
@@ -201,6 +201,10 @@ void link_probe(struct link *link)
 	}
 	if (link->connecting)
 		return;
+	if (online_state(link->domain->host->online) == ONLINE_FORCED_OFF) {
+		end_waiting(link, -E_OFFLINE);
+		return;
+	}
 
 	link->connecting = true;
 	link->began_us = monotonic_us();
@@ -334,7 +338,7 @@ static void server_ready(struct tevent_req *subreq)
 	link->conn = conn;
 	link->current = server;
 	conn_give(conn, link, conn_is_lost, link);
-	conn_watch(conn);
+	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn);
 	if (conf->connection_expire_timeout_s > 0)
 		link->expire = timer_once(link, link->ev, expire_ms(conf), expired, link);
 	if (conf->connection_idle_timeout_s > 0)

@@ -5,6 +5,7 @@
 #include "backend/ldap/records.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "common/ident/accept.h"

@@ -25,6 +25,7 @@
 #include "common/base/secret.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
+#include "common/event/timer.h"
 
 struct setup_state {
 	struct ldap_domain *domain; /* borrowed */

@@ -3,7 +3,7 @@
  * Log - journal, files or stderr
  *
  *   log_line ─ limited? ─▶ counted … 10 s later, with the next line of any site: reported
- *        └─▶ format, clean ─▶ sd_journal_sendv(3), or one writev(2) to the file or stderr
+ *        └─▶ format, clean ─▶ journal_send(), or one writev(2) to the file or stderr
  *
  * What a thread needs of the state below is either fixed by log_start() or atomic. The lock guards
  * the counting only, never output: a thread that waits for the disk keeps no other one waiting.
@@ -24,9 +24,9 @@
 
 /* Its macros would name this file as the place in the code. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
 
 #include "common/base/error.h"
+#include "common/base/journal.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
@@ -207,7 +207,7 @@ static void to_journal(char *message, enum log_level level, const struct request
 		FIELD(request);
 	}
 #undef FIELD
-	sd_journal_sendv(fields, n);
+	journal_send(JOURNAL_SOCKET, fields, (size_t)n);
 }
 
 /* "(2026-11-21 10:20:55): ", and ":123456" behind the seconds when asked for. */

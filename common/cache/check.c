@@ -263,6 +263,7 @@ int cache_check(const struct cache_options *options)
 	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
 	auto_talloc struct cache_files *files = NULL;
 	auto_close int fd = -1;
+	struct meta meta;
 	int r;
 
 	r = files_of(NULL, options, &files);
@@ -271,14 +272,16 @@ int cache_check(const struct cache_options *options)
 	r = state_lock(files, &fd);
 	if (r < 0)
 		return r;
-	r = files_look(files);
+	r = files_meta(files, &meta);
 	if (r < 0)
 		return r;
 	r = env_create(&mdb);
 	if (r < 0)
 		return r;
 
-	/* Without locks: nobody writes, for the state is locked, and the lock file may be bad too. */
+	/* A file that is shorter than its meta page says may be sound (writer.c, lengthen()): a page
+	 * that is missed ends this process.
+	 * Without locks: nobody writes, for the state is locked, and the lock file may be bad too. */
 	r = lmdb_error(mdb_env_open(mdb, files->data,
 	                            MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY | MDB_NOLOCK, 0600));
 	if (r < 0)

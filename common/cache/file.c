@@ -325,16 +325,11 @@ static int read_meta(int fd, off_t offset, struct meta *ret_meta)
 	return meta_parse(bytes, (size_t)n, ret_meta);
 }
 
-int files_look(const struct cache_files *files)
+static int read_metas(int fd, struct meta *ret_meta)
 {
-	auto_close int fd = open(files->data, O_RDONLY | O_CLOEXEC);
 	struct meta first, second;
-	const struct meta *newer;
-	struct stat st;
 	int r;
 
-	if (fd < 0)
-		return -errno;
 	r = read_meta(fd, 0, &first);
 	if (r < 0)
 		return r;
@@ -344,13 +339,62 @@ int files_look(const struct cache_files *files)
 	if (second.page_size != first.page_size)
 		return -E_CACHE_DAMAGED;
 
-	/* After the pages: a writer lengthens the file before it says so in a meta page. */
+	*ret_meta = first.txn > second.txn ? first : second;
+	return 0;
+}
+
+int files_meta(const struct cache_files *files, struct meta *ret_meta)
+{
+	auto_close int fd = open(files->data, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : read_metas(fd, ret_meta);
+}
+
+/* How many bytes there are, and should be. */
+static int measure(int fd, uint64_t *ret_size, uint64_t *ret_needed)
+{
+	struct meta meta;
+	struct stat st;
+	int r;
+
+	/* In this order: a writer lengthens the file before a meta page says so. */
+	r = read_metas(fd, &meta);
+	if (r < 0)
+		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	newer = first.txn > second.txn ? &first : &second;
-	if ((uint64_t)st.st_size / newer->page_size <= newer->last_page)
-		return -E_CACHE_DAMAGED;
+	*ret_size = (uint64_t)st.st_size;
+	*ret_needed = (meta.last_page + 1) * meta.page_size;
 	return 0;
+}
+
+int files_look(const struct cache_files *files)
+{
+	auto_close int fd = open(files->data, O_RDONLY | O_CLOEXEC);
+	uint64_t size, needed;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = measure(fd, &size, &needed);
+	if (r < 0)
+		return r;
+	return size < needed ? -E_CACHE_DAMAGED : 0;
+}
+
+/* Of a file that is sound what is missing at the end is free pages, whose bytes nobody reads. */
+static int lengthen(const struct cache_files *files)
+{
+	auto_close int fd = open(files->data, O_RDWR | O_CLOEXEC);
+	uint64_t size, needed;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = measure(fd, &size, &needed);
+	if (r < 0)
+		return r;
+	return size < needed && ftruncate(fd, (off_t)needed) < 0 ? -errno : 0;
 }
 
 /* ---- damage ---- */
@@ -408,6 +452,9 @@ int cache_mark_checked(const struct cache_options *options)
 	if (r < 0)
 		return r;
 	r = state_lock(files, &fd);
+	if (r < 0)
+		return r;
+	r = lengthen(files);
 	if (r < 0)
 		return r;
 	r = state_write(fd, &data, false);

@@ -99,9 +99,12 @@ struct meta {
 #define META_SIZE 152
 int meta_parse(const void *bytes, size_t size, struct meta *ret_meta);
 
-/* Looks at both meta pages with pread(2), and whether the file is as long as they say: LMDB maps
- * it, and a page beyond its end is a SIGBUS.
+/* Reads both meta pages with pread(2) and gives the one that holds.
  * Errors: -E_CACHE_DAMAGED; -E_CACHE_VERSION; errno of open(2), -ENOENT among them. */
+int files_meta(const struct cache_files *files, struct meta *ret_meta);
+
+/* The same, and whether the file is as long as the meta page says: LMDB maps it, and a page beyond
+ * its end is a SIGBUS. Errors: as files_meta(). */
 int files_look(const struct cache_files *files);
 
 /* ---- damage ---- */

@@ -140,7 +140,7 @@ static void job_free(struct job *job)
 
 /* Pages that a transaction takes and gives back are never written, so LMDB may leave the file
  * shorter than its meta page says. files_look() must be able to tell that from a file that was
- * cut, so it is lengthened first; the tail takes no room on the disk. */
+ * cut, so it is kept longer than any group is large; the tail takes no room on the disk. */
 static int lengthen(struct cache_writer *writer)
 {
 	MDB_env *mdb = writer->reader->env.mdb;
@@ -346,6 +346,18 @@ static int begin(struct cache_writer *writer, MDB_txn **ret_txn, struct store *r
 	                   &writer->buffers);
 }
 
+/* LMDB says EIO of a write that was cut short, which is what a disk does that is becoming full.
+ * Whoever asks for one more block hears the right word; the end of the file has none yet. */
+static int ask_disk(struct cache_writer *writer)
+{
+	int fd;
+
+	mdb_env_get_fd(writer->reader->env.mdb, &fd);
+	if (pwrite(fd, "", 1, (off_t)writer->file_size - 1) != 1)
+		return lmdb_error(errno);
+	return -EIO;
+}
+
 /* Commits txn. -E_CACHE_REPLACED: into a file that was no longer at its path. */
 static int end(struct cache_writer *writer, MDB_txn *txn, const struct store *store)
 {
@@ -354,7 +366,7 @@ static int end(struct cache_writer *writer, MDB_txn *txn, const struct store *st
 
 	r = lmdb_error(mdb_txn_commit(txn));
 	if (r < 0)
-		return r;
+		return r == -EIO ? ask_disk(writer) : r;
 	lengthen(writer); /* what is committed is committed; the next group has its error */
 	if (env_still_there(&writer->reader->env, writer->files) < 0)
 		return -E_CACHE_REPLACED;
@@ -384,8 +396,7 @@ static int attempt(struct cache_writer *writer, struct queue *group)
 	return end(writer, take_ptr(txn), &store);
 }
 
-/* What LMDB calls a panic is for the life of the handle; it also says EIO of a write that was cut
- * short, as a disk does that is just becoming full: the next attempt will have the right word. */
+/* What LMDB calls a panic is for the life of the handle. */
 static void open_anew(struct cache_writer *writer)
 {
 	exchange(writer, (struct env){ .data = writer->reader->env.data });

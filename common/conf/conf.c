@@ -155,7 +155,8 @@ int conf_seal(struct conf *conf)
 		if (n > 0 && compare(&conf->entries[n - 1], entry) == 0) {
 			/* Of headings the one with capitals stays: [NSS] is a slip that must be
 			 * told, even if another file has [nss]. */
-			if (!entry->name && strcmp(conf->entries[n - 1].section, entry->section) < 0)
+			if (!entry->name &&
+			    strcmp(conf->entries[n - 1].section, entry->section) < 0)
 				continue;
 			n--;
 		}
@@ -217,30 +218,50 @@ const char *const *conf_names(const struct conf *conf, const char *section)
 	return found ? found->names : no_names;
 }
 
+/* -E_CONFIG: the value is bad, the field has the default, and ret_problem is set unless it was. */
+static int read_option(const struct conf *conf, TALLOC_CTX *mem, const char *section,
+                       const struct opt *opt, void *ret_struct, struct conf_problem *ret_problem)
+{
+	const struct conf_value *value = conf_get(conf, section, opt->name);
+	auto_talloc char *reason = NULL, *unused = NULL;
+	int r;
+
+	if (value) {
+		r = opt_set(mem, opt, value->text, ret_struct, &reason);
+		if (r != -E_CONFIG)
+			return r;
+		if (!ret_problem->text)
+			ret_problem->text =
+				talloc_asprintf(mem, "%s:%u: [%s] %s: %s", value->file, value->line,
+			                        section, opt->name, reason);
+		if (!ret_problem->text)
+			return -ENOMEM;
+	}
+
+	r = opt_set(mem, opt, opt->fallback, ret_struct, &unused);
+	assert(r != -E_CONFIG); /* every default parses: test_opt.c */
+	return r == 0 && value ? -E_CONFIG : r;
+}
+
 int conf_read(const struct conf *conf, TALLOC_CTX *mem, const char *section, const struct opt *opts,
               void *ret_struct, struct conf_problem *ret_problem)
 {
+	struct conf_problem problem = { NULL };
+
 	for (const struct opt *opt = opts; opt->name; opt++) {
-		const struct conf_value *value;
-		auto_talloc char *reason = NULL;
 		int r;
 
 		if (opt->state != OPT_BUILT)
 			continue;
-		value = conf_get(conf, section, opt->name);
-		r = opt_set(mem, opt, value ? value->text : opt->fallback, ret_struct, &reason);
-		if (r != -E_CONFIG) {
-			if (r < 0)
-				return r;
-			continue;
-		}
-
-		assert(value); /* else a default of ours does not parse */
-		ret_problem->text = talloc_asprintf(mem, "%s:%u: [%s] %s: %s", value->file,
-		                                    value->line, section, opt->name, reason);
-		return ret_problem->text ? -E_CONFIG : -ENOMEM;
+		r = read_option(conf, mem, section, opt, ret_struct, &problem);
+		if (r < 0 && r != -E_CONFIG)
+			return r;
 	}
-	return 0;
+
+	if (!problem.text)
+		return 0;
+	*ret_problem = problem;
+	return -E_CONFIG;
 }
 
 /* ---- the compiled file ---- */

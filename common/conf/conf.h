@@ -38,9 +38,9 @@
 
 #include "common/conf/opt.h"
 
-#define CONF_COMPILED_DIR  "/var/lib/sss/conf"
-#define CONF_COMPILED_MAX  (16u * 1024 * 1024)
-#define CONF_FORMAT        1
+#define CONF_COMPILED_DIR "/var/lib/sss/conf"
+#define CONF_COMPILED_MAX (16u * 1024 * 1024)
+#define CONF_FORMAT       1
 
 struct conf;
 struct ini;
@@ -88,7 +88,8 @@ struct conf_problem {
 };
 
 /* Fills the struct of table from section, defaults where nothing is set. Texts and lists hang
- * below mem. Errors: -E_CONFIG and problem tells which value; -ENOMEM. */
+ * below mem. Errors: -E_CONFIG some value is bad: its field has the default, all others are as
+ * written, and problem tells of the first; -ENOMEM. */
 int conf_read(const struct conf *conf, TALLOC_CTX *mem, const char *section, const struct opt *opts,
               void *ret_struct, struct conf_problem *ret_problem);
 

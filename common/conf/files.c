@@ -153,13 +153,14 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int read_snippet(const struct conf_paths *paths, struct conf *conf,
-                        struct conf_files *files, const char *name)
+static int read_snippet(const struct conf_paths *paths, struct conf *conf, struct conf_files *files,
+                        const char *name)
 {
 	struct conf_file *file = &files->files[files->n_files];
 	int r;
 
-	*file = (struct conf_file){ .path = talloc_asprintf(files, "%s/%s", paths->snippets, name) };
+	*file = (struct conf_file){ .path = talloc_asprintf(files, "%s/%s", paths->snippets,
+		                                            name) };
 	if (!file->path)
 		return -ENOMEM;
 	r = read_file(files, paths, conf, file);
@@ -169,7 +170,8 @@ static int read_snippet(const struct conf_paths *paths, struct conf *conf,
 	return 0;
 }
 
-static int read_snippets(const struct conf_paths *paths, struct conf *conf, struct conf_files *files)
+static int read_snippets(const struct conf_paths *paths, struct conf *conf,
+                         struct conf_files *files)
 {
 	struct dirent **items = NULL;
 	int r = 0, n;

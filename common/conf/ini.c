@@ -14,11 +14,11 @@
 
 /* Numbers and words of libini; 100 and up are our own. */
 static const struct ini_error no_bracket = { .number = 2, .text = "No closing bracket" },
-	no_section = { .number = 3, .text = "Section name is missing" },
-	no_equal = { .number = 5, .text = "Equal sign is missing" },
-	no_name = { .number = 6, .text = "Property name is missing" },
-	long_line = { .number = 100, .text = "The line is too long" },
-	nul_byte = { .number = 101, .text = "There is a NUL byte" };
+			      no_section = { .number = 3, .text = "Section name is missing" },
+			      no_equal = { .number = 5, .text = "Equal sign is missing" },
+			      no_name = { .number = 6, .text = "Property name is missing" },
+			      long_line = { .number = 100, .text = "The line is too long" },
+			      nul_byte = { .number = 101, .text = "There is a NUL byte" };
 
 static bool is_blank(char c)
 {
@@ -111,9 +111,8 @@ int ini_parse(TALLOC_CTX *mem, char *bytes, size_t size, size_t line_max, struct
 			line_end = end;
 
 		item.line = ++line;
-		error = (size_t)(line_end - begin) > line_max ?
-			&long_line :
-			parse_line(begin, line_end, &item);
+		error = (size_t)(line_end - begin) > line_max ? &long_line
+		                                              : parse_line(begin, line_end, &item);
 		if (error) {
 			*ret_error = *error;
 			ret_error->line = line;

@@ -16,16 +16,16 @@
 #include "common/base/secret.h"
 #include "common/base/str.h"
 
-#define NEAR     2   /* letters between a slip of the keyboard and what was meant */
+#define NEAR      2   /* letters between a slip of the keyboard and what was meant */
 #define NAME_SIZE 128 /* no option's name comes near */
 
 /* ---- sections ---- */
 
-static const char *const services[] = { "nss", "pam", "sudo", "autofs", "ssh", "pac", "ifp", "kcm",
-	                                NULL };
+static const char *const services[] = { "nss", "pam", "sudo", "autofs", "ssh",
+	                                "pac", "ifp", "kcm",  NULL };
 static const char *const plain[] = { "sssd", "session_recording", NULL };
-static const char *const prompting[] = { "prompting/password", "prompting/2fa",
-	                                 "prompting/passkey", "prompting/oauth2", NULL };
+static const char *const prompting[] = { "prompting/password", "prompting/2fa", "prompting/passkey",
+	                                 "prompting/oauth2", NULL };
 
 static const char *word_of(const char *const *words, const char *text)
 {
@@ -37,8 +37,8 @@ static const char *word_of(const char *const *words, const char *text)
 /* Parts of a section's name stand between slashes; none is empty or has an "@". */
 static bool parts_are_good(const char *parts)
 {
-	return *parts && *parts != '/' && parts[strlen(parts) - 1] != '/' &&
-	       !strstr(parts, "//") && !strchr(parts, '@');
+	return *parts && *parts != '/' && parts[strlen(parts) - 1] != '/' && !strstr(parts, "//") &&
+	       !strchr(parts, '@');
 }
 
 static unsigned count_parts(const char *parts)
@@ -168,6 +168,13 @@ static int refuse(TALLOC_CTX *mem, const char *text, char **ret_reason, const ch
 	return *ret_reason ? -E_CONFIG : -ENOMEM;
 }
 
+static const char *separator_after(const char *const *words)
+{
+	if (!words[1])
+		return "";
+	return words[2] ? ", " : " or ";
+}
+
 /* "never, allow or hard" */
 static char *enumerate(TALLOC_CTX *mem, const char *const *words)
 {
@@ -175,8 +182,7 @@ static char *enumerate(TALLOC_CTX *mem, const char *const *words)
 
 	for (; *words; words++)
 		if (**words)
-			text = talloc_asprintf_append(text, "%s%s", *words,
-			                              !words[1] ? "" : !words[2] ? " or " : ", ");
+			text = talloc_asprintf_append(text, "%s%s", *words, separator_after(words));
 	return text;
 }
 
@@ -250,7 +256,8 @@ static int parse_word(TALLOC_CTX *mem, const struct opt *opt, const char *text,
 	return refuse_word(mem, text, opt->words, ret_reason);
 }
 
-static int parse_secret(TALLOC_CTX *mem, const char *text, union value *ret_value, char **ret_reason)
+static int parse_secret(TALLOC_CTX *mem, const char *text, union value *ret_value,
+                        char **ret_reason)
 {
 	struct secret *secret;
 	int r;
@@ -354,8 +361,8 @@ int opt_set(TALLOC_CTX *mem, const struct opt *opt, const char *text, void *ret_
 static const char *type_name(enum opt_type type)
 {
 	static const char *const names[] = {
-		[OPT_BOOL] = "bool", [OPT_NUMBER] = "number", [OPT_SIGNED] = "signed",
-		[OPT_TEXT] = "text", [OPT_LIST] = "list",     [OPT_WORD] = "word",
+		[OPT_BOOL] = "bool",   [OPT_NUMBER] = "number", [OPT_SIGNED] = "signed",
+		[OPT_TEXT] = "text",   [OPT_LIST] = "list",     [OPT_WORD] = "word",
 		[OPT_LEVEL] = "level", [OPT_SECRET] = "secret", [OPT_NONE] = "any",
 	};
 	return names[type];
@@ -388,9 +395,11 @@ void opt_list(FILE *out)
 
 	for (const struct opt_table *table = opt_tables; table->section; table++)
 		for (const struct opt *opt = table->opts; opt->name; opt++) {
-			fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t", table->section, opt->name,
-			        type_name(opt->type), opt->unit ? opt->unit : "-",
-			        opt->fallback ? opt->fallback : "-", states[opt->state]);
+			fprintf(out, "%s%s%s\t", table->section, table->condition ? ":" : "",
+			        table->condition ? table->condition : "");
+			fprintf(out, "%s\t%s\t%s\t%s\t%s\t", opt->name, type_name(opt->type),
+			        opt->unit ? opt->unit : "-", opt->fallback ? opt->fallback : "-",
+			        states[opt->state]);
 			print_flags(out, opt->flags);
 			fprintf(out, "\t%s\n", opt->help ? opt->help : "-");
 		}

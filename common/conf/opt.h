@@ -17,7 +17,7 @@ enum opt_type {
 	OPT_TEXT,   /* const char *, NULL when unset and without a default */
 	OPT_LIST,   /* char **, NULL-terminated; NULL when unset and without a default */
 	OPT_WORD,   /* int: the position in words, which are compared without case; 0 when unset and
-	             * without a default. An empty word at 0 stands for "unset": nobody can write it. */
+	             * without a default. An empty word at 0 means "unset": nobody can write it. */
 	OPT_LEVEL,  /* const char *, NULL when unset; log_mask_of() takes it */
 	OPT_SECRET, /* struct secret *, NULL when unset */
 	OPT_NONE,   /* known, any value */
@@ -27,15 +27,15 @@ enum opt_state {
 	OPT_BUILT,   /* honoured */
 	OPT_LATER,   /* known but not built: accepted, one line "not implemented" at start and in
 	              * config-check. A type other than OPT_NONE is checked all the same. */
-	OPT_IGNORED, /* known, and rightly without effect here (say, an option upstream removed): one
-	              * line tells so with OPT_NONE, silence with another type */
+	OPT_IGNORED, /* known, and rightly without effect here (say, an option upstream removed):
+	              * one line tells so with OPT_NONE, silence with another type */
 };
 
 enum opt_flags {
-	OPT_ACCESS = 1,  /* an access or TLS option: an unknown option within two letters of it stops
-	                  * the domain */
-	OPT_RESTART = 2, /* a change needs the process to drain and start again; others are swapped on
-	                  * reload */
+	OPT_ACCESS = 1, /* an access or TLS option: an unknown option within two letters of it stops
+	                 * the domain */
+	OPT_RESTART = 2, /* a change needs the process to drain and start again; others are swapped
+	                  * on reload */
 	OPT_HIDDEN = 4,  /* not in the man page */
 	OPT_MILLI = 8,   /* OPT_NUMBER: written in seconds, kept in milliseconds */
 };
@@ -46,19 +46,22 @@ struct opt {
 	size_t offset;        /* of the field in the struct the table fills */
 	int64_t min, max;     /* for numbers, as written; both 0 = whatever the type holds */
 	const char *fallback; /* the default as one would write it; NULL = unset */
-	const char *const *words; /* NULL-terminated, for OPT_WORD; OPT_LIST: allowed items, NULL = any */
+	const char *const *words; /* NULL-terminated; for OPT_WORD, and for OPT_LIST: the items that
+	                           * are allowed, NULL = any */
 	enum opt_state state;
 	unsigned flags;
 	const char *unit; /* "s", "ms", "%", "id", … or NULL */
 	const char *help; /* one line; NULL for what is not built */
 };
 
+/* clang-format off */
 #define OPT_END { NULL }
+/* clang-format on */
 
 /* A table and the kind of section it is for. */
 struct opt_table {
-	const char *section;    /* a kind of opt_kind(), "service" (all of nss, pam, …), or "*" (every
-	                         * section but session_recording) */
+	const char *section; /* a kind of opt_kind(), "service" (all of nss, pam, …), or "*" (every
+	                      * section but session_recording) */
 	const char *condition;  /* NULL, or the provider that reads it: "ldap", "krb5", … */
 	const struct opt *opts; /* ends with OPT_END */
 	size_t size;            /* of the struct; 0 for tables of names only */
@@ -89,6 +92,7 @@ const struct opt *opt_nearest(const char *section, const char *name, unsigned fl
 int opt_set(TALLOC_CTX *mem, const struct opt *opt, const char *text, void *ret_struct,
             char **ret_reason);
 
-/* Prints every table, one option a line, tab-separated: section, name, type, unit, default,
- * state, flags, help; "-" for what is not set. For tests/lint and the man pages. */
+/* Prints every table, one option a line, tab-separated: section ("nss", "domain:ldap" with the
+ * condition), name, type, unit, default, state, flags, help; "-" for what is not set. For
+ * tests/lint and the man pages. */
 void opt_list(FILE *out);

@@ -33,7 +33,7 @@ struct service_conf {
 	uint32_t responder_idle_timeout_s; /* 0 = never; 1-59 mean 60, done by the reader */
 	uint32_t client_idle_timeout_s;    /* under 10 means 10 */
 	uint32_t fd_limit;
-	uint32_t request_timeout_ms;       /* ours; 0 = the budget of design §3 */
+	uint32_t request_timeout_ms; /* ours; 0 = the budget of design §3 */
 	bool cache_first;
 };
 extern const struct opt service_opts[];
@@ -57,11 +57,11 @@ enum case_sensitive {
 
 /* [domain/NAME], whatever the provider */
 struct domain_conf {
-	int enabled;              /* word: unset, true, false */
+	int enabled; /* word: unset, true, false */
 	const char *id_provider;
-	uint32_t min_id, max_id;  /* max_id 0 = no limit */
+	uint32_t min_id, max_id; /* max_id 0 = no limit */
 	bool use_fully_qualified_names;
-	int case_sensitive;       /* enum case_sensitive */
+	int case_sensitive; /* enum case_sensitive */
 	uint32_t entry_cache_timeout_s;
 	uint32_t entry_cache_user_timeout_s, entry_cache_group_timeout_s; /* 0 = the one above */
 	uint32_t offline_timeout_s, offline_timeout_max_s, offline_timeout_random_offset_s;
@@ -122,11 +122,11 @@ extern const struct opt ldap_opts[];
 
 /* What is known and not built, or taken without effect: names, and types where a value can be
  * judged. */
-extern const struct opt later_any_opts[], later_sssd_opts[], later_service_opts[],
-	later_nss_opts[], later_pam_opts[], later_sudo_opts[], later_autofs_opts[],
-	later_ssh_opts[], later_pac_opts[], later_ifp_opts[], later_kcm_opts[],
-	later_session_recording_opts[], later_certmap_opts[], later_prompting_password_opts[],
-	later_prompting_2fa_opts[], later_prompting_passkey_opts[], later_prompting_oauth2_opts[];
+extern const struct opt later_any_opts[], later_sssd_opts[], later_service_opts[], later_nss_opts[],
+	later_pam_opts[], later_sudo_opts[], later_autofs_opts[], later_ssh_opts[],
+	later_pac_opts[], later_ifp_opts[], later_kcm_opts[], later_session_recording_opts[],
+	later_certmap_opts[], later_prompting_password_opts[], later_prompting_2fa_opts[],
+	later_prompting_passkey_opts[], later_prompting_oauth2_opts[];
 extern const struct opt later_domain_opts[], later_application_opts[], later_subdomain_opts[],
 	later_ldap_opts[], later_krb5_opts[], later_simple_opts[], later_proxy_opts[],
 	later_dyndns_opts[], later_ad_opts[], later_ipa_opts[], later_idp_opts[];

@@ -7,7 +7,9 @@
 #define AT(field) offsetof(struct domain_conf, field)
 
 static const char *const unset_true_false[] = { "", "true", "false", NULL };
-static const char *const case_words[] = { "true", "false", "preserving", NULL }; /* enum case_sensitive */
+
+/* enum case_sensitive */
+static const char *const case_words[] = { "true", "false", "preserving", NULL };
 
 /* clang-format off */
 const struct opt domain_opts[] = {

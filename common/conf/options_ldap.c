@@ -6,10 +6,11 @@
 
 #define AT(field) offsetof(struct ldap_conf, field)
 
-static const char *const schema_words[] = { "rfc2307", "rfc2307bis", "IPA", "AD", NULL }; /* enum ldap_schema */
+/* Each in the order of its enum in options.h. */
+static const char *const schema_words[] = { "rfc2307", "rfc2307bis", "IPA", "AD", NULL };
 static const char *const authtok_words[] = { "password", "obfuscated_password", NULL };
-static const char *const start_tls_words[] = { "", "true", "false", NULL }; /* enum start_tls */
-static const char *const reqcert_words[] = { "never", "allow", "try", "demand", "hard", NULL }; /* enum ldap_reqcert */
+static const char *const start_tls_words[] = { "", "true", "false", NULL };
+static const char *const reqcert_words[] = { "never", "allow", "try", "demand", "hard", NULL };
 static const char *const deref_words[] = { "never", "searching", "finding", "always", NULL };
 
 /* clang-format off */

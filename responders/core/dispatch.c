@@ -46,6 +46,7 @@ static void log_request(struct client *client, const char *outcome)
 
 	if (!log_wants(LEVEL_INFO))
 		return;
+	request_id_ensure(&client->id);
 	text = query_text(NULL, &query);
 	log_at(LEVEL_INFO, &client->id, "uid %u pid %d asks for %s: %s",
 	       (unsigned)client->peer.uid, (int)client->peer.pid, text ? text : "?", outcome);
@@ -85,6 +86,7 @@ static void ask(struct client *client)
 {
 	struct core *core = client->core;
 
+	request_id_ensure(&client->id);
 	client->lookup = lookup_send(client, &core->lookups, core->setup, &client->question,
 	                             &client->id);
 	if (!client->lookup) {
@@ -126,7 +128,7 @@ bool dispatch(struct client *client, uint32_t size)
 		return true;
 	}
 
-	client->id = request_id_new();
+	client->id.text[0] = '\0';
 	r = lookup_cached(&core->lookups, core->setup, &client->question, &client->id, &answer);
 	if (r == -ESTALE) {
 		ask(client);

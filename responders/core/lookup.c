@@ -180,7 +180,7 @@ void lookup_release(const struct answer *answer)
 }
 
 int lookup_cached(struct lookups *lookups, struct setup *setup, const struct question *question,
-                  const struct request_id *id, struct answer *ret_answer)
+                  struct request_id *id, struct answer *ret_answer)
 {
 	enum entry_kind kind = entry_kind_of(question->kind);
 	struct entry_now now = entry_now();
@@ -224,8 +224,10 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 				break;
 			continue;
 		}
-		if (age == ENTRY_AGEING)
+		if (age == ENTRY_AGEING) {
+			request_id_ensure(id);
 			backend_refresh(domain->store->backend, &asked.query, id);
+		}
 		lookups->hits++;
 		*ret_answer = (struct answer){ .domain = domain, .entry = &lookups->current };
 		return 0;

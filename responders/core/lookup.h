@@ -21,13 +21,21 @@ struct lookups {
 	struct entry current; /* what an answer points to; there is never more than one */
 };
 
-/* Tries to answer without asking anybody.
+/* Most requests are answered without ever being named: their id is made when somebody else hears
+ * of them. */
+static inline void request_id_ensure(struct request_id *id)
+{
+	if (id->text[0] == '\0')
+		*id = request_id_new();
+}
+
+/* Tries to answer without asking anybody. id is made when it is needed and empty.
  *
  * 0        ret_answer is valid until lookup_release(); the cache's read transaction is open
  * -ENOENT  known not to exist
  * -ESTALE  somebody must be asked: lookup_send() */
 int lookup_cached(struct lookups *lookups, struct setup *setup, const struct question *question,
-                  const struct request_id *id, struct answer *ret_answer);
+                  struct request_id *id, struct answer *ret_answer);
 void lookup_release(const struct answer *answer);
 
 /* Asks the backends of the domains in turn. question is borrowed until the request is freed,

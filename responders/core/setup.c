@@ -24,7 +24,7 @@ static int setup_gone(struct setup *setup)
 	return 0;
 }
 
-/* A section that cannot be read keeps its defaults: conf_read() has set those before it fails. */
+/* A value that cannot be read leaves its option at the default. */
 static int read_section(const struct conf *conf, struct setup *setup, const char *section,
                         const struct opt *opts, void *ret_struct)
 {
@@ -93,8 +93,11 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 		log_notice("no configuration: %s/%s/current: %s; every question is answered with "
 		           "\"cannot tell\"",
 		           paths->conf_dir, resp->name, error_text(r));
-		conf = NULL;
+		conf = conf_new(setup);
+		r = conf ? conf_seal(conf) : -ENOMEM;
 	}
+	if (r < 0)
+		goto failed;
 
 	r = read_section(conf, setup, "sssd", common_opts, &setup->common);
 	if (r == 0)
@@ -103,7 +106,7 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 		r = read_section(conf, setup, resp->name, service_opts, &setup->service);
 	if (r == 0)
 		r = read_section(conf, setup, resp->name, resp->opts, setup->conf);
-	if (r == 0 && conf) {
+	if (r == 0) {
 		setup->generation = conf_generation(conf);
 		setup->kept_running = conf_named(conf);
 		r = read_domains(conf, setup, stores);

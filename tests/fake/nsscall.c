@@ -7,8 +7,12 @@
  *     --clients N      processes, each with its own connection; 1
  *     --count N        calls of each client; once through the keys
  *     --seconds S      instead of --count
+ *     --until-eof      no longer than until the end of standard input
  *     --pause-us N     between the calls of a client; 0
  *     --jitter-us N    more pause, random up to this; 0
+ *     --every-us N     instead of a pause: all clients begin a call every N, plus their jitter
+ *     --fresh          each call from a process of its own, so over a connection of its own
+ *     --failures       in the JSON: when each call that got no answer began and ended
  *     --print          the answers, as getent(1) does
  *
  * It calls the module's functions itself: neither nscd nor nsswitch.conf is in between. A KEY is a
@@ -18,6 +22,7 @@
  * The last line is JSON for the tests: how many calls there were, how they ended (success,
  * notfound, unavail, tryagain), how many answers were wrong (not what was asked for, or not what
  * the same key gave the first time), calls per second, and microseconds: first, median, p99, max.
+ * "failures" is a list of [client, begin, end], in seconds of CLOCK_MONOTONIC.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -37,6 +42,7 @@
 
 #define BUFFER_MAX (64 << 20)
 #define GROUPS_MAX 65536
+#define FAILURES_MAX 4096 /* of a client; more are counted, not listed */
 
 enum map {
 	MAP_PASSWD,
@@ -60,11 +66,21 @@ struct key {
 	uint64_t answer; /* hash of the first; 0 = none yet */
 };
 
+struct failure {
+	double begin, end;
+};
+
 /* What a client leaves behind, in memory it shares with its parent. */
 struct result {
 	uint64_t ends[4]; /* tryagain, unavail, notfound, success: nss_status + 2 */
 	uint64_t calls, wrong;
 	float *us; /* of each call; shared too */
+	struct failure failures[FAILURES_MAX];
+	size_t n_failures;
+
+	/* what a call in a process of its own brought */
+	enum nss_status fresh_status;
+	uint64_t fresh_sum;
 };
 
 static struct {
@@ -72,8 +88,9 @@ static struct {
 	struct key *keys;
 	size_t n_keys, n_clients, count, n_slots;
 	double seconds;
-	unsigned pause_us, jitter_us;
-	bool print;
+	unsigned pause_us, jitter_us, every_us;
+	bool print, fresh, failures, until_eof;
+	volatile bool *stop; /* shared */
 } opts = { .n_clients = 1 };
 
 static struct module module;
@@ -121,7 +138,9 @@ static bool is_asked(const struct key *key, const char *name, uint32_t number)
 {
 	size_t size = strcspn(key->name, "@");
 
-	return key->is_number ? number == key->number : strncasecmp(name, key->name, size) == 0;
+	if (key->is_number)
+		return number == key->number;
+	return strcspn(name, "@") == size && strncasecmp(name, key->name, size) == 0;
 }
 
 /* One call; ret_sum is a hash of the answer, 0 when it is no answer to the question. */
@@ -223,20 +242,57 @@ static enum nss_status ask(const struct key *key, uint64_t *ret_sum)
 	}
 }
 
-static void run_client(size_t client, struct result *result)
+static enum nss_status ask_afresh(const struct key *key, struct result *result, uint64_t *ret_sum)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		die("cannot fork");
+	if (pid == 0) {
+		result->fresh_sum = 0;
+		result->fresh_status = ask(key, &result->fresh_sum);
+		fflush(stdout);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		die("a call did not live to its end");
+	*ret_sum = result->fresh_sum;
+	return result->fresh_status;
+}
+
+/* Until the n-th call of all clients begins, or for the pause. */
+static void wait_for_turn(double begin, uint64_t n, unsigned *seed)
+{
+	unsigned jitter_us = opts.jitter_us ? (unsigned)rand_r(seed) % opts.jitter_us : 0;
+	double wait_us = opts.pause_us + jitter_us;
+
+	if (opts.every_us)
+		wait_us = (begin - now()) * 1e6 + (double)opts.every_us * (double)n + jitter_us;
+	if (wait_us > 0)
+		usleep((unsigned)wait_us);
+}
+
+static void note_failure(struct result *result, double begin, double end)
+{
+	if (result->n_failures < FAILURES_MAX)
+		result->failures[result->n_failures++] = (struct failure){ begin, end };
+}
+
+static void run_client(size_t client, struct result *result, double start)
 {
 	size_t at = client * opts.n_keys / opts.n_clients;
 	double end = now() + opts.seconds;
 	unsigned seed = (unsigned)getpid();
 
-	for (; opts.seconds > 0 ? now() < end : result->calls < opts.count; at++) {
+	for (; !*opts.stop && (opts.seconds > 0 ? now() < end : result->calls < opts.count); at++) {
 		struct key *key = &opts.keys[at % opts.n_keys];
 		enum nss_status status;
 		uint64_t sum = 0;
 		double begin;
 
 		begin = now();
-		status = ask(key, &sum);
+		status = opts.fresh ? ask_afresh(key, result, &sum) : ask(key, &sum);
 		if (result->calls < opts.n_slots)
 			result->us[result->calls] = (float)((now() - begin) * 1e6);
 		result->calls++;
@@ -244,15 +300,15 @@ static void run_client(size_t client, struct result *result)
 		if (status < NSS_STATUS_TRYAGAIN || status > NSS_STATUS_SUCCESS)
 			die("the module returned what is no status");
 		result->ends[status + 2]++;
+		if (status == NSS_STATUS_UNAVAIL || status == NSS_STATUS_TRYAGAIN)
+			note_failure(result, begin, now());
 		if (status == NSS_STATUS_SUCCESS) {
 			if (sum == 0 || (key->answer != 0 && key->answer != sum))
 				result->wrong++;
 			else
 				key->answer = sum;
 		}
-		if (opts.pause_us + opts.jitter_us > 0)
-			usleep(opts.pause_us +
-			       (opts.jitter_us ? (unsigned)rand_r(&seed) % opts.jitter_us : 0));
+		wait_for_turn(start, result->calls, &seed);
 	}
 }
 
@@ -261,6 +317,18 @@ static int by_size(const void *a, const void *b)
 	float x = *(const float *)a, y = *(const float *)b;
 
 	return (x > y) - (x < y);
+}
+
+static void report_failures(const struct result *results)
+{
+	const char *comma = "";
+
+	printf(", \"failures\": [");
+	for (size_t i = 0; i < opts.n_clients; i++)
+		for (size_t j = 0; j < results[i].n_failures; j++, comma = ", ")
+			printf("%s[%zu, %.6f, %.6f]", comma, i, results[i].failures[j].begin,
+			       results[i].failures[j].end);
+	printf("]");
 }
 
 static void report(const struct result *results, double took)
@@ -285,11 +353,14 @@ static void report(const struct result *results, double took)
 	printf("{\"calls\": %ju, \"success\": %ju, \"notfound\": %ju, \"unavail\": %ju, "
 	       "\"tryagain\": %ju, "
 	       "\"wrong\": %ju, \"per_second\": %.0f, \"first_us\": %.1f, \"median_us\": %.1f, "
-	       "\"p99_us\": %.1f, \"max_us\": %.1f}\n",
+	       "\"p99_us\": %.1f, \"max_us\": %.1f",
 	       (uintmax_t)all.calls, (uintmax_t)all.ends[3], (uintmax_t)all.ends[2],
 	       (uintmax_t)all.ends[1], (uintmax_t)all.ends[0], (uintmax_t)all.wrong,
 	       (double)all.calls / took, (double)first, n ? (double)all.us[n / 2] : 0,
 	       n ? (double)all.us[n * 99 / 100] : 0, n ? (double)all.us[n - 1] : 0);
+	if (opts.failures)
+		report_failures(results);
+	printf("}\n");
 	free(all.us);
 }
 
@@ -357,6 +428,10 @@ static const char *parse(int argc, char **argv)
 		{ "seconds", required_argument, NULL, 's' },
 		{ "pause-us", required_argument, NULL, 'p' },
 		{ "jitter-us", required_argument, NULL, 'j' },
+		{ "every-us", required_argument, NULL, 'e' },
+		{ "fresh", no_argument, NULL, 'f' },
+		{ "failures", no_argument, NULL, 'F' },
+		{ "until-eof", no_argument, NULL, 'E' },
 		{ "print", no_argument, NULL, 'P' },
 		{ 0 },
 	};
@@ -377,6 +452,14 @@ static const char *parse(int argc, char **argv)
 			opts.pause_us = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 'j')
 			opts.jitter_us = (unsigned)strtoul(optarg, NULL, 10);
+		else if (option == 'e')
+			opts.every_us = (unsigned)strtoul(optarg, NULL, 10);
+		else if (option == 'f')
+			opts.fresh = true;
+		else if (option == 'F')
+			opts.failures = true;
+		else if (option == 'E')
+			opts.until_eof = true;
 		else if (option == 'P')
 			opts.print = true;
 		else
@@ -402,7 +485,9 @@ int main(int argc, char **argv)
 	struct result *results = shared(opts.n_clients * sizeof(*results));
 	int status, failed = 0;
 	double begin;
+	char byte;
 
+	opts.stop = shared(sizeof(*opts.stop));
 	for (size_t i = 0; i < opts.n_clients; i++)
 		results[i].us = shared((opts.n_slots + 1) * sizeof(float));
 	buffer = malloc(buffer_size);
@@ -417,11 +502,14 @@ int main(int argc, char **argv)
 		if (pid < 0)
 			die("cannot fork");
 		if (pid == 0) {
-			run_client(i, &results[i]);
+			run_client(i, &results[i], begin);
 			fflush(stdout);
 			_exit(0);
 		}
 	}
+	while (opts.until_eof && read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	*opts.stop = opts.until_eof;
 	while (wait(&status) > 0)
 		failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 	if (failed)

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Do the README's two commands work on a bare Debian 12? Installs one into a directory and runs them there.
+"""Do the README's two commands work on a bare Debian 12? Installs one and runs them in it.
 
     tests/long/fresh_machine.py                 ./demo and ./test, on what is committed
     tests/long/fresh_machine.py --tree ./demo   one command line, on the work tree as it is
 
-The machine is a minimal Debian (debootstrap, package of this name) and git, in mount and pid namespaces of its own, with
-this machine's kernel, network and apt settings. Five to ten minutes before the tests begin."""
+The machine is a minimal Debian (package debootstrap) and git, in a directory, in mount and pid
+namespaces of its own, with this machine's kernel, network and apt settings."""
 import argparse
 import os
 import pathlib
@@ -65,7 +65,7 @@ def make(root, whole_tree):
 
 
 def enter(root, command):
-    """Runs in namespaces of its own: makes root the root directory, then runs command in the project's folder."""
+    """Runs in namespaces of its own: root becomes "/", command runs in the project's folder."""
     run("mount", "--bind", root, root)
     for name in ("proc", "sys", "dev", "run", "tmp"):
         (root / name).mkdir(exist_ok=True)

@@ -6,20 +6,20 @@
         c.run(["systemctl", "enable", "--now", "sssd-nss.socket"])
         print(c.run(["getent", "passwd", "alice"], check=False).out)
 
-    container.py shell [--image debian-sssd] [--install DIR]     a root shell in one
-    container.py run   [the same] -- COMMAND…                    one command in one, its exit status
-    container.py clean                                           remove what a killed run left behind
+    container.py shell [--image debian-sssd] [--install DIR]  a root shell in one
+    container.py run   [the same] -- COMMAND…                 one command, its exit status
+    container.py clean                                        remove what a killed run left
 
 How it is built, and why nothing stays behind:
 
     this process
-      └ setpriv --pdeathsig KILL unshare --mount --pid      ends when this process ends, however it ends
+      └ setpriv --pdeathsig KILL unshare --mount --pid   ends when this process does
           └ container.py _boot (pid 1 of that pid namespace: its end is the end of all below)
               │   tmpfs, overlay, /etc of the container: mounts only this namespace sees
               └ systemd-nspawn --boot --private-network
                   └ systemd (pid 1 of the container)  ◀── nsenter, for every command of a test
 
-What is left after kill -9 of everything: an empty directory and empty cgroups, which `clean` removes.
+After kill -9 of everything an empty directory and empty cgroups are left, which `clean` removes.
 The container has only a loopback device, and CAP_SYS_TIME is not among its capabilities.
 """
 import argparse
@@ -220,7 +220,7 @@ class Container:
     # -- what tests do -----------------------------------------------------------------------
 
     def command(self, command, user=None, env=None, cwd="/"):
-        """The command line that runs command in the container, for callers with pipes of their own."""
+        """The command line that runs command in the container."""
         words = [
             "nsenter",
             "-a",
@@ -237,7 +237,7 @@ class Container:
         return words + [str(word) for word in command]
 
     def run(self, command, check=True, user=None, env=None, timeout=60, input=None, cwd="/"):
-        """Runs command as root, or as user (a local name or a number, group nogroup). Returns a Result.
+        """Runs command as root or user (a local name or a number; group nogroup): a Result.
 
         check    a non-zero exit is a CommandError with all output
         timeout  seconds; over it the command is killed, and this is a CommandError"""
@@ -300,7 +300,7 @@ class Container:
         return self.run(["journalctl", "--no-pager", "-q", "-o", "short-monotonic", *words]).out
 
     def write(self, path, text, mode=0o644, owner=None):
-        """Writes a file aside and renames it, as editors do. owner: "user:group", names of the container."""
+        """Writes a file aside and renames it, as editors do. owner: "user:group"."""
         script = 'mkdir -p "$(dirname "$1")"; cat >"$1.new"; chmod "$2" "$1.new"; '
         script += '[ -z "$3" ] || chown "$3" "$1.new"; mv "$1.new" "$1"'
         self.run(["sh", "-eu", "-c", script, "sh", path, f"{mode:o}", owner or ""], input=text)
@@ -312,7 +312,7 @@ class Container:
         return self.run(["test", "-e", path], check=False).rc == 0
 
     def wait_for(self, what, condition, timeout=10, step=0.02):
-        """Asks condition() until it is true; returns what it said. Fails with what and the journal's tail."""
+        """Asks condition() until it is true; returns what it said."""
         deadline = time.monotonic() + timeout
         while not (value := condition()):
             if time.monotonic() > deadline:
@@ -347,18 +347,19 @@ def _boot():
         os.makedirs(root + target, exist_ok=True)
         images.run("mount", "--bind", source, root + target)
 
-    # nspawn keeps locks and sockets in /run; they are not this machine's business. Last, because
-    # work is there.
-    os.chdir(root)
+    # nspawn keeps locks in /run and beside the directory: neither may be this machine's. Last,
+    # because it hides work.
     images.run("mount", "--rbind", root, "/mnt")
     images.run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run")
+    os.mkdir("/run/root")
+    images.run("mount", "--move", "/mnt", "/run/root")
     command = [
         "systemd-nspawn",
         "--quiet",
         "--register=no",
         "--keep-unit",
         "--boot",
-        "--directory=/mnt",
+        "--directory=/run/root",
         "--private-network",
         "--console=pipe",
         "--resolv-conf=off",
@@ -503,7 +504,7 @@ def _cgroup_roots():
 
 
 def _enter_cgroups(name):
-    """Each container gets cgroups of its own: nspawn makes its "payload" below where it was started."""
+    """Cgroups of its own: nspawn makes its "payload" below the one it was started in."""
     for root in _cgroup_roots():
         (root / name).mkdir(exist_ok=True)
         (root / name / "cgroup.procs").write_text(str(os.getpid()))
@@ -528,7 +529,7 @@ def _remove_disk(disk):
 
 
 def left_behind():
-    """What killed runs left: directories, cgroups and image files of containers whose starter is gone."""
+    """Directories, cgroups and image files of containers whose starter is gone."""
     found = {}
     places = [
         RUN.iterdir() if RUN.exists() else (),

@@ -2,14 +2,14 @@
 """Images: what a test container holds beyond the machine it runs on.
 
 A container's root is an overlay upon "/". Packages that only tests need (slapd, Debian's own sssd)
-are installed once into the upper side of such an overlay, in a chroot in which no service may start, and
-kept as a tar file in /var/cache/sssd-tests:
+are installed once into the upper side of such an overlay, in a chroot where no service may start,
+and kept as a tar file in /var/cache/sssd-tests:
 
     base-HASH.tar           slapd and what the tests call; Debian's client in /opt/debian-client
     debian-sssd-HASH.tar    upon base: Debian's own sssd, for comparison
 
-HASH covers the package list, this file, the images below and the packages of the machine: when one of them
-changes, the image is made anew. A tar file because overlayfs refuses a lower layer that lies inside
+HASH covers the package list, this file and the packages of the machine: when one of them changes,
+the image is made anew. A tar file because overlayfs refuses a lower layer that lies inside
 another lower layer ("/"): the container unpacks it into its own tmpfs.
 """
 import fcntl

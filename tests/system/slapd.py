@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A real directory server in a test container: OpenLDAP, schema RFC 2307, TLS, a CA made at test time.
+"""A real directory server in a test container: OpenLDAP, RFC 2307, TLS, a CA made at test time.
 
     slapd = Slapd(c).start()          the sample directory below, at ldap.test (127.0.0.1)
     slapd = Slapd(c, entries=big())   10,000 users, 2,000 groups
@@ -75,7 +75,7 @@ def _line(name, value):
 
 
 def user_ldif(user, dn_name=None, **more):
-    """An entry of a user; more replaces or adds attributes (None leaves one out, a list gives several values)."""
+    """An entry of a user; more replaces or adds attributes: None leaves one out, a list is many."""
     values = {
         "objectClass": ["account", "posixAccount"],
         "uid": user.name,
@@ -241,6 +241,11 @@ class Slapd:
             input=ldif(*self.entries),
             timeout=300,
         )
+        self.install()
+        return self.up()
+
+    def install(self):
+        """Makes the unit: part of start(), and again after a reboot, which empties /run."""
         uris = f"ldap://{self.address}:389/ {self.ldapi}" + (
             f" ldaps://{self.address}:636/" if self.tls else ""
         )
@@ -251,16 +256,16 @@ class Slapd:
             ),
         )
         self.c.systemctl("daemon-reload")
-        return self.up()
 
     def use_certificate(self, names=None, days=10, own_ca=False):
-        """Makes the server's certificate: for other names, expired (days=-1), or from a CA nobody trusts."""
+        """Makes the certificate: for other names, expired (days=-1), or from a CA nobody trusts."""
         ca = authority(self.c) if not own_ca else Authority()
         ca.issue(self.c, self.home, names or [self.address, "ldap.test", "localhost"], days)
 
     # -- the server's life -----------------------------------------------------------------------
 
     def up(self):
+        self._asked = 0
         self.c.systemctl("start", self.unit)
         self.c.wait_for(
             f"{self.unit} answers",
@@ -298,7 +303,7 @@ class Slapd:
         return self._admin("ldapdelete", *dns)
 
     def searches(self):
-        """The number of searches completed since it started, this question not counted."""
+        """The number of searches completed since it started, these questions not counted."""
         out = self._admin(
             "ldapsearch",
             "-LLL",
@@ -308,7 +313,8 @@ class Slapd:
             "cn=Search,cn=Operations,cn=Monitor",
             "monitorOpCompleted",
         ).out
-        return int(out.split("monitorOpCompleted:")[1].split()[0])
+        self._asked += 1
+        return int(out.split("monitorOpCompleted:")[1].split()[0]) - self._asked + 1
 
     def connections(self):
         """How many clients are connected, ldapi and this question not counted."""

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 
+from container import ContainerError
 from slapd import BASE, CA
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -31,21 +32,16 @@ def build_dir():
 def ours():
     """Our programs as `meson install` leaves them, in a directory for Container(install=[…])."""
     if "ours" not in _made:
-        _made["ours"] = _directory()
-        subprocess.run(
-            [
-                "meson",
-                "install",
-                "-C",
-                build_dir(),
-                "--quiet",
-                "--no-rebuild",
-                "--destdir",
-                _made["ours"],
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
+        target = _directory()
+        done = subprocess.run(
+            ["meson", "install", "-C", build_dir(), "--no-rebuild", "--destdir", target],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
+        if done.returncode != 0:
+            raise ContainerError(f"meson install: {done.stdout[-2000:]}")
+        _made["ours"] = target
     return _made["ours"]
 
 
@@ -99,7 +95,7 @@ class Suite:
     # -- its life --------------------------------------------------------------------------------
 
     def configure(self, text=None, **options):
-        """Writes /etc/sssd/sssd.conf as most tools do, 0600 root:root. text, or sssd_conf(**options)."""
+        """Writes /etc/sssd/sssd.conf, 0600 root:root: text, or sssd_conf(**options)."""
         self.c.write(
             "/etc/sssd/sssd.conf", text if text is not None else sssd_conf(**options), 0o600
         )
@@ -115,7 +111,8 @@ class Suite:
         """Stops everything and forgets the cache."""
         self.c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service", "sssd.service")
         self.c.sh(
-            "rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/conf/* /etc/sssd/sssd.conf /etc/sssd/conf.d/*"
+            "rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/conf/*; "
+            "rm -f /etc/sssd/sssd.conf /etc/sssd/conf.d/*"
         )
 
     def pids(self, program):
@@ -123,7 +120,7 @@ class Suite:
         return [int(word) for word in self.c.run(["pidof", program], check=False).out.split()]
 
     def idle_exit(self, ms):
-        """Makes the nss responder leave after ms without work (the hidden option); None = as shipped."""
+        """The nss responder leaves after ms without work (hidden option); None = as shipped."""
         drop_in = "/run/systemd/system/sssd-nss.service.d/idle.conf"
         if ms is None:
             self.c.run(["rm", "-f", drop_in])
@@ -138,7 +135,7 @@ class Suite:
     # -- lookups -----------------------------------------------------------------------------------
 
     def getent(self, database, *keys, client="ours", user=None, timeout=30):
-        """getent(1) with our client library or, client="debian", Debian's unmodified one. A Result."""
+        """getent(1) with our client library, or "debian", its unmodified one. A Result."""
         return self.c.run(
             ["getent", database, *map(str, keys)],
             check=False,
@@ -160,7 +157,7 @@ class Suite:
         return name, int(gid), set(members.split(",")) - {""}
 
     def initgroups(self, name, **how):
-        """The set of gids getent(1) prints, the primary one not among them unless the server says so."""
+        """The set of gids getent(1) prints; it leaves the primary one out."""
         line = self._one("initgroups", name, how)
         return None if line is None else {int(word) for word in line.split()[1:]}
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The table of lookups that every pair of client library and responder must pass, over the sample
-directory of slapd.py. What Debian's sssd answers was taken down here, and its own pair is tested too."""
+directory of slapd.py. It says what Debian's sssd answers, and Debian's own pair is tested too."""
 import pytest
 
 PASSWD = [

@@ -35,7 +35,8 @@ def test_first_question_wakes_the_responder(asleep, client):
 
 def test_many_first_questions_wake_one_responder(asleep):
     asleep.c.sh(
-        "for i in $(seq 40); do getent passwd alice >/tmp/out.$i & done; wait; sort -u /tmp/out.* >/tmp/out"
+        "for i in $(seq 40); do getent passwd alice >/tmp/out.$i & done; wait; "
+        "sort -u /tmp/out.* >/tmp/out"
     )
     assert asleep.c.read("/tmp/out") == ALICE + "\n"
     assert len(asleep.pids("sssd_nss")) == 1
@@ -96,6 +97,15 @@ def test_cached_answers_need_neither_monitor_nor_server(suite):
     finally:
         suite.slapd.up()
         suite.c.systemctl("start", "sssd.service")
+
+
+def test_cached_answers_cost_the_server_nothing(suite):
+    suite.id("alice")
+    before = suite.slapd.searches()
+    for client in ("ours", "debian"):
+        assert suite.passwd("alice", client=client) == ALICE
+        suite.id("alice", client=client)
+    assert suite.slapd.searches() == before
 
 
 def test_server_stopped_known_users_answered_unknown_definite(suite):

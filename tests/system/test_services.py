@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""services= against the socket's state against where the configuration stands: nothing ever fails (S1)."""
+"""services= × the socket's state × where the configuration stands: nothing ever fails (S1)."""
 import pytest
 
 from slapd import Slapd
@@ -19,7 +19,7 @@ def machine(container):
 @pytest.mark.parametrize("socket", ["enabled", "disabled", "masked"])
 @pytest.mark.parametrize("services", [None, "nss", "nss, pam"])
 def test_matrix(machine, services, socket, where):
-    """The service answers if it is named or its socket is enabled, and is not masked; nothing fails."""
+    """It answers if it is named or its socket is enabled, and not masked; nothing fails."""
     suite = machine.suite
     suite.stop()
     machine.systemctl("unmask", "sssd-nss.socket")

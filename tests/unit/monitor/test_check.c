@@ -37,9 +37,8 @@ static const char *findings(const struct conf_report *report)
 	for (unsigned i = 0; i < report->n_findings; i++) {
 		const struct finding *finding = &report->findings[i];
 
-		text = talloc_asprintf_append(text, "%c %s %u %s|",
-		                              "NWEF"[finding->severity], finding->rule,
-		                              finding->line, finding->text);
+		text = talloc_asprintf_append(text, "%c %s %u %s|", "NWEF"[finding->severity],
+		                              finding -> rule, finding -> line, finding -> text);
 	}
 	return text;
 }
@@ -184,7 +183,7 @@ static const struct {
 START_TEST(test_findings_and_what_follows)
 {
 	static const char other[] = "[sssd]\ndomains = A, B\n[domain/B]\nid_provider = ldap\n"
-	                            "ldap_uri = ldapi:///\n";
+				    "ldap_uri = ldapi:///\n";
 	struct conf_report *report;
 
 	tree_put("sssd.conf", talloc_asprintf(mem, GOOD "%s", cases[_i].text));
@@ -206,7 +205,8 @@ START_TEST(test_reason_of_a_refusal_has_file_and_line)
 	tree_put("sssd.conf", GOOD "min_id = x\n");
 	report = tree_check(mem);
 	ck_assert_str_eq(report->domains[0].refused,
-	                 talloc_asprintf(mem, "%s:6: Attribute 'min_id' in section 'domain/A' has "
+	                 talloc_asprintf(mem,
+	                                 "%s:6: Attribute 'min_id' in section 'domain/A' has "
 	                                 "an invalid value: 'x' is not a number.",
 	                                 tree_path(mem, "sssd.conf")));
 	ck_assert_int_eq(report->status, CONF_STATUS_BAD);
@@ -346,21 +346,26 @@ START_TEST(test_print_three_blocks)
 
 	ck_assert_str_eq(
 		print(),
-		talloc_asprintf(mem,
-	"Issues identified by validators: 2\n"
-	"[rule/allowed_sections]: Section [bogus] is not allowed. Check for typos. (%1$s/sssd.conf:6)\n"
-	"[rule/allowed_nss_options]: Attribute 'filter_userz' is not allowed in section 'nss'. "
-	"Check for typos. Did you mean 'filter_users'? (%1$s/sssd.conf:8)\n"
-	"\n"
-	"Messages generated during configuration merging: 4\n"
-	"File %1$s/conf.d/02_b.conf did not pass access check. Skipping. (it has mode 0644 and owner "
-	"%2$u:%3$u; expected is 0600 root:root, or 0640 root:sssd)\n"
-	"Errors detected while parsing: %1$s/conf.d/03.conf.\n"
-	"Error (5) on line 1: Equal sign is missing.\n"
-	"Due to errors file %1$s/conf.d/03.conf is not considered. Skipping.\n"
-	"\n"
-	"Used configuration snippet files: 1\n"
-	"%1$s/conf.d/01_a.conf\n", tree_path(mem, ""), (unsigned)getuid(), (unsigned)getgid()));
+		talloc_asprintf(
+			mem,
+			"Issues identified by validators: 2\n"
+			"[rule/allowed_sections]: Section [bogus] is not allowed. Check for typos. "
+			"(%1$s/sssd.conf:6)\n"
+			"[rule/allowed_nss_options]: Attribute 'filter_userz' is not allowed in "
+			"section 'nss'. "
+			"Check for typos. Did you mean 'filter_users'? (%1$s/sssd.conf:8)\n"
+			"\n"
+			"Messages generated during configuration merging: 4\n"
+			"File %1$s/conf.d/02_b.conf did not pass access check. Skipping. (it has "
+			"mode 0644 and owner "
+			"%2$u:%3$u; expected is 0600 root:root, or 0640 root:sssd)\n"
+			"Errors detected while parsing: %1$s/conf.d/03.conf.\n"
+			"Error (5) on line 1: Equal sign is missing.\n"
+			"Due to errors file %1$s/conf.d/03.conf is not considered. Skipping.\n"
+			"\n"
+			"Used configuration snippet files: 1\n"
+			"%1$s/conf.d/01_a.conf\n",
+			tree_path(mem, ""), (unsigned)getuid(), (unsigned)getgid()));
 	ck_assert_int_eq(status, 1);
 }
 END_TEST
@@ -376,7 +381,8 @@ END_TEST
 
 START_TEST(test_print_missing_file)
 {
-	ck_assert_str_eq(print(), talloc_asprintf(mem, "File %s does not exist.\n"
+	ck_assert_str_eq(print(), talloc_asprintf(mem,
+	                                          "File %s does not exist.\n"
 	                                          "There is no configuration.\n",
 	                                          tree_path(mem, "sssd.conf")));
 	ck_assert_int_eq(status, 1);
@@ -396,7 +402,8 @@ END_TEST
 START_TEST(test_print_bad_syntax)
 {
 	tree_put("sssd.conf", "[sssd\n");
-	ck_assert_str_eq(print(), talloc_asprintf(mem, "Error (2) on line 1: No closing bracket.\n"
+	ck_assert_str_eq(print(), talloc_asprintf(mem,
+	                                          "Error (2) on line 1: No closing bracket.\n"
 	                                          "Failed to load configuration from %s.\n",
 	                                          tree_path(mem, "sssd.conf")));
 	ck_assert_int_eq(status, 1);

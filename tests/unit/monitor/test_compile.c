@@ -25,7 +25,8 @@ static const char two_domains[] =
 	"[nss]\nfilter_users = root, bin\ndebug = 5\nentry_negative_timeout = abc\n"
 	"[pam]\npam_verbosity = 1\ntimeout = 30\n"
 	"[domain/A]\nid_provider = ldap\nldap_uri = ldap://a\nmin_id = 5\ntimeout = 40\n"
-	"ldap_default_bind_dn = cn=a\nldap_default_authtok = secret-of-a\ncache_credentials = true\n"
+	"ldap_default_bind_dn = cn=a\nldap_default_authtok = secret-of-a\ncache_credentials = "
+	"true\n"
 	"[domain/B]\nid_provider = ldap\nldap_uri = ldap://b\n"
 	"ldap_default_authtok = secret-of-b\n";
 
@@ -171,12 +172,13 @@ END_TEST
 
 START_TEST(test_password_is_in_its_backends_file_only)
 {
-	static const char *const processes[] = { "sssd", "nss", "pam", "sudo", "autofs", "ssh",
-		                                 "ifp", "kcm", "be-A", "be-B" };
+	static const char *const processes[] = { "sssd", "nss", "pam", "sudo", "autofs",
+		                                 "ssh",  "ifp", "kcm", "be-A", "be-B" };
 
 	compiled(two_domains);
 	for (size_t i = 0; i < str_size(processes); i++) {
-		const char *text = tree_get(mem, talloc_asprintf(mem, "out/%s/current", processes[i]));
+		const char *text =
+			tree_get(mem, talloc_asprintf(mem, "out/%s/current", processes[i]));
 
 		ck_assert_ptr_nonnull(text);
 		ck_assert_int_eq(strstr(text, "secret-of-a") != NULL,
@@ -215,7 +217,8 @@ START_TEST(test_generation_stays_while_nothing_changes)
 	ck_assert_uint_gt(generation, 0);
 	ck_assert_uint_eq(compiled(two_domains), generation);
 	/* Neither a comment nor another place for the same says anything new. */
-	ck_assert_uint_eq(compiled(talloc_asprintf(mem, "# x\n%s[bogus]\n", two_domains)), generation);
+	ck_assert_uint_eq(compiled(talloc_asprintf(mem, "# x\n%s[bogus]\n", two_domains)),
+	                  generation);
 	tree_put("conf.d/x.conf", "[nss]\nfilter_users = root, bin\n");
 	ck_assert_uint_eq(compiled(two_domains), generation);
 	ck_assert_uint_eq(inode("out/nss/current"), nss);

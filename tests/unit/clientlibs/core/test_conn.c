@@ -109,14 +109,12 @@ START_TEST(test_two_lost_connections_do_not_show_and_three_do)
 }
 END_TEST
 
-/* As a responder on its way out: it has answered, and will take nothing more. */
+/* As a responder on its way out: it takes nothing more, and answers what it has. */
 static bool script_drain(const struct call *call)
 {
-	bool more = script_directory(call);
-
 	if (call->command != PROTO_GET_VERSION)
 		shutdown(call->fd, SHUT_RD);
-	return more;
+	return script_directory(call);
 }
 
 START_TEST(test_a_drained_connection_is_replaced)

@@ -192,7 +192,7 @@ static int find_in(struct cache *cache, const struct query *query, struct entry 
 int find(enum query_kind kind, const char *name, uint32_t id, struct entry *ret_entry)
 {
 	struct query query = { .kind = kind, .name = name, .id = id };
-	uint32_t epoch;
+	uint32_t epoch = 0;
 
 	return find_in(cache_writer_reader(fixture.writer), &query, ret_entry, &epoch);
 }
@@ -202,7 +202,7 @@ int find_age(enum query_kind kind, const char *name, uint32_t id)
 	struct query query = { .kind = kind, .name = name, .id = id };
 	struct entry_now now = entry_now_faked();
 	struct entry entry;
-	uint32_t epoch;
+	uint32_t epoch = 0;
 	int r;
 
 	r = find_in(cache_writer_reader(fixture.writer), &query, &entry, &epoch);
@@ -278,7 +278,7 @@ static int obey(struct cache **cache, const struct order *order)
 {
 	struct query query = { .kind = QUERY_USER_BY_NAME, .name = order->name };
 	struct entry entry;
-	uint32_t epoch;
+	uint32_t epoch = 0;
 	int r;
 
 	switch (order->what) {

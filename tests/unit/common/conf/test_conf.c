@@ -215,13 +215,20 @@ END_TEST
 
 START_TEST(test_problem_tells_file_line_section_and_option)
 {
-	struct conf *conf = conf_of("[nss]\n\nentry_negative_timeout = abc\n");
+	struct conf *conf = conf_of("[nss]\n\nentry_negative_timeout = abc\n"
+	                            "pwfield = x\nfilter_users_in_groups = maybe\n");
 	struct conf_problem problem;
 	struct nss_conf nss;
 
 	ck_assert_int_eq(conf_read(conf, mem, "nss", nss_opts, &nss, &problem), -E_CONFIG);
 	ck_assert_str_eq(problem.text,
 	                 "main:3: [nss] entry_negative_timeout: 'abc' is not a number");
+
+	/* A responder stays up: the bad ones have their defaults, the others their values. */
+	ck_assert_uint_eq(nss.entry_negative_timeout_s, 15);
+	ck_assert(nss.filter_users_in_groups == true);
+	ck_assert_str_eq(nss.pwfield, "x");
+	ck_assert_str_eq(nss.filter_users[0], "root");
 }
 END_TEST
 
@@ -245,7 +252,9 @@ START_TEST(test_compiled_file)
 
 	ck_assert_int_eq(load("# by\n[compiled]\nformat = 1\nprocess = nss\ngeneration = 7\n"
 	                      "sources = /etc/x\ndomains = LDAP, B\nnamed = true\nservices = nss\n"
-	                      "[nss]\npwfield = x\n", &conf), 0);
+	                      "[nss]\npwfield = x\n",
+	                      &conf),
+	                 0);
 	ck_assert_uint_eq(conf_generation(conf), 7);
 	ck_assert_str_eq(conf_domains(conf)[0], "LDAP");
 	ck_assert_str_eq(conf_domains(conf)[1], "B");

@@ -224,8 +224,8 @@ START_TEST(test_modes)
 	} else {
 		ck_assert_int_eq(read_all(), -E_CONFIG);
 		ck_assert_int_eq(files->main.state, CONF_FILE_ACCESS);
-		ck_assert_ptr_nonnull(
-			strstr(files->main.reason, talloc_asprintf(mem, "mode %04o", modes[_i].mode)));
+		ck_assert_ptr_nonnull(strstr(files->main.reason,
+		                             talloc_asprintf(mem, "mode %04o", modes[_i].mode)));
 		ck_assert_ptr_nonnull(strstr(files->main.reason, "0600 root:root"));
 	}
 }
@@ -238,8 +238,8 @@ START_TEST(test_owners)
 		gid_t gid;
 		bool good;
 	} owners[] = {
-		{ 0, 0, true },      { 0, 4242, true },  { 4242, 4242, true },
-		{ 4242, 0, true },   { 4243, 0, false }, { 0, 4243, false },
+		{ 0, 0, true },    { 0, 4242, true },  { 4242, 4242, true },
+		{ 4242, 0, true }, { 4243, 0, false }, { 0, 4243, false },
 	};
 
 	put("sssd.conf", "[a]\nk = v\n");

@@ -47,7 +47,8 @@ static void visit_row(const struct opt_table *table, const struct opt *opt)
 	ck_assert_msg(opt->type != OPT_WORD || opt->words, "%s has no words", opt->name);
 	if (table->size > 0)
 		ck_assert_msg(opt->offset + field_size(opt) <= table->size &&
-		              opt->offset % field_size(opt) == 0, "%s", opt->name);
+		                      opt->offset % field_size(opt) == 0,
+		              "%s", opt->name);
 	ck_assert_int_le(opt->min, opt->max);
 }
 
@@ -326,8 +327,8 @@ START_TEST(test_unset_is_zero)
 {
 	for (const struct opt *opt = sample_opts; opt->name; opt++)
 		ck_assert_int_eq(set(opt->name, NULL), 0);
-	ck_assert(!sample.truth && !sample.number && !sample.sign && !sample.text &&
-	          !sample.list && !sample.word && !sample.secret);
+	ck_assert(!sample.truth && !sample.number && !sample.sign && !sample.text && !sample.list &&
+	          !sample.word && !sample.secret);
 }
 END_TEST
 
@@ -383,7 +384,8 @@ START_TEST(test_list_has_eight_columns)
 	}
 	ck_assert_uint_gt(lines, 500);
 	ck_assert_uint_eq(tabs, 7 * lines);
-	ck_assert_ptr_nonnull(strstr(text, "nss\tentry_negative_timeout\tnumber\ts\t15\tbuilt\t-\t"));
+	ck_assert_ptr_nonnull(
+		strstr(text, "nss\tentry_negative_timeout\tnumber\ts\t15\tbuilt\t-\t"));
 	free(text);
 }
 END_TEST

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Commit - see commit.h
+ */
+#include "backend/ldap/commit.h"
+
+#include <errno.h>
+
+static bool is_cached(struct cache *cache, const struct query *query)
+{
+	struct entry entry;
+	int r = cache_begin(cache);
+
+	if (r < 0)
+		return true;
+	r = cache_find(cache, query, &entry);
+	cache_end(cache);
+	return r != -ENOENT; /* what cannot be read is better removed, too */
+}
+
+int commit_removal(TALLOC_CTX *mem, const struct ldap_domain *domain, const struct query *query,
+                   struct cache_change **ret_change)
+{
+	/* A user's list of groups goes with the user, and a list may be there without its user. */
+	struct query user = { .kind = QUERY_USER_BY_NAME, .name = query->name };
+	struct cache *cache = cache_writer_reader(domain->host->writer);
+	struct cache_change *change;
+	int r;
+
+	if (!is_cached(cache, query) &&
+	    (query->kind != QUERY_INITGROUPS || !is_cached(cache, &user))) {
+		*ret_change = NULL;
+		return 0;
+	}
+
+	change = cache_change_new(mem);
+	if (!change)
+		return -ENOMEM;
+	r = cache_remove(change, query);
+	if (r == 0 && query->kind == QUERY_INITGROUPS)
+		r = cache_remove(change, &user);
+	if (r < 0) {
+		talloc_free(change);
+		return r;
+	}
+	*ret_change = change;
+	return 0;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Lookup - see lookup.h
+ *
+ *   lookup_send ─▶ (search) ─▶ searched ─┬─ found ─────▶ (commit) ─▶ committed ─▶ lookup_recv
+ *                                        ├─ not there, cached ─▶ (commit: removal) ──▲
+ *                                        └─ not there, not cached ───────────────────▲
+ */
+#include "backend/ldap/lookup.h"
+
+#include <errno.h>
+
+#include "backend/ldap/commit.h"
+#include "backend/ldap/filter.h"
+#include "backend/ldap/pick.h"
+#include "backend/ldap/search.h"
+#include "common/base/mem.h"
+#include "common/event/req.h"
+#include "common/ident/accept.h"
+
+struct lookup_state {
+	struct ldap_domain *domain; /* borrowed */
+	const struct query *query;  /* borrowed */
+	char *filter;
+	struct pick pick;
+	struct tevent_req *search;  /* NULL when it has ended */
+};
+
+static void searched(struct tevent_req *subreq);
+static void committed(struct tevent_req *subreq);
+
+/* ---- filters ---- */
+
+static void number_is_usable(struct filter *filter, const char *attr)
+{
+	filter_open(filter, '&');
+	filter_present(filter, attr);
+	filter_open(filter, '!');
+	filter_equal(filter, attr, "0");
+	filter_close(filter);
+	filter_close(filter);
+}
+
+int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name,
+                       uint32_t id, char **ret_filter)
+{
+	struct filter filter = filter_new();
+
+	/* (&(uid=alice)(objectclass=posixAccount)(&(uidNumber=*)(!(uidNumber=0)))), or by number with
+	 * (uid=*): what is asked for first, because servers look in this order. */
+	filter_open(&filter, '&');
+	if (name)
+		filter_equal(&filter, conf->user_name, name);
+	else
+		filter_equal_number(&filter, conf->user_uid_number, id);
+	filter_equal(&filter, "objectclass", conf->user_object_class);
+	if (name)
+		number_is_usable(&filter, conf->user_uid_number);
+	else
+		filter_present(&filter, conf->user_name);
+	filter_close(&filter);
+	return filter_end(&filter, mem, ret_filter);
+}
+
+int lookup_group_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name,
+                        uint32_t id, char **ret_filter)
+{
+	struct filter filter = filter_new();
+
+	filter_open(&filter, '&');
+	if (name)
+		filter_equal(&filter, conf->group_name, name);
+	else
+		filter_equal_number(&filter, conf->group_gid_number, id);
+	filter_equal(&filter, "objectclass", conf->group_object_class);
+	if (name)
+		number_is_usable(&filter, conf->group_gid_number);
+	else
+		filter_present(&filter, conf->group_name);
+	filter_close(&filter);
+	return filter_end(&filter, mem, ret_filter);
+}
+
+/* ---- the request ---- */
+
+struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *query,
+                               const struct request_id *id)
+{
+	struct ldap_domain *domain = data;
+	struct tevent_context *ev = domain->host->ev;
+	bool user = query->kind == QUERY_USER_BY_NAME || query->kind == QUERY_USER_BY_ID;
+	struct lookup_state *state;
+	struct tevent_req *req;
+	int r;
+
+	req = tevent_req_create(mem, &state, struct lookup_state);
+	if (!req)
+		return NULL;
+	state->domain = domain;
+	state->query = query;
+	state->pick = (struct pick){
+		.mem = state,
+		.domain = domain,
+		.id = id,
+		.asked = query->name,
+		.kind = user ? PICK_USER : PICK_GROUP,
+	};
+
+	/* Nobody of ours can have such an id: no server needs to be asked. */
+	if (query_is_by_id(query) &&
+	    accept_id(query->id, domain->range.min, domain->range.max) != ACCEPTED)
+		return req_finish_now(req, ev, 0);
+
+	r = user ? lookup_user_filter(state, &domain->conf, query->name, query->id, &state->filter)
+	         : lookup_group_filter(state, &domain->conf, query->name, query->id,
+	                               &state->filter);
+	if (r < 0)
+		return req_finish_now(req, ev, r);
+
+	state->search = search_send(state, domain, id, user ? SEARCH_USERS : SEARCH_GROUPS,
+	                            state->filter,
+	                            user ? &domain->user_attrs : &domain->group_attrs,
+	                            pick_entry, &state->pick);
+	if (tevent_req_nomem(state->search, req))
+		return tevent_req_post(req, ev);
+	tevent_req_set_callback(state->search, searched, req);
+	return req;
+}
+
+static void searched(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	struct ldap_domain *domain = state->domain;
+	struct cache_change *change = NULL;
+	int r = search_recv(subreq);
+
+	TALLOC_FREE(state->search);
+	if (r == 0 && !state->pick.values) {
+		r = commit_removal(state, domain, state->query, &change);
+		if (r == 0 && !change) {
+			req_finish(req, 0);
+			return;
+		}
+	} else if (r == 0) {
+		change = cache_change_new(state);
+		if (!change)
+			r = -ENOMEM;
+		else if (state->pick.kind == PICK_USER)
+			r = cache_put_user(change, &state->pick.user, domain->user_lifetime_s);
+		else
+			r = cache_put_group(change, &state->pick.group, domain->group_lifetime_s);
+	}
+	if (r < 0) {
+		req_finish(req, r);
+		return;
+	}
+
+	subreq = cache_commit_send(state, domain->host->ev, domain->host->writer, change);
+	if (!tevent_req_nomem(subreq, req))
+		tevent_req_set_callback(subreq, committed, req);
+}
+
+static void committed(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	int r = cache_commit_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	req_finish(req, r);
+}
+
+int lookup_recv(struct tevent_req *req)
+{
+	int r = req_result(req);
+
+	tevent_req_received(req);
+	return r;
+}
+
+const char *lookup_waits_for(struct tevent_req *req)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+
+	return state->search ? search_waits_for(state->search) : "the cache to be written";
+}

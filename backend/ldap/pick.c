@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pick - see pick.h
+ */
+#include "backend/ldap/pick.h"
+
+#include <strings.h>
+
+#include "common/base/mem.h"
+
+/* loser is left out because winner answers the same question. */
+static void report_twin(const struct pick *pick, const char *loser, const char *winner)
+{
+	auto_talloc char *reason =
+		talloc_asprintf(NULL, "%s has the same %s and comes first", winner,
+	                        pick->asked ? "name" : "number");
+
+	refusals_report(pick->domain->refusals, pick->id, loser,
+	                reason ? reason : "another entry comes first");
+}
+
+void pick_entry(struct entry_values *values, void *data)
+{
+	struct pick *pick = data;
+	struct ldap_domain *domain = pick->domain;
+	const struct ldap_conf *conf = &domain->conf;
+	const char *reason;
+	struct group group;
+	struct user user;
+
+	/* What the record needs besides its entry hangs below that. */
+	if (pick->kind == PICK_USER)
+		reason = user_from(values, values, conf->user_name, pick->asked, &domain->range,
+		                   &user);
+	else
+		reason = group_from(values, values, conf->group_name, pick->asked, &domain->range,
+		                    &group);
+	if (reason) {
+		refusals_report(domain->refusals, pick->id, values->dn, reason);
+		return;
+	}
+	if (pick->values && strcasecmp(pick->values->dn, values->dn) < 0) {
+		report_twin(pick, values->dn, pick->values->dn);
+		return;
+	}
+	if (pick->values)
+		report_twin(pick, pick->values->dn, values->dn);
+
+	talloc_free(pick->values);
+	pick->values = talloc_steal(pick->mem, values);
+	if (pick->kind == PICK_USER)
+		pick->user = user;
+	else
+		pick->group = group;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The LDAP provider: its table, and what the options of a domain come to
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "backend/core/provider.h"
+#include "backend/ldap/domain.h"
+#include "backend/ldap/filter.h"
+#include "backend/ldap/initgroups.h"
+#include "backend/ldap/link.h"
+#include "backend/ldap/lookup.h"
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+
+extern const struct provider ldap_provider;
+
+/* Logs what is wrong with an option, with the line it stands on. */
+static int refuse(const struct ldap_domain *domain, const char *option, const char *why)
+{
+	const struct provider_host *host = domain->host;
+	const struct conf_value *value = conf_get(host->conf, host->section, option);
+
+	if (value)
+		log_error("%s:%u: [%s] %s = %s: %s", value->file, value->line, host->section,
+		          option, value->text, why);
+	else
+		log_error("[%s] %s: %s", host->section, option, why);
+	return -E_CONFIG;
+}
+
+static int read_uris(struct ldap_domain *domain)
+{
+	size_t n = 0;
+	int r;
+
+	while (domain->conf.uri && domain->conf.uri[n])
+		n++;
+	if (n == 0)
+		return refuse(domain, "ldap_uri",
+		              "not set; finding servers by DNS is not implemented");
+	domain->uris = talloc_zero_array(domain, struct uri, (unsigned)n);
+	if (!domain->uris)
+		return -ENOMEM;
+
+	for (size_t i = 0; i < n; i++) {
+		r = uri_parse(domain->uris, domain->conf.uri[i], &domain->uris[domain->n_uris]);
+		if (r == -ENOTSUP && n > 1) {
+			log_warn("[%s] ldap_uri: %s is not implemented, the other servers are used",
+			         domain->host->section, domain->conf.uri[i]);
+			continue;
+		}
+		if (r == -ENOTSUP)
+			return refuse(domain, "ldap_uri", "_srv_ is not implemented");
+		if (r == -EINVAL)
+			return refuse(domain, "ldap_uri", "not an ldap://, ldaps:// or ldapi:// URI");
+		if (r < 0)
+			return r;
+		domain->n_uris++;
+	}
+	return 0;
+}
+
+static int read_bases(struct ldap_domain *domain, const char *option, const char *text,
+                      struct bases *bases)
+{
+	int r;
+
+	if (!text) {
+		option = "ldap_search_base";
+		text = domain->conf.search_base;
+	}
+	if (!text)
+		return 0; /* the server will say */
+	r = bases_parse(domain, text, bases);
+	return r == -EINVAL ? refuse(domain, option, "not of the form base[?scope?[filter]]") : r;
+}
+
+/* Attribute and class names stand in filters as they are: only names may. */
+static int check_names(const struct ldap_domain *domain)
+{
+	const struct ldap_conf *conf = &domain->conf;
+	const struct {
+		const char *option, *value;
+		bool needed;
+	} names[] = {
+		{ "ldap_user_object_class", conf->user_object_class, true },
+		{ "ldap_user_name", conf->user_name, true },
+		{ "ldap_user_uid_number", conf->user_uid_number, true },
+		{ "ldap_user_gid_number", conf->user_gid_number, true },
+		{ "ldap_user_gecos", conf->user_gecos },
+		{ "ldap_user_home_directory", conf->user_home_directory },
+		{ "ldap_user_shell", conf->user_shell },
+		{ "ldap_user_principal", conf->user_principal },
+		{ "ldap_user_fullname", conf->user_fullname },
+		{ "ldap_group_object_class", conf->group_object_class, true },
+		{ "ldap_group_name", conf->group_name, true },
+		{ "ldap_group_gid_number", conf->group_gid_number, true },
+		{ "ldap_group_member", conf->group_member, true },
+	};
+
+	for (size_t i = 0; i < str_size(names); i++) {
+		if (names[i].needed && str_empty(names[i].value))
+			return refuse(domain, names[i].option, "must not be empty");
+		if (!str_empty(names[i].value) && filter_attr_check(names[i].value) < 0)
+			return refuse(domain, names[i].option, "not the name of an attribute");
+	}
+	return 0;
+}
+
+/* What the rest of the code relies on, and what is not built yet. */
+static int check_options(struct ldap_domain *domain)
+{
+	const struct ldap_conf *conf = &domain->conf;
+	const struct provider_host *host = domain->host;
+
+	if (conf->schema != LDAP_SCHEMA_RFC2307)
+		return refuse(domain, "ldap_schema", "only rfc2307 is built yet");
+	if (conf->authtok_type == LDAP_AUTHTOK_OBFUSCATED)
+		return refuse(domain, "ldap_default_authtok_type",
+		              "obfuscated_password is not built yet; write the password and type "
+		              "password");
+	if (conf->bind_dn && !conf->bind_password)
+		return refuse(domain, "ldap_default_bind_dn",
+		              "without ldap_default_authtok: servers take that for an anonymous "
+		              "bind");
+	if (conf->referrals && conf_get(host->conf, host->section, "ldap_referrals"))
+		log_notice("[%s] ldap_referrals is not implemented: referrals are not followed",
+		           host->section);
+	return check_names(domain);
+}
+
+static void warn_clear_text(const struct ldap_domain *domain)
+{
+	if (domain->conf.id_use_start_tls != START_TLS_FALSE)
+		return;
+	for (size_t i = 0; i < domain->n_uris; i++)
+		if (domain->uris[i].scheme == URI_LDAP)
+			log_warn("[%s] ldap_id_use_start_tls = false: %s%s is spoken to in clear "
+			         "text",
+			         domain->host->section, domain->uris[i].text,
+			         domain->conf.bind_dn ? ", the bind password included," : "");
+}
+
+static void set_attr(struct attrs *attrs, size_t place, const char *name)
+{
+	attrs->names[place] = str_empty(name) ? NULL : name;
+	if (attrs->count <= place)
+		attrs->count = place + 1;
+}
+
+static void set_attrs(struct ldap_domain *domain)
+{
+	const struct ldap_conf *conf = &domain->conf;
+	struct attrs *user = &domain->user_attrs, *group = &domain->group_attrs;
+
+	set_attr(user, USER_NAME, conf->user_name);
+	set_attr(user, USER_UID, conf->user_uid_number);
+	set_attr(user, USER_GID, conf->user_gid_number);
+	set_attr(user, USER_GECOS, conf->user_gecos);
+	set_attr(user, USER_HOME, conf->user_home_directory);
+	set_attr(user, USER_SHELL, conf->user_shell);
+	set_attr(user, USER_PRINCIPAL, conf->user_principal);
+	set_attr(user, USER_FULLNAME, conf->user_fullname);
+
+	set_attr(group, GROUP_NAME, conf->group_name);
+	set_attr(group, GROUP_GID, conf->group_gid_number);
+	domain->gid_attrs = *group;
+	if (!domain->host->options->ignore_group_members)
+		set_attr(group, GROUP_MEMBER, conf->group_member);
+}
+
+static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_data)
+{
+	auto_talloc struct ldap_domain *domain = talloc_zero(mem, struct ldap_domain);
+	const struct domain_conf *options = host->options;
+	struct conf_problem problem = { 0 };
+	int r;
+
+	if (!domain)
+		return -ENOMEM;
+	domain->host = host;
+	domain->range = (struct id_range){ options->min_id, options->max_id };
+	domain->user_lifetime_s =
+	        options->entry_cache_user_timeout_s ?: options->entry_cache_timeout_s;
+	domain->group_lifetime_s =
+	        options->entry_cache_group_timeout_s ?: options->entry_cache_timeout_s;
+	domain->refusals = refusals_new(domain);
+	if (!domain->refusals)
+		return -ENOMEM;
+
+	r = conf_read(host->conf, domain, host->section, ldap_opts, &domain->conf, &problem);
+	if (r == -E_CONFIG)
+		log_error("%s", problem.text);
+	if (r == 0)
+		r = check_options(domain);
+	if (r == 0)
+		r = read_uris(domain);
+	if (r == 0)
+		r = read_bases(domain, "ldap_user_search_base", domain->conf.user_search_base,
+		               &domain->bases[SEARCH_USERS]);
+	if (r == 0)
+		r = read_bases(domain, "ldap_group_search_base", domain->conf.group_search_base,
+		               &domain->bases[SEARCH_GROUPS]);
+	if (r < 0)
+		return r;
+	set_attrs(domain);
+	warn_clear_text(domain);
+
+	domain->link = link_new(domain, domain);
+	if (!domain->link)
+		return -ENOMEM;
+	*ret_data = take_ptr(domain);
+	return 0;
+}
+
+static void probe(void *data)
+{
+	struct ldap_domain *domain = data;
+
+	link_probe(domain->link);
+}
+
+static void network_changed(void *data)
+{
+	struct ldap_domain *domain = data;
+
+	link_check(domain->link);
+}
+
+static void disconnect(void *data)
+{
+	struct ldap_domain *domain = data;
+
+	link_disconnect(domain->link);
+}
+
+/* clang-format off */
+static const struct provider_op ops[] = {
+	{ QUERY_USER_BY_NAME,  LANE_IDENTITY, lookup_send,     lookup_recv,     lookup_waits_for },
+	{ QUERY_USER_BY_ID,    LANE_IDENTITY, lookup_send,     lookup_recv,     lookup_waits_for },
+	{ QUERY_GROUP_BY_NAME, LANE_IDENTITY, lookup_send,     lookup_recv,     lookup_waits_for },
+	{ QUERY_GROUP_BY_ID,   LANE_IDENTITY, lookup_send,     lookup_recv,     lookup_waits_for },
+	{ QUERY_INITGROUPS,    LANE_IDENTITY, initgroups_send, initgroups_recv, initgroups_waits_for },
+	{ 0 },
+};
+/* clang-format on */
+
+const struct provider ldap_provider = {
+	.name = "ldap",
+	.start = start,
+	.probe = probe,
+	.network_changed = network_changed,
+	.disconnect = disconnect,
+	.ops = ops,
+};

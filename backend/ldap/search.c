@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Search - see search.h
+ *
+ *   search_send ─┬─ a connection stands ─────────────┬─▶ begin: a search for each base, together
+ *                └─ none ─▶ (link) ─▶ link_is_there ──┘     └─▶ message … ─▶ search_recv
+ */
+#include "backend/ldap/search.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "backend/ldap/conn.h"
+#include "backend/ldap/error.h"
+#include "backend/ldap/link.h"
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/event/req.h"
+
+/* The search below one base. */
+struct part {
+	struct conn_op op;
+	struct search_state *search;
+	const struct base *base; /* borrowed */
+};
+
+struct search_state {
+	struct tevent_req *req;
+	struct ldap_domain *domain; /* borrowed */
+	const struct request_id *id;
+	enum search_where where;
+	const char *filter;         /* borrowed */
+	const struct attrs *attrs;  /* borrowed */
+	search_entry *entry;
+	void *data;
+	struct tevent_req *wait;    /* for the link */
+	struct conn *conn;          /* borrowed: valid while a part is on it */
+	struct part *parts;         /* owned */
+	size_t n_parts, n_ended, n_missing;
+	bool cut;
+};
+
+static void link_is_there(struct tevent_req *subreq);
+static void begin(struct search_state *state, struct conn *conn);
+static int part_send(struct conn_op *op, LDAP *ld, int *ret_msgid);
+static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
+static void part_failed(struct conn_op *op, int r);
+
+static const struct conn_op_type part_type = { part_send, part_message, part_failed };
+
+static void search_cleanup(struct tevent_req *req, enum tevent_req_state req_state)
+{
+	struct search_state *state = tevent_req_data(req, struct search_state);
+
+	(void)req_state;
+	for (size_t i = 0; i < state->n_parts; i++)
+		conn_op_cancel(&state->parts[i].op);
+	state->n_parts = 0;
+}
+
+struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                               const struct request_id *id, enum search_where where,
+                               const char *filter, const struct attrs *attrs,
+                               search_entry *entry, void *data)
+{
+	struct search_state *state;
+	struct tevent_req *req;
+	struct conn *conn;
+
+	req = tevent_req_create(mem, &state, struct search_state);
+	if (!req)
+		return NULL;
+	state->req = req;
+	state->domain = domain;
+	state->id = id;
+	state->where = where;
+	state->filter = filter;
+	state->attrs = attrs;
+	state->entry = entry;
+	state->data = data;
+	tevent_req_set_cleanup_fn(req, search_cleanup);
+	tevent_req_defer_callback(req, domain->host->ev);
+
+	conn = link_conn(domain->link);
+	if (conn) {
+		begin(state, conn);
+		return req;
+	}
+	state->wait = link_wait_send(state, domain->link);
+	if (!tevent_req_nomem(state->wait, req))
+		tevent_req_set_callback(state->wait, link_is_there, req);
+	return req;
+}
+
+static void link_is_there(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct search_state *state = tevent_req_data(req, struct search_state);
+	struct conn *conn;
+	int r = link_wait_recv(subreq, &conn);
+
+	TALLOC_FREE(state->wait);
+	if (r < 0)
+		req_finish(req, r);
+	else
+		begin(state, conn);
+}
+
+/* Only now, because a server may have been the one to name the bases. */
+static void begin(struct search_state *state, struct conn *conn)
+{
+	const struct bases *bases = &state->domain->bases[state->where];
+
+	state->conn = conn;
+	state->parts = talloc_zero_array(state, struct part, (unsigned)bases->count);
+	if (tevent_req_nomem(state->parts, state->req))
+		return;
+	for (size_t i = 0; i < bases->count; i++) {
+		struct part *part = &state->parts[i];
+
+		part->search = state;
+		part->base = &bases->items[i];
+		part->op.type = &part_type;
+		part->op.timeout_ms = (int64_t)state->domain->conf.search_timeout_s * 1000;
+		list_init(&part->op.node);
+	}
+	for (size_t i = 0; i < bases->count && tevent_req_is_in_progress(state->req); i++) {
+		state->n_parts = i + 1;
+		conn_submit(conn, &state->parts[i].op);
+	}
+	state->n_parts = tevent_req_is_in_progress(state->req) ? bases->count : 0;
+}
+
+/* The names to ask for, each once, and a NULL. */
+static void list_attrs(const struct attrs *attrs, char *list[ATTRS_MAX + 1])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < attrs->count; i++) {
+		bool listed = !attrs->names[i];
+
+		for (size_t j = 0; j < n && !listed; j++)
+			listed = strcasecmp(list[j], attrs->names[i]) == 0;
+		if (!listed)
+			list[n++] = (char *)(uintptr_t)attrs->names[i];
+	}
+	list[n] = NULL;
+}
+
+static int part_send(struct conn_op *op, LDAP *ld, int *ret_msgid)
+{
+	struct part *part = list_item(op, struct part, op);
+	struct search_state *state = part->search;
+	auto_talloc char *both = NULL;
+	char *attrs[ATTRS_MAX + 1];
+	int r;
+
+	if (part->base->filter) {
+		both = talloc_asprintf(NULL, "(&%s%s)", state->filter, part->base->filter);
+		if (!both)
+			return -ENOMEM;
+	}
+	list_attrs(state->attrs, attrs);
+	r = ldap_search_ext(ld, part->base->dn, part->base->scope, both ? both : state->filter,
+	                    attrs, 0, NULL, NULL, NULL, LDAP_NO_LIMIT, ret_msgid);
+	if (r == LDAP_FILTER_ERROR)
+		log_at(LEVEL_ERROR, state->id, "the filter %s is not valid: see the search bases",
+		       both ? both : state->filter);
+	log_at(LEVEL_DEBUG, state->id, "search below %s for %s: message %d", part->base->dn,
+	       both ? both : state->filter, *ret_msgid);
+	return ldap_error(r);
+}
+
+static const char *base_text(const struct part *part)
+{
+	return *part->base->dn ? part->base->dn : "(the root)";
+}
+
+/* All bases were asked. */
+static void all_ended(struct search_state *state)
+{
+	if (state->n_missing < state->n_ended) {
+		req_finish(state->req, state->cut ? -E_SIZE_LIMIT : 0);
+		return;
+	}
+
+	/* Not one of the bases exists there, or may be seen: this server is not the right one, and says
+	 * nothing about who is not there. */
+	log_at(LEVEL_WARN, state->id, "search base %s: the server has no such entry",
+	       base_text(&state->parts[0]));
+	req_finish(state->req, link_blame(state->domain->link, state->conn,
+	                                  "it does not have our search base")
+	                               ? -E_DISCONNECTED
+	                               : -E_SERVER);
+}
+
+static void part_ended(struct part *part, int code, const char *text)
+{
+	struct search_state *state = part->search;
+	int r = ldap_error(code);
+
+	if (code == LDAP_NO_SUCH_OBJECT) {
+		state->n_missing++;
+		r = 0;
+	}
+	if (r == -E_SIZE_LIMIT) {
+		log_at(LEVEL_WARN, state->id, "search below %s: the server cut its answer (%s)",
+		       base_text(part), ldap_err2string(code));
+		state->cut = true;
+		r = 0;
+	}
+	if (r < 0) {
+		log_at(LEVEL_WARN, state->id, "search below %s: %s%s%s", base_text(part),
+		       ldap_err2string(code), str_empty(text) ? "" : ": ", text ? text : "");
+		if (ldap_error_is_passing(code) &&
+		    link_blame(state->domain->link, state->conn, ldap_err2string(code)))
+			r = -E_DISCONNECTED;
+		req_finish(state->req, r == -E_BIND ? -E_SERVER : r);
+		return;
+	}
+	if (++state->n_ended == state->domain->bases[state->where].count)
+		all_ended(state);
+}
+
+static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
+{
+	struct part *part = list_item(op, struct part, op);
+	struct search_state *state = part->search;
+	auto_talloc char *printable = NULL;
+	struct entry_values *values = NULL;
+	char *text = NULL;
+	int code = LDAP_OTHER, r;
+
+	if (ldap_msgtype(msg) == LDAP_RES_SEARCH_ENTRY) {
+		r = entry_read(state, ld, msg, state->attrs, &values);
+		if (r < 0) {
+			log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read",
+			       base_text(part));
+			return;
+		}
+		state->entry(values, state->data);
+		return;
+	}
+	if (!last) {
+		/* A reference to another server (RFC 4511 section 4.5.3): not followed. */
+		ldap_msgfree(msg);
+		return;
+	}
+
+	r = ldap_parse_result(ld, msg, &code, NULL, &text, NULL, NULL, 1);
+	printable = text ? str_printable(NULL, text, strlen(text)) : NULL;
+	ldap_memfree(text);
+	part_ended(part, r == LDAP_SUCCESS ? code : r, printable);
+}
+
+static void part_failed(struct conn_op *op, int r)
+{
+	struct part *part = list_item(op, struct part, op);
+	struct search_state *state = part->search;
+
+	if (r == -ETIMEDOUT)
+		log_at(LEVEL_WARN, state->id,
+		       "search below %s: no end of it within %u s (ldap_search_timeout)",
+		       base_text(part), state->domain->conf.search_timeout_s);
+	req_finish(state->req, r);
+}
+
+int search_recv(struct tevent_req *req)
+{
+	int r = req_result(req);
+
+	tevent_req_received(req);
+	return r;
+}
+
+const char *search_waits_for(struct tevent_req *req)
+{
+	struct search_state *state = tevent_req_data(req, struct search_state);
+
+	return state->wait ? link_waits_for(state->domain->link) : "the answer to a search";
+}

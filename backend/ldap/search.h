@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Search - one question to the directory, under all its search bases at once
+ */
+#pragma once
+
+#include <talloc.h>
+#include <tevent.h>
+
+#include "backend/ldap/domain.h"
+
+/* Called for each entry as it comes. values is freed afterwards unless the callee steals it. */
+typedef void search_entry(struct entry_values *values, void *data);
+
+/* Searches with filter below each of the bases of where, for attrs. Connects first if need be.
+ * filter, attrs, id are borrowed, data is handed to entry. Freeing the request tells the server. */
+struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                               const struct request_id *id, enum search_where where,
+                               const char *filter, const struct attrs *attrs,
+                               search_entry *entry, void *data);
+
+/* 0 the server said all there is. Errors: -E_OFFLINE; -E_SIZE_LIMIT it cut the answer;
+ * -E_DISCONNECTED the server went away, or another one should be asked; -E_SERVER; -ETIMEDOUT. */
+int search_recv(struct tevent_req *req);
+
+/* Borrowed from req. */
+const char *search_waits_for(struct tevent_req *req);

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sssd - the monitor: starts the backends, keeps the register, passes on what concerns all
+ *
+ *   main ─ (alone: directories, sssd_conf, sockets, uid) ─▶ configuration ─▶ bus ─▶ backends
+ *        ─ all registered, or 2 s ─▶ READY ─▶ loop ─ TERM ─▶ drain, TERM, 5 s, KILL ─▶ exit 0
+ *
+ * It is in nobody's data path: kill it and lookups go on. So it is slim, and READY does not wait for
+ * any server.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/event/timer.h"
+#include "monitor/activate.h"
+#include "monitor/alone.h"
+#include "monitor/arguments.h"
+#include "monitor/background.h"
+#include "monitor/backends.h"
+#include "monitor/control.h"
+#include "monitor/network.h"
+#include "monitor/pathwatch.h"
+#include "monitor/pidfile.h"
+#include "monitor/ping.h"
+
+#define READY_MS      2000
+#define STOP_GRACE_MS 5000
+#define COMPILED_MS   500 /* after a new compiled file; sssctl reload is faster */
+#define RESOLV_CONF   "/etc/resolv.conf"
+
+/* ---- what children are told ---- */
+
+static void append(char **argv, unsigned *n, const char *option, const char *value)
+{
+	if (!value)
+		return;
+	argv[*n] = talloc_asprintf(argv, "%s=%s", option, value);
+	if (argv[*n])
+		++*n;
+}
+
+char **monitor_child_argv(TALLOC_CTX *mem, const struct monitor *monitor, const char *program,
+                          const char *const *args)
+{
+	const struct monitor_paths *paths = &monitor->paths;
+	char **argv = talloc_zero_array(mem, char *, 16);
+	unsigned n = 0;
+
+	if (!argv)
+		return NULL;
+	argv[n++] = talloc_asprintf(argv, "%s/%s", paths->libexec, program);
+	while (*args)
+		argv[n++] = talloc_strdup(argv, *args++);
+	append(argv, &n, "--debug-level", monitor->debug_level);
+	append(argv, &n, "--logger", monitor->logger);
+	append(argv, &n, "--conf-dir", paths->conf_dir);
+	append(argv, &n, "--cache-dir", paths->cache_dir);
+	append(argv, &n, "--run-dir", strcmp(paths->run_dir, SBUS_DIR) != 0 ? paths->run_dir : NULL);
+	return argv;
+}
+
+/* ---- configuration ---- */
+
+static void log_problem(const struct conf_problem *problem, int r)
+{
+	log_error("[sssd]: %s", r == -E_CONFIG && problem->text ? problem->text : error_text(r));
+}
+
+static void apply_debug_level(const struct monitor *monitor, const struct common_conf *common)
+{
+	uint32_t mask = LOG_DEFAULT_MASK;
+
+	if (monitor->debug_level)
+		return;
+	if (!common->debug_level || log_mask_of(common->debug_level, &mask) == 0)
+		log_set_mask(mask);
+	log_set_microseconds(common->debug_microseconds);
+}
+
+int monitor_load(struct monitor *monitor)
+{
+	auto_talloc struct conf *conf = NULL;
+	struct conf_problem problem = { 0 };
+	struct common_conf common;
+	struct sssd_conf options;
+	int r;
+
+	r = conf_load(monitor, monitor->paths.conf_dir, "sssd", &conf);
+	if (r < 0)
+		return r;
+	r = conf_read(conf, conf, "sssd", sssd_opts, &options, &problem);
+	if (r == 0)
+		r = conf_read(conf, conf, "sssd", common_opts, &common, &problem);
+	if (r < 0) {
+		log_problem(&problem, r);
+		return r;
+	}
+	apply_debug_level(monitor, &common);
+	for (const char *const *name = conf_names(conf, "refused"); name && *name; name++)
+		log_error("domain %s does not start: %s", *name, conf_get(conf, "refused", *name)->text);
+
+	talloc_free(monitor->conf);
+	monitor->conf = take_ptr(conf);
+	monitor->options = options;
+	return 0;
+}
+
+/* sssd_conf ran without anybody telling us. */
+static void compiled_changed(void *data)
+{
+	struct monitor *monitor = data;
+	auto_talloc struct conf *conf = NULL;
+
+	if (monitor->stopping || conf_load(NULL, monitor->paths.conf_dir, "sssd", &conf) < 0 ||
+	    conf_generation(conf) == conf_generation(monitor->conf))
+		return;
+	if (control_reload(monitor->control) < 0)
+		log_error("the new configuration cannot be used, the old one stays");
+}
+
+/* ---- STATUS=, READY=1, the end: looked at whenever something changed ---- */
+
+static void add_state(const char *domain, const char *state, void *data)
+{
+	char **text = data;
+
+	if (*text)
+		*text = talloc_asprintf_append_buffer(*text, "%s%s: %s", **text ? "; " : "", domain, state);
+}
+
+/* "LDAP: online since …; B: offline since …". NULL without memory. */
+static char *status_text(struct monitor *monitor)
+{
+	const char *const *refused = conf_names(monitor->conf, "refused");
+	char *text = talloc_strdup(monitor, "");
+
+	backends_each(monitor->backends, add_state, &text);
+	for (; refused && *refused && text; refused++) {
+		auto_talloc char *state = talloc_asprintf(NULL, "does not start: %s",
+		                                          conf_get(monitor->conf, "refused", *refused)->text);
+
+		if (state)
+			add_state(*refused, state, &text);
+	}
+	return text;
+}
+
+static void show_status(struct monitor *monitor)
+{
+	auto_talloc char *text = status_text(monitor);
+
+	if (text)
+		daemon_status(monitor->daemon, "%s", text);
+}
+
+static void become_ready(void *data)
+{
+	struct monitor *monitor = data;
+	auto_talloc char *text = NULL;
+
+	if (monitor->ready || monitor->stopping)
+		return;
+	monitor->ready = true;
+	text = status_text(monitor);
+	daemon_ready(monitor->daemon, "%s", text ? text : "");
+	if (monitor->background)
+		background_ready(monitor->background);
+	monitor->background = NULL;
+}
+
+static void look(struct tevent_context *ev, struct tevent_immediate *im, void *data)
+{
+	struct monitor *monitor = data;
+
+	(void)ev;
+	(void)im;
+	if (monitor->stopping) {
+		if (backends_stopped(monitor->backends) &&
+		    (!monitor->activate || activate_stopped(monitor->activate)))
+			daemon_stop(monitor->daemon, EXIT_SUCCESS);
+		return;
+	}
+	backends_look(monitor->backends);
+	control_look(monitor->control);
+	if (!monitor->ready && backends_registered(monitor->backends))
+		become_ready(monitor);
+	else
+		show_status(monitor);
+}
+
+void monitor_changed(struct monitor *monitor)
+{
+	tevent_schedule_immediate(monitor->look, monitor->ev, look, monitor);
+}
+
+static void registry_changed(void *data)
+{
+	monitor_changed(data);
+}
+
+/* ---- signals ---- */
+
+static void terminate(void *data)
+{
+	struct monitor *monitor = data;
+
+	if (monitor->stopping)
+		return;
+	monitor->stopping = true;
+	daemon_stopping(monitor->daemon);
+	control_tell(monitor->control, COMMAND_DRAIN);
+	backends_stop(monitor->backends, STOP_GRACE_MS);
+	if (monitor->activate)
+		activate_stop(monitor->activate, STOP_GRACE_MS);
+	monitor_changed(monitor);
+}
+
+static void hangup(void *data)
+{
+	struct monitor *monitor = data;
+
+	control_tell(monitor->control, COMMAND_HANGUP);
+}
+
+static void go_offline(void *data)
+{
+	struct monitor *monitor = data;
+
+	control_tell(monitor->control, COMMAND_OFFLINE);
+}
+
+static void go_online(void *data)
+{
+	struct monitor *monitor = data;
+
+	control_tell(monitor->control, COMMAND_ONLINE);
+}
+
+static void network_changed(void *data)
+{
+	struct monitor *monitor = data;
+
+	control_tell(monitor->control, COMMAND_NETWORK);
+}
+
+static const struct daemon_hooks hooks = {
+	.terminate = terminate,
+	.hangup = hangup,
+	.offline = go_offline,
+	.online = go_online,
+};
+
+/* ---- the start ---- */
+
+static int load_first(struct monitor *monitor)
+{
+	int r = monitor_load(monitor);
+
+	if (r < 0) {
+		log_fatal("the compiled configuration (%s/sssd/current) cannot be used: %s",
+		          monitor->paths.conf_dir ?: CONF_COMPILED_DIR, error_text(r));
+		return EXIT_UNREADABLE;
+	}
+	if (!*conf_domains(monitor->conf)) {
+		log_fatal("no domain can be started: none is enabled, or the configuration of all is bad");
+		return EXIT_CONFIG;
+	}
+	return 0;
+}
+
+static int take_pidfile(struct monitor *monitor)
+{
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/sssd.pid", monitor->paths.run_dir);
+	struct pidfile *pidfile;
+	int r = path ? pidfile_take(monitor, path, &pidfile) : -ENOMEM;
+
+	if (r == -EEXIST) {
+		log_fatal("SSSD is already running (%s)", path);
+		return EXIT_RUNNING;
+	}
+	if (r < 0)
+		log_fatal("%s: %s", path, error_text(r));
+	return r < 0 ? EXIT_UNREADABLE : 0;
+}
+
+static int watch_compiled(struct monitor *monitor)
+{
+	auto_talloc char *path =
+		talloc_asprintf(NULL, "%s/sssd/current", monitor->paths.conf_dir ?: CONF_COMPILED_DIR);
+	struct pathwatch *watch;
+
+	return path ? pathwatch_new(monitor, monitor->ev, path, COMPILED_MS, compiled_changed, monitor, &watch)
+	            : -ENOMEM;
+}
+
+static int make_parts(struct monitor *monitor, const struct arguments *args)
+{
+	bool netlink = !args->disable_netlink && !monitor->options.disable_netlink;
+	int r;
+
+	monitor->look = tevent_create_immediate(monitor);
+	monitor->registry = registry_new(monitor, registry_changed, monitor);
+	monitor->backends = backends_new(monitor, monitor);
+	monitor->ping = ping_new(monitor, monitor);
+	if (!monitor->look || !monitor->registry || !monitor->backends || !monitor->ping)
+		return -ENOMEM;
+	r = control_new(monitor, monitor, &monitor->control);
+	if (r < 0)
+		return r;
+	monitor->network = network_new(monitor, monitor->ev, netlink,
+	                               monitor->options.monitor_resolv_conf ? RESOLV_CONF : NULL,
+	                               network_changed, monitor);
+	r = watch_compiled(monitor);
+	if (r < 0)
+		log_warn("new compiled configurations are only noticed by sssctl reload: %s", error_text(r));
+	return monitor->network ? 0 : -ENOMEM;
+}
+
+/* What the root steps of the unit do under systemd. 0, or the status to exit with. */
+static int prepare_alone(struct monitor *monitor, const struct arguments *args)
+{
+	int r;
+
+	alone_make_dirs(&monitor->paths);
+	r = alone_run_conf(&monitor->paths, "--write", args->config);
+	if (r > 0)
+		return r; /* it has told why */
+	if (r < 0)
+		fprintf(stderr, "sssd: %s/sssd_conf: %s\n", monitor->paths.libexec, error_text(r));
+	if (r == 0)
+		r = activate_new(monitor, monitor, &monitor->activate);
+	if (r == 0)
+		r = alone_drop();
+	if (r < 0)
+		fprintf(stderr, "sssd: cannot start: %s\n", error_text(r));
+	return r == 0 ? 0 : r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_UNREADABLE;
+}
+
+static int start_daemon(struct monitor *monitor)
+{
+	struct daemon_args args = { .name = "sssd", .debug_level = monitor->debug_level,
+		                    .logger = monitor->logger };
+	int r = daemon_start(monitor, &args, &hooks, monitor, &monitor->daemon);
+
+	if (r < 0) {
+		fprintf(stderr, "sssd: cannot start: %s\n", error_text(r));
+		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_UNREADABLE;
+	}
+	monitor->ev = daemon_events(monitor->daemon);
+	return 0;
+}
+
+static int run(struct monitor *monitor, const struct arguments *args)
+{
+	int status = 0, r;
+
+	if (monitor->owns_sockets)
+		status = prepare_alone(monitor, args);
+	if (status == 0)
+		status = start_daemon(monitor);
+	if (status == 0)
+		status = take_pidfile(monitor);
+	if (status == 0)
+		status = load_first(monitor);
+	if (status != 0)
+		return status;
+	if (args->microseconds)
+		log_set_microseconds(true);
+	if (geteuid() == 0 && !monitor->owns_sockets)
+		log_warn("running as root: the unit should say User=sssd");
+
+	r = make_parts(monitor, args);
+	if (r == 0 && !timer_once(monitor, monitor->ev, READY_MS, become_ready, monitor))
+		r = -ENOMEM;
+	if (r < 0) {
+		log_fatal("cannot start: %s", error_text(r));
+		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_UNREADABLE;
+	}
+	backends_follow(monitor->backends);
+	if (monitor->activate)
+		activate_follow(monitor->activate);
+	status = daemon_run(monitor->daemon);
+
+	/* What its connections hold looks at the other parts once more. */
+	TALLOC_FREE(monitor->control);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	auto_talloc struct monitor *monitor = talloc_zero(NULL, struct monitor);
+	struct background background;
+	struct arguments args;
+	int r;
+
+	if (!monitor)
+		return EXIT_NO_MEMORY;
+	r = arguments_read(argc, argv, &args);
+	if (r >= 0)
+		return r;
+	if (args.check_only) {
+		r = alone_run_conf(&args.paths, "--check", args.config);
+		return r < 0 ? EXIT_UNREADABLE : r;
+	}
+
+	monitor->paths = args.paths;
+	monitor->debug_level = args.debug_level;
+	monitor->logger = args.logger;
+	monitor->owns_sockets = !alone_is_supervised();
+	if (args.config && !monitor->owns_sockets) {
+		fprintf(stderr, "sssd: --config belongs to sssd_conf, in ExecStartPre= and ExecReload= of the unit\n");
+		return EXIT_CONFIG;
+	}
+	if (!args.interactive) {
+		r = background_enter(&background);
+		if (r < 0) {
+			fprintf(stderr, "sssd: %s\n", error_text(r));
+			return EXIT_UNREADABLE;
+		}
+		monitor->background = &background;
+	}
+	return run(monitor, &args);
+}

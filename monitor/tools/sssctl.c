@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sssctl - ask and steer the suite (sssctl(8))
+ *
+ *   sssctl COMMAND [ARGS]
+ *
+ * A row of the table is a command. Those that upstream has and we have not built yet say so: scripts get
+ * an honest 1 instead of a guess.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/account.h"
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/event/timer.h"
+#include "common/sbus/iface_monitor.h"
+#include "monitor/check.h"
+
+#define CONNECT_MS 3000
+#define CALL_MS    10000
+
+/* ---- the monitor, as a function call ---- */
+
+struct bus {
+	struct tevent_context *ev;
+	struct sbus_client *client;
+	struct sbus_conn *conn;
+	bool late;
+};
+
+static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data)
+{
+	(void)client;
+	((struct bus *)data)->conn = conn;
+}
+
+static void too_late(void *data)
+{
+	((struct bus *)data)->late = true;
+}
+
+/* A connection to the monitor; NULL, and a line on stderr, when there is none to be had. */
+static struct bus *bus_open(TALLOC_CTX *mem)
+{
+	struct bus *bus = talloc_zero(mem, struct bus);
+
+	if (!bus)
+		return NULL;
+	bus->ev = tevent_context_init(bus);
+	if (bus->ev && sbus_client_new(bus, bus->ev, SBUS_MONITOR_PATH, true, connected, bus, &bus->client) == 0 &&
+	    sbus_client_wake(bus->client) && timer_once(bus, bus->ev, CONNECT_MS, too_late, bus))
+		while (!bus->conn && !bus->late)
+			tevent_loop_once(bus->ev);
+	if (!bus->conn)
+		fprintf(stderr, "SSSD is not running.\n");
+	return bus->conn ? bus : NULL;
+}
+
+static int failed(const char *what, int r)
+{
+	fprintf(stderr, "%s: %s\n", what, error_text(r));
+	return EXIT_FAILURE;
+}
+
+/* ---- services ---- */
+
+static const char *type_name(uint32_t type)
+{
+	static const char *const names[] = { "service", "backend", "socket-activated", "bus-activated" };
+
+	return type < str_size(names) ? names[type] : "?";
+}
+
+/* "name type pid starts since state …" (monitor/registry.h) as columns. */
+static void print_service(const char *line)
+{
+	char name[301], since[32] = "?";
+	uint32_t type, starts;
+	int pid, state_at = 0;
+	int64_t seconds;
+	struct tm when;
+	time_t moment;
+
+	if (sscanf(line, "%300s %" SCNu32 " %d %" SCNu32 " %" SCNd64 " %n", name, &type, &pid, &starts, &seconds,
+	           &state_at) < 5) {
+		printf("%s\n", line);
+		return;
+	}
+	moment = (time_t)seconds;
+	if (localtime_r(&moment, &when))
+		strftime(since, sizeof(since), "%F %T", &when);
+	printf("%-24s %-16s pid %-8d start %-4" PRIu32 " since %s  %s\n", name, type_name(type), pid, starts, since,
+	       state_at > 0 ? line + state_at : "");
+}
+
+static int services(int argc, char *argv[])
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	struct monitor_list_services_out out;
+	struct tevent_req *req;
+	struct bus *bus;
+	int r;
+
+	(void)argv;
+	if (argc > 1)
+		return failed("services", -E2BIG);
+	bus = bus_open(mem);
+	if (!bus)
+		return EXIT_FAILURE;
+	req = monitor_list_services_send(mem, bus->ev, bus->conn, CALL_MS);
+	if (!req || !tevent_req_poll(req, bus->ev))
+		return failed("services", -ENOMEM);
+	r = monitor_list_services_recv(req, mem, &out);
+	if (r < 0)
+		return failed("services", r);
+	for (const char *const *line = out.lines; *line; line++)
+		print_service(*line);
+	return EXIT_SUCCESS;
+}
+
+/* ---- reload ---- */
+
+/* The step that ExecReload= runs before us as root. Its exit status. */
+static int compile(void)
+{
+	char *argv[] = { (char *)LIBEXEC_DIR "/sssd_conf", (char *)"--write", (char *)"--reload", NULL };
+	int status, r;
+	pid_t pid;
+
+	r = posix_spawn(&pid, argv[0], NULL, NULL, argv, environ);
+	if (r != 0)
+		return failed(argv[0], -r);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return failed(argv[0], -errno);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
+
+/* reload [--wait]: with it, returns when every process has swapped. */
+static int reload(int argc, char *argv[])
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	bool wait = argc == 2 && strcmp(argv[1], "--wait") == 0;
+	struct monitor_reload_out out;
+	struct tevent_req *req;
+	struct bus *bus;
+	int r;
+
+	if (argc > 1 && !wait) {
+		fprintf(stderr, "Usage: sssctl reload [--wait]\n");
+		return EXIT_FAILURE;
+	}
+	r = geteuid() == 0 ? compile() : 0;
+	if (r != 0)
+		return r;
+
+	bus = bus_open(mem);
+	if (!bus)
+		return EXIT_FAILURE;
+	req = monitor_reload_send(mem, bus->ev, bus->conn, CALL_MS);
+	if (!req)
+		return failed("reload", -ENOMEM);
+	/* Sent it is already: what the socket took, the monitor reads. */
+	if (!wait && tevent_req_is_in_progress(req))
+		return EXIT_SUCCESS;
+	if (!tevent_req_poll(req, bus->ev))
+		return failed("reload", -ENOMEM);
+	r = monitor_reload_recv(req, mem, &out);
+	return r < 0 ? failed("reload", r) : EXIT_SUCCESS;
+}
+
+/* ---- config-check ---- */
+
+static int config_check(int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "snippet", required_argument, NULL, 's' },
+		{ NULL },
+	};
+	const char *file = NULL, *snippet_dir = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:s:", options, NULL)) != -1)
+		switch (option) {
+		case 'c':
+			file = optarg;
+			break;
+		case 's':
+			snippet_dir = optarg;
+			break;
+		default:
+			fprintf(stderr, "Usage: sssctl config-check [-c FILE] [-s DIR]\n");
+			return EXIT_FAILURE;
+		}
+	if (optind < argc) {
+		fprintf(stderr, "Usage: sssctl config-check [-c FILE] [-s DIR]\n");
+		return EXIT_FAILURE;
+	}
+	return conf_check_print(stdout, file, snippet_dir);
+}
+
+/* ---- the table ---- */
+
+enum who {
+	ROOT,
+	ROOT_OR_OURS, /* the service user: ExecReload= */
+	ANYBODY,
+};
+
+/* clang-format off */
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char *argv[]); /* NULL: not built yet */
+	enum who who;
+	const char *help;
+} commands[] = {
+	{ "reload",              reload,       ROOT_OR_OURS, "Check and put in force the configuration" },
+	{ "services",            services,     ROOT_OR_OURS, "List the running processes" },
+	{ "config-check",        config_check, ROOT,         "Check the configuration files" },
+	{ "domain-list",         NULL, ROOT,    NULL }, { "domain-status",       NULL, ROOT,    NULL },
+	{ "user-checks",         NULL, ANYBODY, NULL }, { "access-report",       NULL, ROOT,    NULL },
+	{ "user-show",           NULL, ROOT,    NULL }, { "group-show",          NULL, ROOT,    NULL },
+	{ "netgroup-show",       NULL, ROOT,    NULL }, { "client-data-backup",  NULL, ANYBODY, NULL },
+	{ "client-data-restore", NULL, ROOT,    NULL }, { "cache-remove",        NULL, ROOT,    NULL },
+	{ "cache-expire",        NULL, ANYBODY, NULL }, { "cache-index",         NULL, ROOT,    NULL },
+	{ "cache-upgrade",       NULL, ROOT,    NULL }, { "logs-remove",         NULL, ROOT,    NULL },
+	{ "logs-fetch",          NULL, ROOT,    NULL }, { "debug-level",         NULL, ROOT,    NULL },
+	{ "analyze",             NULL, ANYBODY, NULL }, { "cert-show",           NULL, ANYBODY, NULL },
+	{ "cert-map",            NULL, ROOT,    NULL }, { "cert-eval-rule",      NULL, ANYBODY, NULL },
+	{ "gpo-show",            NULL, ROOT,    NULL }, { "gpo-list",            NULL, ROOT,    NULL },
+	{ "gpo-remove",          NULL, ROOT,    NULL }, { "gpo-purge",           NULL, ROOT,    NULL },
+	{ "passkey-register",    NULL, ANYBODY, NULL },
+};
+/* clang-format on */
+
+static void print_commands(FILE *out)
+{
+	fprintf(out, "Usage:\nsssctl COMMAND COMMAND-ARGS\n\nAvailable commands:\n");
+	for (size_t i = 0; i < str_size(commands); i++)
+		if (commands[i].run)
+			fprintf(out, "* %-20s\t %s\n", commands[i].name, commands[i].help);
+}
+
+static bool may_run(enum who who)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (who == ANYBODY || geteuid() == 0)
+		return true;
+	return who == ROOT_OR_OURS && account_find(NULL, ACCOUNT_SERVICE, &uid, &gid) == 0 && uid == geteuid();
+}
+
+static int run(const struct command *command, int argc, char *argv[])
+{
+	if (!may_run(command->who)) {
+		fprintf(stderr, "'%s' must be run as root\n", command->name);
+		return EXIT_FAILURE;
+	}
+	if (!command->run) {
+		fprintf(stderr, "'%s' is not implemented yet\n", command->name);
+		return EXIT_FAILURE;
+	}
+	return command->run(argc, argv);
+}
+
+int main(int argc, char *argv[])
+{
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
+		print_commands(stdout);
+		return EXIT_SUCCESS;
+	}
+	for (size_t i = 0; argc > 1 && i < str_size(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return run(&commands[i], argc - 1, argv + 1);
+	print_commands(stderr);
+	return EXIT_FAILURE;
+}

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A scripted LDAP server that misbehaves on purpose, for tests of the backend.
+
+    ldapserver.py [--port N] MODE [ARGUMENT]
+
+It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each group groupN
+(gid 30000 + N, members user0 and user1), and prints "port N" when it listens. Modes:
+
+    ok             answers
+    hang           accepts connections and never says a word
+    deaf           answers StartTLS, bind and the root DSE; searches are never answered
+    delay S        answers everything after S seconds
+    slow S         answers searches after S seconds, everything else at once
+    cut N          closes the connection after N bytes of a search's answer
+    wrongdb        answers every search with noSuchObject
+    code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
+    partial        one entry, then sizeLimitExceeded
+    garbage        answers searches with bytes that are no BER
+    notls          refuses StartTLS; otherwise ok
+    badbind        refuses every bind with invalidCredentials
+    close          accepts and closes at once
+    silent-after N answers N searches, then nothing on any connection
+
+A mode may be followed by "then MODE": SIGUSR1 switches to it. There is no TLS: write
+ldap_id_use_start_tls = false in the configuration.
+"""
+import argparse, asyncio, re, signal, sys
+
+
+# ---- BER (X.690), the little that is needed ----
+
+def tlv(tag, *parts):
+    body = b"".join(parts)
+    size = len(body)
+    if size < 128:
+        head = bytes([size])
+    else:
+        digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
+        head = bytes([0x80 | len(digits)]) + digits
+    return bytes([tag]) + head + body
+
+
+def integer(value, tag=0x02):
+    return tlv(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def octets(text, tag=0x04):
+    return tlv(tag, text if isinstance(text, bytes) else text.encode())
+
+
+def parse(data, at=0):
+    """(tag, content, next offset) of the element at offset at."""
+    tag, size = data[at], data[at + 1]
+    at += 2
+    if size & 0x80:
+        n = size & 0x7F
+        size = int.from_bytes(data[at:at + n], "big")
+        at += n
+    return tag, data[at:at + size], at + size
+
+
+def children(data):
+    at, found = 0, []
+    while at < len(data):
+        tag, content, at = parse(data, at)
+        found.append((tag, content))
+    return found
+
+
+# ---- LDAP (RFC 4511) ----
+
+def result(msgid, tag, code, text=""):
+    return tlv(0x30, integer(msgid), tlv(tag, integer(code, 0x0A), octets(""), octets(text)))
+
+
+def entry(msgid, dn, attrs):
+    listed = [tlv(0x30, octets(name), tlv(0x31, *map(octets, values)))
+              for name, values in attrs.items()]
+    return tlv(0x30, integer(msgid), tlv(0x64, octets(dn), tlv(0x30, *listed)))
+
+
+def user(n):
+    name = f"user{n}"
+    return f"uid={name},ou=people,dc=example,dc=com", {
+        "uid": [name], "uidNumber": [str(20000 + n)], "gidNumber": ["100000"],
+        "cn": [f"User {n}"], "homeDirectory": [f"/home/{name}"], "loginShell": ["/bin/sh"]}
+
+
+def group(n):
+    return f"cn=group{n},ou=groups,dc=example,dc=com", {
+        "cn": [f"group{n}"], "gidNumber": [str(30000 + n)], "memberUid": ["user0", "user1"]}
+
+
+def assertions(data):
+    """All (attribute, value) pairs of equality matches anywhere in a filter."""
+    found = []
+    for tag, content in children(data):
+        if tag == 0xA3:
+            name, value = children(content)
+            found.append((name[1].decode().lower(), value[1].decode()))
+        elif tag in (0xA0, 0xA1):
+            found += assertions(content)
+    return found
+
+
+def find(filter_bytes):
+    for name, value in assertions(filter_bytes):
+        for kind, prefix in ((user, "user"), (group, "group")):
+            if name in ("uid", "cn") and re.fullmatch(prefix + r"\d+", value):
+                return [kind(int(value[len(prefix):]))]
+        if name == "uidnumber" and 20000 <= int(value) < 30000:
+            return [user(int(value) - 20000)]
+        if name == "gidnumber" and 30000 <= int(value) < 40000:
+            return [group(int(value) - 30000)]
+        if name == "memberuid":
+            return [group(n) for n in range(3)] if value in ("user0", "user1") else []
+    return []
+
+
+class Server:
+    def __init__(self, modes):
+        self.modes = modes
+        self.searches = 0
+
+    @property
+    def mode(self):
+        return self.modes[0][0]
+
+    @property
+    def argument(self):
+        return float(self.modes[0][1] or 0)
+
+    def switch(self):
+        if len(self.modes) > 1:
+            self.modes.pop(0)
+            self.searches = 0
+        print("mode", self.mode, flush=True)
+
+    async def serve(self, reader, writer):
+        try:
+            if self.mode == "close":
+                return
+            while True:
+                head = await reader.readexactly(2)
+                size = head[1]
+                if size & 0x80:
+                    more = await reader.readexactly(size & 0x7F)
+                    size = int.from_bytes(more, "big")
+                message = children(await reader.readexactly(size))
+                asyncio.ensure_future(self.answer(writer, int.from_bytes(message[0][1], "big"), *message[1]))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def answer(self, writer, msgid, tag, content):
+        mode = self.mode
+        if mode == "hang" or tag in (0x42, 0x50):
+            return
+        if mode == "delay":
+            await asyncio.sleep(self.argument)
+        if tag == 0x77:
+            reply = result(msgid, 0x78, 52 if mode != "notls" else 2, "no TLS here")
+        elif tag == 0x60:
+            reply = result(msgid, 0x61, 49 if mode == "badbind" else 0)
+        elif tag == 0x63:
+            base = children(content)[0][1].decode()
+            if base == "":
+                reply = entry(msgid, "", {"namingContexts": ["dc=example,dc=com"]}) + result(msgid, 0x65, 0)
+            else:
+                reply = await self.search(msgid, content)
+        else:
+            reply = result(msgid, tag + 1, 2)
+        if reply is None or writer.is_closing():
+            return
+        writer.write(reply)
+        if mode == "cut" and tag == 0x63 and base != "":
+            await writer.drain()
+            writer.close()
+
+    async def search(self, msgid, content):
+        mode = self.mode
+        self.searches += 1
+        if mode == "deaf" or mode == "silent-after" and self.searches > self.argument:
+            return None
+        if mode == "slow":
+            await asyncio.sleep(self.argument)
+        if mode == "garbage":
+            return b"\x30\x05\x02\x01\x01\xff\xff\xff\xff\xff" * 3
+        if mode == "wrongdb":
+            return result(msgid, 0x65, 32)
+        if mode == "code":
+            return result(msgid, 0x65, int(self.argument))
+        found = b""
+        parts = content
+        # base, scope, deref, sizeLimit, timeLimit, typesOnly, filter, attributes
+        at, fields = 0, []
+        while at < len(parts):
+            start = at
+            _, _, at = parse(parts, at)
+            fields.append(parts[start:at])
+        for dn, attrs in find(fields[6]):
+            found += entry(msgid, dn, attrs)
+        reply = found + result(msgid, 0x65, 4 if mode == "partial" else 0)
+        return reply[:int(self.argument)] if mode == "cut" else reply
+
+
+def parse_modes(words):
+    modes = []
+    while words:
+        mode = words.pop(0)
+        argument = words.pop(0) if words and words[0] != "then" else None
+        if words and words[0] == "then":
+            words.pop(0)
+        modes.append((mode, argument))
+    return modes
+
+
+async def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--port", type=int, default=0)
+    arguments.add_argument("mode", nargs="+")
+    chosen = arguments.parse_args()
+
+    server = Server(parse_modes(chosen.mode))
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", chosen.port)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, server.switch)
+    print("port", listening.sockets[0].getsockname()[1], flush=True)
+    async with listening:
+        await listening.serve_forever()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit(0)

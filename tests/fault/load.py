@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Clients at work while something is done to the daemons: nsscall in the container, and counts."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+NSSCALL = "/usr/libexec/sssd-tests/nsscall"
+LIBRARY = {"ours": "libnss_sss.so.2", "debian": "/opt/debian-client/libnss_sss.so.2"}
+NO_MEMORY_CACHE = {"SSS_NSS_USE_MEMCACHE": "NO"}
+
+
+class Load:
+    """nsscall, running. Options are its own: clients=4, seconds=2, pause_us=500, fresh=True …
+
+    calls = Load(c, "passwd", "alice", "bob", client="debian", seconds=5).end()
+    assert calls.failed == 0
+    """
+
+    def __init__(self, c, kind, *keys, client="ours", user=None, **options):
+        words = [NSSCALL, f"--library={LIBRARY[client]}"]
+        for name, value in options.items():
+            option = "--" + name.replace("_", "-")
+            words.append(option if value is True else f"{option}={value}")
+        self._process = c.popen(
+            [*words, kind, *map(str, keys)],
+            user=user,
+            env=NO_MEMORY_CACHE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def running(self):
+        return self._process.poll() is None
+
+    def end(self, timeout=600):
+        """Waits for the last call; returns what came of them."""
+        try:
+            out, _ = self._process.communicate(timeout=timeout)
+        except BaseException:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
+            raise
+        assert self._process.returncode == 0, out
+        return Calls(json.loads(out.splitlines()[-1]))
+
+
+class Calls:
+    """What nsscall counted; its JSON as attributes."""
+
+    def __init__(self, counts):
+        self.__dict__.update(counts)
+        self.failed = self.unavail + self.tryagain
+
+    def __repr__(self):
+        return repr({name: value for name, value in vars(self).items() if value != []})
+
+    def were_all_right(self, at_least=1):
+        """Every call was answered, with the truth."""
+        return (
+            self.success == self.calls >= at_least and self.failed == self.wrong == self.notfound == 0
+        )
+
+
+def p99(c, seconds=1.5):
+    """The p99 in microseconds of an uninvolved user's cached lookups, right now."""
+    calls = Load(
+        c, "passwd", "alice", "bob", user=4000, clients=2, seconds=seconds, pause_us=400
+    ).end()
+    assert calls.were_all_right(100), calls
+    return calls.p99_us
+
+
+class Processes:
+    """Our daemons in container c, by the pids of this machine: quick to find and to kill."""
+
+    NAMES = ("sssd", "sssd_be", "sssd_nss")
+
+    def __init__(self, c):
+        self.c = c
+
+    def pids(self, name):
+        """sssd_nss and sssd are children of the container's init; sssd_be is one of sssd."""
+        parents = [self.c.pid] if name != "sssd_be" else self.pids("sssd")
+        return [pid for parent in parents for pid in _children(parent) if _comm(pid) == name]
+
+    def kill(self, name, sig=signal.SIGKILL):
+        """How many there were."""
+        n = 0
+        for pid in self.pids(name):
+            try:
+                os.kill(pid, sig)
+                n += 1
+            except ProcessLookupError:
+                pass
+        return n
+
+    def memory_kib(self, name):
+        """Anonymous memory of the one process with this name."""
+        (pid,) = self.pids(name)
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return int(status.split("RssAnon:")[1].split()[0])
+
+
+def _children(pid):
+    try:
+        return list(map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except OSError:
+        return []
+
+
+def _comm(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except OSError:
+        return ""

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The client protocol byte by byte, with everything a client library never does.
+
+    with Wire(socket_of(c), uid=4001) as wire:        # connected and greeted
+        assert wire.ask(GETPWNAM, name("alice")).status == 0
+        wire.send(frame(GETPWNAM, b"", length=5))     # a lie
+        assert wire.is_closed()
+
+It runs on the host's side: the container's socket is reached through the root of its init. What
+travels: | length | command | status | 0 | body |, four u32 in host byte order (common/wire/proto.h).
+"""
+import collections
+import contextlib
+import os
+import resource
+import socket
+import struct
+import time
+
+HEADER = struct.Struct("=IIII")
+REQUEST_MAX = 1536
+CERTIFICATE_MAX = 10240
+NOT_FOUND = bytes(8)
+
+GET_VERSION = 0x01
+GETPWNAM, GETPWUID, GETPWNAM_EX, GETPWUID_EX = 0x11, 0x12, 0x19, 0x1A
+GETGRNAM, GETGRGID, GETGRNAM_EX, GETGRGID_EX = 0x21, 0x22, 0x29, 0x2A
+INITGR, INITGR_EX = 0x26, 0x2E
+GETNAMEBYCERT, GETLISTBYCERT = 0x116, 0x117
+
+# The forms of client-protocol.md section 7.1.
+BY_NAME = (GETPWNAM, GETGRNAM, INITGR)
+BY_ID = (GETPWUID, GETGRGID)
+BY_NAME_EX = (GETPWNAM_EX, GETGRNAM_EX, INITGR_EX)
+BY_ID_EX = (GETPWUID_EX, GETGRGID_EX)
+
+# Set and end of an enumeration: the reply has no body. Everything else must have one (section 2.2).
+EMPTY = (0x13, 0x15, 0x23, 0x25, 0x54, 0x56, 0x73, 0x75, 0xA3, 0xA5)
+# Served, but nothing is known there yet.
+UNBUILT = (
+    *(0x14, 0x24, 0x51, 0x52, 0x53, 0x55, 0x61, 0x71, 0x72, 0x74, 0xA1, 0xA2, 0xA4),
+    *range(0x111, 0x11E),
+    0x130,
+)
+
+Reply = collections.namedtuple("Reply", "command status body")
+
+
+class Closed(Exception):
+    """The other side closed the connection."""
+
+
+def name(text):
+    return text.encode() + b"\0"
+
+
+def number(value):
+    return struct.pack("=I", value)
+
+
+def frame(command, body=b"", length=None, status=0, reserved=0):
+    """A message; length: what it says about itself, instead of the truth."""
+    size = HEADER.size + len(body) if length is None else length
+    return HEADER.pack(size, command, status, reserved) + body
+
+
+def socket_of(c):
+    """The path of the nss socket in container c."""
+    return f"/proc/{c.pid}/root/run/sss/pipes/nss"
+
+
+def allow_descriptors(n):
+    """So many may be open in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < n:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (n, max(hard, n)))
+
+
+@contextlib.contextmanager
+def as_uid(uid):
+    """SO_PEERCRED of what is connected meanwhile."""
+    if uid is not None:
+        os.seteuid(uid)
+    try:
+        yield
+    finally:
+        if uid is not None:
+            os.seteuid(0)
+
+
+class Wire:
+    """One connection.
+
+    uid    whose it is, as the responder sees it; None = root
+    greet  do the handshake, as every library does
+    """
+
+    def __init__(self, path, uid=None, greet=True, timeout=10):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(timeout)
+        # Through a directory descriptor: another uid may not follow /proc/PID/root, and a
+        # socket's path has 107 bytes.
+        directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+        try:
+            with as_uid(uid):
+                self.socket.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
+            if greet:
+                assert self.ask(GET_VERSION, number(1)) == (GET_VERSION, 0, number(1))
+        except BaseException:
+            self.socket.close()
+            raise
+        finally:
+            os.close(directory)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, data):
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed from None
+
+    def _receive(self, size):
+        data = b""
+        while len(data) < size:
+            try:
+                piece = self.socket.recv(size - len(data))
+            except ConnectionResetError:
+                piece = b""
+            if not piece:
+                raise Closed(f"after {len(data)} bytes of {size}")
+            data += piece
+        return data
+
+    def reply(self):
+        length, command, status, reserved = HEADER.unpack(self._receive(HEADER.size))
+        assert length >= HEADER.size and reserved == 0
+        return Reply(command, status, self._receive(length - HEADER.size))
+
+    def ask(self, command, body=b""):
+        self.send(frame(command, body))
+        return self.reply()
+
+    def is_closed(self, within=2.0):
+        """Closes the other side within so many seconds, having sent nothing more?"""
+        self.socket.settimeout(within)
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+        except TimeoutError:
+            return False
+
+    def is_told(self, within=5.0):
+        """What a malformed request ends with: a reply whose status is not 0 (it is returned), or the
+        end of the connection (0)."""
+        self.socket.settimeout(within)
+        try:
+            reply = self.reply()
+        except Closed:
+            return 0
+        assert reply.status != 0 and reply.body == b"", reply
+        return reply.status
+
+
+def connect_many(path, n, uid=None, greet=True):
+    """n connections at once; the ones that were refused or dropped at once are left out."""
+    wires = []
+    for _ in range(n):
+        try:
+            wires.append(Wire(path, uid=uid, greet=greet))
+        except (Closed, ConnectionRefusedError):
+            pass
+    return wires
+
+
+def close_all(wires):
+    for wire in wires:
+        wire.close()
+
+
+def flood(path, uid, until, limit):
+    """Connects and hangs up as fast as it goes until the time (time.monotonic()), limit times at
+    most. Returns the number of attempts."""
+    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+    target = f"/proc/self/fd/{directory}/{os.path.basename(path)}"
+    attempts = 0
+    try:
+        with as_uid(uid):
+            while attempts < limit and time.monotonic() < until:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
+                    one.setblocking(False)
+                    try:
+                        one.connect(target)
+                    except BlockingIOError:
+                        pass  # the backlog is full
+                attempts += 1
+    finally:
+        os.close(directory)
+    return attempts

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Compares the manual pages with the option tables: usage: man.py SSSD_CONF MAN_DIR
+
+Each list of a page stands behind a comment that names its table, as in '.\\" options: nss'. It
+must hold every built option of that table, in its order, with its default, and nothing else.
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+# Where each table is described, in the words of sssd_conf --list-options.
+PAGES = {
+    "sssd.conf.5": ("*", "sssd", "service", "nss", "domain"),
+    "sssd-ldap.5": ("domain:ldap",),
+}
+UNITS = {"s": "seconds", "%": "percent", "id": "id", "MiB": "MiB"}
+LIST = re.compile(r'^\.\\" options: (\S+)$')
+ITEM = re.compile(r"^\.It Ic (\S+) Pq (.*?)(?:[,;] default (.*))?$")
+
+faults = 0
+
+
+def fault(text):
+    global faults
+    faults += 1
+    print(text)
+
+
+def read_tables(program):
+    """{table: [(name, unit, default)]}, the built ones that are not hidden; and all others."""
+    tables, later = {}, set()
+    listing = subprocess.check_output([program, "--list-options"], text=True)
+    for line in listing.splitlines():
+        table, name, _, unit, default, state, flags, _ = line.split("\t")
+        if state == "built" and "hidden" not in flags.split(","):
+            tables.setdefault(table, []).append((name, unit, default))
+        else:
+            later.add(name)
+    return tables, later
+
+
+def read_page(path):
+    """{table: [(name, type, default)]} as the page tells them."""
+    lists, current = {}, None
+    for line in path.read_text().splitlines():
+        start, item = LIST.match(line), ITEM.match(line)
+        if start:
+            current = lists.setdefault(start[1], [])
+        elif line == ".El":
+            current = None
+        elif item and current is not None:
+            current.append((item[1], item[2], item[3] or "-"))
+        elif line.startswith(".It Ic"):
+            fault(f"{path.name}: not in a list of options: {line}")
+    return lists
+
+
+def compare(page, table, told, built):
+    names = [name for name, _, _ in built]
+    for name in [name for name, _, _ in told if name not in names]:
+        fault(f"{page}: {name} is not built in table {table}")
+    for name in [name for name in names if name not in [n for n, _, _ in told]]:
+        fault(f"{page}: {name} of table {table} is not described")
+    if not faults and [name for name, _, _ in told] != names:
+        fault(f"{page}: the options of table {table} are not in its order")
+
+    facts = {name: (unit, default) for name, unit, default in built}
+    for name, kind, default in told:
+        unit, real = facts.get(name, ("-", default))
+        if default != real:
+            fault(f"{page}: the default of {name} is {real}, not {default}")
+        if unit in UNITS and kind != UNITS[unit]:
+            fault(f"{page}: {name} is in {UNITS[unit]}, not in {kind}")
+
+
+def check_pages(program, folder):
+    tables, later = read_tables(program)
+    if len(later) < 100:
+        fault("the list of options that are not built looks wrong")
+    for table in tables.keys() - {table for told in PAGES.values() for table in told}:
+        fault(f"no page is responsible for table {table}")
+
+    for page, responsible in PAGES.items():
+        lists = read_page(folder / page)
+        for table in responsible:
+            compare(page, table, lists.pop(table, []), tables.get(table, []))
+        for table in lists:
+            fault(f"{page}: there is no table {table}")
+        if "not implemented" not in " ".join((folder / page).read_text().split()):
+            fault(f"{page}: does not say that other options are not implemented")
+
+
+def check_syntax(folder):
+    mandoc = shutil.which("mandoc")
+    for page in sorted(folder.glob("*.[1-8]")) if mandoc else []:
+        lint = subprocess.run(
+            [mandoc, "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True
+        )
+        if lint.returncode != 0:
+            fault(lint.stdout.strip())
+
+
+check_pages(sys.argv[1], pathlib.Path(sys.argv[2]))
+check_syntax(pathlib.Path(sys.argv[2]))
+sys.exit(1 if faults else 0)

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""sssd_conf from outside: exit status, what it says, what stays. usage: conf_main.py SSSD_CONF"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = pathlib.Path(sys.argv.pop())
+DOMAIN = "[domain/{0}]\nid_provider = ldap\nldap_uri = ldap://{0}\n"
+GOOD = "[sssd]\nservices = nss\ndomains = A, B\n" + DOMAIN.format("A") + DOMAIN.format("B")
+
+
+class SssdConf(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        for name in ("etc/sssd/conf.d", "var/lib/sss"):
+            (self.root / name).mkdir(parents=True)
+        # Whoever runs the test is the service account.
+        account = f"sssd:x:{os.getuid()}:{os.getgid()}::/:\n"
+        (self.root / "etc/passwd").write_text(account)
+
+    def put(self, text, name="sssd.conf", mode=0o600):
+        path = self.root / "etc/sssd" / name
+        path.write_text(text)
+        path.chmod(mode)
+
+    def run_conf(self, *args):
+        """Exit status, stdout, stderr."""
+        env = {key: value for key, value in os.environ.items() if key != "JOURNAL_STREAM"}
+        done = subprocess.run(
+            [PROGRAM, "--root", self.root, *args], capture_output=True, text=True, env=env
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def compiled(self):
+        """{path: content} of all that was compiled."""
+        out = self.root / "var/lib/sss/conf"
+        return {str(p.relative_to(out)): p.read_text() for p in out.rglob("current")}
+
+    def test_good(self):
+        self.put(GOOD)
+        self.assertEqual(self.run_conf("--write"), (0, "", ""))
+        self.assertEqual(self.run_conf("--services"), (0, "nss\n", ""))
+        self.assertIn("be-A/current", self.compiled())
+
+    def test_check_writes_nothing(self):
+        self.put(GOOD)
+        self.assertEqual(self.run_conf("--check")[0], 0)
+        self.assertEqual(self.compiled(), {})
+
+    def test_nothing_configured(self):
+        status, _, said = self.run_conf("--write")
+        self.assertEqual(status, 3)
+        self.assertIn("there is no configuration", said)
+        self.assertEqual(self.compiled(), {})
+
+    def test_refused_as_a_whole(self):
+        cases = (
+            (3, "[sssd\n", "sssd.conf:1: No closing bracket"),
+            (3, GOOD + "word\n", "sssd.conf:10: Equal sign is missing"),
+            (1, GOOD + "[sssd]\nservices = nss1\n", "there is no service 'nss1'"),
+            (1, "[sssd]\nservices = nss\n", "No domain is enabled"),
+            (1, "[sssd]\ndomains = A\n[domain/A]\n", "sssd.conf:3: Attribute 'id_provider'"),
+        )
+        self.put(GOOD)
+        self.run_conf("--write")
+        before = self.compiled()
+        for expected, text, words in cases:
+            self.put(text)
+            status, _, said = self.run_conf("--write")
+            self.assertEqual(status, expected, said)
+            self.assertIn(words, said)
+            self.assertEqual(self.compiled(), before)
+
+    def test_bad_mode(self):
+        self.put(GOOD, mode=0o644)
+        status, _, said = self.run_conf("--write")
+        self.assertEqual(status, 3)
+        self.assertIn("sssd.conf: it has mode 0644", said)
+
+    def test_bad_snippet_is_told_and_left_out(self):
+        self.put(GOOD)
+        self.put("[nss]\nword\n", "conf.d/x.conf")
+        status, _, said = self.run_conf("--write")
+        self.assertEqual(status, 0)
+        self.assertIn("conf.d/x.conf:2: Equal sign is missing", said)
+
+    def test_a_bad_domain_does_not_start_and_others_do(self):
+        self.put(GOOD + "min_id = x\n")
+        status, _, said = self.run_conf("--write")
+        self.assertEqual(status, 0)
+        self.assertIn("domain B does not start", said)
+        self.assertNotIn("be-B/current", self.compiled())
+        self.assertIn("be-A/current", self.compiled())
+
+    def test_reload_loses_no_domain_in_use(self):
+        self.put(GOOD)
+        self.run_conf("--write")
+        before = self.compiled()
+        self.put(GOOD + "min_id = x\n[nss]\nfilter_users = bin\n")
+        status, _, said = self.run_conf("--write", "--reload")
+        self.assertEqual(status, 1)
+        self.assertIn("domain B is in use", said)
+        self.assertEqual(self.compiled(), before)
+
+        # One that is taken out on purpose goes.
+        self.put(GOOD + "enabled = false\n")
+        self.assertEqual(self.run_conf("--write", "--reload")[0], 0)
+        self.assertNotIn("be-B/current", self.compiled())
+
+    def test_every_finding_is_told(self):
+        self.put(GOOD + "".join(f"no_such_option_{i} = x\n" for i in range(100)))
+        self.assertEqual(self.run_conf("--check")[2].count("is not allowed"), 100)
+
+    def test_command_line(self):
+        for args in ((), ("--bogus",), ("--write", "--check"), ("--check", "--reload"), ("x",)):
+            self.assertEqual(self.run_conf(*args)[0], 1)
+        self.assertEqual(self.run_conf("--help")[0], 0)
+        self.assertEqual(self.run_conf("--services")[0], 3)
+        self.put(GOOD, "other.conf")
+        other = str(self.root / "etc/sssd/other.conf")
+        self.assertEqual(self.run_conf("--check", "--config", other)[0], 0)
+
+
+unittest.main()
