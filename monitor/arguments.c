@@ -59,7 +59,7 @@ static int judge(struct arguments *args, bool daemon)
 
 int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 {
-	enum { VERSION = 256, LOGGER, MICROSECONDS, TIMESTAMPS, NETLINK, RUN_DIR, PIPES, CONF_DIR, CACHE, LIBEXEC };
+	enum { VERSION = 256, HELP, LOGGER, MICROSECONDS, TIMESTAMPS, NETLINK, RUN_DIR, PIPES, CONF_DIR, CACHE, LIBEXEC };
 	static const struct option options[] = {
 		{ "debug-level", required_argument, NULL, 'd' },
 		{ "debug-timestamps", required_argument, NULL, TIMESTAMPS },
@@ -70,7 +70,7 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 		{ "config", required_argument, NULL, 'c' },
 		{ "genconf", no_argument, NULL, 'g' },
 		{ "version", no_argument, NULL, VERSION },
-		{ "help", no_argument, NULL, '?' },
+		{ "help", no_argument, NULL, HELP },
 		{ "disable-netlink", no_argument, NULL, NETLINK },
 		/* for tests */
 		{ "run-dir", required_argument, NULL, RUN_DIR },
@@ -81,10 +81,10 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 		{ NULL },
 	};
 	struct arguments args = { .paths = { SBUS_DIR, PIPES_DIR, NULL, NULL, LIBEXEC_DIR } };
-	bool daemon = false;
+	bool daemon = false, asked;
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "d:Dic:g", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "d:Dic:g?", options, NULL)) != -1)
 		switch (option) {
 		case 'd': args.debug_level = optarg; break;
 		case 'D': daemon = true; break;
@@ -106,13 +106,13 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 		case VERSION:
 			puts(SSSD_VERSION);
 			return EXIT_SUCCESS;
-		default: {
-			/* getopt says '?' for an unknown option, too, and has printed which. */
-			bool asked = optopt == 0 || optopt == '?';
-
+		case HELP:
+			print_help(stdout);
+			return EXIT_SUCCESS;
+		default: /* '?' for "-?", and for what getopt has complained about */
+			asked = strcmp(argv[optind - 1], "-?") == 0;
 			print_help(asked ? stdout : stderr);
 			return asked ? EXIT_SUCCESS : EXIT_CONFIG;
-		}
 		}
 	if (optind < argc) {
 		fprintf(stderr, "%s: unexpected argument\n", argv[optind]);

@@ -235,7 +235,7 @@ bool backends_registered(struct backends *backends)
 	bool all = true;
 
 	list_for_each (backend, &backends->all, node)
-		if (!registry_find(backends->monitor->registry, backend->name))
+		if (!backend->leaves && !registry_find(backends->monitor->registry, backend->name))
 			all = false;
 	return all;
 }

@@ -52,7 +52,7 @@ int background_enter(struct background *ret_background)
 	return 0;
 }
 
-void background_ready(struct background *background)
+void background_detach(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -60,9 +60,11 @@ void background_ready(struct background *background)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
+	(void)!chdir("/"); /* it is there */
+}
 
-	/* Neither can be helped when it fails: the root directory is there, the parent may be gone. */
-	(void)!chdir("/");
-	(void)!write(background->fd, "", 1);
+void background_ready(struct background *background)
+{
+	(void)!write(background->fd, "", 1); /* the parent may be gone */
 	close(background->fd);
 }

@@ -12,5 +12,9 @@ struct background {
  * called, else with the child's status. Errors: errno of fork(2), pipe(2). */
 int background_enter(struct background *ret_background);
 
-/* Detaches from the terminal and lets the parent go. */
+/* Lets go of the terminal: before the first child starts, which would keep it open. From here on there is
+ * only the log. */
+void background_detach(void);
+
+/* Lets the parent go. */
 void background_ready(struct background *background);

@@ -2,8 +2,9 @@
  *
  * Control - the bus: who registers, what the monitor is asked, what it tells all
  *
- *   Reload ─ load ─▶ start and end backends ─ new ones registered, or 2 s ─▶ configChanged to all
- *                                                     ─ all answered, or 5 s ─▶ the answer
+ *   Reload ─ load ─▶ start and end backends ─ registered, or 2 s ─▶ configChanged to backends
+ *          ─ answered, or ended and another registered ─▶ configChanged to all others
+ *          ─ answered, or 5 s each time ─▶ the answer
  */
 #include "monitor/control.h"
 
@@ -83,6 +84,8 @@ struct reload {
 	struct control *control;
 	struct sbus_call *call; /* whom to answer; NULL: nobody asked, or is there any more */
 	struct timer *wait;     /* for new backends */
+	bool told_backends;     /* the others are next, or are asked already */
+	bool backend_left;      /* to make room for a process with the new options */
 	unsigned n_asked;
 };
 
@@ -119,23 +122,47 @@ static int reload_free(struct reload *reload)
 	return 0;
 }
 
-static void tell_generation(struct reload *reload)
+static void waited(void *data);
+
+static int wait_for_backends(struct reload *reload, bool some_start)
 {
+	reload->wait = timer_once(reload, reload->control->monitor->ev, some_start ? NEW_BACKENDS_MS : 0,
+	                          waited, reload);
+	return reload->wait ? 0 : -ENOMEM;
+}
+
+static void all_swapped(struct reload *reload)
+{
+	if (!reload->told_backends) {
+		reload->told_backends = true;
+		if (wait_for_backends(reload, reload->backend_left) == 0)
+			return;
+	}
+	reload_done(reload);
+}
+
+/* Backends first: what another process asks them from then on is answered by the new options. */
+static void waited(void *data)
+{
+	struct reload *reload = data;
 	struct monitor *monitor = reload->control->monitor;
 	struct service_config_changed_in in = { conf_generation(monitor->conf) };
 	struct service *service;
 
+	reload->wait = NULL; /* freed by its firing */
 	list_for_each (service, registry_all(monitor->registry), node) {
-		struct tevent_req *req =
-			service_config_changed_send(reload, monitor->ev, service->conn, &in, SWAP_MS);
+		struct tevent_req *req;
 
+		if ((service->type == SERVICE_PROVIDER) == reload->told_backends)
+			continue;
+		req = service_config_changed_send(reload, monitor->ev, service->conn, &in, SWAP_MS);
 		if (!req)
 			continue;
 		tevent_req_set_callback(req, swapped, reload);
 		reload->n_asked++;
 	}
 	if (reload->n_asked == 0)
-		reload_done(reload);
+		all_swapped(reload);
 }
 
 static void swapped(struct tevent_req *req)
@@ -144,18 +171,12 @@ static void swapped(struct tevent_req *req)
 	int r = service_config_changed_recv(req, NULL);
 
 	talloc_free(req);
-	if (r < 0 && r != -ENOSYS && r != -E_DISCONNECTED)
+	if (r == -E_DISCONNECTED)
+		reload->backend_left = true;
+	else if (r < 0 && r != -ENOSYS)
 		log_warn("a process did not take the new configuration: %s", error_text(r));
 	if (--reload->n_asked == 0)
-		reload_done(reload);
-}
-
-static void waited(void *data)
-{
-	struct reload *reload = data;
-
-	reload->wait = NULL; /* freed by its firing */
-	tell_generation(reload);
+		all_swapped(reload);
 }
 
 /* A backend is there before anybody hears of its domain, unless it takes too long. */
@@ -199,12 +220,10 @@ static int reload_start(struct control *control, struct sbus_call *call)
 		caller->reload = reload;
 		talloc_set_destructor(caller, caller_gone);
 	}
-	reload->wait = timer_once(reload, monitor->ev, backends_follow(monitor->backends) ? NEW_BACKENDS_MS : 0,
-	                          waited, reload);
-	if (!reload->wait)
-		return -ENOMEM;
-	take_ptr(reload);
-	return 0;
+	r = wait_for_backends(reload, backends_follow(monitor->backends));
+	if (r == 0)
+		take_ptr(reload);
+	return r;
 }
 
 int control_reload(struct control *control)

@@ -381,6 +381,8 @@ static int run(struct monitor *monitor, const struct arguments *args)
 		log_fatal("cannot start: %s", error_text(r));
 		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_UNREADABLE;
 	}
+	if (monitor->background)
+		background_detach();
 	backends_follow(monitor->backends);
 	if (monitor->activate)
 		activate_follow(monitor->activate);

@@ -50,7 +50,7 @@ class Tally:
 
 
 def lint(tally, _):
-    """What a machine can see of the rules: include table, style, man pages against option tables."""
+    """What a machine can see: the include table, style, man pages against option tables."""
     build.release()
     _meson_test(tally, build.RELEASE, "lint")
 

@@ -185,7 +185,7 @@ static bool same_options(const struct conf *a, const struct conf *b)
 /* The monitor's idea of the configuration. What changes how we talk to servers needs a new
  * process: connections, maps and search bases all come from it, and starting one takes less time
  * than a single question to a server. The cached answers do not notice. */
-static void generation(uint64_t generation_now, void *data)
+static bool generation(uint64_t generation_now, void *data)
 {
 	struct backend *be = data;
 	struct conf *conf;
@@ -193,24 +193,25 @@ static void generation(uint64_t generation_now, void *data)
 	int r;
 
 	if (generation_now <= conf_generation(be->conf))
-		return;
+		return false;
 	process = talloc_asprintf(be, "be-%s", be->args.domain);
 	r = process ? conf_load(be, be->args.conf_dir, process, &conf) : -ENOMEM;
 	talloc_free(process);
 	if (r < 0) {
 		log_warn("the new configuration cannot be read (%s), the old one stays",
 		         error_text(r));
-		return;
+		return false;
 	}
 
 	if (!same_options(be->conf, conf) || !same_options(conf, be->conf)) {
 		log_notice("the configuration changed: ending, so that a new process takes over");
 		drain(be);
-		return;
+		return true;
 	}
 	/* The old snapshot stays: the structs made of it may point into it. */
 	be->conf = conf;
 	apply_debug_level(be, conf);
+	return false;
 }
 
 static const struct registration_hooks registration_hooks = {

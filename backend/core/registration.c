@@ -87,8 +87,8 @@ static void on_config_changed(struct sbus_call *call, const struct service_confi
 {
 	struct registration *self = data;
 
-	self->hooks->generation(in->generation, self->data);
-	service_config_changed_reply(call);
+	if (!self->hooks->generation(in->generation, self->data))
+		service_config_changed_reply(call);
 }
 
 static void on_drain(struct sbus_call *call, void *data)

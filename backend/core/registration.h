@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <talloc.h>
 #include <tevent.h>
@@ -16,7 +17,9 @@ struct registration_hooks {
 	void (*go_offline)(void *data);
 	void (*reset_offline)(void *data);
 	void (*network_changed)(void *data);
-	void (*generation)(uint64_t generation, void *data); /* of the configuration: maybe a new one */
+	/* Of the configuration, maybe a new one. True: this process ends, so that one with the new
+	 * options takes over; the monitor is told by the end itself. */
+	bool (*generation)(uint64_t generation, void *data);
 	void (*drain)(void *data);
 };
 

@@ -35,6 +35,7 @@ struct conn {
 	struct list sent, waiting; /* of struct conn_op */
 	unsigned n_sent;
 	struct timer *look;        /* armed while something is under way */
+	int64_t look_us;           /* when it fires, of CLOCK_MONOTONIC */
 	struct timer *more;        /* armed while messages are left from a slice */
 	struct timer *end;         /* closed: frees us from the loop */
 	const char *watched; /* borrowed: the base for signs of life; NULL = silence is not watched */
@@ -179,14 +180,23 @@ int64_t conn_used_us(const struct conn *conn)
 
 /* ---- operations ---- */
 
+/* Has look() run no later than after_us from now. */
 static void look_later(struct conn *conn, int64_t after_us)
 {
-	int64_t after_ms = (after_us + 999) / 1000;
+	int64_t after_ms = after_us / 1000 + 1;
+	int64_t at_us = monotonic_us() + after_us;
 
-	if (!conn->look && !conn->closed)
-		conn->look = timer_once(conn, conn->ev,
-		                        after_ms < LOOK_MIN_MS ? LOOK_MIN_MS : after_ms, look,
-		                        conn);
+	if (conn->closed)
+		return;
+	if (after_ms < LOOK_MIN_MS)
+		after_ms = LOOK_MIN_MS;
+	if (!conn->look) {
+		conn->look = timer_once(conn, conn->ev, after_ms, look, conn);
+		conn->look_us = at_us;
+	} else if (at_us < conn->look_us) {
+		timer_again(conn->look, after_ms);
+		conn->look_us = at_us;
+	}
 }
 
 static void op_send(struct conn *conn, struct conn_op *op)

@@ -5,7 +5,7 @@
  *   setup_send ─▶ resolved ─▶ connected ─▶ opened ─┬─▶ StartTLS ─▶ tls_agreed ─▶ tls_done ─┐
  *       └─ ldapi ──▲             (ldaps: with TLS) └─ ldaps, ldapi, clear text ────────────┤
  *                                                                                          ▼
- *                     setup_recv ◀─ root_dse_read ◀─ read_root_dse ◀─ bound ◀─ bind, if a DN is set
+ *           setup_recv ◀─ base_message ◀─ root_dse_message ◀─ bound ◀─ bind, if a DN is set
  *
  * The bind password never leaves before TLS stands, except where the administrator wrote
  * ldap_id_use_start_tls = false, or the server is on the same host (ldapi).
@@ -35,7 +35,7 @@ struct setup_state {
 	char *reason;
 	int fd;            /* the handle's, kept for the event loop */
 	struct conn *conn; /* owned */
-	struct conn_op op; /* StartTLS, then bind, then the root DSE */
+	struct conn_op op; /* one after the other */
 	struct tevent_req *req;
 	char *default_base;
 	unsigned n_bases;
@@ -52,6 +52,8 @@ static void bind_if_needed(struct tevent_req *req);
 static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 static void read_root_dse(struct tevent_req *req);
 static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
+static void look_at_base(struct tevent_req *req);
+static void base_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 
 /* ---- endings ---- */
 
@@ -450,6 +452,49 @@ static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, boo
 	r = set_default_bases(state);
 	if (r < 0)
 		fail(state->req, r, "it does not name one search base; set ldap_search_base");
+	else
+		look_at_base(state->req);
+}
+
+static const char *base_of(struct setup_state *state)
+{
+	return state->domain->bases[SEARCH_USERS].items[0].dn;
+}
+
+static int send_base(struct conn_op *op, LDAP *ld, int *ret_msgid)
+{
+	struct setup_state *state = list_item(op, struct setup_state, op);
+	static char no_attrs[] = LDAP_NO_ATTRS;
+	char *attrs[] = { no_attrs, NULL };
+
+	return ldap_error(ldap_search_ext(ld, base_of(state), LDAP_SCOPE_BASE, NULL, attrs, 0, NULL,
+	                                  NULL, NULL, LDAP_NO_LIMIT, ret_msgid));
+}
+
+/* A server may be well and its database hang, or be another one than we need: the root DSE does
+ * not tell, the first entry we depend on does. */
+static void look_at_base(struct tevent_req *req)
+{
+	static const struct conn_op_type type = { send_base, base_message, op_failed };
+
+	submit(tevent_req_data(req, struct setup_state), &type, "the search base");
+}
+
+static void base_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
+{
+	struct setup_state *state = list_item(op, struct setup_state, op);
+	struct bases *bases = &state->domain->bases[SEARCH_USERS];
+	char *text;
+	int code;
+
+	if (!last) {
+		ldap_msgfree(msg);
+		return;
+	}
+	code = take_result(state, ld, msg, &text);
+	if ((code == LDAP_NO_SUCH_OBJECT && bases->count == 1) || ldap_error_is_passing(code))
+		fail_result(state->req, code,
+		            talloc_asprintf(state, "search base %s", base_of(state)), text);
 	else
 		req_finish(state->req, 0);
 }

@@ -10,8 +10,8 @@
 #include "backend/ldap/conn.h"
 #include "backend/ldap/domain.h"
 
-/* Resolves, connects, puts TLS on, binds and reads the root DSE: only a server that has answered
- * counts. uri belongs to domain. */
+/* Resolves, connects, puts TLS on, binds, reads the root DSE and looks at the search base: only a
+ * server that has answered, and has what we need, counts. uri belongs to domain. */
 struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, const struct uri *uri);
 
 /* On success ret_conn, on mem, and search bases that were not configured are known. Else ret_reason,

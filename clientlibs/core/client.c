@@ -125,7 +125,8 @@ static void notice_fork(struct client *mine)
 	if (__atomic_load_n(&process->known, __ATOMIC_ACQUIRE))
 		return;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* close(2) would be such a point */
+	/* No cancellation in close(2), with the lock held. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&process->lock);
 	if (!process->known) {
 		for (; *link; link = &(*link)->next) {

@@ -29,10 +29,10 @@
 #define CLIENT_SOCKET PROTO_NSS_SOCKET
 #endif
 
-#define FIRST_FD    64                /* above what daemons close and what shells redirect */
-#define FIRST_ROOM  ((size_t)8 << 10) /* holds nearly every reply */
-#define KEPT_ROOM   ((size_t)64 << 10)
-#define ERRNO_MAX   4095 /* the kernel's MAX_ERRNO: no errno is larger */
+#define FIRST_FD   64                /* above what daemons close and what shells redirect */
+#define FIRST_ROOM ((size_t)8 << 10) /* holds nearly every reply */
+#define KEPT_ROOM  ((size_t)64 << 10)
+#define ERRNO_MAX  4095 /* the kernel's MAX_ERRNO: no errno is larger */
 
 int64_t conn_now_ms(void)
 {
@@ -238,8 +238,8 @@ int conn_reply(struct conn *conn, const struct writer *request, struct reader *r
 		conn_close(conn);
 		return r;
 	}
-	*ret_body = reader_over(conn->reply + PROTO_HEADER_SIZE,
-	                        conn->reply_size - PROTO_HEADER_SIZE);
+	*ret_body =
+		reader_over(conn->reply + PROTO_HEADER_SIZE, conn->reply_size - PROTO_HEADER_SIZE);
 	return 0;
 }
 
@@ -266,7 +266,8 @@ static int set_timeout(int fd, int option, int64_t ms)
 /* A full backlog makes connect(2) wait until the socket's time-out for sending. */
 static int connect_until(int fd, int64_t deadline)
 {
-	static const struct sockaddr_un where = { .sun_family = AF_UNIX, .sun_path = CLIENT_SOCKET };
+	static const struct sockaddr_un where = { .sun_family = AF_UNIX,
+		                                  .sun_path = CLIENT_SOCKET };
 	int r;
 
 	do {

@@ -41,8 +41,8 @@ bool conn_is_open(const struct conn *conn);
 /* Closes what was open, connects and agrees on the version of the protocol.
  * deadline  on the clock of conn_now_ms()
  * Errors: -ECONNRESET the responder went away meanwhile, worth another try; -ETIMEDOUT; -EFAULT it
- * speaks another version; -ENOENT, -ECONNREFUSED nobody listens; -EBUSY this is a child of vfork(2),
- * where the connection is its parent's; others of socket(2) and connect(2). */
+ * speaks another version; -ENOENT, -ECONNREFUSED nobody listens; -EBUSY this is a child of
+ * vfork(2), where the connection is its parent's; others of socket(2) and connect(2). */
 int conn_open(struct conn *conn, int64_t deadline);
 
 /* Sends request (a whole message, common/wire/frame.h) and receives a whole reply.

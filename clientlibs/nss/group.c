@@ -143,8 +143,8 @@ enum nss_status _nss_sss_setgrent(int stay_open)
 
 enum nss_status _nss_sss_getgrent_r(struct group *result, char *buffer, size_t size, int *errnop)
 {
-	return nss_next(CLIENT_GROUP, PROTO_SETGRENT, PROTO_GETGRENT, group_read, result, buffer, size,
-	                errnop);
+	return nss_next(CLIENT_GROUP, PROTO_SETGRENT, PROTO_GETGRENT, group_read, result, buffer,
+	                size, errnop);
 }
 
 enum nss_status _nss_sss_endgrent(void)

@@ -4,12 +4,12 @@
  *
  * The results are those of nss(5) and of the GNU C library's manual, "NSS Modules Interface":
  *
- *   found                                SUCCESS   errno as it was
- *   not found, or not ours to know       NOTFOUND  errno as it was
- *   a name that cannot be                NOTFOUND  EINVAL
- *   the buffer is too small              TRYAGAIN  ERANGE, only then: glibc repeats with a larger one
- *   no memory, or the server says EAGAIN TRYAGAIN  ENOMEM, EAGAIN
- *   anything else                        UNAVAIL   what went wrong; never "not found"
+ *   found                          SUCCESS   errno as it was
+ *   not found, or not ours         NOTFOUND  errno as it was
+ *   a name that cannot be          NOTFOUND  EINVAL
+ *   the buffer is too small        TRYAGAIN  ERANGE, and never else: glibc grows it and repeats
+ *   the responder says EAGAIN      TRYAGAIN  EAGAIN
+ *   anything else                  UNAVAIL   what went wrong: it is not known who exists
  */
 #include "clientlibs/nss/nss.h"
 
@@ -30,8 +30,10 @@ bool nss_is_barred(void)
 
 	if (loops && strcmp(loops, "NO") == 0)
 		return true;
+	if (!bypass || bypass[0] == '\0')
+		return false;
 	/* systemd's yes: 1, yes, y, true, t, on */
-	return bypass && (strchr("1yYtT", bypass[0]) ? bypass[0] : strcasecmp(bypass, "on") == 0);
+	return strchr("1yYtT", bypass[0]) || strcasecmp(bypass, "on") == 0;
 }
 
 enum nss_status nss_status(int r, int *errnop)

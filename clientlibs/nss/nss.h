@@ -43,14 +43,14 @@ int initgroups_read(struct reader *in, gid_t skip, long *start, long *size, gid_
  * would those that PID 1 starts with SYSTEMD_NSS_DYNAMIC_BYPASS=1. */
 bool nss_is_barred(void);
 
-/* What r is to glibc: 1 found, 0 not found, a negative code. Sets *errnop in the latter case. */
+/* What r is to glibc: 1 found, 0 not found, or a negative code, which goes to *errnop. */
 enum nss_status nss_status(int r, int *errnop);
 
 /* Whether anybody can have that name: it may be NULL. */
 bool nss_is_name(const char *name);
 
-/* Whether it is root or our own service user (or group): they come from files, and PID 1 asks for
- * them before we can run. Ids: 0 is all we know without looking anywhere. */
+/* Whether name is root's or our own service user's, as user or group. They come from files, and PID
+ * 1 asks for them before we can run. (Of the ids only 0 is known without looking anywhere.) */
 bool nss_is_local(const char *name);
 
 /* getXXnam_r and getXXid_r of a map. */

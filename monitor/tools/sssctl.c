@@ -27,7 +27,7 @@
 #include "monitor/check.h"
 
 #define CONNECT_MS 3000
-#define CALL_MS    10000
+#define CALL_MS    20000 /* a reload waits twice for backends, and twice for answers */
 
 /* ---- the monitor, as a function call ---- */
 

@@ -23,6 +23,7 @@
 #define JOIN_US 1000000 /* an older call has too little time left to be joined */
 #define RETRY_MS 50
 #define RETRIES 40
+#define RESTART_US (RETRIES * RETRY_MS * 1000) /* how long one that was there is expected back */
 
 struct backend_client {
 	struct tevent_context *ev;
@@ -30,6 +31,7 @@ struct backend_client {
 	const char *domain;
 	struct map *asks;      /* key of query → struct ask that may be joined */
 	struct list unsent;    /* asks that wait for the connection */
+	int64_t lost_us;       /* when the last connection ended; 0 = there was none */
 };
 
 /* One call, under way or about to be. */
@@ -147,8 +149,10 @@ static void connected(struct sbus_client *client, struct sbus_conn *conn, void *
 	struct backend_client *backend = data;
 
 	(void)client;
-	if (!conn)
+	if (!conn) {
+		backend->lost_us = monotonic_us();
 		return;
+	}
 	while (!list_empty(&backend->unsent)) {
 		struct ask *ask = list_item(backend->unsent.next, struct ask, node);
 		int r = ask_call(ask, conn);
@@ -173,16 +177,26 @@ static int ask_start(struct ask *ask)
 	return -E_NO_BACKEND;
 }
 
+static void ask_again(void *data);
+
+/* After a moment, when that makes sense: it was there a moment ago, so whoever keeps it starts it
+ * again (a reload does that, too). */
+static int ask_later(struct ask *ask)
+{
+	int64_t lost_us = ask->backend->lost_us;
+
+	if (lost_us == 0 || monotonic_us() - lost_us > RESTART_US || ask->retries++ >= RETRIES)
+		return -E_NO_BACKEND;
+	return timer_once(ask, ask->backend->ev, RETRY_MS, ask_again, ask) ? 0 : -ENOMEM;
+}
+
 static void ask_again(void *data)
 {
 	struct ask *ask = data;
 	int r = ask_start(ask);
 
-	if (r == -E_NO_BACKEND && ++ask->retries < RETRIES) {
-		if (timer_once(ask, ask->backend->ev, RETRY_MS, ask_again, ask))
-			return;
-		r = -ENOMEM;
-	}
+	if (r == -E_NO_BACKEND)
+		r = ask_later(ask);
 	if (r < 0)
 		ask_finish(ask, r, 0);
 }
@@ -196,10 +210,10 @@ static void ask_answered(struct tevent_req *subreq)
 	r = dataprovider_get_account_info_recv(subreq, ask, &out);
 	TALLOC_FREE(ask->call);
 
-	/* It was there a moment ago: whoever keeps it will start it again. */
-	if (r == -E_DISCONNECTED && ask->retries < RETRIES) {
-		ask->retries++;
-		if (timer_once(ask, ask->backend->ev, RETRY_MS, ask_again, ask))
+	if (r == -E_DISCONNECTED) {
+		ask->backend->lost_us = monotonic_us(); /* connected() has yet to hear of it */
+		r = ask_later(ask);
+		if (r == 0)
 			return;
 	}
 	if (r < 0) {
@@ -288,6 +302,8 @@ static int ask_find(struct backend_client *backend, const struct query *query,
 	if (!ask)
 		return -ENOMEM;
 	r = ask_start(ask);
+	if (r == -E_NO_BACKEND)
+		r = ask_later(ask);
 	if (r < 0) {
 		talloc_free(ask);
 		return r;

@@ -84,13 +84,27 @@ struct list *callers_next(struct callers *callers)
 	return NULL;
 }
 
+void callers_count_idle(struct callers *callers)
+{
+	struct caller *caller;
+
+	list_for_each(caller, &callers->all, node)
+		caller->idle = 0;
+}
+
+static bool is_greedier(const struct caller *caller, const struct caller *greediest)
+{
+	if (!greediest || caller->exempt != greediest->exempt)
+		return !greediest || greediest->exempt;
+	return caller->idle > greediest->idle;
+}
+
 struct caller *callers_greediest(struct callers *callers)
 {
 	struct caller *caller, *greediest = NULL;
 
 	list_for_each(caller, &callers->all, node)
-		if (!caller->exempt &&
-		    (!greediest || caller->connections > greediest->connections))
+		if (caller->idle > 0 && is_greedier(caller, greediest))
 			greediest = caller;
 	return greediest;
 }

@@ -23,6 +23,7 @@ struct caller {
 	uid_t uid;
 	bool exempt;
 	unsigned connections, requests;
+	unsigned idle;       /* connections without a request; counted only when one has to go */
 	struct list waiting; /* of clients whose request waits for its turn */
 };
 
@@ -33,12 +34,16 @@ struct callers *callers_new(TALLOC_CTX *mem);
 struct caller *callers_came(struct callers *callers, uid_t uid);
 void callers_left(struct callers *callers, struct caller *caller);
 
-/* May this caller begin another request? Counted when true; callers_finished() takes it back. */
+/* May this caller have another request under way? Counted when true; caller_finished() takes it
+ * back. What is answered from the cache is never under way. */
 bool caller_begins(struct caller *caller);
 void caller_finished(struct caller *caller);
 
 /* The first in line of a caller that may begin another request, or NULL; it is not taken out. */
 struct list *callers_next(struct callers *callers);
 
-/* The uid that is not exempt and has most connections, or NULL: it pays when descriptors run out. */
+/* Descriptors ran out, and somebody has to pay: the uid with most idle connections, one that is
+ * exempt only when nobody else has any; NULL when there are none. callers_count_idle() sets all
+ * counts to 0, so that the caller can count. */
+void callers_count_idle(struct callers *callers);
 struct caller *callers_greediest(struct callers *callers);

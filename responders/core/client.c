@@ -6,6 +6,7 @@
  * when something is unusual: a reply that does not fit, a request in pieces, an end.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,10 +25,11 @@ static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 
 /* ---- whose turn it is ---- */
 
-static void client_work(struct client *client);
+static void client_goes_on(struct client *client);
 
-/* Requests of a uid ended: those that wait for that may begin. Run from the loop and not from where
- * the request ended, so that nothing is re-entered. */
+/* Requests of a uid ended: those that wait for that are dispatched once more, maybe the answer is in
+ * the cache by now. Run from the loop and not from where the request ended, so that nothing is
+ * re-entered. */
 static void take_turns(struct tevent_context *ev, struct tevent_immediate *im, void *data)
 {
 	struct core *core = data;
@@ -40,15 +42,29 @@ static void take_turns(struct tevent_context *ev, struct tevent_immediate *im, v
 
 		list_remove(node);
 		core->n_waiting--;
-		client->busy = false;
-		client_work(client);
+		dispatch(client, client->request_size);
+		if (!client->busy)
+			client_goes_on(client);
 	}
 }
 
-static void request_finished(struct client *client)
+bool client_takes_turn(struct client *client)
+{
+	if (caller_begins(client->caller)) {
+		client->counted = true;
+		return true;
+	}
+	list_append(&client->caller->waiting, &client->waiting);
+	client->core->n_waiting++;
+	return false;
+}
+
+static void turn_ends(struct client *client)
 {
 	struct core *core = client->core;
 
+	if (!client->counted)
+		return;
 	caller_finished(client->caller);
 	client->counted = false;
 	if (core->n_waiting)
@@ -66,8 +82,7 @@ static int client_gone(struct client *client)
 	if (!list_empty(&client->waiting))
 		core->n_waiting--;
 	list_remove(&client->waiting);
-	if (client->counted)
-		request_finished(client);
+	turn_ends(client);
 	callers_left(core->callers, client->caller);
 	writer_free(&client->out);
 	TALLOC_FREE(client->fde);
@@ -84,18 +99,23 @@ void client_free(struct client *client)
 	core_client_left(core);
 }
 
-/* Descriptors ran out: the uid that has most connections loses the one that was quiet longest. */
+/* Descriptors ran out: the uid that has most idle connections loses the one that was quiet longest. */
 static bool make_room(struct core *core)
 {
-	struct caller *greediest = callers_greediest(core->callers);
+	struct caller *greediest;
 	struct client *client;
 
+	callers_count_idle(core->callers);
+	list_for_each(client, &core->clients, node)
+		if (!client->busy)
+			client->caller->idle++;
+	greediest = callers_greediest(core->callers);
 	if (!greediest)
 		return false;
 	list_for_each(client, &core->clients, node)
 		if (client->caller == greediest && !client->busy) {
-			log_warn("out of descriptors: uid %u, which holds %u connections, loses one",
-			         (unsigned)greediest->uid, greediest->connections);
+			log_warn("out of descriptors: uid %u, which holds %u idle connections, loses one",
+			         (unsigned)greediest->uid, greediest->idle);
 			client_free(client);
 			return true;
 		}
@@ -149,7 +169,15 @@ void client_accept(struct core *core, int listen_fd, bool *ret_exhausted)
 {
 	*ret_exhausted = false;
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
+
+		if (core->n_clients >= core->clients_max) {
+			/* Only for somebody who is certainly there. */
+			*ret_exhausted = i == 0 && !make_room(core);
+			if (i > 0 || *ret_exhausted)
+				return;
+		}
+		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			client_new(core, fd);
@@ -256,13 +284,7 @@ static void client_work(struct client *client)
 				client_free(client);
 			return;
 		}
-		if (!caller_begins(client->caller)) {
-			list_append(&client->caller->waiting, &client->waiting);
-			client->core->n_waiting++;
-			client->busy = true;
-			return;
-		}
-		client->busy = client->counted = true;
+		client->busy = true;
 		client->request_size = (uint32_t)size;
 		client_is_active(client);
 		if (!dispatch(client, (uint32_t)size)) {
@@ -274,14 +296,23 @@ static void client_work(struct client *client)
 	}
 }
 
+/* Which events matter now. tevent tells of a client that hung up only where bytes are wanted of it. */
+static void want_bytes(struct client *client)
+{
+	bool want = !client->at_end && client->in_size < client->in_room;
+
+	tevent_fd_set_flags(client->fde, (want ? TEVENT_FD_READ : 0) |
+	                                         (client->sending ? TEVENT_FD_WRITE : 0));
+}
+
 /* The request is answered in full: make place for the next one. */
 static void request_ends(struct client *client)
 {
-	request_finished(client);
 	client->busy = client->sending = false;
 	client->greeted = true;
 	client->in_size -= client->request_size;
 	memmove(client->in, client->in + client->request_size, client->in_size);
+	want_bytes(client);
 	writer_reset(&client->out);
 	client->out_sent = 0;
 }
@@ -306,6 +337,7 @@ static int client_send(struct client *client)
 
 void client_replied(struct client *client)
 {
+	turn_ends(client); /* one that does not read its answer is in nobody's way */
 	if (client_send(client) < 0) {
 		client->at_end = true; /* it went away: nobody is left to be answered */
 		client->in_size = client->request_size;
@@ -313,7 +345,7 @@ void client_replied(struct client *client)
 	}
 	if (client->out_sent < client->out.size) {
 		client->sending = true;
-		tevent_fd_set_flags(client->fde, TEVENT_FD_WRITE);
+		want_bytes(client);
 		return;
 	}
 	request_ends(client);
@@ -329,15 +361,18 @@ static void client_goes_on(struct client *client)
 
 /* ---- bytes ---- */
 
+/* Is nobody left to read an answer? shutdown(2) of one direction is no hang-up (poll(2)). */
+static bool has_hung_up(const struct client *client)
+{
+	struct pollfd state = { .fd = client->fd };
+
+	return poll(&state, 1, 0) == 1 && (state.revents & (POLLHUP | POLLERR));
+}
+
 static void client_receive(struct client *client)
 {
 	ssize_t n;
 
-	if (client->in_size == client->in_room) {
-		/* Nobody needs to send that much ahead: the rest stays where it is. */
-		tevent_fd_set_flags(client->fde, 0);
-		return;
-	}
 	n = recv(client->fd, client->in + client->in_size, client->in_room - client->in_size,
 	         MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -346,13 +381,19 @@ static void client_receive(struct client *client)
 		client_free(client);
 		return;
 	}
-	if (n == 0) {
-		/* Its end, or ours by client_half_close(): what was asked is answered all the same. */
-		client->at_end = true;
-		tevent_fd_set_flags(client->fde, 0);
+	if (n == 0 && has_hung_up(client) && !client->lookup) {
+		client_free(client);
+		return;
 	}
+	/* The end of what it says, or ours by client_half_close(): what was asked is answered all the
+	 * same. One that hung up keeps its turn until its server has answered, or a uid could ask
+	 * for more than its share by not waiting for answers. */
+	if (n == 0)
+		client->at_end = true;
 	client->in_size += (size_t)n;
-	if (!client->busy)
+	if (client->busy)
+		want_bytes(client);
+	else
 		client_work(client);
 }
 
@@ -365,10 +406,8 @@ static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 	(void)fde;
 	if (flags & TEVENT_FD_WRITE) {
 		client_replied(client);
-		if (client->sending)
-			return;
-		tevent_fd_set_flags(client->fde, TEVENT_FD_READ);
-		client_goes_on(client);
+		if (!client->sending)
+			client_goes_on(client);
 		return;
 	}
 	if (flags & TEVENT_FD_READ)
@@ -378,10 +417,8 @@ static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 void client_replied_later(struct client *client)
 {
 	client_replied(client);
-	if (client->busy)
-		return;
-	tevent_fd_set_flags(client->fde, TEVENT_FD_READ);
-	client_goes_on(client);
+	if (!client->busy)
+		client_goes_on(client);
 }
 
 void client_half_close(struct client *client)

@@ -48,6 +48,7 @@ struct core {
 	size_t n_listeners;
 	struct list clients; /* of struct client, the longest quiet one first */
 	size_t n_clients, n_waiting; /* waiting: for their uid's turn */
+	size_t clients_max;          /* what the limit of descriptors leaves for clients */
 	struct tevent_immediate *turn;
 	struct timer *client_timer; /* runs only while there are clients */
 
@@ -72,7 +73,7 @@ struct client {
 	size_t in_size, in_room;
 	struct writer out;       /* the reply; sent up to out_sent */
 	size_t out_sent;
-	int64_t active_us;
+	int64_t active_us;       /* when the last request began */
 	bool greeted;            /* it had an answer: from now on it repeats what it loses */
 	bool at_end;             /* no more bytes will come */
 	bool sending;            /* the reply did not go out whole */
@@ -92,6 +93,7 @@ void client_accept(struct core *core, int listen_fd, bool *ret_exhausted); /* ex
 void client_free(struct client *client);
 void client_replied(struct client *client);       /* the reply stands in client->out, within dispatch() */
 void client_replied_later(struct client *client); /* … after dispatch() returned */
+bool client_takes_turn(struct client *client); /* false: it is dispatched again when its turn comes */
 void client_half_close(struct client *client); /* SHUT_RD: take no more than what came */
 void clients_watch_idle(struct core *core);
 

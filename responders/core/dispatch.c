@@ -78,14 +78,20 @@ static int parse(struct client *client)
 	struct reader in = reader_over(client->in + PROTO_HEADER_SIZE,
 	                               client->request_size - PROTO_HEADER_SIZE);
 
+	int r;
+
 	client->question = (struct question){ 0 };
-	return client->cmd->parse(&in, &client->question);
+	r = client->cmd->parse(&in, &client->question);
+	client->question.asked_us = client->active_us;
+	return r;
 }
 
 static void ask(struct client *client)
 {
 	struct core *core = client->core;
 
+	if (!client_takes_turn(client))
+		return;
 	request_id_ensure(&client->id);
 	client->lookup = lookup_send(client, &core->lookups, core->setup, &client->question,
 	                             &client->id);

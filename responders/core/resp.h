@@ -32,6 +32,7 @@ struct question {
 	                   * message; NULL for the kinds by id */
 	uint32_t id;
 	uint32_t flags; /* PROTO_EX_* */
+	int64_t asked_us; /* when, of CLOCK_MONOTONIC: from then on its time runs */
 };
 
 /* What a reply is made from; valid only inside the reply function. */

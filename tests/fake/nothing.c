@@ -2,62 +2,66 @@
  *
  * Nothing - a notify service that does nothing: the limit of socket activation
  *
- *   nothing serve          says READY=1, answers every connection with a byte
- *   nothing connect PATH   connects, waits for the byte, prints the microseconds
- *
- * Under the unit settings of a responder it tells what of "first answer through an idle socket" is
- * systemd's and the sandbox's, and what is ours.
+ * Takes the inherited socket, says READY=1, and answers as a name service responder that knows
+ * nobody would: the version handshake with its 20 bytes, everything else with "not found". Put
+ * under the unit of a responder (another ExecStart=, the same socket), it tells what of the "first
+ * answer through an idle socket" is systemd's and the sandbox's, and what is the program's.
  */
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
-static int serve(void)
-{
-	if (sd_listen_fds(0) < 1 || sd_notify(0, "READY=1") < 0)
-		return 1;
-	for (;;) {
-		int fd = accept(SD_LISTEN_FDS_START, NULL, NULL);
+#include "common/wire/proto.h"
 
-		if (fd < 0 || write(fd, "", 1) != 1)
-			return 1;
-		close(fd);
+/* length, command, status, reserved: common/wire/proto.h */
+struct header {
+	uint32_t length, command, status, reserved;
+};
+
+static int receive(int fd, void *bytes, size_t size)
+{
+	return recv(fd, bytes, size, MSG_WAITALL) == (ssize_t)size ? 0 : -1;
+}
+
+/* Until the client goes, or says what is no request. */
+static void serve(int fd)
+{
+	struct {
+		struct header header;
+		uint32_t body[2];
+	} reply = { 0 };
+	char body[PROTO_REQUEST_MAX];
+	bool is_version;
+
+	while (receive(fd, &reply.header, sizeof(reply.header)) == 0) {
+		size_t size = reply.header.length - sizeof(reply.header);
+
+		if (size > sizeof(body) || (size > 0 && receive(fd, body, size) < 0))
+			return;
+		is_version = reply.header.command == PROTO_GET_VERSION;
+		reply.header.length = is_version ? 20 : sizeof(reply);
+		reply.body[0] = is_version ? PROTO_NSS_VERSION : 0;
+		if (send(fd, &reply, reply.header.length, MSG_NOSIGNAL) < 0)
+			return;
 	}
 }
 
-static double now(void)
+int main(void)
 {
-	struct timespec ts;
+	if (sd_listen_fds(0) < 1 || sd_notify(0, "READY=1") < 0) {
+		fprintf(stderr, "nothing: no socket was handed over\n");
+		return 2;
+	}
+	for (;;) {
+		int fd = accept(SD_LISTEN_FDS_START, NULL, NULL);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
-static int ask(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	double begin = now();
-	char byte;
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    read(fd, &byte, 1) != 1)
-		return 1;
-	printf("%.0f\n", now() - begin);
-	return 0;
-}
-
-int main(int argc, char **argv)
-{
-	if (argc == 2 && strcmp(argv[1], "serve") == 0)
-		return serve();
-	if (argc == 3 && strcmp(argv[1], "connect") == 0)
-		return ask(argv[2]);
-	fprintf(stderr, "usage: nothing serve | nothing connect PATH\n");
-	return 2;
+		if (fd < 0)
+			return 1;
+		serve(fd);
+		close(fd);
+	}
 }

@@ -11,6 +11,7 @@
  *     --pause-us N     between the calls of a client; 0
  *     --jitter-us N    more pause, random up to this; 0
  *     --every-us N     instead of a pause: all clients begin a call every N, plus their jitter
+ *     --random         the keys in no order
  *     --fresh          each call from a process of its own, so over a connection of its own
  *     --failures       in the JSON: when each call that got no answer began and ended
  *     --print          the answers, as getent(1) does
@@ -21,7 +22,8 @@
  *
  * The last line is JSON for the tests: how many calls there were, how they ended (success,
  * notfound, unavail, tryagain), how many answers were wrong (not what was asked for, or not what
- * the same key gave the first time), calls per second, and microseconds: first, median, p99, max.
+ * the same key gave the first time), calls per second, microseconds: first, median, p99, max, and
+ * least_calls, those of the client with the fewest.
  * "failures" is a list of [client, begin, end], in seconds of CLOCK_MONOTONIC.
  */
 #include <dlfcn.h>
@@ -89,7 +91,7 @@ static struct {
 	size_t n_keys, n_clients, count, n_slots;
 	double seconds;
 	unsigned pause_us, jitter_us, every_us;
-	bool print, fresh, failures, until_eof;
+	bool print, fresh, failures, until_eof, random;
 	volatile bool *stop; /* shared */
 } opts = { .n_clients = 1 };
 
@@ -286,7 +288,8 @@ static void run_client(size_t client, struct result *result, double start)
 	unsigned seed = (unsigned)getpid();
 
 	for (; !*opts.stop && (opts.seconds > 0 ? now() < end : result->calls < opts.count); at++) {
-		struct key *key = &opts.keys[at % opts.n_keys];
+		size_t which = opts.random ? (size_t)rand_r(&seed) : at;
+		struct key *key = &opts.keys[which % opts.n_keys];
 		enum nss_status status;
 		uint64_t sum = 0;
 		double begin;
@@ -334,6 +337,7 @@ static void report_failures(const struct result *results)
 static void report(const struct result *results, double took)
 {
 	struct result all = { .us = calloc(opts.n_slots * opts.n_clients + 1, sizeof(float)) };
+	uint64_t least = results[0].calls;
 	float first = results[0].us[0];
 	size_t n = 0;
 
@@ -345,6 +349,8 @@ static void report(const struct result *results, double took)
 		for (size_t j = 0; j < 4; j++)
 			all.ends[j] += results[i].ends[j];
 		all.calls += results[i].calls;
+		if (results[i].calls < least)
+			least = results[i].calls;
 		all.wrong += results[i].wrong;
 		memcpy(all.us + n, results[i].us, timed * sizeof(float));
 		n += timed;
@@ -353,11 +359,12 @@ static void report(const struct result *results, double took)
 	printf("{\"calls\": %ju, \"success\": %ju, \"notfound\": %ju, \"unavail\": %ju, "
 	       "\"tryagain\": %ju, "
 	       "\"wrong\": %ju, \"per_second\": %.0f, \"first_us\": %.1f, \"median_us\": %.1f, "
-	       "\"p99_us\": %.1f, \"max_us\": %.1f",
+	       "\"p99_us\": %.1f, \"max_us\": %.1f, \"least_calls\": %ju",
 	       (uintmax_t)all.calls, (uintmax_t)all.ends[3], (uintmax_t)all.ends[2],
 	       (uintmax_t)all.ends[1], (uintmax_t)all.ends[0], (uintmax_t)all.wrong,
 	       (double)all.calls / took, (double)first, n ? (double)all.us[n / 2] : 0,
-	       n ? (double)all.us[n * 99 / 100] : 0, n ? (double)all.us[n - 1] : 0);
+	       n ? (double)all.us[n * 99 / 100] : 0, n ? (double)all.us[n - 1] : 0,
+	       (uintmax_t)least);
 	if (opts.failures)
 		report_failures(results);
 	printf("}\n");
@@ -429,6 +436,7 @@ static const char *parse(int argc, char **argv)
 		{ "pause-us", required_argument, NULL, 'p' },
 		{ "jitter-us", required_argument, NULL, 'j' },
 		{ "every-us", required_argument, NULL, 'e' },
+		{ "random", no_argument, NULL, 'r' },
 		{ "fresh", no_argument, NULL, 'f' },
 		{ "failures", no_argument, NULL, 'F' },
 		{ "until-eof", no_argument, NULL, 'E' },
@@ -454,6 +462,8 @@ static const char *parse(int argc, char **argv)
 			opts.jitter_us = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 'e')
 			opts.every_us = (unsigned)strtoul(optarg, NULL, 10);
+		else if (option == 'r')
+			opts.random = true;
 		else if (option == 'f')
 			opts.fresh = true;
 		else if (option == 'F')

@@ -28,12 +28,13 @@ static TALLOC_CTX *mem;
 static pid_t monitor;
 
 /* Waits for condition, at most ten seconds. */
-#define until(condition)                                             \
-	__extension__({                                              \
-		int64_t end_us = monotonic_us() + 10000000;          \
-		while (!(condition) && monotonic_us() < end_us)      \
-			usleep(10000);                               \
-		(condition);                                         \
+#define until(condition)                                                  \
+	__extension__({                                                   \
+		int64_t end_us = monotonic_us() + 10000000;               \
+		bool met;                                                 \
+		while (!(met = (condition)) && monotonic_us() < end_us)   \
+			usleep(10000);                                    \
+		met;                                                      \
 	})
 
 static const char *path(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -134,6 +135,11 @@ static void remove_all(const char *name)
 
 static void tear_down(void)
 {
+	/* Only a test that failed leaves any of these. */
+	pid_t daemon = (pid_t)atoi(content(path("run/sssd.pid")));
+
+	if (daemon > 0)
+		kill(daemon, SIGKILL);
 	if (monitor > 0) {
 		kill(monitor, SIGKILL);
 		waitpid(monitor, NULL, 0);

@@ -189,7 +189,7 @@ static void *lookup_thread(void *ret_status)
 	int e;
 
 	*(enum nss_status *)ret_status =
-	        _nss_sss_getpwnam_r("user1", &found, texts, sizeof(texts), &e);
+		_nss_sss_getpwnam_r("user1", &found, texts, sizeof(texts), &e);
 	return NULL;
 }
 
@@ -244,6 +244,7 @@ static const struct {
 	const char *bytes;
 	size_t size;
 } broken[] = {
+/* clang-format off */
 #define MESSAGE(text) { text, sizeof(text) - 1 }
 	MESSAGE("\0\0\0\0\x11\0\0\0\0\0\0\0\0\0\0\0"),
 	MESSAGE("\x0f\0\0\0\x11\0\0\0\0\0\0\0\0\0\0\0"),
@@ -252,6 +253,7 @@ static const struct {
 	MESSAGE("\x18\0\0\0\x12\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), /* another command's */
 	MESSAGE("\x18\0\0\0\x11\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0?"), /* a byte too many */
 #undef MESSAGE
+	/* clang-format on */
 };
 
 static bool script_broken(const struct call *call)

@@ -92,7 +92,8 @@ END_TEST
 START_TEST(test_a_small_buffer_loses_no_entry)
 {
 	for (unsigned i = 0; i < 300; i++) {
-		ck_assert_int_eq(_nss_sss_getpwent_r(&user, buffer, 5, &error), NSS_STATUS_TRYAGAIN);
+		ck_assert_int_eq(_nss_sss_getpwent_r(&user, buffer, 5, &error),
+		                 NSS_STATUS_TRYAGAIN);
 		ck_assert_int_eq(error, ERANGE);
 		expect_users(i, i + 1);
 	}
@@ -106,8 +107,9 @@ START_TEST(test_lookups_between_entries_do_not_disturb)
 
 	for (unsigned i = 0; i < 300; i++) {
 		expect_users(i, i + 1);
-		ck_assert_int_eq(_nss_sss_getpwuid_r(user.pw_uid, &other, texts, sizeof(texts), &error),
-		                 NSS_STATUS_SUCCESS);
+		ck_assert_int_eq(
+			_nss_sss_getpwuid_r(user.pw_uid, &other, texts, sizeof(texts), &error),
+			NSS_STATUS_SUCCESS);
 		ck_assert_str_eq(other.pw_name, user.pw_name);
 	}
 	ck_assert_int_eq(next_user(), NSS_STATUS_NOTFOUND);

@@ -26,10 +26,11 @@ START_TEST(test_found_by_name_and_by_id)
 {
 	for (int by_id = 0; by_id < 2; by_id++) {
 		memset(&group, 0, sizeof(group));
-		ck_assert_int_eq(by_id ? _nss_sss_getgrgid_r(20004, &group, buffer, sizeof(buffer), &error)
-		                       : _nss_sss_getgrnam_r("group4", &group, buffer, sizeof(buffer),
-		                                             &error),
-		                 NSS_STATUS_SUCCESS);
+		ck_assert_int_eq(
+			by_id ? _nss_sss_getgrgid_r(20004, &group, buffer, sizeof(buffer), &error)
+			      : _nss_sss_getgrnam_r("group4", &group, buffer, sizeof(buffer),
+		                                    &error),
+			NSS_STATUS_SUCCESS);
 		ck_assert_str_eq(group.gr_name, "group4");
 		ck_assert_str_eq(group.gr_passwd, "*");
 		ck_assert_uint_eq(group.gr_gid, 20004);
@@ -102,9 +103,9 @@ START_TEST(test_the_member_list_is_aligned_in_any_buffer)
 		ck_assert_int_eq(_nss_sss_getgrnam_r("group4", &group, raw + shift,
 		                                     needed + gap - 1, &error),
 		                 NSS_STATUS_TRYAGAIN);
-		ck_assert_int_eq(_nss_sss_getgrnam_r("group4", &group, raw + shift, needed + gap,
-		                                     &error),
-		                 NSS_STATUS_SUCCESS);
+		ck_assert_int_eq(
+			_nss_sss_getgrnam_r("group4", &group, raw + shift, needed + gap, &error),
+			NSS_STATUS_SUCCESS);
 		ck_assert_uint_eq((uintptr_t)group.gr_mem % alignof(char *), 0);
 		ck_assert_str_eq(group.gr_mem[2], "user2");
 	}
@@ -118,8 +119,9 @@ START_TEST(test_initgroups_appends_and_skips_the_primary_group)
 	gid_t *groups = malloc(2 * sizeof(gid_t));
 
 	groups[0] = 77;
-	ck_assert_int_eq(_nss_sss_initgroups_dyn("user9", 20003, &start, &size, &groups, -1, &error),
-	                 NSS_STATUS_SUCCESS);
+	ck_assert_int_eq(
+		_nss_sss_initgroups_dyn("user9", 20003, &start, &size, &groups, -1, &error),
+		NSS_STATUS_SUCCESS);
 	ck_assert_int_eq(start, 10); /* 77, and ten groups without one */
 	ck_assert_int_ge(size, start);
 	ck_assert_uint_eq(groups[0], 77);
@@ -140,9 +142,9 @@ START_TEST(test_initgroups_stops_at_the_limit)
 		long start = 1, size = 1;
 		gid_t *groups = malloc(sizeof(gid_t));
 
-		ck_assert_int_eq(_nss_sss_initgroups_dyn("user9", 1, &start, &size, &groups, limit,
-		                                         &error),
-		                 NSS_STATUS_SUCCESS);
+		ck_assert_int_eq(
+			_nss_sss_initgroups_dyn("user9", 1, &start, &size, &groups, limit, &error),
+			NSS_STATUS_SUCCESS);
 		ck_assert_int_eq(start, limit < 11 ? limit : 11);
 		ck_assert_int_le(size, limit);
 		if (start > 1)
@@ -152,7 +154,8 @@ START_TEST(test_initgroups_stops_at_the_limit)
 }
 END_TEST
 
-static const char entry[] = "\x64\0\0\0\2\0\0\0" "wheel\0*\0al\0bo"; /* and a NUL */
+static const char entry[] = "\x64\0\0\0\2\0\0\0"
+			    "wheel\0*\0al\0bo"; /* and a NUL */
 
 START_TEST(test_an_entry_cut_anywhere_is_refused)
 {

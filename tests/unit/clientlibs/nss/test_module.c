@@ -47,6 +47,7 @@ static void listen_and_load(void)
 
 START_TEST(test_exports_the_functions_of_nss_and_nothing_else)
 {
+	/* clang-format off */
 	static const char *const names[] = {
 		"getpwnam_r", "getpwuid_r", "setpwent", "getpwent_r", "endpwent",
 		"getgrnam_r", "getgrgid_r", "setgrent", "getgrent_r", "endgrent", "initgroups_dyn",
@@ -56,6 +57,7 @@ START_TEST(test_exports_the_functions_of_nss_and_nothing_else)
 		"getnetbyname_r", "getnetbyaddr_r", "setnetent", "getnetent_r", "endnetent",
 		"getservbyname_r", "getservbyport_r", "setservent", "getservent_r", "endservent",
 	};
+	/* clang-format on */
 	char symbol[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -125,8 +127,8 @@ START_TEST(test_glibc_goes_on_where_a_map_is_not_built)
 	ck_assert_int_eq(innetgr("nosuch", NULL, "user1", NULL), 0);
 	ck_assert_ptr_null(gethostbyname("nosuch.example"));
 	ck_assert_int_eq(h_errno, NO_RECOVERY);
-	ck_assert_int_eq(getaddrinfo("nosuch.example", NULL, NULL, &(struct addrinfo *){ NULL }) == 0,
-	                 0);
+	ck_assert_int_eq(
+		getaddrinfo("nosuch.example", NULL, NULL, &(struct addrinfo *){ NULL }) == 0, 0);
 	ck_assert_ptr_null(getnetbyname("nosuch"));
 	sethostent(0);
 	ck_assert_ptr_null(gethostent());
@@ -159,7 +161,8 @@ static void *lookup_and_end(void *function)
 
 	pthread_barrier_wait(&all_connected);
 	pthread_barrier_wait(&closed);
-	return right ? function : NULL; /* the destructor of the thread's data runs after the dlclose */
+	return right ? function
+	             : NULL; /* the destructor of the thread's data runs after the dlclose */
 }
 
 START_TEST(test_threads_outlive_the_module)
@@ -173,7 +176,8 @@ START_TEST(test_threads_outlive_the_module)
 		function = dlsym(module, "_nss_sss_getpwnam_r");
 		ck_assert(lookup((getpwnam_fn *)function));
 		for (int i = 0; i < THREADS; i++)
-			ck_assert_int_eq(pthread_create(&threads[i], NULL, lookup_and_end, function), 0);
+			ck_assert_int_eq(
+				pthread_create(&threads[i], NULL, lookup_and_end, function), 0);
 		pthread_barrier_wait(&all_connected);
 		ck_assert_int_eq(dlclose(module), 0);
 		pthread_barrier_wait(&closed);

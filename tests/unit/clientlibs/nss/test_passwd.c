@@ -77,7 +77,8 @@ START_TEST(test_small_buffers_are_left_as_they_are)
 	size_t needed = sizeof("user7\0*\0\0/home/it\0/bin/sh");
 	char *copy;
 
-	ck_assert_int_eq(_nss_sss_getpwnam_r("user7", &user, NULL, 100, &error), NSS_STATUS_TRYAGAIN);
+	ck_assert_int_eq(_nss_sss_getpwnam_r("user7", &user, NULL, 100, &error),
+	                 NSS_STATUS_TRYAGAIN);
 	ck_assert_int_eq(error, ERANGE);
 	ck_assert_int_eq(_nss_sss_getpwuid_r(1007, &user, buffer, 0, &error), NSS_STATUS_TRYAGAIN);
 	ck_assert_int_eq(error, ERANGE);
@@ -241,16 +242,19 @@ static const struct {
 	const char *body;
 	size_t size;
 } senseless[] = {
+/* clang-format off */
 #define BODY(text) { text, sizeof(text) - 1 }
 	BODY(""),
 	BODY("\1\0\0"),
 	BODY("\1\0\0\0\0\0\0\0"),
-	BODY("\2\0\0\0\0\0\0\0" "\1\0\0\0\1\0\0\0" "a\0*\0\0/\0/\0" "\1\0\0\0\1\0\0\0" "a\0*\0\0/\0/\0"),
+	BODY("\2\0\0\0\0\0\0\0" "\1\0\0\0\1\0\0\0" "a\0*\0\0/\0/\0"
+	     "\1\0\0\0\1\0\0\0" "a\0*\0\0/\0/\0"),
 	BODY("\xff\xff\xff\xff\0\0\0\0" "\1\0\0\0\1\0\0\0" "a\0*\0\0/\0/\0"),
 	BODY("\1\0\0\0\0\0\0\0" "\1\0\0\0\1\0\0\0" "a\0*\0\0/\0"),
 	BODY("\1\0\0\0\0\0\0\0" "\1\0\0\0\1\0\0\0" "a\0*\0\0/\0/bin/sh"),
 	BODY("\1\0\0\0\0\0\0\0" "\1\0\0\0\1\0\0\0" "\0*\0\0/\0/\0"),
 #undef BODY
+	/* clang-format on */
 };
 
 static bool script_senseless(const struct call *call)
@@ -275,7 +279,8 @@ START_TEST(test_senseless_replies_close_the_connection)
 }
 END_TEST
 
-static const char entry[] = "\xe8\3\0\0\x64\0\0\0" "al\0*\0Al\0/h\0/s"; /* and a NUL */
+static const char entry[] = "\xe8\3\0\0\x64\0\0\0"
+			    "al\0*\0Al\0/h\0/s"; /* and a NUL */
 
 /* Message and buffer are exactly as large as they say. */
 START_TEST(test_an_entry_cut_anywhere_is_refused)

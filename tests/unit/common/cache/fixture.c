@@ -32,6 +32,12 @@ struct entry_now entry_now_faked(void)
 	return now;
 }
 
+uint64_t boot_id_faked(void);
+uint64_t boot_id_faked(void)
+{
+	return fake_boot ? fake_boot : boot_id();
+}
+
 /* A machine that runs other things too may take 10 ms for nothing. */
 bool deadline_passed_faked(struct deadline deadline);
 bool deadline_passed_faked(struct deadline deadline)

@@ -2,8 +2,8 @@
  *
  * Fixture - a cache in a folder of its own, a loop, and a reader in another process
  *
- * The folder's sources are compiled once more for these tests with two of their callees replaced:
- * the moment that age is measured by, and the question whether a slice of work took too long.
+ * The folder's sources are compiled once more for these tests with some of their callees replaced:
+ * the moment that age is measured by, the boot, and whether a slice of work took too long.
  */
 #pragma once
 

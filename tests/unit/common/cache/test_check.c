@@ -399,6 +399,8 @@ END_TEST
 START_TEST(test_a_reader_refuses_what_an_index_may_not_lead_to)
 {
 	struct user alice = some_user("alice", 1000), bob = some_user("bob", 1001);
+	struct cache_change *change[2];
+	struct tevent_req *reqs[2];
 	struct entry entry;
 
 	fixture_open();
@@ -413,9 +415,20 @@ START_TEST(test_a_reader_refuses_what_an_index_may_not_lead_to)
 	ck_assert_int_eq(FIND_USER("bob", &entry), 0);
 
 	/* A writer that meets it says so, for that change alone. */
-	ck_assert_int_eq(put_user(&alice), -E_CACHE_DAMAGED);
 	bob.gecos = "Other";
-	ck_assert_int_eq(put_user(&bob), 0);
+	change[0] = new_change();
+	change[1] = new_change();
+	ck_assert_int_eq(cache_put_user(change[0], &bob, 600), 0);
+	ck_assert_int_eq(cache_put_user(change[1], &alice, 600), 0);
+	for (int i = 0; i < 2; i++)
+		reqs[i] = cache_commit_send(fixture.ev, fixture.ev, fixture.writer, change[i]);
+	for (int i = 0; i < 2; i++)
+		ck_assert(tevent_req_poll(reqs[i], fixture.ev));
+	ck_assert_int_eq(cache_commit_recv(reqs[0]), 0);
+	ck_assert_int_eq(cache_commit_recv(reqs[1]), -E_CACHE_DAMAGED);
+	ck_assert_uint_eq(stats().commits, 1);
+	ck_assert_int_eq(FIND_USER("bob", &entry), 0);
+	ck_assert_str_eq(entry.user.gecos, "Other");
 }
 END_TEST
 
@@ -500,6 +513,23 @@ START_TEST(test_a_file_that_lacks_free_pages_only_is_sound)
 }
 END_TEST
 
+START_TEST(test_the_writer_keeps_the_file_long_enough)
+{
+	static char members[100000];
+	struct group big = some_group("big", 1);
+	struct cache_change *change = new_change();
+
+	big.members = names_of(members, sizeof(members));
+	fixture_open();
+	ck_assert_int_eq(cache_put_group(change, &big, 600), 0);
+	ck_assert_int_eq(cache_remove(change, &(struct query){
+		.kind = QUERY_GROUP_BY_ID, .id = 1 }), 0);
+	ck_assert_int_eq(commit(change), 0);
+	fixture_close();
+	ck_assert(!cache_check_needed(&fixture.options));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -509,6 +539,7 @@ int main(void)
 		test_a_header_of_another_is_refused,
 		test_a_cut_file_is_refused_before_it_is_mapped,
 		test_a_file_that_lacks_free_pages_only_is_sound,
+		test_the_writer_keeps_the_file_long_enough,
 		NULL,
 	};
 

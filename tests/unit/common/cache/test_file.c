@@ -74,26 +74,27 @@ END_TEST
 
 /* ---- is a check needed? ---- */
 
-static void lose_clean_mark(bool other_boot)
+/* What kill -9 leaves. */
+static void lose_clean_mark(void)
 {
-	struct state state = { .boot = boot_id() ^ other_boot };
-	uint8_t bytes[STATE_SIZE];
-	int fd = open(paths()->state, O_WRONLY);
+	int fd;
+	struct file_id data;
 
-	ck_assert_int_eq(file_id(paths()->data, &state.data), 0);
-	state_build(&state, bytes);
-	ck_assert_int_eq(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	ck_assert_int_eq(file_id(paths()->data, &data), 0);
+	ck_assert_int_eq(state_lock(paths(), &fd), 0);
+	ck_assert_int_eq(state_write(fd, &data, false), 0);
 	close(fd);
 }
 
-static void same_boot(void)
+static void reboot(void)
 {
-	lose_clean_mark(false);
+	fake_boot++;
 }
 
-static void other_boot(void)
+static void crash(void)
 {
-	lose_clean_mark(true);
+	lose_clean_mark();
+	reboot();
 }
 
 static void nothing(void)
@@ -159,8 +160,9 @@ START_TEST(test_what_needs_a_check)
 		bool needed;
 	} cases[] = {
 		{ nothing, false },     /* closed in order */
-		{ same_boot, false },   /* the writer was killed: the page cache has it all */
-		{ other_boot, true },   /* it may have been the power */
+		{ reboot, false },
+		{ lose_clean_mark, false }, /* the writer was killed: the page cache has it all */
+		{ crash, true },        /* it may have been the power */
 		{ no_state, true },
 		{ bad_state, true },
 		{ suspect, true },
@@ -197,7 +199,7 @@ START_TEST(test_a_checked_file_is_not_asked_for_again)
 	fixture_open();
 	ck_assert_int_eq(put_user(&alice), 0);
 	fixture_close();
-	lose_clean_mark(true);
+	crash();
 	ck_assert_int_eq(cache_mark_suspect(&fixture.options), 0);
 	ck_assert_int_eq(cache_open(NULL, &fixture.options, &cache), -E_CACHE_DAMAGED);
 

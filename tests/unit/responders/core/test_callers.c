@@ -60,20 +60,25 @@ START_TEST(test_requests_beyond_the_cap_wait_their_turn)
 }
 END_TEST
 
-START_TEST(test_the_greediest_is_never_root)
+START_TEST(test_who_has_most_idle_connections_pays_and_root_comes_last)
 {
 	auto_talloc struct callers *callers = callers_new(NULL);
-	struct caller *many;
+	struct caller *root = callers_came(callers, 0), *few, *many;
 
 	ck_assert_ptr_null(callers_greediest(callers));
-	for (int i = 0; i < 10; i++)
-		callers_came(callers, 0);
-	ck_assert_ptr_null(callers_greediest(callers));
+	root->idle = 10;
+	ck_assert_ptr_eq(callers_greediest(callers), root);
 
-	callers_came(callers, SOMEBODY);
+	few = callers_came(callers, SOMEBODY);
 	many = callers_came(callers, SOMEBODY + 1);
-	callers_came(callers, SOMEBODY + 1);
+	ck_assert_ptr_eq(callers_greediest(callers), root);
+	few->idle = 1;
+	ck_assert_ptr_eq(callers_greediest(callers), few);
+	many->idle = 2;
 	ck_assert_ptr_eq(callers_greediest(callers), many);
+
+	callers_count_idle(callers);
+	ck_assert_ptr_null(callers_greediest(callers));
 }
 END_TEST
 
@@ -87,7 +92,7 @@ int main(void)
 	tcase_add_test(tcase, test_connections_of_one_uid_are_capped);
 	tcase_add_test(tcase, test_root_and_ourselves_are_exempt);
 	tcase_add_test(tcase, test_requests_beyond_the_cap_wait_their_turn);
-	tcase_add_test(tcase, test_the_greediest_is_never_root);
+	tcase_add_test(tcase, test_who_has_most_idle_connections_pays_and_root_comes_last);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

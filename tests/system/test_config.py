@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A wrong sssd.conf, in each of design §5's ways: what happens, what is said, where.
+
+Every case is met three times: by `sssctl config-check`, by a start, and by a suite that runs. A
+suite that runs goes on with what it had, whatever was written.
+"""
+import collections
+import time
+
+import pytest
+
+from length import by_length
+from slapd import USERS, Slapd, User, user_ldif
+from suite import Suite, sssd_conf
+from watch import Load, Log, ask
+
+ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
+MAIN, SNIPPETS = "/etc/sssd/sssd.conf", "/etc/sssd/conf.d"
+ERIN = User("erin", 11001, 20001, "Erin of the other server", "/home/erin", "/bin/bash")
+
+
+@pytest.fixture(scope="module")
+def machine(container):
+    with container() as c:
+        yield c
+
+
+@pytest.fixture(scope="module")
+def other(machine, slapd):
+    """A second directory at another address: alice and erin."""
+    return Slapd(
+        machine, name="other", address="127.0.0.2", entries=([USERS[0], ERIN], [])
+    ).start()
+
+
+@pytest.fixture
+def suite(machine, slapd, request):
+    """Stopped, without configuration."""
+    suite = Suite(machine, slapd)
+    suite.stop()
+    machine.systemctl("enable", "--now", "sssd-nss.socket")
+    yield suite
+    machine.systemctl("reset-failed")
+
+
+@pytest.fixture
+def running(suite):
+    """Started with a good configuration; alice is cached."""
+    suite.start()
+    assert suite.passwd("alice") == ALICE
+    return suite
+
+
+def line_of(text, part):
+    """The number of the first line that holds part, counted from 1."""
+    return next(n for n, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+def conf(domain=(), nss=(), sssd=(), tail=""):
+    """A good sssd.conf with more lines in its sections."""
+    text = ""
+    for line in sssd_conf().splitlines():
+        text += line + "\n"
+        section = line[1:-1] if line.startswith("[") else ""
+        more = {"sssd": sssd, "nss": nss, "domain/LDAP": domain}.get(section, ())
+        text += "".join(one + "\n" for one in more)
+    return text + tail
+
+
+# ---- what is only told: the suite runs ------------------------------------------------------------
+
+Told = collections.namedtuple("Told", "name text bad words")
+TOLD = [
+    Told("unknown-in-domain", conf(domain=["frobnicate = 1"]), "frobnicate", ["frobnicate"]),
+    Told("unknown-in-nss", conf(nss=["filter_userz = bob"]), "filter_userz", ["filter_userz", "filter_users"]),
+    Told("unknown-in-sssd", conf(sssd=["servicez = nss"]), "servicez", ["servicez"]),
+    Told("unknown-section", conf(tail="[bogus]\na = b\n"), "[bogus]", ["bogus"]),
+    Told("not-built-yet", conf(domain=["enumerate = true"]), "enumerate", ["enumerate", "not implemented"]),
+    Told("bad-number-in-nss", conf(nss=["entry_negative_timeout = soon"]), "soon", ["entry_negative_timeout", "soon"]),
+    Told("bad-bool-in-sssd", conf(sssd=["disable_netlink = perhaps"]), "perhaps", ["disable_netlink", "perhaps"]),
+]
+
+
+def assert_names(text, words, where):
+    """One line of text has all the words and the place."""
+    lines = [line for line in text.splitlines() if all(word in line for word in [*words, where])]
+    assert lines, f"no line with {words} and {where} in:\n{text}"
+
+
+@pytest.mark.parametrize("case", TOLD, ids=lambda case: case.name)
+def test_slip_is_told_once_and_the_suite_runs(suite, case):
+    suite.configure(case.text)
+    where = f"{MAIN}:{line_of(case.text, case.bad)}"
+    check = suite.c.run(["sssctl", "config-check"], check=False)
+    assert check.rc == 1, check
+    assert_names(check.out, case.words, where)
+
+    log = Log(suite.c)
+    suite.c.systemctl("start", "sssd.service")
+    assert_names(log.text(), case.words, where)
+    assert sum(where in line for line in log.lines()) == 1, log.text()
+    assert suite.passwd("alice") == ALICE
+    assert suite.c.failed_units() == []
+
+    suite.configure()
+    suite.c.systemctl("reload", "sssd.service")
+    suite.configure(case.text)
+    suite.c.systemctl("reload", "sssd.service")
+
+
+def test_config_check_is_silent_about_a_good_file(suite):
+    suite.configure()
+    check = suite.c.run(["sssctl", "config-check"], check=False)
+    assert (check.rc, check.out) == (
+        0,
+        "Issues identified by validators: 0\n\nMessages generated during configuration merging: 0\n\n"
+        "Used configuration snippet files: 0\n",
+    )
+
+
+# ---- what stops a domain ---------------------------------------------------------------------------
+
+STOPS_DOMAIN = [
+    # within two letters of an access or TLS option
+    ("simple_allow_user = bob", "simple_allow_users"),
+    ("acess_provider = simple", "access_provider"),
+    ("ldap_acces_filter = (uid=bob)", "ldap_access_filter"),
+    ("ldap_tls_reqcrt = demand", "ldap_tls_reqcert"),
+    ("ldap_tls_cacrt = /etc/ssl/ca.pem", "ldap_tls_cacert"),
+    ("ldap_id_use_starttls = true", "ldap_id_use_start_tls"),
+    # a value that makes no sense
+    ("entry_cache_timeout = soon", "soon"),
+    ("entry_cache_timeout = -1", "-1"),
+    ("min_id = 0x10z", "0x10z"),
+    ("cache_max_size = much", "much"),
+    ("use_fully_qualified_names = perhaps", "perhaps"),
+    ("ldap_uri = http://ldap.test", "http://ldap.test"),
+    ("ldap_search_base = dc=test?everything?", "everything"),
+    # a word that is none
+    ("ldap_tls_reqcert = demnad", "demnad"),
+    ("ldap_schema = rfc2308", "rfc2308"),
+    ("case_sensitive = maybe", "maybe"),
+    ("id_provider = ldpa", "ldpa"),
+    ("ldap_deref = somtimes", "somtimes"),
+]
+
+
+def two_domains(bad_line):
+    """LDAP is good, SECOND has the line."""
+    return conf(tail="").replace("domains = LDAP", "domains = SECOND, LDAP") + (
+        "[domain/SECOND]\nid_provider = ldap\nldap_uri = ldaps://ldap.test\n"
+        f"ldap_search_base = dc=test\nldap_tls_cacert = /etc/ssl/test-ca.pem\n{bad_line}\n"
+    )
+
+
+@pytest.mark.parametrize("line, word", STOPS_DOMAIN, ids=[line for line, _ in STOPS_DOMAIN])
+def test_bad_domain_alone_does_not_start_beside_another_it_stays_out(suite, line, word):
+    text = two_domains(line)
+    where = f"{MAIN}:{len(text.splitlines())}"
+    suite.configure(text)
+    check = suite.c.run(["sssctl", "config-check"], check=False)
+    assert check.rc == 1, check
+    assert_names(check.out, [word], where)
+
+    log = Log(suite.c)
+    suite.c.systemctl("start", "sssd.service")
+    assert_names(log.text("sssd_conf"), [word], where)
+    assert suite.passwd("alice") == ALICE
+    assert suite.passwd("alice@SECOND") is None
+    assert suite.pids("sssd_be") == suite.pids("sssd_be")[:1]
+    status = suite.c.show("sssd.service", "StatusText")
+    assert "LDAP: online" in status and f"SECOND: does not start: {where}" in status
+
+    # The same domain alone: nothing is left to start.
+    suite.c.systemctl("stop", "sssd.service")
+    text = text.replace("domains = SECOND, LDAP", "domains = SECOND")
+    suite.configure(text)
+    log = Log(suite.c)
+    assert suite.c.systemctl("start", "sssd.service", check=False).rc != 0
+    assert_names(log.text("sssd_conf"), [word], where)
+    assert suite.c.failed_units() == ["sssd.service"]
+    assert suite.pids("sssd_be") == []
+
+
+# ---- what stops everything -------------------------------------------------------------------------
+
+
+def write(c, text, mode=0o600, owner="root:root"):
+    c.write(MAIN, text, mode, owner)
+
+
+Stops = collections.namedtuple("Stops", "name write words place")
+GOOD = conf()
+STOPS_ALL = [
+    Stops("unknown-service", lambda c: write(c, conf(sssd=["services = nss1"])), ["nss1"], f"{MAIN}:2"),
+    Stops("no-domain-named", lambda c: write(c, "[sssd]\ndomains =\n"), ["domain"], ""),
+    Stops("domain-without-section", lambda c: write(c, "[sssd]\ndomains = NOWHERE\n"), ["NOWHERE"], f"{MAIN}:2"),
+    Stops("no-provider", lambda c: write(c, "[sssd]\ndomains = X\n[domain/X]\nldap_uri = ldap://a\n"), ["id_provider"], f"{MAIN}:3"),
+    Stops("no-equal-sign", lambda c: write(c, GOOD + "who knows\n"), ["qual sign"], f"{MAIN}:{len(GOOD.splitlines()) + 1}"),
+    Stops("no-bracket", lambda c: write(c, "[sssd\n" + GOOD), ["bracket"], f"{MAIN}:1"),
+    Stops("empty", lambda c: write(c, ""), ["domain"], ""),
+    Stops("only-comments", lambda c: write(c, "# one day\n;\n\n"), ["domain"], ""),
+    Stops("not-text", lambda c: write(c, "\x7fELF\x02\x01\x01\x00\x00\x00\n\x00\x01\n"), [], MAIN),
+    Stops("world-readable", lambda c: write(c, GOOD, 0o644), [], MAIN),
+    Stops("group-writable", lambda c: write(c, GOOD, 0o660), [], MAIN),
+    Stops("wrong-owner", lambda c: write(c, GOOD, 0o600, "daemon:daemon"), [], MAIN),
+    Stops("a-directory", lambda c: c.run(["mkdir", "-p", MAIN]), [], MAIN),
+    Stops("a-dangling-link", lambda c: c.run(["ln", "-sf", "/nowhere", MAIN]), [], MAIN),
+]
+
+
+@pytest.fixture
+def clean_up(machine):
+    yield
+    machine.run(["rm", "-rf", MAIN])
+
+
+@pytest.mark.parametrize("case", STOPS_ALL, ids=lambda case: case.name)
+def test_bad_configuration_fails_the_start_and_says_why(suite, clean_up, case):
+    c = suite.c
+    case.write(c)
+    check = c.run(["sssctl", "config-check"], check=False)
+    assert check.rc == 1, check
+
+    log = Log(c)
+    assert c.systemctl("start", "sssd.service", check=False).rc != 0
+    assert_names(log.text("sssd_conf"), case.words, case.place)
+    assert suite.pids("sssd_be") == [] and suite.pids("sssd") == []
+    # The responder answers all the same, as fast as ever: it cannot tell.
+    counts = ask(suite, "alice", count=20)
+    assert counts["unavail"] + counts["notfound"] == 20 and counts["median_us"] < 10000, counts
+    assert c.failed_units() == ["sssd.service"]
+
+
+@pytest.mark.parametrize("case", STOPS_ALL, ids=lambda case: case.name)
+def test_running_suite_keeps_the_last_good_one(running, clean_up, case):
+    c = running.c
+    pids = {name: running.pids(name) for name in ("sssd", "sssd_be", "sssd_nss")}
+    with Load(running, "alice", "10001", "bob") as load:
+        c.run(["rm", "-f", MAIN])
+        case.write(c)
+        log = Log(c)
+        assert c.systemctl("reload", "sssd.service", check=False).rc != 0
+        assert_names(log.text("sssd_conf"), case.words, case.place)
+        assert {name: running.pids(name) for name in pids} == pids
+        assert running.passwd("carol").startswith("carol:")  # from the server
+        assert c.show("sssd.service", "ActiveState") == "active"
+        # A start fails now, and takes away neither what is cached nor the responder.
+        assert c.systemctl("restart", "sssd.service", check=False).rc != 0
+        assert running.passwd("alice") == ALICE
+        assert running.passwd("alice", client="debian") == ALICE
+    load.all_answered(50)
+
+    c.run(["rm", "-rf", MAIN])
+    running.configure()
+    c.systemctl("start", "sssd.service")
+    assert running.passwd("dave.o-neill_1") is not None
+    assert c.failed_units() == []
+
+
+def test_reload_that_would_lose_a_domain_in_use_is_refused(running):
+    """A slip in an editor takes nobody down (O5)."""
+    c = running.c
+    text = conf(domain=["ldap_tls_reqcert = demnad"])
+    running.configure(text)
+    log = Log(c)
+    with Load(running, "alice", "bob") as load:
+        assert c.systemctl("reload", "sssd.service", check=False).rc != 0
+        assert_names(log.text("sssd_conf"), ["demnad"], f"{MAIN}:{line_of(text, 'demnad')}")
+        assert running.passwd("carol").startswith("carol:")
+    load.all_answered()
+    assert "LDAP: online" in c.show("sssd.service", "StatusText")
+
+
+def test_reload_of_what_does_not_run_fails_and_starts_nothing(suite):
+    suite.configure()
+    assert suite.c.systemctl("reload", "sssd.service", check=False).rc != 0
+    assert suite.c.run(["sssctl", "reload"], check=False).rc != 0
+    assert suite.pids("sssd") == []
+
+
+# ---- snippets --------------------------------------------------------------------------------------
+
+BAD_SNIPPETS = [
+    ("syntax", "01.conf", "[nss]\nfilter_users root\n", 0o600, None, f"{SNIPPETS}/01.conf:2"),
+    ("world-readable", "01.conf", "[nss]\nfilter_users = alice\n", 0o644, None, f"{SNIPPETS}/01.conf"),
+    ("wrong-owner", "01.conf", "[nss]\nfilter_users = alice\n", 0o600, "daemon:daemon", f"{SNIPPETS}/01.conf"),
+]
+
+
+@pytest.mark.parametrize(
+    "file, text, mode, owner, place", [row[1:] for row in BAD_SNIPPETS], ids=[row[0] for row in BAD_SNIPPETS]
+)
+def test_bad_snippet_alone_is_left_out(suite, file, text, mode, owner, place):
+    c = suite.c
+    suite.configure()
+    c.write(f"{SNIPPETS}/{file}", text, mode, owner)
+    check = c.run(["sssctl", "config-check"], check=False)
+    assert check.rc == 1 and f"{SNIPPETS}/{file}" in check.out, check
+    log = Log(c)
+    c.systemctl("start", "sssd.service")
+    assert_names(log.text("sssd_conf"), [], place)
+    assert suite.passwd("alice") == ALICE
+
+
+def test_later_snippet_wins_and_its_own_lines_are_named(suite):
+    c = suite.c
+    suite.configure()
+    c.write(f"{SNIPPETS}/01.conf", "[nss]\nfilter_users = alice\n", 0o600)
+    c.write(f"{SNIPPETS}/02.conf", "[nss]\nfilter_users = bob\nfilter_userz = 1\n", 0o600)
+    c.write(f"{SNIPPETS}/.hidden.conf", "[nss]\nfilter_users = carol\n", 0o600)
+    c.write(f"{SNIPPETS}/03.conf.bak", "[nss]\nfilter_users = carol\n", 0o600)
+    check = c.run(["sssctl", "config-check"], check=False)
+    assert_names(check.out, ["filter_userz"], f"{SNIPPETS}/02.conf:3")
+    c.systemctl("start", "sssd.service")
+    assert suite.passwd("bob") is None
+    assert suite.passwd("alice") == ALICE
+    assert suite.passwd("carol") is not None
+
+
+# ---- a good reload ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reload(running):
+    """reload(**options): a new sssd.conf in force, by the same responder process."""
+    c = running.c
+
+    def do(text=None, **options):
+        pid = c.main_pid("sssd-nss.service")
+        running.configure(text, **options)
+        c.systemctl("reload", "sssd.service")
+        assert c.main_pid("sssd-nss.service") == pid != 0
+
+    do.suite = running
+    return do
+
+
+def test_reload_takes_filter_users(reload):
+    suite = reload.suite
+    assert suite.passwd("bob") is not None
+    reload(nss={"filter_users": "root, bob"})
+    assert suite.passwd("bob") is None and suite.passwd("alice") == ALICE
+    reload()
+    assert suite.passwd("bob") is not None
+
+
+def test_reload_takes_entry_negative_timeout(reload):
+    suite = reload.suite
+    reload(nss={"entry_negative_timeout": 600})
+    assert suite.passwd("newcomer") is None
+    before = suite.slapd.searches()
+    assert suite.passwd("newcomer") is None
+    assert suite.slapd.searches() == before  # it is remembered
+
+    reload(nss={"entry_negative_timeout": 1})
+    assert suite.passwd("newcomer") is None
+    newcomer = User("newcomer", 12001, 20001, "", "/home/n", "/bin/sh")
+    suite.slapd.add(user_ldif(newcomer))
+    try:
+        suite.c.wait_for("he is found", lambda: suite.passwd("newcomer"), timeout=5)
+    finally:
+        suite.slapd.delete("uid=newcomer,ou=people,dc=test")
+
+
+def test_reload_takes_ldap_uri(reload, other):
+    suite = reload.suite
+    assert suite.passwd("erin") is None
+    reload(uri="ldaps://127.0.0.2")
+    assert suite.passwd("erin").startswith("erin:*:11001:")
+    assert suite.passwd("alice") == ALICE
+
+
+def test_reload_adds_and_removes_a_domain(reload, other):
+    suite = reload.suite
+    c = suite.c
+    second = (
+        "[domain/SECOND]\nid_provider = ldap\nldap_uri = ldaps://127.0.0.2\n"
+        "ldap_search_base = dc=test\nldap_tls_cacert = /etc/ssl/test-ca.pem\n"
+    )
+    both = conf().replace("domains = LDAP", "domains = LDAP, SECOND") + second
+    for _ in range(by_length(2, 20)):
+        assert suite.passwd("erin") is None
+        with Load(suite, "alice", "bob") as load:
+            reload(both)
+            assert suite.passwd("erin").startswith("erin:*:11001:")
+            assert suite.passwd("erin@SECOND").startswith("erin:*:11001:")
+            assert len(suite.pids("sssd_be")) == 2
+            assert "SECOND: online" in c.show("sssd.service", "StatusText")
+            reload()
+            assert suite.passwd("erin") is None and suite.passwd("erin@SECOND") is None
+        load.all_answered()
+        c.wait_for("its backend is gone", lambda: len(suite.pids("sssd_be")) == 1)
+        assert "SECOND" not in c.show("sssd.service", "StatusText")
+        assert c.exists("/var/lib/sss/db/cache_SECOND.mdb")  # kept for 30 days
+
+
+def test_responder_hears_of_a_reload_without_a_monitor(running):
+    """Sockets answer without sssd.service: what was compiled meanwhile counts for them, too."""
+    c = running.c
+    assert running.passwd("bob") is not None
+    c.systemctl("stop", "sssd.service")
+    running.passwd("alice")
+    running.configure(nss={"filter_users": "bob"})
+    c.run(["/usr/libexec/sssd/sssd_conf", "--write"])
+    c.wait_for("bob is hidden", lambda: running.passwd("bob") is None, timeout=5)
+    assert running.passwd("alice") == ALICE
+
+
+def test_reload_once_a_second_under_load_loses_nothing(running):
+    c = running.c
+    seconds = by_length(10, 60)
+    pids = {name: running.pids(name) for name in ("sssd", "sssd_nss")}
+    with Load(running, "alice", "bob", "10001") as ours, Load(
+        running, "alice", "bob", client="debian", rate=100
+    ) as debians, Load(running, "alice", "bob", map="initgroups", rate=50, fresh=True) as fresh:
+        begin = time.monotonic()
+        for n in range(seconds):
+            running.configure(
+                nss={"entry_negative_timeout": 10 + n, "filter_users": f"root, nobody{n}"},
+                entry_cache_timeout=5400 + n,
+            )
+            c.systemctl("reload", "sssd.service")
+            time.sleep(max(0, begin + n + 1 - time.monotonic()))
+    for load in (ours, debians, fresh):
+        load.all_answered(seconds * 40)
+    assert {name: running.pids(name) for name in pids} == pids
