@@ -94,7 +94,8 @@ static int open_socket(struct responder *responder)
 	if (!responder->path)
 		return -ENOMEM;
 	if (somebody_listens(responder->path)) {
-		log_warn("%s: somebody listens there already, so this is left to them", responder->path);
+		log_warn("%s: somebody listens there already, so this is left to them",
+		         responder->path);
 		return 0;
 	}
 	r = listen_at(responder->path, responder->row->mode, &responder->fd);
@@ -146,10 +147,12 @@ int activate_new(TALLOC_CTX *mem, struct monitor *monitor, struct activate **ret
 
 static bool is_named(const struct responder *responder)
 {
-	return str_list_contains(conf_services(responder->activate->monitor->conf), responder->row->name);
+	return str_list_contains(conf_services(responder->activate->monitor->conf),
+	                         responder->row->name);
 }
 
-static void connection_waits(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
+static void connection_waits(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
+                             void *data)
 {
 	(void)ev;
 	(void)fde;
@@ -164,7 +167,8 @@ static void wait_first(struct responder *responder)
 	struct activate *activate = responder->activate;
 	int64_t wait_ms = backoff_ended(&responder->backoff, monotonic_us());
 
-	responder->wait = timer_once(activate, activate->monitor->ev, wait_ms, wait_is_over, responder);
+	responder->wait =
+		timer_once(activate, activate->monitor->ev, wait_ms, wait_is_over, responder);
 	if (!responder->wait)
 		log_error("%s: no memory to start it again", responder->row->name);
 }
@@ -180,8 +184,8 @@ static void watch(struct responder *responder)
 		start(responder);
 		return;
 	}
-	responder->watch = tevent_add_fd(activate->monitor->ev, activate, responder->fd, TEVENT_FD_READ,
-	                                 connection_waits, responder);
+	responder->watch = tevent_add_fd(activate->monitor->ev, activate, responder->fd,
+	                                 TEVENT_FD_READ, connection_waits, responder);
 	if (!responder->watch)
 		wait_first(responder);
 }
@@ -226,8 +230,8 @@ static void start(struct responder *responder)
 
 	TALLOC_FREE(responder->watch);
 	backoff_started(&responder->backoff, monotonic_us());
-	r = socket && argv ? child_start(activate, monitor->ev, argv, NULL, &responder->fd, 1, ended, responder,
-	                                 &responder->child)
+	r = socket && argv ? child_start(activate, monitor->ev, argv, NULL, &responder->fd, 1,
+	                                 ended, responder, &responder->child)
 	                   : -ENOMEM;
 	if (r < 0) {
 		log_error("%s cannot be started: %s", responder->row->program, error_text(r));

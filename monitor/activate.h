@@ -11,12 +11,12 @@
 
 struct activate; /* a talloc object; freeing it ends nobody */
 
-/* Binds and listens, while we may still be root: clients look at who listened. A path where somebody
- * listens already stays theirs, with a warning. Errors: those of bind(2). */
+/* Binds and listens, while we may still be root: clients look at who listened. A path where
+ * somebody listens already stays theirs, with a warning. Errors: those of bind(2). */
 int activate_new(TALLOC_CTX *mem, struct monitor *monitor, struct activate **ret_activate);
 
-/* Watches, and starts at once what services= names (which is started again when it ends). To be called
- * after each change of the configuration. */
+/* Watches, and starts at once what services= names (which is started again when it ends). To be
+ * called after each change of the configuration. */
 void activate_follow(struct activate *activate);
 
 /* The process is hung: TERM, after 10 s KILL. False when it is no child of ours. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Alone - started by hand, without systemd: do what the unit's root steps do, then be nobody special
+ * Alone - started by hand, without systemd: do what the unit's root steps do, then be nobody
+ * special
  *
  * The directories are those of units/sssd.tmpfiles.
  */
@@ -109,7 +110,8 @@ int alone_drop(void)
 		return 0;
 	r = account_find(NULL, ACCOUNT_SERVICE, &uid, &gid);
 	if (r < 0) {
-		fprintf(stderr, "sssd: there is no user " ACCOUNT_SERVICE " in /etc/passwd: everything runs as root\n");
+		fprintf(stderr, "sssd: there is no user " ACCOUNT_SERVICE
+		                " in /etc/passwd: everything runs as root\n");
 		return 0;
 	}
 	return account_become(uid, gid);

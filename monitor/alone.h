@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Alone - started by hand, without systemd: do what the unit's root steps do, then be nobody special
+ * Alone - started by hand, without systemd: do what the unit's root steps do, then be nobody
+ * special
  */
 #pragma once
 
@@ -11,14 +12,14 @@
 /* Is there a systemd that started us, and that owns the sockets? */
 bool alone_is_supervised(void);
 
-/* Makes the directories of the suite, with their owners (root only). What cannot be made is named on
- * stderr, and missed later by whoever needs it. */
+/* Makes the directories of the suite, with their owners (root only). What cannot be made is named
+ * on stderr, and missed later by whoever needs it. */
 void alone_make_dirs(const struct monitor_paths *paths);
 
-/* Runs sssd_conf with action ("--write", "--check") and waits for it. Returns its exit status, or a negative
- * error. config and paths->conf_dir may be NULL. */
+/* Runs sssd_conf with action ("--write", "--check") and waits for it. Returns its exit status, or a
+ * negative error. config and paths->conf_dir may be NULL. */
 int alone_run_conf(const struct monitor_paths *paths, const char *action, const char *config);
 
-/* Becomes the service user. 0 also when we are not root, or when there is no such user (one warning).
- * Errors: those of account_become(). */
+/* Becomes the service user. 0 also when we are not root, or when there is no such user (one
+ * warning). Errors: those of account_become(). */
 int alone_drop(void);

@@ -36,7 +36,8 @@ static int refuse(const char *text)
 
 static bool logger_is_known(const char *logger)
 {
-	return strcmp(logger, "stderr") == 0 || strcmp(logger, "files") == 0 || strcmp(logger, "journald") == 0;
+	return strcmp(logger, "stderr") == 0 || strcmp(logger, "files") == 0 ||
+	       strcmp(logger, "journald") == 0;
 }
 
 /* What does not go together, or makes no sense. */
@@ -59,7 +60,8 @@ static int judge(struct arguments *args, bool daemon)
 
 int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 {
-	enum { VERSION = 256, HELP, LOGGER, MICROSECONDS, TIMESTAMPS, NETLINK, RUN_DIR, PIPES, CONF_DIR, CACHE, LIBEXEC };
+	enum { VERSION = 256, HELP, LOGGER, MICROSECONDS, TIMESTAMPS, NETLINK,
+	       RUN_DIR, PIPES, CONF_DIR, CACHE, LIBEXEC };
 	static const struct option options[] = {
 		{ "debug-level", required_argument, NULL, 'd' },
 		{ "debug-timestamps", required_argument, NULL, TIMESTAMPS },
@@ -84,6 +86,7 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 	bool daemon = false, asked;
 	int option, status;
 
+	/* clang-format off */
 	while ((option = getopt_long(argc, argv, "d:Dic:g?", options, NULL)) != -1)
 		switch (option) {
 		case 'd': args.debug_level = optarg; break;
@@ -114,6 +117,7 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 			print_help(asked ? stdout : stderr);
 			return asked ? EXIT_SUCCESS : EXIT_CONFIG;
 		}
+	/* clang-format on */
 	if (optind < argc) {
 		fprintf(stderr, "%s: unexpected argument\n", argv[optind]);
 		print_help(stderr);

@@ -10,9 +10,10 @@
 
 /* Exit statuses scripts know. */
 enum {
-	EXIT_CONFIG = 1,     /* the command line, or [sssd] and the domains */
+	EXIT_CONFIG = 1, /* the command line, or [sssd] and the domains */
 	EXIT_NO_MEMORY = 2,
-	EXIT_UNREADABLE = 3, /* the configuration, or another thing without which there is no start */
+	EXIT_UNREADABLE =
+		3, /* the configuration, or another thing without which there is no start */
 	EXIT_RUNNING = 6,
 };
 

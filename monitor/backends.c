@@ -5,8 +5,8 @@
  *   waiting ─ back-off over ─▶ running ─ ends ─▶ waiting …
  *      └─ another's process serves the domain ─▶ adopted ─ its connection closes ─▶ waiting
  *
- * After a kill -9 of the monitor its backends live on and register with the next one. A second process
- * could not listen where the first does, so that one is left to serve until it ends.
+ * After a kill -9 of the monitor its backends live on and register with the next one. A second
+ * process could not listen where the first does, so that one is left to serve until it ends.
  */
 #include "monitor/backends.h"
 
@@ -33,10 +33,10 @@ struct backend {
 	pid_t pid;                 /* of the child, or the one before it */
 	struct timer *wait;        /* before the next start */
 	struct backoff backoff;
-	bool adopted;       /* a process that is not our child serves the domain */
-	bool suspect;       /* the next start is told to check the cache */
-	bool ended_by_us;   /* because it hung */
-	bool leaves;        /* its domain is gone: not started again */
+	bool adopted;     /* a process that is not our child serves the domain */
+	bool suspect;     /* the next start is told to check the cache */
+	bool ended_by_us; /* because it hung */
+	bool leaves;      /* its domain is gone: not started again */
 };
 
 struct backends {
@@ -73,7 +73,8 @@ static void wait_and_start(struct backend *backend)
 	int64_t wait_ms = backoff_ended(&backend->backoff, monotonic_us());
 
 	TALLOC_FREE(backend->wait);
-	backend->wait = timer_once(backend, backend->backends->monitor->ev, wait_ms, wait_is_over, backend);
+	backend->wait =
+		timer_once(backend, backend->backends->monitor->ev, wait_ms, wait_is_over, backend);
 	if (!backend->wait)
 		log_error("domain %s: no memory to start its backend again", backend->domain);
 }
@@ -81,7 +82,8 @@ static void wait_and_start(struct backend *backend)
 static const char *describe_end(char *text, size_t size, int status)
 {
 	if (WIFSIGNALED(status))
-		snprintf(text, size, "killed by signal %d (%s)", WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
+		snprintf(text, size, "killed by signal %d (%s)", WTERMSIG(status),
+		         sigdescr_np(WTERMSIG(status)));
 	else
 		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
 	return text;
@@ -107,10 +109,12 @@ static void ended(struct child *child, int status, void *data)
 	if (status == 0)
 		log_notice("domain %s: its backend ended, starting it again", backend->domain);
 	else
-		log_error("domain %s: its backend ended (%s), starting it again", backend->domain, text);
+		log_error("domain %s: its backend ended (%s), starting it again", backend->domain,
+		          text);
 	if (backoff_is_crash(status, backend->ended_by_us) &&
 	    backoff_crashed(&backend->backoff, monotonic_us())) {
-		log_error("domain %s: two crashes within a minute, its cache will be checked", backend->domain);
+		log_error("domain %s: two crashes within a minute, its cache will be checked",
+		          backend->domain);
 		backend->suspect = true;
 	}
 	backend->ended_by_us = false;
@@ -121,7 +125,8 @@ static void ended(struct child *child, int status, void *data)
 /* A live process that serves the domain and is none of ours. */
 static struct service *foreign(struct backend *backend)
 {
-	struct service *service = registry_find(backend->backends->monitor->registry, backend->name);
+	struct service *service =
+		registry_find(backend->backends->monitor->registry, backend->name);
 
 	return service && service->pid != backend->pid ? service : NULL;
 }
@@ -129,24 +134,27 @@ static struct service *foreign(struct backend *backend)
 static void start(struct backend *backend)
 {
 	struct monitor *monitor = backend->backends->monitor;
-	const char *args[] = { "--domain", backend->domain, backend->suspect ? "--suspect" : NULL, NULL };
+	const char *args[] = { "--domain", backend->domain, backend->suspect ? "--suspect" : NULL,
+		               NULL };
 	auto_talloc char **argv = NULL;
 	struct service *other = foreign(backend);
 	int r;
 
 	if (other) {
-		log_notice("domain %s: pid %d, started by somebody else, serves it", backend->domain,
-		           (int)other->pid);
+		log_notice("domain %s: pid %d, started by somebody else, serves it",
+		           backend->domain, (int)other->pid);
 		backend->adopted = true;
 		return;
 	}
 
 	argv = monitor_child_argv(NULL, monitor, "sssd_be", args);
 	backoff_started(&backend->backoff, monotonic_us());
-	r = argv ? child_start(backend, monitor->ev, argv, NULL, NULL, 0, ended, backend, &backend->child)
+	r = argv ? child_start(backend, monitor->ev, argv, NULL, NULL, 0, ended, backend,
+	                       &backend->child)
 	         : -ENOMEM;
 	if (r < 0) {
-		log_error("domain %s: its backend cannot be started: %s", backend->domain, error_text(r));
+		log_error("domain %s: its backend cannot be started: %s", backend->domain,
+		          error_text(r));
 		wait_and_start(backend);
 		return;
 	}
@@ -160,7 +168,7 @@ static struct backend *find(struct backends *backends, const char *domain)
 {
 	struct backend *backend, *found = NULL;
 
-	list_for_each (backend, &backends->all, node)
+	list_for_each(backend, &backends->all, node)
 		if (strcmp(backend->domain, domain) == 0 && !backend->leaves)
 			found = backend;
 	return found;
@@ -201,7 +209,7 @@ bool backends_follow(struct backends *backends)
 	struct backend *backend;
 	bool started = false;
 
-	list_for_each (backend, &backends->all, node)
+	list_for_each(backend, &backends->all, node)
 		if (!backend->leaves && !str_list_contains(domains, backend->domain)) {
 			log_notice("domain %s is not enabled any more", backend->domain);
 			leave(backend, GONE_GRACE_MS);
@@ -222,7 +230,7 @@ void backends_look(struct backends *backends)
 
 	if (backends->stopping)
 		return;
-	list_for_each (backend, &backends->all, node)
+	list_for_each(backend, &backends->all, node)
 		if (backend->adopted && !foreign(backend)) {
 			backend->adopted = false;
 			start(backend);
@@ -234,7 +242,7 @@ bool backends_registered(struct backends *backends)
 	struct backend *backend;
 	bool all = true;
 
-	list_for_each (backend, &backends->all, node)
+	list_for_each(backend, &backends->all, node)
 		if (!backend->leaves && !registry_find(backends->monitor->registry, backend->name))
 			all = false;
 	return all;
@@ -244,7 +252,7 @@ bool backends_end(struct backends *backends, pid_t pid)
 {
 	struct backend *backend, *found = NULL;
 
-	list_for_each (backend, &backends->all, node)
+	list_for_each(backend, &backends->all, node)
 		if (backend->child && child_pid(backend->child) == pid)
 			found = backend;
 	if (!found)
@@ -259,7 +267,7 @@ void backends_stop(struct backends *backends, int64_t grace_ms)
 	struct backend *backend;
 
 	backends->stopping = true;
-	list_for_each (backend, &backends->all, node)
+	list_for_each(backend, &backends->all, node)
 		leave(backend, grace_ms);
 }
 
@@ -273,10 +281,11 @@ void backends_each(struct backends *backends,
 {
 	struct backend *backend;
 
-	list_for_each (backend, &backends->all, node) {
+	list_for_each(backend, &backends->all, node) {
 		auto_talloc char *text = NULL;
 		struct service *service = registry_find(backends->monitor->registry, backend->name);
-		const char *last_end = registry_last_end(backends->monitor->registry, backend->name);
+		const char *last_end =
+			registry_last_end(backends->monitor->registry, backend->name);
 
 		if (backend->leaves)
 			continue;

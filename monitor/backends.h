@@ -13,8 +13,8 @@ struct backends *backends_new(TALLOC_CTX *mem, struct monitor *monitor);
 /* Starts and ends processes until they are those of monitor->conf. True when a new one started. */
 bool backends_follow(struct backends *backends);
 
-/* A registration or a loss: a domain that a process of another monitor serves is taken over when that
- * one ends. */
+/* A registration or a loss: a domain that a process of another monitor serves is taken over when
+ * that one ends. */
 void backends_look(struct backends *backends);
 
 /* Has the process of every domain registered? */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Background - sssd -D: the parent returns to its caller when the child is ready, or with its failure
+ * Background - sssd -D: the parent returns to its caller when the child is ready, or with its
+ * failure
  */
 #include "monitor/background.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Background - sssd -D: the parent returns to its caller when the child is ready, or with its failure
+ * Background - sssd -D: the parent returns to its caller when the child is ready, or with its
+ * failure
  */
 #pragma once
 
@@ -12,8 +13,8 @@ struct background {
  * called, else with the child's status. Errors: errno of fork(2), pipe(2). */
 int background_enter(struct background *ret_background);
 
-/* Lets go of the terminal: before the first child starts, which would keep it open. From here on there is
- * only the log. */
+/* Lets go of the terminal: before the first child starts, which would keep it open. From here on
+ * there is only the log. */
 void background_detach(void);
 
 /* Lets the parent go. */

@@ -8,20 +8,21 @@
 #include <stdint.h>
 
 struct backoff {
-	unsigned failures;   /* ends after short lives, in a row */
-	int64_t started_us;  /* of CLOCK_MONOTONIC */
-	int64_t crashed_us;  /* the last crash; 0 = never */
+	unsigned failures;  /* ends after short lives, in a row */
+	int64_t started_us; /* of CLOCK_MONOTONIC */
+	int64_t crashed_us; /* the last crash; 0 = never */
 };
 
 void backoff_started(struct backoff *backoff, int64_t now_us);
 
-/* The child ended. Returns how long to wait in milliseconds: 0, 100, 1000, then doubling to 10000; from
- * the start again after a life of 30 s. It never gives up. */
+/* The child ended. Returns how long to wait in milliseconds: 0, 100, 1000, then doubling to 10000;
+ * from the start again after a life of 30 s. It never gives up. */
 int64_t backoff_ended(struct backoff *backoff, int64_t now_us);
 
 /* A crash: true when it is the second within 60 s. */
 bool backoff_crashed(struct backoff *backoff, int64_t now_us);
 
 /* Is status (waitpid(2)) the end of a process that may have left its store damaged, or was led
- * there by damage? TERM and KILL come from outside, unless it was us who ended it because it hung. */
+ * there by damage? TERM and KILL come from outside, unless it was us who ended it because it hung.
+ */
 bool backoff_is_crash(int status, bool we_ended_it);

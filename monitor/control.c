@@ -82,22 +82,24 @@ void control_tell(struct control *control, enum command command)
 struct reload {
 	struct reload *next; /* in control->reloads */
 	struct control *control;
-	struct sbus_call *call; /* whom to answer; NULL: nobody asked, or is there any more */
-	struct timer *wait;     /* for new backends */
-	bool told_backends;     /* the others are next, or are asked already */
-	bool backend_left;      /* to make room for a process with the new options */
+	struct caller *caller; /* NULL: nobody asked, or is there any more */
+	struct timer *wait;    /* for new backends */
+	bool told_backends;    /* the others are next, or are asked already */
+	bool backend_left;     /* to make room for a process with the new options */
 	unsigned n_asked;
 };
 
-/* Below the call: tells the reload when the caller is gone. */
+/* Whom to answer: hangs below the call and goes with it. Neither it nor the reload ends first for
+ * sure. */
 struct caller {
-	struct reload *reload;
+	struct reload *reload; /* NULL once that is done */
+	struct sbus_call *call;
 };
 
 static int caller_gone(struct caller *caller)
 {
 	if (caller->reload)
-		caller->reload->call = NULL;
+		caller->reload->caller = NULL;
 	return 0;
 }
 
@@ -107,13 +109,15 @@ static void reload_done(struct reload *reload)
 {
 	struct monitor_reload_out out = { conf_generation(reload->control->monitor->conf) };
 
-	if (reload->call)
-		monitor_reload_reply(reload->call, &out);
+	if (reload->caller)
+		monitor_reload_reply(reload->caller->call, &out);
 	talloc_free(reload);
 }
 
 static int reload_free(struct reload *reload)
 {
+	if (reload->caller)
+		reload->caller->reload = NULL;
 	for (struct reload **link = &reload->control->reloads; *link; link = &(*link)->next)
 		if (*link == reload) {
 			*link = reload->next;
@@ -216,8 +220,8 @@ static int reload_start(struct control *control, struct sbus_call *call)
 	control->reloads = reload;
 	talloc_set_destructor(reload, reload_free);
 	if (caller) {
-		reload->call = call;
-		caller->reload = reload;
+		*caller = (struct caller){ reload, call };
+		reload->caller = caller;
 		talloc_set_destructor(caller, caller_gone);
 	}
 	r = wait_for_backends(reload, backends_follow(monitor->backends));

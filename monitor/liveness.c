@@ -73,7 +73,8 @@ int liveness_parse_stat(const char *text, char *ret_state, uint64_t *ret_ticks)
 	uint64_t user, system;
 	int r;
 
-	if (!rest || rest[1] != ' ' || rest[2] < 'A' || rest[2] > 'z' || rest[3] != ' ')
+	if (!rest || rest[1] != ' ' || (rest[2] | 0x20) < 'a' || (rest[2] | 0x20) > 'z' ||
+	    rest[3] != ' ')
 		return -EBADMSG;
 	rest += 2;
 

@@ -2,10 +2,10 @@
  *
  * Liveness - is a silent process at work, waiting, or lost? (design §2)
  *
- * A process of which nothing was heard for its interval is asked (ping). One that lets three intervals
- * pass without an answer and used the CPU in each turns in circles: it is ended. One that is stopped or
- * waits for a disk cannot answer and would not be better for a restart; one that sleeps waits for
- * something, too: left alone, with one warning.
+ * A process of which nothing was heard for its interval is asked (ping). One that lets three
+ * intervals pass without an answer and used the CPU in each turns in circles: it is ended. One that
+ * is stopped or waits for a disk cannot answer and would not be better for a restart; one that
+ * sleeps waits for something, too: left alone, with one warning.
  */
 #pragma once
 

@@ -5,8 +5,8 @@
  *   main ─ (alone: directories, sssd_conf, sockets, uid) ─▶ configuration ─▶ bus ─▶ backends
  *        ─ all registered, or 2 s ─▶ READY ─▶ loop ─ TERM ─▶ drain, TERM, 5 s, KILL ─▶ exit 0
  *
- * It is in nobody's data path: kill it and lookups go on. So it is slim, and READY does not wait for
- * any server.
+ * It is in nobody's data path: kill it and lookups go on. So it is slim, and READY does not wait
+ * for any server.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,8 +20,8 @@
 #include "monitor/activate.h"
 #include "monitor/alone.h"
 #include "monitor/arguments.h"
-#include "monitor/background.h"
 #include "monitor/backends.h"
+#include "monitor/background.h"
 #include "monitor/control.h"
 #include "monitor/network.h"
 #include "monitor/pathwatch.h"
@@ -60,7 +60,8 @@ char **monitor_child_argv(TALLOC_CTX *mem, const struct monitor *monitor, const 
 	append(argv, &n, "--logger", monitor->logger);
 	append(argv, &n, "--conf-dir", paths->conf_dir);
 	append(argv, &n, "--cache-dir", paths->cache_dir);
-	append(argv, &n, "--run-dir", strcmp(paths->run_dir, SBUS_DIR) != 0 ? paths->run_dir : NULL);
+	append(argv, &n, "--run-dir",
+	       strcmp(paths->run_dir, SBUS_DIR) != 0 ? paths->run_dir : NULL);
 	return argv;
 }
 
@@ -102,7 +103,8 @@ int monitor_load(struct monitor *monitor)
 	}
 	apply_debug_level(monitor, &common);
 	for (const char *const *name = conf_names(conf, "refused"); name && *name; name++)
-		log_error("domain %s does not start: %s", *name, conf_get(conf, "refused", *name)->text);
+		log_error("domain %s does not start: %s", *name,
+		          conf_get(conf, "refused", *name)->text);
 
 	talloc_free(monitor->conf);
 	monitor->conf = take_ptr(conf);
@@ -130,7 +132,8 @@ static void add_state(const char *domain, const char *state, void *data)
 	char **text = data;
 
 	if (*text)
-		*text = talloc_asprintf_append_buffer(*text, "%s%s: %s", **text ? "; " : "", domain, state);
+		*text = talloc_asprintf_append_buffer(*text, "%s%s: %s", **text ? "; " : "", domain,
+		                                      state);
 }
 
 /* "LDAP: online since …; B: offline since …". NULL without memory. */
@@ -141,8 +144,9 @@ static char *status_text(struct monitor *monitor)
 
 	backends_each(monitor->backends, add_state, &text);
 	for (; refused && *refused && text; refused++) {
-		auto_talloc char *state = talloc_asprintf(NULL, "does not start: %s",
-		                                          conf_get(monitor->conf, "refused", *refused)->text);
+		auto_talloc char *state =
+			talloc_asprintf(NULL, "does not start: %s",
+		                        conf_get(monitor->conf, "refused", *refused)->text);
 
 		if (state)
 			add_state(*refused, state, &text);
@@ -267,7 +271,8 @@ static int load_first(struct monitor *monitor)
 		return EXIT_UNREADABLE;
 	}
 	if (!*conf_domains(monitor->conf)) {
-		log_fatal("no domain can be started: none is enabled, or the configuration of all is bad");
+		log_fatal("no domain can be started: none is enabled, or the configuration of all "
+		          "is bad");
 		return EXIT_CONFIG;
 	}
 	return 0;
@@ -290,11 +295,12 @@ static int take_pidfile(struct monitor *monitor)
 
 static int watch_compiled(struct monitor *monitor)
 {
-	auto_talloc char *path =
-		talloc_asprintf(NULL, "%s/sssd/current", monitor->paths.conf_dir ?: CONF_COMPILED_DIR);
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/sssd/current",
+	                                         monitor->paths.conf_dir ?: CONF_COMPILED_DIR);
 	struct pathwatch *watch;
 
-	return path ? pathwatch_new(monitor, monitor->ev, path, COMPILED_MS, compiled_changed, monitor, &watch)
+	return path ? pathwatch_new(monitor, monitor->ev, path, COMPILED_MS, compiled_changed,
+	                            monitor, &watch)
 	            : -ENOMEM;
 }
 
@@ -317,7 +323,8 @@ static int make_parts(struct monitor *monitor, const struct arguments *args)
 	                               network_changed, monitor);
 	r = watch_compiled(monitor);
 	if (r < 0)
-		log_warn("new compiled configurations are only noticed by sssctl reload: %s", error_text(r));
+		log_warn("new compiled configurations are only noticed by sssctl reload: %s",
+		         error_text(r));
 	return monitor->network ? 0 : -ENOMEM;
 }
 
@@ -343,7 +350,8 @@ static int prepare_alone(struct monitor *monitor, const struct arguments *args)
 
 static int start_daemon(struct monitor *monitor)
 {
-	struct daemon_args args = { .name = "sssd", .debug_level = monitor->debug_level,
+	struct daemon_args args = { .name = "sssd",
+		                    .debug_level = monitor->debug_level,
 		                    .logger = monitor->logger };
 	int r = daemon_start(monitor, &args, &hooks, monitor, &monitor->daemon);
 
@@ -415,7 +423,8 @@ int main(int argc, char *argv[])
 	monitor->logger = args.logger;
 	monitor->owns_sockets = !alone_is_supervised();
 	if (args.config && !monitor->owns_sockets) {
-		fprintf(stderr, "sssd: --config belongs to sssd_conf, in ExecStartPre= and ExecReload= of the unit\n");
+		fprintf(stderr, "sssd: --config belongs to sssd_conf, in ExecStartPre= and "
+		                "ExecReload= of the unit\n");
 		return EXIT_CONFIG;
 	}
 	if (!args.interactive) {

@@ -3,10 +3,10 @@
  * Monitor - what its parts share
  *
  *   main.c       the order of start and end, STATUS=     arguments.c  the command line
- *   backends.c   one process per domain                  activate.c   without systemd: sockets, responders
- *   registry.c   who is alive                            ping.c       is it well?
- *   control.c    the bus: answers, orders, reload        network.c    "something changed, try again"
- *   alone.c      without systemd: what the unit's root steps do, and dropping privileges
+ *   backends.c   one process per domain                  activate.c   without systemd: sockets,
+ * responders registry.c   who is alive                            ping.c       is it well?
+ *   control.c    the bus: answers, orders, reload        network.c    "something changed, try
+ * again" alone.c      without systemd: what the unit's root steps do, and dropping privileges
  */
 #pragma once
 
@@ -48,8 +48,8 @@ struct monitor {
 	bool ready, stopping;
 };
 
-/* argv[0] is paths.libexec/program, then args (NULL-terminated), then the options that every child gets.
- * NULL without memory. */
+/* argv[0] is paths.libexec/program, then args (NULL-terminated), then the options that every child
+ * gets. NULL without memory. */
 char **monitor_child_argv(TALLOC_CTX *mem, const struct monitor *monitor, const char *program,
                           const char *const *args);
 

@@ -22,7 +22,9 @@
 /* Changes come in bursts: a link, its addresses, their routes. */
 #define SETTLE_MS 1000
 
-#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
+#define GROUPS                                                                       \
+	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | \
+	 RTMGRP_IPV6_ROUTE)
 
 struct network {
 	struct tevent_context *ev; /* borrowed */
@@ -34,8 +36,8 @@ struct network {
 	struct pathwatch *resolv_conf;
 };
 
-/* The kernel also sends news that are none: statistics of wireless links (nothing in ifi_change), routes
- * it only cached. */
+/* The kernel also sends news that are none: statistics of wireless links (nothing in ifi_change),
+ * routes it only cached. */
 static bool message_is_change(unsigned type, const char *body, size_t size)
 {
 	struct ifinfomsg link;
@@ -72,7 +74,8 @@ bool network_is_change(const void *bytes, size_t size)
 		memcpy(&header, at, sizeof(header));
 		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > size)
 			return false;
-		if (message_is_change(header.nlmsg_type, at + sizeof(header), header.nlmsg_len - sizeof(header)))
+		if (message_is_change(header.nlmsg_type, at + sizeof(header),
+		                      header.nlmsg_len - sizeof(header)))
 			return true;
 		step = NLMSG_ALIGN((size_t)header.nlmsg_len);
 		if (step > size)
@@ -134,7 +137,8 @@ static int watch_netlink(struct network *network)
 	network->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	if (network->fd < 0 || bind(network->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	network->fde = tevent_add_fd(network->ev, network, network->fd, TEVENT_FD_READ, readable, network);
+	network->fde =
+		tevent_add_fd(network->ev, network, network->fd, TEVENT_FD_READ, readable, network);
 	return network->fde ? 0 : -ENOMEM;
 }
 
@@ -162,8 +166,8 @@ struct network *network_new(TALLOC_CTX *mem, struct tevent_context *ev, bool net
 	r = netlink ? watch_netlink(network) : 0;
 	if (r < 0)
 		log_warn("changes of the network cannot be watched: %s", error_text(r));
-	r = resolv_conf ? pathwatch_new(network, ev, resolv_conf, SETTLE_MS, resolv_conf_changed, network,
-	                                &network->resolv_conf)
+	r = resolv_conf ? pathwatch_new(network, ev, resolv_conf, SETTLE_MS, resolv_conf_changed,
+	                                network, &network->resolv_conf)
 	                : 0;
 	if (r < 0)
 		log_warn("changes of %s cannot be watched: %s", resolv_conf, error_text(r));

@@ -10,8 +10,8 @@
 
 struct network; /* a talloc object */
 
-/* Calls changed at most once a second, a second after the first change. resolv_conf NULL: not watched.
- * What cannot be watched is named in the log and done without. NULL without memory. */
+/* Calls changed at most once a second, a second after the first change. resolv_conf NULL: not
+ * watched. What cannot be watched is named in the log and done without. NULL without memory. */
 struct network *network_new(TALLOC_CTX *mem, struct tevent_context *ev, bool netlink,
                             const char *resolv_conf, void (*changed)(void *data), void *data);
 

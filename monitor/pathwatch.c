@@ -2,7 +2,8 @@
  *
  * Path watch - notice that a file changed, was replaced, or that a symlink on the way to it did
  *
- * What is watched are directories (inotify(7)): that of the path, and of each symlink's target in turn
+ * What is watched are directories (inotify(7)): that of the path, and of each symlink's target in
+ * turn
  * (/etc/resolv.conf → ../run/systemd/resolve/stub-resolv.conf). The names in them that matter are
  * collected anew after each change.
  */
@@ -57,7 +58,8 @@ static char *next_path(TALLOC_CTX *mem, const char *dir, const char *path)
 	if (size <= 0)
 		return NULL;
 	target[size] = '\0';
-	return target[0] == '/' ? talloc_strdup(mem, target) : talloc_asprintf(mem, "%s/%s", dir, target);
+	return target[0] == '/' ? talloc_strdup(mem, target)
+	                        : talloc_asprintf(mem, "%s/%s", dir, target);
 }
 
 /* Follows the path and watches each directory on the way. */
@@ -123,7 +125,8 @@ static void readable(struct tevent_context *ev, struct tevent_fd *fde, uint16_t 
 		const struct inotify_event *event = (const void *)(events + at);
 
 		if (matters(watch, event) && !watch->settle)
-			watch->settle = timer_once(watch, watch->ev, watch->settle_ms, settled, watch);
+			watch->settle =
+				timer_once(watch, watch->ev, watch->settle_ms, settled, watch);
 		at += (ssize_t)(sizeof(*event) + event->len);
 	}
 }

@@ -32,7 +32,8 @@ static int64_t interval_us(const struct ping *ping, const struct service *servic
 	bool provider = strncmp(service->name, prefix, strlen(prefix)) == 0;
 	char *section = talloc_asprintf(NULL, "%s%s", provider ? "domain/" : "",
 	                                provider ? service->name + strlen(prefix) : service->name);
-	const struct conf_value *value = section ? conf_get(ping->monitor->conf, section, "timeout") : NULL;
+	const struct conf_value *value =
+		section ? conf_get(ping->monitor->conf, section, "timeout") : NULL;
 	int64_t interval_ms = LIVENESS_INTERVAL_MS;
 	uint32_t timeout_s;
 
@@ -71,8 +72,8 @@ static void end(struct ping *ping, struct service *service)
 {
 	struct monitor *monitor = ping->monitor;
 
-	log_error("%s, pid %d, does not answer and uses the CPU all the time: ending it", service->name,
-	          (int)service->pid);
+	log_error("%s, pid %d, does not answer and uses the CPU all the time: ending it",
+	          service->name, (int)service->pid);
 	if (backends_end(monitor->backends, service->pid))
 		return;
 	if (monitor->activate && activate_end(monitor->activate, service->pid))
@@ -95,7 +96,7 @@ static void missed(struct ping *ping, struct service *service)
 		break;
 	case LIVENESS_LEAVE:
 		log_warn("%s, pid %d, does not answer: it is %s", service->name, (int)service->pid,
-		         state == 'D'                 ? "waiting for a disk"
+		         state == 'D'                   ? "waiting for a disk"
 		         : state == 'T' || state == 't' ? "stopped"
 		                                        : "asleep");
 		break;
@@ -112,7 +113,8 @@ static void wake(void *data);
 static void sleep_until(struct ping *ping, int64_t at_us)
 {
 	TALLOC_FREE(ping->timer);
-	ping->timer = timer_once(ping, ping->monitor->ev, (at_us - monotonic_us()) / 1000 + 1, wake, ping);
+	ping->timer = timer_once(ping, ping->monitor->ev, (at_us - monotonic_us()) / 1000 + 1, wake,
+	                         ping);
 }
 
 static void wake(void *data)
@@ -129,14 +131,15 @@ void ping_look(struct ping *ping)
 	struct service *service;
 	bool due = false;
 
-	list_for_each (service, registry_all(ping->monitor->registry), node)
+	list_for_each(service, registry_all(ping->monitor->registry), node)
 		if (service->health.since_us + interval_us(ping, service) <= now_us)
 			due = true;
 
-	list_for_each (service, registry_all(ping->monitor->registry), node) {
+	list_for_each(service, registry_all(ping->monitor->registry), node) {
 		int64_t each_us = interval_us(ping, service);
 
-		/* When we are awake anyway, who is due within a quarter of its interval is due now. */
+		/* When we are awake anyway, who is due within a quarter of its interval is due now.
+		 */
 		if (due && service->health.since_us + each_us - each_us / 4 <= now_us) {
 			if (service->health.asked)
 				missed(ping, service);

@@ -33,7 +33,7 @@ static int registry_free(struct registry *registry)
 {
 	struct service *service;
 
-	list_for_each (service, &registry->services, node) {
+	list_for_each(service, &registry->services, node) {
 		service->registry = NULL;
 		list_remove(&service->node);
 	}
@@ -73,7 +73,7 @@ static struct named *find_name(struct registry *registry, const char *name)
 {
 	struct named *named, *found = NULL;
 
-	list_for_each (named, &registry->names, node)
+	list_for_each(named, &registry->names, node)
 		if (strcmp(named->name, name) == 0)
 			found = named;
 	return found;
@@ -172,7 +172,7 @@ struct service *registry_of(struct registry *registry, const struct sbus_conn *c
 {
 	struct service *service, *found = NULL;
 
-	list_for_each (service, &registry->services, node)
+	list_for_each(service, &registry->services, node)
 		if (service->conn == conn)
 			found = service;
 	return found;
@@ -182,7 +182,7 @@ struct service *registry_find(struct registry *registry, const char *name)
 {
 	struct service *service, *found = NULL;
 
-	list_for_each (service, &registry->services, node)
+	list_for_each(service, &registry->services, node)
 		if (strcmp(service->name, name) == 0)
 			found = service;
 	return found;
@@ -213,16 +213,17 @@ int registry_lines(struct registry *registry, TALLOC_CTX *mem, const char *const
 	struct service *service;
 	unsigned n = 0;
 
-	list_for_each (service, &registry->services, node)
+	list_for_each(service, &registry->services, node)
 		n++;
 	lines = talloc_zero_array(mem, const char *, n + 1);
 	if (!lines)
 		return -ENOMEM;
 	n = 0;
-	list_for_each (service, &registry->services, node) {
-		lines[n] = talloc_asprintf(lines, "%s %d %d %" PRIu32 " %" PRId64 " %s", service->name,
-		                           service->type, (int)service->pid, service->starts,
-		                           service->since.s, service->state ? service->state : "-");
+	list_for_each(service, &registry->services, node) {
+		lines[n] =
+			talloc_asprintf(lines, "%s %d %d %" PRIu32 " %" PRId64 " %s", service->name,
+		                        service->type, (int)service->pid, service->starts,
+		                        service->since.s, service->state ? service->state : "-");
 		if (!lines[n++])
 			return -ENOMEM;
 	}

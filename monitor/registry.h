@@ -35,9 +35,9 @@ struct service {
 	char *name;
 	enum service_type type;
 	pid_t pid;
-	uint32_t starts;        /* of the name, this one included */
-	struct walltime since;  /* the registration */
-	char *state;            /* what it reported last; NULL = nothing */
+	uint32_t starts;       /* of the name, this one included */
+	struct walltime since; /* the registration */
+	char *state;           /* what it reported last; NULL = nothing */
 	struct liveness health;
 };
 
@@ -46,8 +46,8 @@ struct registry; /* a talloc object */
 /* changed is called after each registration, report and loss, from the loop; it frees nothing. */
 struct registry *registry_new(TALLOC_CTX *mem, void (*changed)(void *data), void *data);
 
-/* Enters the peer of conn. Errors: -EPERM pid is not the peer's; -EINVAL name or type make no sense;
- * -EALREADY the connection has registered; -ENOSPC too many names; -ENOMEM. */
+/* Enters the peer of conn. Errors: -EPERM pid is not the peer's; -EINVAL name or type make no
+ * sense; -EALREADY the connection has registered; -ENOSPC too many names; -ENOMEM. */
 int registry_add(struct registry *registry, struct sbus_conn *conn, const char *name, unsigned type,
                  uint32_t pid, struct service **ret_service);
 
@@ -67,6 +67,6 @@ const char *registry_last_end(struct registry *registry, const char *name); /* N
 /* All entries, the oldest first: list_for_each(service, registry_all(registry), node). */
 struct list *registry_all(struct registry *registry);
 
-/* One line for each, NULL-terminated, on mem: "name type pid starts since state". since is in seconds
- * of CLOCK_REALTIME; state is the rest of the line, "-" when nothing was reported. */
+/* One line for each, NULL-terminated, on mem: "name type pid starts since state". since is in
+ * seconds of CLOCK_REALTIME; state is the rest of the line, "-" when nothing was reported. */
 int registry_lines(struct registry *registry, TALLOC_CTX *mem, const char *const **ret_lines);

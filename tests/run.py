@@ -174,22 +174,21 @@ def system(tally, args):
                 failed=bad,
                 skipped=count["skipped"],
             )
-    tally.one("nothing is left behind", not (left := _left_behind()), "\n".join(left))
+    tally.one("nothing is left behind", not (left := _left_behind(process.pid)), "\n".join(left))
     return None
 
 
-def _left_behind():
-    """Mounts, processes, cgroups and directories that carry the name of a test container."""
-    left = [
-        line
-        for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()
-        if "sssd-tests-" in line
-    ]
-    left += [str(path) for paths in container.left_behind().values() for path in paths]
+def _left_behind(pid):
+    """What is still there of the containers that process pid has started."""
+    name = f"sssd-tests-{pid}-"
+    mounts = pathlib.Path("/proc/self/mounts").read_text().splitlines()
+    left = [f"mount: {line}" for line in mounts if name in line]
+    for paths in container.left_behind().values():
+        left += [str(path) for path in paths if path.name.startswith(name)]
     for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
+        if entry.name.isdigit():
             try:
-                if "sssd-tests-" in (entry / "cgroup").read_text():
+                if name in (entry / "cgroup").read_text():
                     left.append(f"process {entry.name}: {(entry / 'comm').read_text().strip()}")
             except OSError:
                 pass

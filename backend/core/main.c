@@ -444,7 +444,8 @@ int main(int argc, char *argv[])
 	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
 
 	/* Nor shall it load all the SASL plug-ins of the system, until one of them is of use to us:
-	 * they bring OpenSSL and Berkeley DB along, more than a megabyte. */
-	setenv("SASL_PATH", "/nonexistent", 0);
+	 * they bring OpenSSL and Berkeley DB along, more than a megabyte. It wants a folder that is
+	 * there, or it complains to the log. */
+	setenv("SASL_PATH", "/run/sss", 0);
 	return run(&args);
 }

@@ -4,10 +4,14 @@
  *
  * One LMDB environment for each domain, DIR/cache_DOMAIN.mdb (design §4). Its backend writes, all
  * responders read; readers never wait for a writer and survive kill -9 at any moment. LMDB has its
- * say here (lmdb.h, "Caveats"): readers too need write access to the lock file, a handle belongs
- * to the process that opened it, a long read transaction makes the file grow.
+ * say here (lmdb.h, "Caveats"): readers too need write access to the lock file, a process opens a
+ * file once and after its last fork(), a long read transaction makes the file grow.
  *
- * Bytes on disk are input like any other: a damaged record is -EBADMSG, no crash.
+ * Bytes on disk are input like any other: a damaged record is -EBADMSG, no crash. A damaged page
+ * is found by its records' sums as long as LMDB survives it; what it does not survive is for
+ * cache_mark_suspect() and the check.
+ *
+ * Layout: key.h the keys, record.h the values, file.h the files beside the environment.
  */
 #pragma once
 
@@ -34,106 +38,137 @@ struct cache_options {
 	const char *dir;      /* CACHE_DIR but for tests */
 	const char *domain;
 	enum cache_case names;
-	uint64_t max_size;    /* bytes, cache_max_size; 0 = 512 MiB. Writer only. */
+	uint64_t max_size;    /* bytes, cache_max_size; 0 = 512 MiB. Writer only */
 };
 
 /* ---- reading ---- */
 
-/* Opens for reading. The file is made by the backend: -ENOENT when there is none yet.
+/* Opens for reading. The file is made by the backend: -ENOENT when there is none yet. Names compare
+ * as the file was written, whatever options say.
  * Errors: -E_CACHE_NO_SLOT this process does not find itself in the reader table (a read-only
  * mount switches LMDB's locks off in silence); -E_CACHE_VERSION; -E_CACHE_DAMAGED the header
- * record is not ours, or the file is marked suspect and was not checked yet; -E_NETWORK_FS. */
+ * record is not ours, the file is shorter than it should be, or marked suspect and was not checked
+ * yet; -E_CACHE_REPLACED it was exchanged at this very moment; -E_NETWORK_FS. */
 int cache_open(TALLOC_CTX *mem, const struct cache_options *options, struct cache **ret_cache);
 
-/* Is the file we hold still the one at its path? One stat(2); 0, or -E_CACHE_REPLACED: free the
- * handle and open anew. Also to be called when a backend reports another environment id. */
+/* Are the file we hold and its lock file still those at their paths? Two statx(2) calls; 0, or
+ * -E_CACHE_REPLACED: free the handle and open anew. Also to be called when a backend reports
+ * another environment id. */
 int cache_still_there(const struct cache *cache);
 
-/* The random number written when the environment was made. */
+/* The random number written when the environment was made; never 0. */
 uint64_t cache_environment_id(const struct cache *cache);
 
 /* A read transaction; between begin and end what cache_find() gives stays valid. Never keep one
- * beyond the callback it was begun in. Costs no system call. Nesting is a mistake of ours. */
+ * beyond the callback it was begun in. Costs no system call. Nesting is a mistake of ours.
+ * Errors: -E_CACHE_REPLACED open anew; the writer's own handle has it while the file is
+ * exchanged. */
 int cache_begin(struct cache *cache);
 void cache_end(struct cache *cache);
 
-/* Finds the entry that query names, fresh or expired, by name or alias, within cache_begin(). Its texts point into the map.
+/* Finds the entry that query names, fresh or expired, by name or alias, within cache_begin(). Its
+ * texts point into the map.
  * Errors: -ENOENT; -EBADMSG the stored bytes are damaged; others of LMDB. */
 int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry);
 
-/* The domain's current epoch of kind: entries stored under a lower one count as expired. Within cache_begin(). */
+/* The domain's current epoch of kind: entries stored under a lower one count as expired. Within
+ * cache_begin(). */
 uint32_t cache_epoch(struct cache *cache, enum entry_kind kind);
 
 /* ---- writing: the backend only ---- */
 
-struct cache_writer; /* a talloc object: freeing it finishes what waits, ends the thread, closes, sets the clean mark */
+/* A talloc object: freeing it finishes what waits, ends the thread, closes, sets the clean mark.
+ * Requests that were under way finish from the loop, sweeps with -ECANCELED. */
+struct cache_writer;
 
-/* Opens for writing, making the file where there is none, and starts the writer thread.
- * A file that is damaged or of another boot without the clean mark must have been through cache_check_needed()
- * and cache_check(). Errors: -EBUSY another writer has it; -ENOSPC; -E_NETWORK_FS; -EACCES. */
-int cache_writer_open(TALLOC_CTX *mem, struct tevent_context *ev, const struct cache_options *options,
-                      struct cache_writer **ret_writer);
+/* Opens for writing, making the file where there is none, and starts the writer thread. A file
+ * whose names compare another way than options say is begun anew.
+ * Errors: -EBUSY another writer has it; -E_CACHE_DAMAGED cache_check_needed(), and nobody did;
+ * -ENOSPC; -E_NETWORK_FS; -EACCES. */
+int cache_writer_open(TALLOC_CTX *mem, struct tevent_context *ev,
+                      const struct cache_options *options, struct cache_writer **ret_writer);
 
-/* The writer's own handle for reading, on the loop's thread. */
+/* The writer's own handle for reading, on the loop's thread. It follows when the file is replaced.
+ * Never free the writer within its cache_begin(). */
 struct cache *cache_writer_reader(struct cache_writer *writer);
 
-/* What one question changed, collected, then committed as a whole or not at all. A talloc object; nothing of it is
- * shared with the writer thread before cache_commit_send(). All texts are copied. */
+/* What one question changed, collected, then committed as a whole or not at all, in the order it
+ * was collected. A talloc object; nothing of it is shared with the writer thread before
+ * cache_commit_send(). All texts are copied. */
 struct cache_change;
 struct cache_change *cache_change_new(TALLOC_CTX *mem);
 
-/* Replaces the record and its indexes: name, id, aliases. A record of another name that holds the same id is
- * removed: the server no longer says so. */
+/* Replaces the record and its indexes: name, id, aliases (the first 64 lead to the record). A
+ * record of another name that holds the same id is removed, with a user's groups: the server no
+ * longer says so. An alias that another had leads here from now on. What differs from the stored
+ * one in its times only is not written again within a minute, sooner for a short life.
+ * Errors: -ENAMETOOLONG a name that is empty or over 255 bytes; -EILSEQ; -EMSGSIZE; -ENOMEM. */
 int cache_put_user(struct cache_change *change, const struct user *user, uint32_t lifetime_s);
 int cache_put_group(struct cache_change *change, const struct group *group, uint32_t lifetime_s);
 
-/* An incomplete list is dropped when a complete one is stored. */
-int cache_put_initgroups(struct cache_change *change, const struct initgroups *initgroups, uint32_t lifetime_s);
+/* An incomplete list is dropped when a complete one is stored. Errors: as above. */
+int cache_put_initgroups(struct cache_change *change, const struct initgroups *initgroups,
+                         uint32_t lifetime_s);
 
 /* Takes out what query names (a user with its groups list), if it is there. */
 int cache_remove(struct cache_change *change, const struct query *query);
 
-/* Expires what query names without removing it. */
+/* Expires what query names without removing it, a user with its groups list. */
 int cache_expire(struct cache_change *change, const struct query *query);
 
-/* Expires everything of kind at once: O(1), by epoch. */
+/* Expires everything of kind at once: O(1), by epoch. What the same change puts later is fresh. */
 int cache_expire_all(struct cache_change *change, enum entry_kind kind);
 
-/* Hands change over (it is freed) and finishes after the commit of the group it was put in.
- * Errors: -ENOSPC the disk is full; -E_CACHE_QUOTA; -E_CACHE_REPLACED the file was removed under us (the writer
- * opens a new one and the caller may send again); -EIO. */
-struct tevent_req *cache_commit_send(TALLOC_CTX *mem, struct tevent_context *ev, struct cache_writer *writer,
-                                     struct cache_change *change);
+/* Hands change over (it is freed) and finishes after the commit of the group it was put in. All
+ * that one turn of the loop sends is handed over at its end. Freeing the request takes nothing
+ * back. A file that was removed or replaced under us is begun anew, and the group written there.
+ * Errors: -ENOSPC the disk is full; -E_CACHE_QUOTA it holds a new record and the cache has its
+ * full size; -E_CACHE_DAMAGED what it would replace cannot be read (cache_mark_suspect(), and open
+ * anew); -EBUSY another writer took the place of a removed file; errno of making a new one;
+ * -EIO. */
+struct tevent_req *cache_commit_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                     struct cache_writer *writer, struct cache_change *change);
 int cache_commit_recv(struct tevent_req *req);
 
-/* Removes what expired more than keep_s ago, in slices that never hold the writer for more than 10 ms. */
-struct tevent_req *cache_sweep_send(TALLOC_CTX *mem, struct tevent_context *ev, struct cache_writer *writer,
-                                    int64_t keep_s);
+/* Removes what expired more than keep_s ago, in slices that never hold the writer for more than
+ * 10 ms. Errors: -ECANCELED the writer was freed; as cache_commit_send(). */
+struct tevent_req *cache_sweep_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                    struct cache_writer *writer, int64_t keep_s);
 int cache_sweep_recv(struct tevent_req *req, uint64_t *ret_removed);
 
 struct cache_stats {
-	uint64_t commits, groups, records, unchanged; /* groups: transactions; unchanged: only time stamps differed */
-	uint64_t entries, bytes_used, bytes_max;
+	uint64_t commits;    /* changes that were stored */
+	uint64_t groups;     /* transactions they, and slices of sweeps, were put in */
+	uint64_t records;    /* put */
+	uint64_t unchanged;  /* of these: not written, only time stamps differed */
+	uint64_t entries;    /* users, groups and lists of groups that are stored */
+	uint64_t bytes_used; /* by them; known after the first transaction */
+	uint64_t bytes_max;
 };
 void cache_writer_stats(struct cache_writer *writer, struct cache_stats *ret_stats);
 
 /* ---- damage ---- */
 
-/* Must the file be walked before it is used? True when the clean mark is missing and it was last written in another
- * boot, or when it is marked suspect. Looks at the bytes of the file with pread(2), never maps it. A file that
- * is absent needs no check. */
+/* Must the file be walked before it is used? True when the clean mark is missing and it was last
+ * written in another boot, when it is marked suspect, when its first pages or its length make no
+ * sense, and when it is not the file the mark speaks of (it was restored from a backup). Looks at
+ * the bytes of the file with pread(2), never maps it. A file that is absent needs no check. */
 bool cache_check_needed(const struct cache_options *options);
 
-/* Walks every page and record. Meant for a child process (sssd_be --check): LMDB has no checksums, a bad page may
- * crash inside the library. 0 = sound; -E_CACHE_DAMAGED. */
+/* Walks every page and record. Meant for a child process (sssd_be --check): LMDB has no checksums,
+ * a bad page may crash inside the library, and that is an answer too. Changes nothing.
+ * 0 = sound. Errors: -E_CACHE_DAMAGED; -E_CACHE_VERSION written by another LMDB; -ENOENT; -EBUSY a
+ * writer has it. */
 int cache_check(const struct cache_options *options);
 
-/* After a successful check: remember that, so that it is not asked again for this boot. */
+/* After a successful check, in the process that goes on: remember that, so that it is not asked
+ * again for this boot. Errors: -EBUSY a writer has it; -ENOENT. */
 int cache_mark_checked(const struct cache_options *options);
 
-/* Called when a process crashed while it used the cache, or was told a record is damaged; the next open has it checked. */
+/* Called when a process crashed while it used the cache, or was told a record is damaged; the next
+ * open has it checked. */
 int cache_mark_suspect(const struct cache_options *options);
 
-/* Renames the file to .damaged-1 (one is kept) and removes the lock file; a new one is begun by the next
- * cache_writer_open(). */
+/* Renames the file to .damaged-1 (one is kept) and removes the lock file; a new one is begun by the
+ * next cache_writer_open(). */
 int cache_set_aside(const struct cache_options *options);

@@ -152,8 +152,8 @@ static struct subject subject_of(const struct entry *entry)
 	return (struct subject){ .type = KEY_INITGROUPS, .name = entry->initgroups.name };
 }
 
-static void write_indexes(struct writer *out, enum cache_case names, const struct subject *subject,
-                          const struct key *own)
+static void write_indexes(struct writer *out, enum cache_case names,
+                          const struct subject *subject, const struct key *own)
 {
 	const char *alias = NULL;
 	struct key key;
@@ -164,7 +164,7 @@ static void write_indexes(struct writer *out, enum cache_case names, const struc
 		record_add_index(out, key_val(&key));
 	}
 	while (n < INDEXED_ALIASES_MAX && (alias = names_next(&subject->aliases, alias))) {
-		/* An alias nobody can ask for, or one that is the name itself, leads nowhere new. */
+		/* One nobody can ask for, or that is the name itself, leads nowhere new. */
 		if (key_of_name(&key, key_alias_type((uint8_t)subject->type), names, alias) < 0 ||
 		    val_equal(val_name(key_val(&key)), val_name(key_val(own))))
 			continue;

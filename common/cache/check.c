@@ -2,11 +2,12 @@
  *
  * Check - walk every page and every record, in a process of its own
  *
- * LMDB trusts its pages: one that was overwritten may end this process, and whoever started it takes
- * that for an answer. What it survives is compared with what store.c always leaves behind: keys in
- * order, sums right, records decodable, each index leading to a record that lists it and each listed
- * index leading back, one expiry key for each record, no page used twice as far as their number
- * tells. The walk ends: keys that do not ascend end it, and LMDB goes no deeper than 32 pages.
+ * LMDB trusts its pages: one that was overwritten may end this process, and whoever started it
+ * takes that for an answer. What it survives is compared with what store.c always leaves behind:
+ * keys in order, sums right, records decodable, each index leading to a record that lists it and
+ * each listed index leading back, one expiry key for each record, no page used twice as far as
+ * their number tells. The walk ends: keys that do not ascend end it, and LMDB goes no deeper than
+ * 32 pages.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -49,10 +50,19 @@ static bool leads_to(struct walk *walk, MDB_val index, MDB_val name)
 /* The key a record should have: its name must be found by asking for it. */
 static int own_key(struct walk *walk, uint8_t type, const struct entry *entry, struct key *ret_key)
 {
-	const char *name = entry->kind == ENTRY_USER  ? entry->user.name
-	                   : entry->kind == ENTRY_GROUP ? entry->group.name
-	                                                : entry->initgroups.name;
+	const char *name = NULL;
 
+	switch (entry->kind) {
+	case ENTRY_USER:
+		name = entry->user.name;
+		break;
+	case ENTRY_GROUP:
+		name = entry->group.name;
+		break;
+	case ENTRY_INITGROUPS:
+		name = entry->initgroups.name;
+		break;
+	}
 	return key_of_name(ret_key, type, walk->header.names, name);
 }
 
@@ -277,9 +287,9 @@ int cache_check(const struct cache_options *options)
 	if (r < 0)
 		return r;
 
-	/* A file that is shorter than its meta page says may be sound (writer.c, lengthen()): a page
-	 * that is missed ends this process.
-	 * Without locks: nobody writes, for the state is locked, and the lock file may be bad too. */
+	/* A file shorter than its meta page says may be sound (thread.c, lengthen()): a page that
+	 * is missed ends this process. No locks: the state is locked, so nobody writes, and the
+	 * lock file may be bad too. */
 	r = lmdb_error(mdb_env_open(mdb, files->data,
 	                            MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY | MDB_NOLOCK, 0600));
 	if (r < 0)

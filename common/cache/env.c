@@ -290,8 +290,8 @@ int env_make(const struct cache_files *files, enum cache_case names, const uint3
 	if (r < 0)
 		return r;
 
-	/* Aside and renamed: a reader finds no file or a whole one. A lock file that is left over may
-	 * be in use by readers of a file that is gone; the new one begins with its own. */
+	/* Aside and renamed: a reader finds no file or a whole one. A lock file that is left over
+	 * may be in use by readers of a file that is gone; the new one begins with its own. */
 	r = remove_file(files->lock);
 	if (r == 0)
 		r = remove_file(files->suspect);

@@ -179,7 +179,7 @@ void state_build(const struct state *state, uint8_t bytes[STATE_SIZE])
 	writer_u64(&out, 0);
 	writer_u64(&out, checksum(0, out.bytes, out.size));
 
-	/* Without memory the file gets zeros, which no state is: the next start checks once more. */
+	/* Without memory it is zeros, which no state is: the next start checks once more. */
 	memset(bytes, 0, STATE_SIZE);
 	if (writer_end(&out) == 0)
 		memcpy(bytes, out.bytes, out.size);

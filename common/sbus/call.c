@@ -43,8 +43,8 @@ static int request_free(struct request_state *state)
 	return 0;
 }
 
-struct tevent_req *sbus_request_send(TALLOC_CTX *mem, struct tevent_context *ev, struct sbus_conn *conn,
-                                     const struct sbus_interface *interface,
+struct tevent_req *sbus_request_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                     struct sbus_conn *conn, const struct sbus_interface *interface,
                                      const struct sbus_method *method, const void *in,
                                      uint32_t timeout_ms)
 {
@@ -95,7 +95,7 @@ static void answered(struct sbus_conn *conn, DBusMessage *message)
 	struct request_state *state;
 
 	/* Mostly the first: answers come nearly in the order of the questions. */
-	list_for_each (state, &conn->requests, node) {
+	list_for_each(state, &conn->requests, node) {
 		if (state->serial != serial)
 			continue;
 		state->answer = dbus_message_ref(message);
@@ -118,7 +118,7 @@ int sbus_request_recv(struct tevent_req *req, TALLOC_CTX *mem, void *ret_out)
 	return r;
 }
 
-/* ---- deadlines: one timer for a connection, moved only when a request is due before it fires ---- */
+/* ---- deadlines: one timer for a connection, moved only when one is due before it fires ---- */
 
 static void some_due(void *data)
 {
@@ -132,7 +132,7 @@ static void some_due(void *data)
 	/* From the start after each end: the callback may have freed any other. */
 again:
 	next.us = 0;
-	list_for_each (state, &conn->requests, node) {
+	list_for_each(state, &conn->requests, node) {
 		if (deadline_passed(state->deadline)) {
 			request_end(state, -ETIMEDOUT);
 			if (life->gone)
@@ -153,7 +153,8 @@ static int wait_until(struct sbus_conn *conn, struct deadline deadline)
 		return 0;
 
 	TALLOC_FREE(conn->request_timer);
-	conn->request_timer = timer_once(conn, conn->ev, deadline_left_ms(deadline), some_due, conn);
+	conn->request_timer =
+		timer_once(conn, conn->ev, deadline_left_ms(deadline), some_due, conn);
 	conn->request_due = deadline;
 	return conn->request_timer ? 0 : -ENOMEM;
 }
@@ -163,7 +164,8 @@ void sbus_fail_requests(struct sbus_conn *conn)
 	struct sbus_life *life = sbus_conn_hold(conn);
 
 	while (!life->gone && !list_empty(&conn->requests))
-		request_end(list_item(conn->requests.next, struct request_state, node), -E_DISCONNECTED);
+		request_end(list_item(conn->requests.next, struct request_state, node),
+		            -E_DISCONNECTED);
 	sbus_life_release(life);
 }
 
@@ -171,7 +173,8 @@ void sbus_forget_requests(struct sbus_conn *conn)
 {
 	/* Inside talloc_free(): their callbacks have to wait for the loop. */
 	while (!list_empty(&conn->requests)) {
-		struct request_state *state = list_item(conn->requests.next, struct request_state, node);
+		struct request_state *state =
+			list_item(conn->requests.next, struct request_state, node);
 
 		tevent_req_defer_callback(state->req, state->ev);
 		request_end(state, -E_DISCONNECTED);
@@ -211,7 +214,8 @@ int sbus_serve(struct sbus_conn *conn, const struct sbus_interface *interface, c
 	return 0;
 }
 
-static void refuse(struct sbus_conn *conn, DBusMessage *message, const char *error, const char *text)
+static void refuse(struct sbus_conn *conn, DBusMessage *message, const char *error,
+                   const char *text)
 {
 	cleanup_with(dbus_message_unref) DBusMessage *answer = NULL;
 
@@ -239,7 +243,8 @@ static int call_free(struct sbus_call *call)
 }
 
 /* Runs the method of ours that message asks for. */
-static void serve(struct sbus_conn *conn, const struct served *served, size_t method, DBusMessage *message)
+static void serve(struct sbus_conn *conn, const struct served *served, size_t method,
+                  DBusMessage *message)
 {
 	const struct sbus_method *asked = &served->interface->methods[method];
 	struct sbus_call *call = talloc_zero(conn, struct sbus_call);
@@ -268,7 +273,8 @@ static void called(struct sbus_conn *conn, DBusMessage *message)
 	const char *interface = dbus_message_get_interface(message);
 	const char *member = dbus_message_get_member(message);
 
-	for (const struct served *served = conn->served; served && interface; served = served->next) {
+	for (const struct served *served = conn->served; served && interface;
+	     served = served->next) {
 		const struct sbus_method *methods = served->interface->methods;
 
 		if (strcmp(interface, served->interface->name) != 0)
@@ -348,6 +354,7 @@ void sbus_call_fail(struct sbus_call *call, int r, const char *format, ...)
 	text = talloc_vasprintf(NULL, format, args);
 	va_end(args);
 	if (!call->conn->ended)
-		refuse_with(call->conn, call->message, r, text && str_is_utf8(text, strlen(text)) ? text : "");
+		refuse_with(call->conn, call->message, r,
+		            text && str_is_utf8(text, strlen(text)) ? text : "");
 	end_call(call);
 }

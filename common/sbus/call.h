@@ -20,15 +20,16 @@ struct sbus_interface {
 
 	/* Calls the member of table (a struct NAME_methods) that stands for methods[method]; false
 	 * when that is NULL. */
-	bool (*invoke)(const void *table, size_t method, struct sbus_call *call, const void *in, void *data);
+	bool (*invoke)(const void *table, size_t method, struct sbus_call *call, const void *in,
+	               void *data);
 };
 
 /* Asks the peer. timeout_ms 0 has passed already.
- * Errors: -ETIMEDOUT; -E_DISCONNECTED; -EBUSY the peer does not read; -EILSEQ, -EMSGSIZE in cannot be
- * sent; -EBADMSG the answer is not one to this method; -ENOSYS the peer has no such method; the
+ * Errors: -ETIMEDOUT; -E_DISCONNECTED; -EBUSY the peer does not read; -EILSEQ, -EMSGSIZE in cannot
+ * be sent; -EBADMSG the answer is not one to this method; -ENOSYS the peer has no such method; the
  * peer's own. */
-struct tevent_req *sbus_request_send(TALLOC_CTX *mem, struct tevent_context *ev, struct sbus_conn *conn,
-                                     const struct sbus_interface *interface,
+struct tevent_req *sbus_request_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                     struct sbus_conn *conn, const struct sbus_interface *interface,
                                      const struct sbus_method *method, const void *in,
                                      uint32_t timeout_ms);
 int sbus_request_recv(struct tevent_req *req, TALLOC_CTX *mem, void *ret_out);

@@ -159,7 +159,8 @@ static int attempt(struct sbus_client *client)
 	if (r == 0)
 		r = open_over(fd, &dbus);
 	if (r == 0)
-		r = sbus_conn_new(client, client->ev, dbus, conn_stood, conn_lost, client, &client->conn);
+		r = sbus_conn_new(client, client->ev, dbus, conn_stood, conn_lost, client,
+		                  &client->conn);
 	return r;
 }
 

@@ -38,8 +38,8 @@ static void dispatch_needed(DBusConnection *dbus, DBusDispatchStatus status, voi
 		tevent_schedule_immediate(conn->again, conn->ev, turn_again, conn);
 }
 
-/* tevent does not tell of a hang-up to who waits for writing only, as libdbus does before each line of
- * the authentication. They are short: written at once, and then it waits for reading. */
+/* tevent does not tell of a hang-up to who waits for writing only, as libdbus does before each line
+ * of the authentication. They are short: written at once, and then it waits for reading. */
 static void write_auth(struct sbus_conn *conn)
 {
 	if (watch_wants(conn->watch) == TEVENT_FD_WRITE)
@@ -169,9 +169,11 @@ static void conn_turn(struct sbus_conn *conn, uint16_t flags)
 	}
 
 	/* Not dbus_connection_dispatch(): its filters and object tree would only lie between the
-	 * message and our table. How many there can be is bounded by one read of libdbus (2 KiB). */
+	 * message and our table. How many there can be is bounded by one read of libdbus (2 KiB).
+	 */
 	while (!life->gone) {
-		cleanup_with(dbus_message_unref) DBusMessage *message = dbus_connection_pop_message(conn->dbus);
+		cleanup_with(dbus_message_unref) DBusMessage *message =
+			dbus_connection_pop_message(conn->dbus);
 
 		if (!message)
 			break;

@@ -75,8 +75,8 @@ struct sbus_life *sbus_conn_hold(struct sbus_conn *conn);
 /* True when the connection was freed meanwhile. */
 bool sbus_life_release(struct sbus_life *life);
 
-/* In call.c: one message from the peer; the connection ended (may run callbacks, any of which may free
- * it); the connection is being freed (runs none). */
+/* In call.c: one message from the peer; the connection ended (may run callbacks, any of which may
+ * free it); the connection is being freed (runs none). */
 void sbus_deliver(struct sbus_conn *conn, DBusMessage *message);
 void sbus_fail_requests(struct sbus_conn *conn);
 void sbus_forget_requests(struct sbus_conn *conn);

@@ -35,7 +35,8 @@ char *sbus_escape(TALLOC_CTX *mem, const char *name)
 char *sbus_backend_path(TALLOC_CTX *mem, const char *dir, const char *domain)
 {
 	char *escaped = sbus_escape(mem, domain);
-	char *path = escaped ? talloc_asprintf(mem, "%s/sbus-dp_%s", dir ? dir : SBUS_DIR, escaped) : NULL;
+	char *path = escaped ? talloc_asprintf(mem, "%s/sbus-dp_%s", dir ? dir : SBUS_DIR, escaped)
+	                     : NULL;
 
 	talloc_free(escaped);
 	return path;

@@ -84,7 +84,8 @@ static void conn_arrived(DBusServer *dbus_server, DBusConnection *dbus, void *da
 	}
 
 	dbus_connection_set_unix_user_function(dbus, auth_allowed, NULL, NULL);
-	r = sbus_conn_new(server, server->ev, dbus_connection_ref(dbus), conn_stood, conn_lost, server, &conn);
+	r = sbus_conn_new(server, server->ev, dbus_connection_ref(dbus), conn_stood, conn_lost,
+	                  server, &conn);
 	if (r < 0) {
 		log_debug("%s: %s", server->path, error_text(r));
 		return;
@@ -103,8 +104,8 @@ static int server_free(struct sbus_server *server)
 {
 	struct stat now;
 
-	if (server->bound.st_ino && lstat(server->path, &now) == 0 && now.st_ino == server->bound.st_ino &&
-	    now.st_dev == server->bound.st_dev)
+	if (server->bound.st_ino && lstat(server->path, &now) == 0 &&
+	    now.st_ino == server->bound.st_ino && now.st_dev == server->bound.st_dev)
 		unlink(server->path);
 	dbus_server_disconnect(server->dbus);
 	dbus_server_set_watch_functions(server->dbus, NULL, NULL, NULL, NULL, NULL);
@@ -143,10 +144,10 @@ static int dbus_listen(const char *path, DBusServer **ret_dbus)
 	dbus_error_init(&error);
 	dbus = dbus_server_listen(address, &error);
 	if (!dbus) {
-		r = dbus_error_has_name(&error, DBUS_ERROR_ACCESS_DENIED) ? -EACCES :
-		    dbus_error_has_name(&error, DBUS_ERROR_NO_MEMORY)     ? -ENOMEM :
-		    dbus_error_has_name(&error, DBUS_ERROR_FILE_NOT_FOUND) ? -ENOENT :
-									       -E_BUS;
+		r = dbus_error_has_name(&error, DBUS_ERROR_ACCESS_DENIED)    ? -EACCES
+		    : dbus_error_has_name(&error, DBUS_ERROR_NO_MEMORY)      ? -ENOMEM
+		    : dbus_error_has_name(&error, DBUS_ERROR_FILE_NOT_FOUND) ? -ENOENT
+		                                                             : -E_BUS;
 		log_debug("%s: %s", path, error.message);
 		dbus_error_free(&error);
 		return r;
@@ -178,7 +179,8 @@ int sbus_server_new(TALLOC_CTX *mem, struct tevent_context *ev, const char *path
 	server->data = data;
 	server->path = talloc_strdup(server, path);
 	server->watch = watch_new(server, ev, fd_ready, server);
-	aside = talloc_asprintf(NULL, "%.*s.sbus-%d", (int)(strrchr(path, '/') + 1 - path), path, (int)getpid());
+	aside = talloc_asprintf(NULL, "%.*s.sbus-%d", (int)(strrchr(path, '/') + 1 - path), path,
+	                        (int)getpid());
 	if (!server->path || !server->watch || !aside)
 		return -ENOMEM;
 

@@ -103,7 +103,8 @@ static int read_text(DBusMessageIter *in, TALLOC_CTX *mem, bool copy, const char
 static int read_list(DBusMessageIter *in, TALLOC_CTX *mem, bool copy, const char ***ret_items)
 {
 	size_t n_items = (size_t)dbus_message_iter_get_element_count(in);
-	auto_talloc const char **items = talloc_zero_array(mem, const char *, (unsigned)n_items + 1);
+	auto_talloc const char **items =
+		talloc_zero_array(mem, const char *, (unsigned)n_items + 1);
 	DBusMessageIter inner;
 	int r;
 

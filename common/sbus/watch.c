@@ -64,12 +64,15 @@ static void toggled(DBusWatch *item, void *data)
 
 int watch_connection(struct watch *watch, DBusConnection *dbus)
 {
-	return dbus_connection_set_watch_functions(dbus, add, withdraw, toggled, watch, NULL) ? 0 : -ENOMEM;
+	return dbus_connection_set_watch_functions(dbus, add, withdraw, toggled, watch, NULL)
+	               ? 0
+	               : -ENOMEM;
 }
 
 int watch_server(struct watch *watch, DBusServer *dbus)
 {
-	return dbus_server_set_watch_functions(dbus, add, withdraw, toggled, watch, NULL) ? 0 : -ENOMEM;
+	return dbus_server_set_watch_functions(dbus, add, withdraw, toggled, watch, NULL) ? 0
+	                                                                                  : -ENOMEM;
 }
 
 /* ---- called by us and by the loop ---- */
@@ -134,7 +137,8 @@ int watch_settle(struct watch *watch)
 		if (tevent_fd_get_flags(watch->event) != flags)
 			tevent_fd_set_flags(watch->event, flags);
 	} else if (watch_fd(watch) >= 0) {
-		watch->event = tevent_add_fd(watch->ev, watch, watch_fd(watch), flags, fd_ready, watch);
+		watch->event =
+			tevent_add_fd(watch->ev, watch, watch_fd(watch), flags, fd_ready, watch);
 		if (!watch->event)
 			return -ENOMEM;
 	}

@@ -4,8 +4,8 @@
  *
  *   sssctl COMMAND [ARGS]
  *
- * A row of the table is a command. Those that upstream has and we have not built yet say so: scripts get
- * an honest 1 instead of a guess.
+ * A row of the table is a command. Those that upstream has and we have not built yet say so:
+ * scripts get an honest 1 instead of a guess.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -57,7 +57,9 @@ static struct bus *bus_open(TALLOC_CTX *mem)
 	if (!bus)
 		return NULL;
 	bus->ev = tevent_context_init(bus);
-	if (bus->ev && sbus_client_new(bus, bus->ev, SBUS_MONITOR_PATH, true, connected, bus, &bus->client) == 0 &&
+	if (bus->ev &&
+	    sbus_client_new(bus, bus->ev, SBUS_MONITOR_PATH, true, connected, bus, &bus->client) ==
+	            0 &&
 	    sbus_client_wake(bus->client) && timer_once(bus, bus->ev, CONNECT_MS, too_late, bus))
 		while (!bus->conn && !bus->late)
 			tevent_loop_once(bus->ev);
@@ -76,7 +78,8 @@ static int failed(const char *what, int r)
 
 static const char *type_name(uint32_t type)
 {
-	static const char *const names[] = { "service", "backend", "socket-activated", "bus-activated" };
+	static const char *const names[] = { "service", "backend", "socket-activated",
+		                             "bus-activated" };
 
 	return type < str_size(names) ? names[type] : "?";
 }
@@ -91,16 +94,16 @@ static void print_service(const char *line)
 	struct tm when;
 	time_t moment;
 
-	if (sscanf(line, "%300s %" SCNu32 " %d %" SCNu32 " %" SCNd64 " %n", name, &type, &pid, &starts, &seconds,
-	           &state_at) < 5) {
+	if (sscanf(line, "%300s %" SCNu32 " %d %" SCNu32 " %" SCNd64 " %n", name, &type, &pid,
+	           &starts, &seconds, &state_at) < 5) {
 		printf("%s\n", line);
 		return;
 	}
 	moment = (time_t)seconds;
 	if (localtime_r(&moment, &when))
 		strftime(since, sizeof(since), "%F %T", &when);
-	printf("%-24s %-16s pid %-8d start %-4" PRIu32 " since %s  %s\n", name, type_name(type), pid, starts, since,
-	       state_at > 0 ? line + state_at : "");
+	printf("%-24s %-16s pid %-8d start %-4" PRIu32 " since %s  %s\n", name, type_name(type),
+	       pid, starts, since, state_at > 0 ? line + state_at : "");
 }
 
 static int services(int argc, char *argv[])
@@ -133,7 +136,8 @@ static int services(int argc, char *argv[])
 /* The step that ExecReload= runs before us as root. Its exit status. */
 static int compile(void)
 {
-	char *argv[] = { (char *)LIBEXEC_DIR "/sssd_conf", (char *)"--write", (char *)"--reload", NULL };
+	char *argv[] = { (char *)LIBEXEC_DIR "/sssd_conf", (char *)"--write", (char *)"--reload",
+		         NULL };
 	int status, r;
 	pid_t pid;
 
@@ -259,7 +263,8 @@ static bool may_run(enum who who)
 
 	if (who == ANYBODY || geteuid() == 0)
 		return true;
-	return who == ROOT_OR_OURS && account_find(NULL, ACCOUNT_SERVICE, &uid, &gid) == 0 && uid == geteuid();
+	return who == ROOT_OR_OURS && account_find(NULL, ACCOUNT_SERVICE, &uid, &gid) == 0 &&
+	       uid == geteuid();
 }
 
 static int run(const struct command *command, int argc, char *argv[])

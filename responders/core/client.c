@@ -267,6 +267,16 @@ static int64_t whole_request(struct client *client)
 	return 0;
 }
 
+/* Which events matter now. tevent tells of a client that hung up only where bytes are wanted of it, so
+ * they are wanted of one that does not read its answer, even without room for them. */
+static void want_bytes(struct client *client)
+{
+	bool want = !client->at_end && (client->sending || client->in_size < client->in_room);
+
+	tevent_fd_set_flags(client->fde, (want ? TEVENT_FD_READ : 0) |
+	                                         (client->sending ? TEVENT_FD_WRITE : 0));
+}
+
 /* Takes up requests until one has to wait or none is left. */
 static void client_work(struct client *client)
 {
@@ -291,18 +301,8 @@ static void client_work(struct client *client)
 			client_free(client);
 			return;
 		}
-		if (client->busy)
-			return;
 	}
-}
-
-/* Which events matter now. tevent tells of a client that hung up only where bytes are wanted of it. */
-static void want_bytes(struct client *client)
-{
-	bool want = !client->at_end && client->in_size < client->in_room;
-
-	tevent_fd_set_flags(client->fde, (want ? TEVENT_FD_READ : 0) |
-	                                         (client->sending ? TEVENT_FD_WRITE : 0));
+	want_bytes(client);
 }
 
 /* The request is answered in full: make place for the next one. */
@@ -373,6 +373,12 @@ static void client_receive(struct client *client)
 {
 	ssize_t n;
 
+	if (client->in_size == client->in_room) {
+		log_info("uid %u pid %d: asks on and does not read the answers",
+		         (unsigned)client->peer.uid, (int)client->peer.pid);
+		client_free(client);
+		return;
+	}
 	n = recv(client->fd, client->in + client->in_size, client->in_room - client->in_size,
 	         MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -391,10 +397,7 @@ static void client_receive(struct client *client)
 	if (n == 0)
 		client->at_end = true;
 	client->in_size += (size_t)n;
-	if (client->busy)
-		want_bytes(client);
-	else
-		client_work(client);
+	client_work(client);
 }
 
 static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,

@@ -285,9 +285,14 @@ static int lookup_state_gone(struct lookup_state *state)
 struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct setup *setup,
                                const struct question *question, const struct request_id *id)
 {
-	uint32_t budget_ms = setup->service.request_timeout_ms;
+	int64_t budget_ms = setup->service.request_timeout_ms;
 	struct lookup_state *state;
 	struct tevent_req *req;
+
+	if (!budget_ms)
+		budget_ms = BUDGET_MS;
+	if (question->asked_us)
+		budget_ms -= (monotonic_us() - question->asked_us) / 1000;
 
 	req = tevent_req_create(mem, &state, struct lookup_state);
 	if (!req)
@@ -297,7 +302,7 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 	talloc_set_destructor(state, lookup_state_gone);
 	state->question = question;
 	state->id = *id;
-	state->deadline = deadline_in_ms(budget_ms ? budget_ms : BUDGET_MS);
+	state->deadline = deadline_in_ms(budget_ms);
 	lookups->misses++;
 
 	if (setup->n_domains == 0)
@@ -343,6 +348,18 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 		state->has_old = is_cached(state);
 		if (state->has_old)
 			deadline = deadline_earlier(deadline, deadline_in_ms(STALE_BUDGET_MS));
+
+		/* It waited for its turn until it was too late: the server is spared the question. */
+		if (deadline_passed(state->deadline)) {
+			if (state->has_old) {
+				state->found = domain;
+				req_finish(req, 0);
+				return;
+			}
+			state->unsure = true;
+			state->reason = -ETIMEDOUT;
+			continue;
+		}
 
 		subreq = backend_ask_send(state, ev, domain->store->backend, &state->asked.query,
 		                          deadline, &state->id);

@@ -28,9 +28,11 @@
 #include "responders/core/core.h"
 
 #define GREETING_GRACE_MS 200
-#define DRAIN_MAX_MS      20000
+#define DRAIN_UNREAD_MS   1000 /* who does not read its answer makes others wait for our successor */
+#define DRAIN_MAX_MS      6000 /* a request's budget and a bit */
 #define NEGATIVE_MAX      65536
 #define ACCEPT_REST_MS    100
+#define FDS_RESERVED      32
 #define NO_ACCOUNT_QUIET_MS 1000 /* without our user there is nothing to do here */
 
 struct arguments {
@@ -62,6 +64,16 @@ static void drain_greeted(void *data)
 			client_half_close(client);
 }
 
+static void drain_unread(void *data)
+{
+	struct core *core = data;
+	struct client *client;
+
+	list_for_each(client, &core->clients, node)
+		if (client->sending)
+			client_free(client);
+}
+
 static void drain_is_over(void *data)
 {
 	struct core *core = data;
@@ -88,6 +100,7 @@ void core_drain(struct core *core, bool stops)
 		if (client->greeted && !client->busy)
 			client_half_close(client);
 	if (!timer_once(core, core->ev, GREETING_GRACE_MS, drain_greeted, core) ||
+	    !timer_once(core, core->ev, DRAIN_UNREAD_MS, drain_unread, core) ||
 	    !timer_once(core, core->ev, DRAIN_MAX_MS, drain_is_over, core))
 		drain_greeted(core);
 	core_client_left(core);
@@ -158,14 +171,21 @@ static void tune(struct core *core)
 	log_set_microseconds(core->setup->common.debug_microseconds);
 }
 
-static void raise_fd_limit(rlim_t wanted)
+/* fd_limit, within the hard limit. Some are kept for the cache, the backends and the monitor: they may
+ * have to be opened again at any time. */
+static void limit_descriptors(struct core *core)
 {
-	struct rlimit limit;
+	struct rlimit limit = { 0 };
+	rlim_t wanted = core->setup->service.fd_limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
-		return;
-	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (wanted < 2 * FDS_RESERVED)
+		wanted = 2 * FDS_RESERVED;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	core->clients_max = limit.rlim_cur > 2 * FDS_RESERVED ? limit.rlim_cur - FDS_RESERVED
+	                                                      : FDS_RESERVED;
 }
 
 void core_reload(struct core *core)
@@ -370,7 +390,7 @@ static int core_start(struct core *core, const struct arguments *args)
 	if (r < 0)
 		return r;
 	tune(core);
-	raise_fd_limit(core->setup->service.fd_limit);
+	limit_descriptors(core);
 	watch_conf_dir(core);
 
 	core->monitor = monitor_client_new(core);
@@ -416,7 +436,8 @@ static int run(const struct resp *resp, const struct arguments *args)
 	if (!account_known)
 		log_warn("there is no user " ACCOUNT_SERVICE " in /etc/passwd: nothing can be looked up");
 
-	daemon_ready(core->daemon, "Serving %zu domains", core->setup->n_domains);
+	daemon_ready(core->daemon, "Serving %zu %s", core->setup->n_domains,
+	             core->setup->n_domains == 1 ? "domain" : "domains");
 	return daemon_run(core->daemon);
 }
 

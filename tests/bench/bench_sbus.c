@@ -30,9 +30,11 @@ static void die(const char *what)
 
 /* ---- the server ---- */
 
-static void get_account_info(struct sbus_call *call, const struct dataprovider_get_account_info_in *in, void *data)
+static void get_account_info(struct sbus_call *call,
+                             const struct dataprovider_get_account_info_in *in, void *data)
 {
-	struct dataprovider_get_account_info_out out = { .message = "", .environment = in->remaining_ms };
+	struct dataprovider_get_account_info_out out = { .message = "",
+		                                         .environment = in->remaining_ms };
 
 	(void)data;
 	dataprovider_get_account_info_reply(call, &out);
@@ -75,11 +77,15 @@ static void answered(struct tevent_req *req);
 static void ask(struct bench *bench)
 {
 	struct dataprovider_get_account_info_in in = {
-		.entry_type = 1, .filter = "name=alice@example.com", .domain = "example.com", .extra = "",
-		.request = "0123456789abcdef", .remaining_ms = 5000,
+		.entry_type = 1,
+		.filter = "name=alice@example.com",
+		.domain = "example.com",
+		.extra = "",
+		.request = "0123456789abcdef",
+		.remaining_ms = 5000,
 	};
-	struct tevent_req *req =
-		dataprovider_get_account_info_send(bench, bench->ev, bench->conn, &in, in.remaining_ms);
+	struct tevent_req *req = dataprovider_get_account_info_send(bench, bench->ev, bench->conn,
+	                                                            &in, in.remaining_ms);
 
 	bench->to_send--;
 	tevent_req_set_callback(req, answered, bench);
@@ -132,7 +138,8 @@ static double run_bare(unsigned calls)
 	close(fds[1]);
 	start_us = monotonic_us();
 	for (unsigned i = 0; i < calls; i++)
-		if (write(fds[0], bytes, sizeof(bytes)) < 0 || read(fds[0], bytes, sizeof(bytes)) < 0)
+		if (write(fds[0], bytes, sizeof(bytes)) < 0 ||
+		    read(fds[0], bytes, sizeof(bytes)) < 0)
 			die("bare socket");
 	close(fds[0]);
 	waitpid(pid, NULL, 0);

@@ -131,6 +131,8 @@ static void serve_socket(int epoll, size_t n_open)
 				if (write(events[i].data.fd, reply, sizeof(reply)) < 0)
 					die("a client does not read");
 			} else {
+				/* Later clients have inherited it: close() alone leaves it in the set. */
+				epoll_ctl(epoll, EPOLL_CTL_DEL, events[i].data.fd, NULL);
 				close(events[i].data.fd);
 				n_open--;
 			}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Backend stub - stands in for sssd_be under the monitor: registers, reports, and notes in a file what it
- * is told
+ * Backend stub - stands in for sssd_be under the monitor: registers, reports, and notes in a file
+ * what it is told
  *
  *   RUN_DIR/stub-DOMAIN.log: "started PID [suspect]", then a line for each command
  *
@@ -58,7 +58,8 @@ ON(go_offline)
 ON(reset_offline)
 ON(network_changed)
 
-static void on_config_changed(struct sbus_call *call, const struct service_config_changed_in *in, void *data)
+static void on_config_changed(struct sbus_call *call, const struct service_config_changed_in *in,
+                              void *data)
 {
 	(void)data;
 	note("config_changed %llu", (unsigned long long)in->generation);
@@ -117,23 +118,30 @@ static void registered(struct tevent_req *req)
 static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data)
 {
 	char name[256];
-	struct monitor_registration_service_in in = { .name = name, .version = 1, .type = 1, .pid = (uint32_t)getpid() };
+	struct monitor_registration_service_in in = {
+		.name = name, .version = 1, .type = 1, .pid = (uint32_t)getpid()
+	};
 
 	(void)client;
 	(void)data;
 	snprintf(name, sizeof(name), "%%BE_%s", domain);
 	if (!conn || service_serve(conn, &methods, NULL) < 0)
 		return;
-	tevent_req_set_callback(monitor_registration_service_send(conn, events, conn, &in, 5000), registered, conn);
+	tevent_req_set_callback(monitor_registration_service_send(conn, events, conn, &in, 5000),
+	                        registered, conn);
 }
 
 int main(int argc, char *argv[])
 {
 	static const struct option options[] = {
-		{ "domain", required_argument, NULL, 'D' },   { "run-dir", required_argument, NULL, 'R' },
-		{ "suspect", no_argument, NULL, 's' },        { "conf-dir", required_argument, NULL, 'x' },
-		{ "cache-dir", required_argument, NULL, 'x' }, { "logger", required_argument, NULL, 'x' },
-		{ "debug-level", required_argument, NULL, 'x' }, { NULL },
+		{ "domain", required_argument, NULL, 'D' },
+		{ "run-dir", required_argument, NULL, 'R' },
+		{ "suspect", no_argument, NULL, 's' },
+		{ "conf-dir", required_argument, NULL, 'x' },
+		{ "cache-dir", required_argument, NULL, 'x' },
+		{ "logger", required_argument, NULL, 'x' },
+		{ "debug-level", required_argument, NULL, 'x' },
+		{ NULL },
 	};
 	struct sbus_client *client;
 	char path[256];
@@ -161,7 +169,8 @@ int main(int argc, char *argv[])
 	signal(SIGTERM, strcmp(domain, "DEAF") == 0 ? SIG_IGN : SIG_DFL);
 	note("started %d%s", (int)getpid(), suspect ? " suspect" : "");
 	snprintf(path, sizeof(path), "%s/sbus-monitor", run_dir);
-	if (strcmp(domain, "SILENT") != 0 && sbus_client_new(events, events, path, false, connected, NULL, &client) < 0)
+	if (strcmp(domain, "SILENT") != 0 &&
+	    sbus_client_new(events, events, path, false, connected, NULL, &client) < 0)
 		return 1;
 	for (;;)
 		if (strcmp(domain, "SILENT") == 0)

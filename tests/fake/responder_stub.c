@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Responder stub - stands in for sssd_nss under the monitor: answers each connection on descriptor 3 with
- * its pid, then acts on the byte it gets: "x" exit 0, "a" abort, else wait for the next
+ * Responder stub - stands in for sssd_nss under the monitor: answers each connection on descriptor
+ * 3 with its pid, then acts on the byte it gets: "x" exit 0, "a" abort, else wait for the next
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Arguments of every method of every interface: the first byte chooses whose, the rest is a whole D-Bus
- * message as libdbus takes it from the socket. What was read in both ways is written again, and must
- * be the same.
+ * Arguments of every method of every interface: the first byte chooses whose, the rest is a whole
+ * D-Bus message as libdbus takes it from the socket. What was read in both ways is written again,
+ * and must be the same.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +18,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct sbus_args *choose(unsigned wanted)
 {
 	static const struct sbus_interface *const interfaces[] = {
-		&dataprovider_interface, &monitor_interface, &service_interface,
+		&dataprovider_interface,
+		&monitor_interface,
+		&service_interface,
 	};
 	unsigned n = 0;
 
 	for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++)
-		for (const struct sbus_method *method = interfaces[i]->methods; method->name; method++) {
+		for (const struct sbus_method *method = interfaces[i]->methods; method->name;
+		     method++) {
 			if (n++ == wanted)
 				return &method->in;
 			if (n++ == wanted)
@@ -55,7 +58,8 @@ static void check_same(DBusMessage *a, DBusMessage *b)
 	char *bytes_a, *bytes_b;
 	int size_a, size_b;
 
-	if (!dbus_message_marshal(a, &bytes_a, &size_a) || !dbus_message_marshal(b, &bytes_b, &size_b))
+	if (!dbus_message_marshal(a, &bytes_a, &size_a) ||
+	    !dbus_message_marshal(b, &bytes_b, &size_b))
 		abort();
 	if (size_a != size_b || memcmp(bytes_a, bytes_b, (size_t)size_a) != 0)
 		abort();
@@ -75,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!message)
 		return 0;
 
-	if (dbus_message_get_error_name(message) && sbus_error_code(dbus_message_get_error_name(message)) >= 0)
+	if (dbus_message_get_error_name(message) &&
+	    sbus_error_code(dbus_message_get_error_name(message)) >= 0)
 		abort();
 	pointing = rewritten(message, args, false);
 	copied = rewritten(message, args, true);

@@ -80,20 +80,18 @@ END_TEST
 /* ---- verdicts: one letter for each interval; capital = the CPU was used in it ---- */
 
 static const struct {
-	const char *intervals; /* r runs, s sleeps, t is stopped, d waits for a disk, ! is heard of */
-	const char *verdicts;  /* . wait, l leave, E end */
+	const char
+		*intervals; /* r runs, s sleeps, t is stopped, d waits for a disk, ! is heard of */
+	const char *verdicts; /* . wait, l leave, E end */
 } histories[] = {
-	{ "RRR", "..E" },
-	{ "rrr", "..E" },            /* runnable, even if it got no CPU */
-	{ "SSS", "..E" },            /* asleep at the moment, and busy before */
-	{ "ssssss", "l....." },      /* waits for something */
-	{ "tttttt", "l....." },      /* stopped: one warning */
-	{ "TTTTTT", "l....." },
-	{ "DDDDDD", "l....." },
-	{ "RRtRRR", "..l..E" },      /* after a stop it has three again */
-	{ "RRsR", "..lE" },          /* a sleep in between does not */
-	{ "RR!RRR", ".. ..E" },
-	{ "tt!tt", "l. l." },
+	{ "RRR", "..E" },       { "rrr", "..E" }, /* runnable, even if it got no CPU */
+	{ "SSS", "..E" },                         /* asleep at the moment, and busy before */
+	{ "ssssss", "l....." },                   /* waits for something */
+	{ "tttttt", "l....." },                   /* stopped: one warning */
+	{ "TTTTTT", "l....." }, { "DDDDDD", "l....." },
+	{ "RRtRRR", "..l..E" }, /* after a stop it has three again */
+	{ "RRsR", "..lE" },     /* a sleep in between does not */
+	{ "RR!RRR", ".. ..E" }, { "tt!tt", "l. l." },
 };
 
 START_TEST(test_history)
@@ -114,7 +112,9 @@ START_TEST(test_history)
 			continue;
 		}
 		ticks += used ? 5 : 0;
-		verdict = liveness_missed(&health, (char)(strchr("tT", *intervals) ? 'T' : *intervals & ~0x20), ticks);
+		verdict = liveness_missed(
+			&health, (char)(strchr("tT", *intervals) ? 'T' : *intervals & ~0x20),
+			ticks);
 		ck_assert_msg(verdict == (*verdicts == '.'   ? LIVENESS_WAIT
 		                          : *verdicts == 'l' ? LIVENESS_LEAVE
 		                                             : LIVENESS_END),
@@ -130,10 +130,12 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_loop_test(liveness, test_stat_of_any_name, 0, (int)(sizeof(stats) / sizeof(stats[0])));
+	tcase_add_loop_test(liveness, test_stat_of_any_name, 0,
+	                    (int)(sizeof(stats) / sizeof(stats[0])));
 	tcase_add_test(liveness, test_stat_cut_short);
 	tcase_add_test(liveness, test_own_process_uses_the_cpu);
-	tcase_add_loop_test(liveness, test_history, 0, (int)(sizeof(histories) / sizeof(histories[0])));
+	tcase_add_loop_test(liveness, test_history, 0,
+	                    (int)(sizeof(histories) / sizeof(histories[0])));
 	suite_add_tcase(suite, liveness);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

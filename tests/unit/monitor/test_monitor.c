@@ -28,13 +28,13 @@ static TALLOC_CTX *mem;
 static pid_t monitor;
 
 /* Waits for condition, at most ten seconds. */
-#define until(condition)                                                  \
-	__extension__({                                                   \
-		int64_t end_us = monotonic_us() + 10000000;               \
-		bool met;                                                 \
-		while (!(met = (condition)) && monotonic_us() < end_us)   \
-			usleep(10000);                                    \
-		met;                                                      \
+#define until(condition)                                                \
+	__extension__({                                                 \
+		int64_t end_us = monotonic_us() + 10000000;             \
+		bool met;                                               \
+		while (!(met = (condition)) && monotonic_us() < end_us) \
+			usleep(10000);                                  \
+		met;                                                    \
 	})
 
 static const char *path(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -93,10 +93,11 @@ static bool alive(pid_t pid)
 
 static void write_conf(unsigned generation, const char *domains, const char *services)
 {
-	const char *text = talloc_asprintf(mem,
-	                                   "[compiled]\nformat = 1\nprocess = sssd\ngeneration = %u\n"
-	                                   "domains = %s\nservices = %s\n\n[sssd]\ndisable_netlink = true\n",
-	                                   generation, domains, services);
+	const char *text =
+		talloc_asprintf(mem,
+	                        "[compiled]\nformat = 1\nprocess = sssd\ngeneration = %u\n"
+	                        "domains = %s\nservices = %s\n\n[sssd]\ndisable_netlink = true\n",
+	                        generation, domains, services);
 
 	ck_assert_int_eq(fd_write_file(path("conf/sssd/current"), text, strlen(text), 0644), 0);
 }
@@ -112,8 +113,10 @@ static void set_up(void)
 	mkdir(path("run"), 0755);
 	mkdir(path("pipes"), 0755);
 	mkdir(path("libexec"), 0755);
-	ck_assert_int_eq(symlink(BUILD_ROOT "/tests/fake/backend_stub", path("libexec/sssd_be")), 0);
-	ck_assert_int_eq(symlink(BUILD_ROOT "/tests/fake/responder_stub", path("libexec/sssd_nss")), 0);
+	ck_assert_int_eq(symlink(BUILD_ROOT "/tests/fake/backend_stub", path("libexec/sssd_be")),
+	                 0);
+	ck_assert_int_eq(symlink(BUILD_ROOT "/tests/fake/responder_stub", path("libexec/sssd_nss")),
+	                 0);
 	ck_assert_int_eq(symlink("/bin/true", path("libexec/sssd_conf")), 0);
 	/* Whatever the monitor leaves behind becomes ours, and so can be found. */
 	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
@@ -144,8 +147,9 @@ static void tear_down(void)
 		kill(monitor, SIGKILL);
 		waitpid(monitor, NULL, 0);
 	}
-	for (const char *const *domain = (const char *const[]){ "A", "B", "CRASH", "DEAF", "SILENT", NULL }; *domain;
-	     domain++)
+	for (const char *const *domain =
+	             (const char *const[]){ "A", "B", "CRASH", "DEAF", "SILENT", NULL };
+	     *domain; domain++)
 		if (alive(pid_of(*domain)))
 			kill(pid_of(*domain), SIGKILL);
 	remove_all(dir);
@@ -154,7 +158,8 @@ static void tear_down(void)
 
 static pid_t spawn(const char *option)
 {
-	const char *run = path("run"), *pipes = path("pipes"), *conf = path("conf"), *libexec = path("libexec");
+	const char *run = path("run"), *pipes = path("pipes"), *conf = path("conf"),
+		   *libexec = path("libexec");
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -162,8 +167,8 @@ static pid_t spawn(const char *option)
 
 		if (!getenv("TEST_LOUD"))
 			dup2(null, STDERR_FILENO);
-		execl(BUILD_ROOT "/monitor/sssd", "sssd", option, "--run-dir", run, "--pipes-dir", pipes, "--conf-dir",
-		      conf, "--libexec", libexec, NULL);
+		execl(BUILD_ROOT "/monitor/sssd", "sssd", option, "--run-dir", run, "--pipes-dir",
+		      pipes, "--conf-dir", conf, "--libexec", libexec, NULL);
 		_exit(127);
 	}
 	return pid;
@@ -218,7 +223,8 @@ static struct asked *ask(void)
 	struct sbus_client *client;
 
 	asked->ev = tevent_context_init(asked);
-	ck_assert_int_eq(sbus_client_new(asked, asked->ev, path("run/sbus-monitor"), false, connected, asked, &client),
+	ck_assert_int_eq(sbus_client_new(asked, asked->ev, path("run/sbus-monitor"), false,
+	                                 connected, asked, &client),
 	                 0);
 	while (!asked->conn)
 		tevent_loop_once(asked->ev);
@@ -259,7 +265,8 @@ static int reload(uint64_t *ret_generation)
 START_TEST(test_each_domain_has_a_backend_and_none_is_left_behind)
 {
 	start("A, B", "");
-	ck_assert(until(strstr(log_of("A"), "registered 1 1") && strstr(log_of("B"), "registered 1 1")));
+	ck_assert(until(strstr(log_of("A"), "registered 1 1") &&
+	                strstr(log_of("B"), "registered 1 1")));
 	ck_assert(until(count(services_text(), "online since 10:20:55 (stub)") == 2));
 	ck_assert_ptr_nonnull(strstr(services_text(), "%BE_A 1 "));
 	ck_assert_int_eq(atoi(content(path("run/sssd.pid"))), monitor);

@@ -18,8 +18,8 @@
 
 /* ---- rtnetlink ---- */
 
-#define LINK(changed, flags_)  .link = { .ifi_change = changed, .ifi_flags = flags_ }
-#define ROUTE(table, flags_)   .route = { .rtm_table = table, .rtm_flags = flags_ }
+#define LINK(changed, flags_) .link = { .ifi_change = changed, .ifi_flags = flags_ }
+#define ROUTE(table, flags_)  .route = { .rtm_table = table, .rtm_flags = flags_ }
 
 static const struct {
 	uint16_t type;
@@ -45,7 +45,8 @@ static const struct {
 
 static size_t build(char *bytes, size_t at, int i)
 {
-	struct nlmsghdr header = { .nlmsg_len = NLMSG_HDRLEN + sizeof(messages[i].body), .nlmsg_type = messages[i].type };
+	struct nlmsghdr header = { .nlmsg_len = NLMSG_HDRLEN + sizeof(messages[i].body),
+		                   .nlmsg_type = messages[i].type };
 
 	memcpy(bytes + at, &header, sizeof(header));
 	memcpy(bytes + at + sizeof(header), &messages[i].body, sizeof(messages[i].body));
@@ -139,7 +140,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	static const char *const names[] = { "a/real", "b/real", "a", "b", "resolv.conf", "other", "new", NULL };
+	static const char *const names[] = { "a/real",      "b/real", "a",   "b",
+		                             "resolv.conf", "other",  "new", NULL };
 
 	for (size_t i = 0; names[i]; i++)
 		remove(in_dir(names[i]));
@@ -151,7 +153,8 @@ static void watch(void)
 {
 	struct pathwatch *made;
 
-	ck_assert_int_eq(pathwatch_new(ev, ev, in_dir("resolv.conf"), 100, changed, NULL, &made), 0);
+	ck_assert_int_eq(pathwatch_new(ev, ev, in_dir("resolv.conf"), 100, changed, NULL, &made),
+	                 0);
 }
 
 START_TEST(test_burst_is_one_change)

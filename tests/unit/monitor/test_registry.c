@@ -29,7 +29,8 @@ START_TEST(test_another_ones_pid_is_refused)
 	struct service *service = NULL;
 
 	ck_assert_int_eq(registry_add(registry, pair->accepted, "nss", 2, 1, &service), -EPERM);
-	ck_assert_int_eq(registry_add(registry, pair->accepted, "nss", 2, UINT32_MAX, &service), -EPERM);
+	ck_assert_int_eq(registry_add(registry, pair->accepted, "nss", 2, UINT32_MAX, &service),
+	                 -EPERM);
 	ck_assert_ptr_null(service);
 	ck_assert_ptr_null(registry_find(registry, "nss"));
 	ck_assert_int_eq(changes, 0);
@@ -136,7 +137,8 @@ START_TEST(test_lines_tell_all)
 
 	registry_report(service, "online\nsince then");
 	ck_assert_int_eq(registry_lines(registry, pair, &lines), 0);
-	wanted = talloc_asprintf(pair, "%s 1 %d 1 1763720000 online since then", "%BE_LDAP", (int)getpid());
+	wanted = talloc_asprintf(pair, "%s 1 %d 1 1763720000 online since then", "%BE_LDAP",
+	                         (int)getpid());
 	ck_assert_str_eq(lines[0], wanted);
 	ck_assert_ptr_null(lines[1]);
 }

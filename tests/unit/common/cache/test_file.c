@@ -159,10 +159,10 @@ START_TEST(test_what_needs_a_check)
 		void (*happens)(void);
 		bool needed;
 	} cases[] = {
-		{ nothing, false },     /* closed in order */
+		{ nothing, false },         /* closed in order */
 		{ reboot, false },
 		{ lose_clean_mark, false }, /* the writer was killed: the page cache has it all */
-		{ crash, true },        /* it may have been the power */
+		{ crash, true },            /* it may have been the power */
 		{ no_state, true },
 		{ bad_state, true },
 		{ suspect, true },
@@ -181,7 +181,8 @@ START_TEST(test_what_needs_a_check)
 		fixture_close();
 
 		cases[i].happens();
-		ck_assert_msg(cache_check_needed(&fixture.options) == cases[i].needed, "case %zu", i);
+		ck_assert_msg(cache_check_needed(&fixture.options) == cases[i].needed,
+		              "case %zu", i);
 		if (cases[i].needed)
 			ck_assert_int_eq(cache_writer_open(NULL, fixture.ev, &fixture.options,
 			                                   &fixture.writer), -E_CACHE_DAMAGED);

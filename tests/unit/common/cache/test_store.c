@@ -4,9 +4,10 @@
  * of changes leaves behind passes the check.
  */
 #include <errno.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -238,8 +239,7 @@ START_TEST(test_many_aliases_are_kept_and_64_lead_to_the_record)
 	struct entry entry;
 
 	for (int i = 0; i < 100; i++)
-		memcpy(aliases + 4 * i, (char[]){ 'a', (char)('0' + i / 10), (char)('0' + i % 10), 0 },
-		       4);
+		snprintf(aliases + 4 * i, 4, "a%02d", i);
 	user.aliases = names_of(aliases, sizeof(aliases));
 	fixture_open();
 	ck_assert_int_eq(put_user(&user), 0);

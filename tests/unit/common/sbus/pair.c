@@ -131,7 +131,9 @@ int pair_listen(struct pair *pair)
 
 void pair_connect(struct pair *pair, bool lazy)
 {
-	ck_assert_int_eq(sbus_client_new(pair, pair->ev, pair->path, lazy, connected, pair, &pair->client), 0);
+	ck_assert_int_eq(
+		sbus_client_new(pair, pair->ev, pair->path, lazy, connected, pair, &pair->client),
+		0);
 }
 
 struct pair *pair_standing(void)

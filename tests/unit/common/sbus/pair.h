@@ -44,11 +44,11 @@ void pair_step(struct pair *pair);
 void pair_run(struct pair *pair, int64_t ms);
 
 /* Runs the loop until condition, at most three seconds; then false. */
-#define pair_until(pair, condition)                                                       \
-	__extension__({                                                                   \
-		int64_t pair_end_us = monotonic_us() + 3000000;                           \
-		bool pair_met;                                                            \
-		while (!(pair_met = (condition)) && monotonic_us() < pair_end_us)         \
-			pair_step(pair);                                                  \
-		pair_met;                                                                 \
+#define pair_until(pair, condition)                                               \
+	__extension__({                                                           \
+		int64_t pair_end_us = monotonic_us() + 3000000;                   \
+		bool pair_met;                                                    \
+		while (!(pair_met = (condition)) && monotonic_us() < pair_end_us) \
+			pair_step(pair);                                          \
+		pair_met;                                                         \
 	})

@@ -38,13 +38,13 @@ static void ask(struct tevent_req *req, struct asked *asked,
 }
 
 /* Runs a request of one method to its end. */
-#define ask_and_wait(pair, name, ...)                                                              \
-	__extension__({                                                                            \
-		struct asked asked_ = { 0 };                                                       \
-		ask(sample_##name##_send(pair, (pair)->ev, (pair)->conn, __VA_ARGS__), &asked_,    \
-		    sample_##name##_recv);                                                         \
-		ck_assert(pair_until(pair, asked_.done));                                          \
-		asked_.r;                                                                          \
+#define ask_and_wait(pair, name, ...)                                                           \
+	__extension__({                                                                         \
+		struct asked asked_ = { 0 };                                                    \
+		ask(sample_##name##_send(pair, (pair)->ev, (pair)->conn, __VA_ARGS__), &asked_, \
+		    sample_##name##_recv);                                                      \
+		ck_assert(pair_until(pair, asked_.done));                                       \
+		asked_.r;                                                                       \
 	})
 
 /* ---- round trips ---- */
@@ -99,7 +99,8 @@ START_TEST(test_callee_becomes_caller_on_the_same_connection)
 	struct asked asked = { 0 };
 
 	ck_assert_int_eq(sample_serve(pair->conn, &nothing, NULL), 0);
-	ask(sample_never_answer_send(pair, pair->ev, pair->accepted, 1000), &asked, sample_never_answer_recv);
+	ask(sample_never_answer_send(pair, pair->ev, pair->accepted, 1000), &asked,
+	    sample_never_answer_recv);
 	ck_assert(pair_until(pair, asked.done));
 	ck_assert_int_eq(asked.r, -ENOSYS);
 }
@@ -132,8 +133,10 @@ END_TEST
 static const struct {
 	int sent, received;
 } errors[] = {
-	{ E_OFFLINE, E_OFFLINE }, { E_DISCONNECTED, E_DISCONNECTED }, { EPERM, EPERM }, { ETIMEDOUT, ETIMEDOUT },
-	{ EACCES, EACCES },       { EHWPOISON, EHWPOISON },           { 1999, E_BUS },
+	{ E_OFFLINE, E_OFFLINE }, { E_DISCONNECTED, E_DISCONNECTED },
+	{ EPERM, EPERM },         { ETIMEDOUT, ETIMEDOUT },
+	{ EACCES, EACCES },       { EHWPOISON, EHWPOISON },
+	{ 1999, E_BUS },
 };
 
 START_TEST(test_error_keeps_its_code)
@@ -158,7 +161,8 @@ START_TEST(test_interface_that_is_not_served_is_unknown)
 	auto_talloc struct pair *pair = pair_standing();
 	struct asked asked = { 0 };
 
-	ask(sample_not_built_send(pair, pair->ev, pair->accepted, 1000), &asked, sample_not_built_recv);
+	ask(sample_not_built_send(pair, pair->ev, pair->accepted, 1000), &asked,
+	    sample_not_built_recv);
 	ck_assert(pair_until(pair, asked.done));
 	ck_assert_int_eq(asked.r, -ENOSYS);
 }
@@ -188,7 +192,10 @@ END_TEST
 static const struct {
 	size_t size;
 	int r;
-} sizes[] = { { 1000000, 0 }, { (1 << 20) - 4096, -EMSGSIZE }, { 1 << 20, -EMSGSIZE }, { 3 << 20, -EMSGSIZE } };
+} sizes[] = { { 1000000, 0 },
+	      { (1 << 20) - 4096, -EMSGSIZE },
+	      { 1 << 20, -EMSGSIZE },
+	      { 3 << 20, -EMSGSIZE } };
 
 START_TEST(test_message_over_a_mebibyte_is_not_sent)
 {
@@ -247,7 +254,9 @@ START_TEST(test_each_request_has_its_own_deadline)
 		ask(sample_never_answer_send(pair, pair->ev, pair->conn, after_ms[i]), &asked[i],
 		    sample_never_answer_recv);
 	for (int round = 1; round <= 4; round++) {
-		ck_assert(pair_until(pair, asked[0].done + asked[1].done + asked[2].done + asked[3].done > n_done));
+		ck_assert(pair_until(pair,
+		                     asked[0].done + asked[1].done + asked[2].done + asked[3].done >
+		                             n_done));
 		n_done++;
 		for (int i = 0; i < 4; i++)
 			ck_assert_int_eq(asked[i].done, order[i] <= round);
@@ -279,7 +288,8 @@ START_TEST(test_peer_killed_fails_the_request)
 
 	pair_connect(pair, false);
 	ck_assert(pair_until(pair, pair->conn));
-	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 3000), &asked, sample_never_answer_recv);
+	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 3000), &asked,
+	    sample_never_answer_recv);
 	pair_run(pair, 30);
 	ck_assert_int_eq(asked.done, 0);
 	pair_kill(pid, SIGKILL);
@@ -319,7 +329,8 @@ START_TEST(test_client_freed_in_a_callback)
 
 	/* The second is still in flight then: it fails, and does so from the loop. */
 	ask(sample_not_built_send(pair, pair->ev, pair->conn, 1000), &first, sample_not_built_recv);
-	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 1000), &second, sample_never_answer_recv);
+	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 1000), &second,
+	    sample_never_answer_recv);
 	first.free_then = take_ptr(pair->client);
 	ck_assert(pair_until(pair, second.done));
 	ck_assert_int_eq(first.r, -ENOSYS);
@@ -334,8 +345,10 @@ START_TEST(test_client_freed_when_requests_fail)
 	auto_talloc struct pair *pair = pair_standing();
 	struct asked first = { 0 }, second = { 0 };
 
-	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 1000), &first, sample_never_answer_recv);
-	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 1000), &second, sample_never_answer_recv);
+	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 1000), &first,
+	    sample_never_answer_recv);
+	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 1000), &second,
+	    sample_never_answer_recv);
 	first.free_then = take_ptr(pair->client);
 	pair_run(pair, 20);
 	TALLOC_FREE(pair->server);
@@ -349,8 +362,10 @@ START_TEST(test_client_freed_at_a_timeout)
 	auto_talloc struct pair *pair = pair_standing();
 	struct asked first = { 0 }, second = { 0 };
 
-	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 20), &first, sample_never_answer_recv);
-	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 20), &second, sample_never_answer_recv);
+	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 20), &first,
+	    sample_never_answer_recv);
+	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 20), &second,
+	    sample_never_answer_recv);
 	first.free_then = take_ptr(pair->client);
 	ck_assert(pair_until(pair, second.done));
 	ck_assert_int_eq(first.r, -ETIMEDOUT);
@@ -377,7 +392,8 @@ START_TEST(test_what_hangs_below_a_call_goes_with_the_connection)
 	auto_talloc struct pair *pair = pair_standing();
 	struct asked asked = { 0 };
 
-	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 1000), &asked, sample_never_answer_recv);
+	ask(sample_never_answer_send(pair, pair->ev, pair->conn, 1000), &asked,
+	    sample_never_answer_recv);
 	pair_run(pair, 20);
 	ck_assert_int_gt(talloc_total_blocks(pair->server), 1);
 	TALLOC_FREE(pair->client);
@@ -407,7 +423,8 @@ START_TEST(test_peer_that_does_not_read_is_busy)
 	}
 	ck_assert_int_ge(n_sent, 8);
 	ck_assert_int_le(n_sent, 12);
-	ck_assert_int_eq(sample_every_type_recv(req, pair, &(struct sample_every_type_out){ 0 }), -EBUSY);
+	ck_assert_int_eq(sample_every_type_recv(req, pair, &(struct sample_every_type_out){ 0 }),
+	                 -EBUSY);
 	pair_kill(pid, SIGKILL);
 }
 END_TEST
@@ -423,7 +440,8 @@ int main(void)
 	tcase_add_loop_test(call, test_every_type_comes_back, 0, 3);
 	tcase_add_test(call, test_callee_becomes_caller_on_the_same_connection);
 	tcase_add_test(call, test_thousand_calls_in_flight);
-	tcase_add_loop_test(call, test_error_keeps_its_code, 0, (int)(sizeof(errors) / sizeof(errors[0])));
+	tcase_add_loop_test(call, test_error_keeps_its_code, 0,
+	                    (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_test(call, test_method_without_code_is_unknown);
 	tcase_add_test(call, test_interface_that_is_not_served_is_unknown);
 	tcase_add_test(call, test_call_that_is_freed_answers_with_an_error);

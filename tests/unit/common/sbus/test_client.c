@@ -126,6 +126,7 @@ START_TEST(test_stopped_peer_blocks_nobody)
 	int fds[8], n_fds = 0;
 	int64_t start_us;
 
+	ck_assert_int_ge(deaf, 0);
 	/* Its backlog is full: a blocking connect(2) would last until somebody accepts. */
 	while (n_fds < 8 && fd_connect_unix(pair->path, &fds[n_fds]) == 0)
 		n_fds++;
@@ -199,7 +200,9 @@ START_TEST(test_client_freed_when_it_stands)
 	int calls = 0;
 
 	ck_assert_int_eq(pair_listen(pair), 0);
-	ck_assert_int_eq(sbus_client_new(NULL, pair->ev, pair->path, false, free_client, &calls, &client), 0);
+	ck_assert_int_eq(
+		sbus_client_new(NULL, pair->ev, pair->path, false, free_client, &calls, &client),
+		0);
 	ck_assert(pair_until(pair, pair->n_closed == 1));
 	ck_assert_int_eq(calls, 1);
 }
@@ -223,7 +226,8 @@ START_TEST(test_client_freed_when_it_is_lost)
 	struct sbus_client *client;
 
 	ck_assert_int_eq(pair_listen(pair), 0);
-	ck_assert_int_eq(sbus_client_new(NULL, pair->ev, pair->path, false, free_at_loss, pair, &client), 0);
+	ck_assert_int_eq(
+		sbus_client_new(NULL, pair->ev, pair->path, false, free_at_loss, pair, &client), 0);
 	ck_assert(pair_until(pair, pair->n_stood == 1));
 	TALLOC_FREE(pair->server);
 	ck_assert(pair_until(pair, pair->n_lost == 1));

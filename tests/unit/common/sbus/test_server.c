@@ -113,7 +113,9 @@ START_TEST(test_another_uid_is_hung_up_on)
 		if (setresuid(1234, 1234, 1234) < 0 || fd_connect_unix(pair->path, &fd) < 0 ||
 		    fcntl(fd, F_SETFL, 0) < 0)
 			_exit(1);
-		_exit(write(fd, "\0AUTH EXTERNAL 31323334\r\n", 25) < 0 || read(fd, &byte, 1) <= 0 ? 0 : 2);
+		_exit(write(fd, "\0AUTH EXTERNAL 31323334\r\n", 25) < 0 || read(fd, &byte, 1) <= 0
+		              ? 0
+		              : 2);
 	}
 	while (waitpid(pid, &status, WNOHANG) == 0)
 		pair_step(pair);
@@ -142,7 +144,8 @@ static void send_raw(struct pair *pair, const void *bytes, size_t size)
 
 START_TEST(test_message_over_a_mebibyte_ends_the_connection)
 {
-	/* The fixed header of a call: little endian, protocol 1, body of 2 MiB, serial 1, no fields. */
+	/* The fixed header of a call: little endian, protocol 1, body of 2 MiB, serial 1, no
+	 * fields. */
 	static const uint8_t header[16] = { 'l', 1, 0, 1, 0, 0, 32, 0, 1, 0, 0, 0, 0, 0, 0, 0 };
 	auto_talloc struct pair *pair = pair_new();
 
@@ -178,7 +181,8 @@ START_TEST(test_server_freed_when_it_accepts)
 	struct sbus_server *server;
 	int calls = 0;
 
-	ck_assert_int_eq(sbus_server_new(NULL, pair->ev, pair->path, free_server, &calls, &server), 0);
+	ck_assert_int_eq(sbus_server_new(NULL, pair->ev, pair->path, free_server, &calls, &server),
+	                 0);
 	pair_connect(pair, false);
 	ck_assert(pair_until(pair, calls == 1 && pair->n_lost == pair->n_stood));
 }

@@ -21,9 +21,11 @@ static DBusMessage *message_of(const char *text, const uint32_t *number)
 	DBusMessage *message = dbus_message_new_method_call(NULL, "/sssd", "test.sample", "any");
 
 	if (text)
-		ck_assert(dbus_message_append_args(message, DBUS_TYPE_STRING, &text, DBUS_TYPE_INVALID));
+		ck_assert(dbus_message_append_args(message, DBUS_TYPE_STRING, &text,
+		                                   DBUS_TYPE_INVALID));
 	if (number)
-		ck_assert(dbus_message_append_args(message, DBUS_TYPE_UINT32, number, DBUS_TYPE_INVALID));
+		ck_assert(dbus_message_append_args(message, DBUS_TYPE_UINT32, number,
+		                                   DBUS_TYPE_INVALID));
 	return message;
 }
 
@@ -40,7 +42,8 @@ static const struct {
 
 START_TEST(test_only_the_right_arguments_are_read)
 {
-	cleanup_with(dbus_message_unref) DBusMessage *message = message_of(messages[_i].text, messages[_i].number);
+	cleanup_with(dbus_message_unref) DBusMessage *message =
+		message_of(messages[_i].text, messages[_i].number);
 	struct fields fields = { "before", 1 };
 	auto_talloc void *mem = talloc_new(NULL);
 
@@ -52,7 +55,8 @@ END_TEST
 
 START_TEST(test_surplus_arguments_are_refused)
 {
-	cleanup_with(dbus_message_unref) DBusMessage *message = message_of("alice", &(const uint32_t){ 7 });
+	cleanup_with(dbus_message_unref) DBusMessage *message =
+		message_of("alice", &(const uint32_t){ 7 });
 	struct fields fields;
 	const char *more = "more";
 
@@ -65,7 +69,12 @@ static const int codes[] = {
 #define X(code, text) code,
 	ERROR_LIST(X)
 #undef X
-	EPERM, ENOENT, EAGAIN, ENOMEM, ETIMEDOUT, ECANCELED,
+		EPERM,
+	ENOENT,
+	EAGAIN,
+	ENOMEM,
+	ETIMEDOUT,
+	ECANCELED,
 };
 
 START_TEST(test_code_and_name_belong_together)
@@ -103,7 +112,8 @@ int main(void)
 
 	tcase_add_loop_test(value, test_only_the_right_arguments_are_read, 0, 4);
 	tcase_add_test(value, test_surplus_arguments_are_refused);
-	tcase_add_loop_test(value, test_code_and_name_belong_together, 0, (int)(sizeof(codes) / sizeof(codes[0])));
+	tcase_add_loop_test(value, test_code_and_name_belong_together, 0,
+	                    (int)(sizeof(codes) / sizeof(codes[0])));
 	tcase_add_loop_test(value, test_name_that_is_not_ours, 0, 6);
 	suite_add_tcase(suite, value);
 	srunner_run_all(runner, CK_ENV);
