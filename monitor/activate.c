@@ -20,6 +20,7 @@
 #include "common/base/str.h"
 #include "common/event/child.h"
 #include "common/event/timer.h"
+#include "monitor/alone.h"
 #include "monitor/backoff.h"
 
 #define HUNG_GRACE_MS 10000
@@ -66,7 +67,7 @@ static int listen_at(const char *path, mode_t mode, int *ret_fd)
 		return -errno;
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
@@ -93,7 +94,7 @@ static int open_socket(struct responder *responder)
 	responder->path = talloc_asprintf(responder->activate, "%s/%s", dir, responder->row->name);
 	if (!responder->path)
 		return -ENOMEM;
-	if (somebody_listens(responder->path)) {
+	if (alone_has_systemd() && somebody_listens(responder->path)) {
 		log_warn("%s: somebody listens there already, so this is left to them",
 		         responder->path);
 		return 0;
@@ -245,6 +246,18 @@ void activate_follow(struct activate *activate)
 {
 	for (size_t i = 0; i < str_size(rows); i++)
 		watch(&activate->responders[i]);
+}
+
+bool activate_is_orphan(struct activate *activate, const char *name, pid_t pid)
+{
+	for (size_t i = 0; i < str_size(rows); i++) {
+		struct responder *responder = &activate->responders[i];
+
+		if (strcmp(rows[i].name, name) == 0)
+			return responder->fd >= 0 &&
+			       !(responder->child && child_pid(responder->child) == pid);
+	}
+	return false;
 }
 
 bool activate_end(struct activate *activate, pid_t pid)

@@ -21,9 +21,14 @@
 #include "common/base/error.h"
 #include "common/base/mem.h"
 
+bool alone_has_systemd(void)
+{
+	return access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
+}
+
 bool alone_is_supervised(void)
 {
-	return getenv("NOTIFY_SOCKET") && access("/run/systemd/system", F_OK) == 0;
+	return getenv("NOTIFY_SOCKET") && alone_has_systemd();
 }
 
 static void say(const char *path, int r)

@@ -9,7 +9,10 @@
 
 #include "monitor/monitor.h"
 
-/* Is there a systemd that started us, and that owns the sockets? */
+/* Is the host run by systemd, which then owns the sockets? */
+bool alone_has_systemd(void);
+
+/* Did it start us? */
 bool alone_is_supervised(void);
 
 /* Makes the directories of the suite, with their owners (root only). What cannot be made is named

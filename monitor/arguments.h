@@ -15,6 +15,7 @@ enum {
 	EXIT_UNREADABLE =
 		3, /* the configuration, or another thing without which there is no start */
 	EXIT_RUNNING = 6,
+	EXIT_RESTORE = 75, /* start us again, root steps included (RestartForceExitStatus=) */
 };
 
 struct arguments {

@@ -36,6 +36,7 @@ struct backend {
 	bool adopted;     /* a process that is not our child serves the domain */
 	bool suspect;     /* the next start is told to check the cache */
 	bool ended_by_us; /* because it hung */
+	bool told;        /* of a new configuration: it may end for that */
 	bool leaves;      /* its domain is gone: not started again */
 };
 
@@ -106,18 +107,22 @@ static void ended(struct child *child, int status, void *data)
 		monitor_changed(monitor);
 		return;
 	}
-	if (status == 0)
+	if (status == 0) {
 		log_notice("domain %s: its backend ended, starting it again", backend->domain);
-	else
+		backoff_orderly(&backend->backoff, monotonic_us());
+	} else {
 		log_error("domain %s: its backend ended (%s), starting it again", backend->domain,
 		          text);
+	}
 	if (backoff_is_crash(status, backend->ended_by_us) &&
 	    backoff_crashed(&backend->backoff, monotonic_us())) {
 		log_error("domain %s: two crashes within a minute, its cache will be checked",
 		          backend->domain);
 		backend->suspect = true;
 	}
-	backend->ended_by_us = false;
+	if (status == 0 && backend->told)
+		backend->backoff = (struct backoff){ .crashed_us = backend->backoff.crashed_us };
+	backend->ended_by_us = backend->told = false;
 	wait_and_start(backend);
 	monitor_changed(monitor);
 }
@@ -246,6 +251,14 @@ bool backends_registered(struct backends *backends)
 		if (!backend->leaves && !registry_find(backends->monitor->registry, backend->name))
 			all = false;
 	return all;
+}
+
+void backends_told(struct backends *backends)
+{
+	struct backend *backend;
+
+	list_for_each (backend, &backends->all, node)
+		backend->told = true;
 }
 
 bool backends_end(struct backends *backends, pid_t pid)

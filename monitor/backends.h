@@ -20,6 +20,10 @@ void backends_look(struct backends *backends);
 /* Has the process of every domain registered? */
 bool backends_registered(struct backends *backends);
 
+/* They are about to hear of a new configuration: each may end once, in order, to make room for a
+ * process that has it. That costs no back-off. */
+void backends_told(struct backends *backends);
+
 /* The process is hung: TERM, after 10 s KILL. False when it is no child of ours. */
 bool backends_end(struct backends *backends, pid_t pid);
 

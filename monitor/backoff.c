@@ -11,6 +11,7 @@
 
 #define GOOD_LIFE_US   (30 * 1000000ll)
 #define TWO_CRASHES_US (60 * 1000000ll)
+#define ORDERLY_LIFE_US (1 * 1000000ll)
 
 void backoff_started(struct backoff *backoff, int64_t now_us)
 {
@@ -27,6 +28,12 @@ int64_t backoff_ended(struct backoff *backoff, int64_t now_us)
 	if (backoff->failures < last)
 		return waits_ms[backoff->failures++];
 	return waits_ms[last];
+}
+
+void backoff_orderly(struct backoff *backoff, int64_t now_us)
+{
+	if (now_us - backoff->started_us >= ORDERLY_LIFE_US)
+		backoff->failures = 0;
 }
 
 bool backoff_crashed(struct backoff *backoff, int64_t now_us)

@@ -19,6 +19,10 @@ void backoff_started(struct backoff *backoff, int64_t now_us);
  * from the start again after a life of 30 s. It never gives up. */
 int64_t backoff_ended(struct backoff *backoff, int64_t now_us);
 
+/* To be called before backoff_ended() when the child ended in order, to have a new one begin with
+ * what has changed: no failure, unless it lived for less than a second. */
+void backoff_orderly(struct backoff *backoff, int64_t now_us);
+
 /* A crash: true when it is the second within 60 s. */
 bool backoff_crashed(struct backoff *backoff, int64_t now_us);
 

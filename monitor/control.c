@@ -33,8 +33,8 @@ struct control {
 
 /* ---- telling ---- */
 
-typedef struct tevent_req *tell_send(TALLOC_CTX *mem, struct tevent_context *ev, struct sbus_conn *conn,
-                                     uint32_t timeout_ms);
+typedef struct tevent_req *tell_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                     struct sbus_conn *conn, uint32_t timeout_ms);
 
 /* clang-format off */
 static const struct row {
@@ -60,21 +60,26 @@ static void told(struct tevent_req *req)
 	talloc_free(req);
 }
 
+static void tell(struct control *control, struct service *service, enum command command)
+{
+	for (size_t i = 0; i < str_size(rows); i++) {
+		struct tevent_req *req;
+
+		if (rows[i].command != command ||
+		    (rows[i].only_providers && service->type != SERVICE_PROVIDER))
+			continue;
+		req = rows[i].send(service, control->monitor->ev, service->conn, TELL_MS);
+		if (req)
+			tevent_req_set_callback(req, told, NULL);
+	}
+}
+
 void control_tell(struct control *control, enum command command)
 {
 	struct service *service;
 
-	list_for_each (service, registry_all(control->monitor->registry), node)
-		for (size_t i = 0; i < str_size(rows); i++) {
-			struct tevent_req *req;
-
-			if (rows[i].command != command ||
-			    (rows[i].only_providers && service->type != SERVICE_PROVIDER))
-				continue;
-			req = rows[i].send(service, control->monitor->ev, service->conn, TELL_MS);
-			if (req)
-				tevent_req_set_callback(req, told, NULL);
-		}
+	list_for_each(service, registry_all(control->monitor->registry), node)
+		tell(control, service, command);
 }
 
 /* ---- reload ---- */
@@ -130,8 +135,8 @@ static void waited(void *data);
 
 static int wait_for_backends(struct reload *reload, bool some_start)
 {
-	reload->wait = timer_once(reload, reload->control->monitor->ev, some_start ? NEW_BACKENDS_MS : 0,
-	                          waited, reload);
+	reload->wait = timer_once(reload, reload->control->monitor->ev,
+	                          some_start ? NEW_BACKENDS_MS : 0, waited, reload);
 	return reload->wait ? 0 : -ENOMEM;
 }
 
@@ -154,7 +159,9 @@ static void waited(void *data)
 	struct service *service;
 
 	reload->wait = NULL; /* freed by its firing */
-	list_for_each (service, registry_all(monitor->registry), node) {
+	if (!reload->told_backends)
+		backends_told(monitor->backends);
+	list_for_each(service, registry_all(monitor->registry), node) {
 		struct tevent_req *req;
 
 		if ((service->type == SERVICE_PROVIDER) == reload->told_backends)
@@ -211,7 +218,8 @@ static int reload_start(struct control *control, struct sbus_call *call)
 	r = monitor_load(monitor);
 	if (r < 0)
 		return r;
-	log_notice("configuration generation %llu", (unsigned long long)conf_generation(monitor->conf));
+	log_notice("configuration generation %llu",
+	           (unsigned long long)conf_generation(monitor->conf));
 	if (monitor->activate)
 		activate_follow(monitor->activate);
 	monitor_changed(monitor);
@@ -237,8 +245,8 @@ int control_reload(struct control *control)
 
 /* ---- what the monitor answers ---- */
 
-static void registration_service(struct sbus_call *call, const struct monitor_registration_service_in *in,
-                                 void *data)
+static void registration_service(struct sbus_call *call,
+                                 const struct monitor_registration_service_in *in, void *data)
 {
 	struct control *control = data;
 	struct monitor *monitor = control->monitor;
@@ -246,7 +254,8 @@ static void registration_service(struct sbus_call *call, const struct monitor_re
 	struct service *service;
 	int r;
 
-	r = registry_add(monitor->registry, sbus_call_conn(call), in->name, in->type, in->pid, &service);
+	r = registry_add(monitor->registry, sbus_call_conn(call), in->name, in->type, in->pid,
+	                 &service);
 	if (r < 0) {
 		log_warn("the registration of %s is refused: %s", in->name, error_text(r));
 		sbus_call_fail(call, r, "registration of %s: %s", in->name, error_text(r));
@@ -256,10 +265,13 @@ static void registration_service(struct sbus_call *call, const struct monitor_re
 	out.generation = conf_generation(monitor->conf);
 	out.starts = service->starts;
 	monitor_registration_service_reply(call, &out);
+	if (monitor->activate && activate_is_orphan(monitor->activate, service->name, service->pid))
+		tell(control, service, COMMAND_DRAIN);
 	ping_look(monitor->ping);
 }
 
-static void report_status(struct sbus_call *call, const struct monitor_report_status_in *in, void *data)
+static void report_status(struct sbus_call *call, const struct monitor_report_status_in *in,
+                          void *data)
 {
 	struct control *control = data;
 	struct service *service = registry_of(control->monitor->registry, sbus_call_conn(call));
@@ -291,7 +303,8 @@ static void reload(struct sbus_call *call, void *data)
 	int r = reload_start(data, call);
 
 	if (r < 0)
-		sbus_call_fail(call, r, "the compiled configuration cannot be read: %s", error_text(r));
+		sbus_call_fail(call, r, "the compiled configuration cannot be read: %s",
+		               error_text(r));
 }
 
 static const struct monitor_methods methods = {

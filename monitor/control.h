@@ -16,14 +16,14 @@ enum command {
 	COMMAND_OFFLINE, /* to backends */
 	COMMAND_ONLINE,
 	COMMAND_NETWORK,
-	COMMAND_DRAIN,   /* to everybody */
+	COMMAND_DRAIN, /* to everybody */
 };
 
 /* Tells whom it concerns, and waits for nobody. */
 void control_tell(struct control *control, enum command command);
 
-/* Reads the compiled configuration again and has everybody follow. Errors: those of conf_load(); then
- * all stays as it was. */
+/* Reads the compiled configuration again and has everybody follow. Errors: those of conf_load();
+ * then all stays as it was. */
 int control_reload(struct control *control);
 
 /* Something changed that a reload may wait for. */

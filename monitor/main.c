@@ -278,16 +278,20 @@ static int load_first(struct monitor *monitor)
 	return 0;
 }
 
+static int say_running(const char *path)
+{
+	log_fatal("SSSD is already running (%s)", path);
+	return EXIT_RUNNING;
+}
+
 static int take_pidfile(struct monitor *monitor)
 {
 	auto_talloc char *path = talloc_asprintf(NULL, "%s/sssd.pid", monitor->paths.run_dir);
 	struct pidfile *pidfile;
 	int r = path ? pidfile_take(monitor, path, &pidfile) : -ENOMEM;
 
-	if (r == -EEXIST) {
-		log_fatal("SSSD is already running (%s)", path);
-		return EXIT_RUNNING;
-	}
+	if (r == -EEXIST)
+		return say_running(path);
 	if (r < 0)
 		log_fatal("%s: %s", path, error_text(r));
 	return r < 0 ? EXIT_UNREADABLE : 0;
@@ -331,8 +335,11 @@ static int make_parts(struct monitor *monitor, const struct arguments *args)
 /* What the root steps of the unit do under systemd. 0, or the status to exit with. */
 static int prepare_alone(struct monitor *monitor, const struct arguments *args)
 {
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/sssd.pid", monitor->paths.run_dir);
 	int r;
 
+	if (path && pidfile_held(path))
+		return say_running(path); /* before we take its sockets */
 	alone_make_dirs(&monitor->paths);
 	r = alone_run_conf(&monitor->paths, "--write", args->config);
 	if (r > 0)

@@ -77,3 +77,11 @@ int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile
 	*ret_pidfile = take_ptr(pidfile);
 	return 0;
 }
+
+bool pidfile_held(const char *path)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}

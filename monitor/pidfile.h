@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <talloc.h>
 
 struct pidfile; /* a talloc object; freeing it removes the file */
@@ -11,3 +12,6 @@ struct pidfile; /* a talloc object; freeing it removes the file */
 /* Writes our pid and holds a lock (fcntl(2)) on the file as long as the object lives.
  * Errors: -EEXIST a live process holds it; errno of open(2). */
 int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile);
+
+/* Does a live process hold the file at path? */
+bool pidfile_held(const char *path);

@@ -145,8 +145,10 @@ static int attempt_begin(struct tevent_req *req, struct attempt *attempt,
 	}
 	r = errno == EINPROGRESS ? 0 : -errno;
 	if (r == 0) {
-		attempt->fde = tevent_add_fd(state->ev, state, attempt->fd, TEVENT_FD_WRITE,
-		                             attempt_writable, attempt);
+		/* tevent tells of errors only those who also wait to read. */
+		attempt->fde = tevent_add_fd(state->ev, state, attempt->fd,
+		                             TEVENT_FD_READ | TEVENT_FD_WRITE, attempt_writable,
+		                             attempt);
 		if (!attempt->fde)
 			r = -ENOMEM;
 	}

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "backend/core/modules.h"
 #include "backend/core/online.h"
@@ -81,6 +82,8 @@ static void state_changed(void *data)
 	const char *text = online_text(be->host.online);
 
 	log_notice("domain %s: %s", be->args.domain, text);
+	if (be->host.writer && online_state(be->host.online) == ONLINE_YES)
+		cache_end_bereft(cache_writer_reader(be->host.writer));
 	tell(be, text);
 }
 
@@ -110,6 +113,21 @@ static void drain(void *data)
 	be->drain = timer_every(be, be->host.ev, DRAIN_LOOK_MS, 0, drain_look, be);
 	if (!be->drain)
 		daemon_stop(be->daemon, EXIT_SUCCESS);
+}
+
+/* Not even what waits to be written is worth going through a damaged file once more. A new process
+ * has it checked first; whoever asked asks that one. */
+static void cache_damaged(void *data)
+{
+	struct backend *be = data;
+	int r = cache_mark_suspect(&be->cache_options);
+
+	if (r < 0)
+		log_error("cache of %s: damaged, and cannot be marked so: %s", be->args.domain,
+		          error_text(r));
+	log_warn("cache of %s: found damaged: ending, so that a new process checks it",
+	         be->args.domain);
+	_exit(EXIT_SUCCESS);
 }
 
 /* ---- commands ---- */
@@ -307,7 +325,7 @@ static int start(struct backend *be)
 	path = sbus_backend_path(be, be->args.run_dir ?: SBUS_DIR, be->args.domain);
 	if (!path)
 		return -ENOMEM;
-	r = serve_new(be, &be->host, path, be->queue, &be->serve);
+	r = serve_new(be, &be->host, path, be->queue, cache_damaged, be, &be->serve);
 	if (r < 0) {
 		log_fatal("%s: %s", path, error_text(r));
 		return r;
@@ -411,6 +429,7 @@ static int run(const struct arguments *args)
 	be->host.conf = be->conf;
 	apply_debug_level(be, be->conf);
 
+	cache_watch_crashes();
 	r = start(be);
 	if (r < 0) {
 		log_fatal("domain %s: %s", args->domain, error_text(r));
@@ -435,6 +454,7 @@ int main(int argc, char *argv[])
 		return usage(stderr, EXIT_FAILURE);
 	if (args.check)
 		return store_check_main(args.check);
+	cache_watch_crashes();
 
 	/* One heap for the few threads: what each would set aside for itself is never used again. */
 	mallopt(M_ARENA_MAX, 1);

@@ -29,6 +29,8 @@ enum dp_error {
 struct serve {
 	const struct provider_host *host; /* borrowed */
 	struct queue *queue;              /* borrowed, may be NULL */
+	void (*cache_damaged)(void *data);
+	void *data;
 	struct sbus_server *server;
 };
 
@@ -41,9 +43,14 @@ struct question {
 
 static void asked(struct tevent_req *req);
 
+static struct cache *cache_of(struct serve *serve)
+{
+	return serve->host->writer ? cache_writer_reader(serve->host->writer) : NULL;
+}
+
 static void reply(struct serve *serve, struct sbus_call *call, int r)
 {
-	struct cache_writer *writer = serve->host->writer;
+	struct cache *cache = cache_of(serve);
 	struct dataprovider_get_account_info_out out = {
 		.dp_error = r == 0               ? DP_OK
 		            : r == -E_OFFLINE    ? DP_OFFLINE
@@ -53,9 +60,15 @@ static void reply(struct serve *serve, struct sbus_call *call, int r)
 		.message = r == -E_OFFLINE ? online_text(serve->host->online)
 		           : r < 0         ? error_text(r)
 		                           : "",
-		.environment = writer ? cache_environment_id(cache_writer_reader(writer)) : 0,
+		.environment = cache ? cache_environment_id(cache) : 0,
 	};
 
+	/* Offline, a name that is not there was never seen, unless we lost what we had seen. */
+	if (r == -E_OFFLINE && cache && cache_is_bereft(cache)) {
+		out.dp_error = DP_FATAL;
+		out.error = E_CACHE_DAMAGED;
+		out.message = "the servers cannot be reached, and the cache was damaged and begun anew";
+	}
 	dataprovider_get_account_info_reply(call, &out);
 }
 
@@ -106,6 +119,10 @@ static void get_account_info(struct sbus_call *call,
 		return;
 	}
 
+	if (cache_of(serve) && cache_is_suspect(cache_of(serve))) {
+		serve->cache_damaged(serve->data);
+		return;
+	}
 	if (!online_may_ask(serve->host->online)) {
 		reply(serve, call, -E_OFFLINE);
 		return;
@@ -133,7 +150,10 @@ static void asked(struct tevent_req *req)
 		log_at(LEVEL_INFO, &question->id, "lookup of %s: %s", what ? what : "?",
 		       r < 0 ? error_text(r) : "done");
 	}
-	reply(question->serve, question->call, r);
+	if (r == -E_CACHE_DAMAGED)
+		question->serve->cache_damaged(question->serve->data);
+	else
+		reply(question->serve, question->call, r);
 }
 
 static void is_online(struct sbus_call *call, const struct dataprovider_is_online_in *in, void *data)
@@ -162,7 +182,8 @@ static void accepted(struct sbus_server *server, struct sbus_conn *conn, void *d
 }
 
 int serve_new(TALLOC_CTX *mem, const struct provider_host *host, const char *path,
-              struct queue *queue, struct serve **ret_serve)
+              struct queue *queue, void (*cache_damaged)(void *data), void *data,
+              struct serve **ret_serve)
 {
 	struct serve *serve = talloc_zero(mem, struct serve);
 	int r;
@@ -171,6 +192,8 @@ int serve_new(TALLOC_CTX *mem, const struct provider_host *host, const char *pat
 		return -ENOMEM;
 	serve->host = host;
 	serve->queue = queue;
+	serve->cache_damaged = cache_damaged;
+	serve->data = data;
 	r = sbus_server_new(serve, host->ev, path, accepted, serve, &serve->server);
 	if (r < 0) {
 		talloc_free(serve);

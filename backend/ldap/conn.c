@@ -39,7 +39,9 @@ struct conn {
 	struct timer *more;        /* armed while messages are left from a slice */
 	struct timer *end;         /* closed: frees us from the loop */
 	const char *watched; /* borrowed: the base for signs of life; NULL = silence is not watched */
-	bool retired, closed;
+	bool retired;
+	bool broken; /* nothing may be sent any more */
+	bool closed;
 	int64_t heard_us, used_us; /* of CLOCK_MONOTONIC */
 	struct conn_op sign;       /* the question for a sign of life */
 };
@@ -150,6 +152,7 @@ static void conn_break(struct conn *conn, const char *reason)
 
 	if (conn->closed)
 		return;
+	conn->broken = true;
 	conn->lost = NULL;
 	if (lost)
 		lost(conn, reason, conn->data);
@@ -253,7 +256,7 @@ void conn_op_cancel(struct conn_op *op)
 	if (!conn)
 		return;
 	op_off(op);
-	if (msgid != 0 && !conn->closed)
+	if (msgid != 0 && !conn->broken && !conn->closed)
 		ldap_abandon_ext(conn->ld, msgid, NULL, NULL);
 	send_waiting(conn);
 	close_if_done(conn);

@@ -35,6 +35,7 @@ struct server {
 	struct tevent_req *setup;  /* owned; the attempt under way */
 	struct deadline passed_over;
 	bool tried;                /* in this round */
+	bool failed;               /* since it last worked: said in the log once */
 };
 
 struct link {
@@ -311,7 +312,7 @@ static int64_t expire_ms(const struct ldap_conf *conf)
 
 static void server_ready(struct tevent_req *subreq)
 {
-	struct server *server = tevent_req_callback_data(subreq, struct server);
+	struct server *server = tevent_req_callback_data_void(subreq); /* of an array */
 	struct link *link = server->link;
 	const struct ldap_conf *conf = &link->domain->conf;
 	struct conn *conn = NULL;
@@ -320,7 +321,9 @@ static void server_ready(struct tevent_req *subreq)
 
 	TALLOC_FREE(server->setup);
 	if (r < 0) {
-		log_debug("%s", reason);
+		log_at(server->failed ? LEVEL_DEBUG : LEVEL_WARN, NULL, "%s",
+		       reason ? reason : "no memory");
+		server->failed = true;
 		pass_over(server);
 		talloc_free(link->reason);
 		link->reason = reason;
@@ -335,6 +338,7 @@ static void server_ready(struct tevent_req *subreq)
 	stop_attempts(link);
 
 	server->passed_over = (struct deadline){ 0 };
+	server->failed = false;
 	link->conn = conn;
 	link->current = server;
 	conn_give(conn, link, conn_is_lost, link);

@@ -166,9 +166,19 @@ int cache_check(const struct cache_options *options);
 int cache_mark_checked(const struct cache_options *options);
 
 /* Called when a process crashed while it used the cache, or was told a record is damaged; the next
- * open has it checked. */
+ * open has it checked. Anybody may; the backend looks for the mark before it answers a question. */
 int cache_mark_suspect(const struct cache_options *options);
+bool cache_is_suspect(const struct cache *cache);
+
+/* From now on a fault (SIGSEGV, SIGBUS, SIGABRT) of this process while it works on a cache marks the
+ * file suspect before it takes its course. */
+void cache_watch_crashes(void);
 
 /* Renames the file to .damaged-1 (one is kept) and removes the lock file; a new one is begun by the
  * next cache_writer_open(). */
 int cache_set_aside(const struct cache_options *options);
+
+/* Since a file was set aside nobody can say of a name that is not in the new one that it was never
+ * seen; until the servers were reached again. It outlives processes. */
+bool cache_is_bereft(const struct cache *cache);
+void cache_end_bereft(const struct cache *cache);

@@ -31,15 +31,6 @@ struct walk {
 	uint64_t keys, free_pages;
 };
 
-/* The order of LMDB's default comparison: bytes, then length. */
-static bool ascends(MDB_val before, MDB_val key)
-{
-	size_t size = before.mv_size < key.mv_size ? before.mv_size : key.mv_size;
-	int order = memcmp(before.mv_data, key.mv_data, size);
-
-	return order < 0 || (order == 0 && before.mv_size < key.mv_size);
-}
-
 static bool leads_to(struct walk *walk, MDB_val index, MDB_val name)
 {
 	MDB_val value;
@@ -155,7 +146,7 @@ static int walk_table(struct walk *walk)
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
 		if (r < 0)
 			break;
-		if (key.mv_size == 0 || (before.mv_data && !ascends(before, key)) ||
+		if (key.mv_size == 0 || page_follows(walk->txn, walk->table, before, key) < 0 ||
 		    !key_is_sound(walk, key, value))
 			return -E_CACHE_DAMAGED;
 		before = key;

@@ -19,7 +19,6 @@
 #include "common/base/mem.h"
 #include "common/cache/impl.h"
 
-#define MAP_SIZE     (sizeof(size_t) > 4 ? (size_t)4 << 30 : (size_t)1 << 30)
 #define READERS      256
 #define LOCK_RESERVE (READERS * 64 + 1024) /* a cache line for each reader, and the mutexes */
 #define ENV_FLAGS    (MDB_NOSUBDIR | MDB_NOTLS)
@@ -69,7 +68,9 @@ int header_read(MDB_txn *txn, MDB_dbi table, struct header *ret_header)
 	if (r < 0)
 		return r == -ENOENT ? -E_CACHE_DAMAGED : r;
 	r = header_parse(value, ret_header);
-	return r == -EBADMSG ? -E_CACHE_DAMAGED : r;
+	if (r < 0)
+		return r == -EBADMSG ? -E_CACHE_DAMAGED : r;
+	return mdb_env_get_userctx(mdb_txn_env(txn)) ? 0 : page_find_map(txn, table, value);
 }
 
 int header_write(MDB_txn *txn, MDB_dbi table, const struct header *header)

@@ -71,10 +71,11 @@ int files_of(TALLOC_CTX *mem, const struct cache_options *options,
 	files->lock = talloc_asprintf(files, "%s-lock", files->data);
 	files->state = talloc_asprintf(files, "%s-state", files->data);
 	files->suspect = talloc_asprintf(files, "%s-suspect", files->data);
+	files->bereft = talloc_asprintf(files, "%s-bereft", files->data);
 	files->made = talloc_asprintf(files, "%s.new", files->data);
 	files->made_lock = talloc_asprintf(files, "%s.new-lock", files->data);
 	files->damaged = talloc_asprintf(files, "%s.damaged-1", files->data);
-	if (!files->lock || !files->state || !files->suspect || !files->made ||
+	if (!files->lock || !files->state || !files->suspect || !files->bereft || !files->made ||
 	    !files->made_lock || !files->damaged)
 		return -ENOMEM;
 
@@ -418,8 +419,18 @@ bool files_need_check(const struct cache_files *files)
 	return !state.clean && (state.boot == 0 || state.boot != boot_id());
 }
 
+static int make_mark(const char *path)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : 0;
+}
+
 int files_set_aside(const struct cache_files *files)
 {
+	/* First the mark: who reads meanwhile must not take a missing file for an empty one. On a
+	 * full disk the cache is of more use than its mark. */
+	make_mark(files->bereft);
 	if (rename(files->data, files->damaged) < 0 && errno != ENOENT)
 		return -errno;
 
@@ -466,14 +477,10 @@ int cache_mark_checked(const struct cache_options *options)
 int cache_mark_suspect(const struct cache_options *options)
 {
 	auto_talloc struct cache_files *files = NULL;
-	auto_close int fd = -1;
 	int r;
 
 	r = files_of(NULL, options, &files);
-	if (r < 0)
-		return r;
-	fd = open(files->suspect, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	return fd < 0 ? -errno : 0;
+	return r < 0 ? r : make_mark(files->suspect);
 }
 
 int cache_set_aside(const struct cache_options *options)

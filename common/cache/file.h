@@ -8,6 +8,7 @@
  *   cache_DOMAIN.mdb-suspect     empty; while it is there nobody opens the environment unchecked
  *   cache_DOMAIN.mdb.new         an environment that is being made
  *   cache_DOMAIN.mdb.damaged-1   the last one that was set aside
+ *   cache_DOMAIN.mdb-bereft      empty; there since then, until the servers were reached
  *
  * In DOMAIN letters, digits, '.' and '-' stand for themselves, any other byte is _xx.
  *
@@ -35,7 +36,7 @@
 struct cache_files {
 	const char *dir;
 	const char *domain;
-	const char *data, *lock, *state, *suspect, *made, *made_lock, *damaged;
+	const char *data, *lock, *state, *suspect, *bereft, *made, *made_lock, *damaged;
 };
 
 /* Errors: -ENOMEM. */

@@ -7,11 +7,12 @@
  *        └─ none ─▶ a, b ─▶ name ─▶ record, must list that alias
  *
  * This is the path of every answer: no system call, and nothing is allocated but for a name beyond
- * ASCII that must be folded.
+ * ASCII that must be folded, and before it is said that there is no answer.
  */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/mem.h"
@@ -60,7 +61,9 @@ int cache_open(TALLOC_CTX *mem, const struct cache_options *options, struct cach
 		return r;
 	if (files_suspect(cache->files))
 		return -E_CACHE_DAMAGED;
+	crash_begin(cache->files);
 	r = env_open(&cache->env, cache->files, MDB_RDONLY);
+	crash_end();
 	if (r < 0)
 		return r;
 
@@ -100,14 +103,31 @@ uint64_t cache_environment_id(const struct cache *cache)
 	return id;
 }
 
+bool cache_is_suspect(const struct cache *cache)
+{
+	return files_suspect(cache->files);
+}
+
+bool cache_is_bereft(const struct cache *cache)
+{
+	return access(cache->files->bereft, F_OK) == 0;
+}
+
+void cache_end_bereft(const struct cache *cache)
+{
+	unlink(cache->files->bereft);
+}
+
 int cache_begin(struct cache *cache)
 {
 	int r;
 
 	assert(!cache->reading);
 	lock_env(cache);
+	crash_begin(cache->files);
 	r = cache->env.reading ? lmdb_error(mdb_txn_renew(cache->env.reading)) : -E_CACHE_REPLACED;
 	if (r < 0) {
+		crash_end();
 		unlock_env(cache);
 		return r;
 	}
@@ -119,6 +139,7 @@ void cache_end(struct cache *cache)
 {
 	assert(cache->reading);
 	mdb_txn_reset(cache->env.reading);
+	crash_end();
 	cache->reading = false;
 	unlock_env(cache);
 }
@@ -144,8 +165,9 @@ uint32_t cache_epoch(struct cache *cache, enum entry_kind kind)
 static int get(MDB_txn *txn, MDB_dbi table, const struct key *key, MDB_val *ret_value)
 {
 	MDB_val val = key_val(key);
+	int r = lmdb_error(mdb_get(txn, table, &val, ret_value));
 
-	return lmdb_error(mdb_get(txn, table, &val, ret_value));
+	return r == -ENOENT ? page_absent(txn, table, val) : r;
 }
 
 /* found->key is set. */

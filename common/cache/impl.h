@@ -18,6 +18,8 @@
 
 /* ---- env.c ---- */
 
+#define MAP_SIZE (sizeof(size_t) > 4 ? (size_t)4 << 30 : (size_t)1 << 30)
+
 /* LMDB answers 0, errno (positive) or MDB_* (negative): lmdb.h, "Return Codes". */
 int lmdb_error(int code);
 
@@ -46,6 +48,27 @@ int env_make(const struct cache_files *files, enum cache_case names, const uint3
 
 int header_read(MDB_txn *txn, MDB_dbi table, struct header *ret_header);
 int header_write(MDB_txn *txn, MDB_dbi table, const struct header *header);
+
+/* ---- page.c ---- */
+
+/* Learns from a value of the header record where the map begins; before that pages are not looked
+ * at. Errors: -E_CACHE_DAMAGED. */
+int page_find_map(MDB_txn *txn, MDB_dbi table, MDB_val value);
+
+/* Are these two neighbours in the table, on sound pages? mv_data NULL: there is no such key.
+ * 0; -E_CACHE_DAMAGED. */
+int page_follows(MDB_txn *txn, MDB_dbi table, MDB_val before, MDB_val key);
+
+/* Called when LMDB did not find asked: -ENOENT it is not there; -E_CACHE_DAMAGED the search may
+ * have gone astray; others of LMDB. */
+int page_absent(MDB_txn *txn, MDB_dbi table, MDB_val asked);
+
+/* ---- crash.c ---- */
+
+/* What happens between these two on this thread is work on the environment of files: a fault in
+ * there marks it suspect (cache_watch_crashes()). Costs nothing. */
+void crash_begin(const struct cache_files *files);
+void crash_end(void);
 
 /* ---- find.c ---- */
 

@@ -106,11 +106,10 @@ int record_parse(MDB_val key, MDB_val value, struct record *ret_record)
 
 bool record_next_index(const struct record *record, MDB_val *index)
 {
-	const uint8_t *end = (const uint8_t *)record->indexes.mv_data + record->indexes.mv_size;
-	const uint8_t *pos = index->mv_data ? (const uint8_t *)index->mv_data + index->mv_size
-	                                    : record->indexes.mv_data;
-	struct reader in = reader_over(pos, (size_t)(end - pos));
+	struct reader in = reader_over(record->indexes.mv_data, record->indexes.mv_size);
 
+	if (index->mv_data) /* go on behind it; both lie in the same bytes */
+		in.pos = (const uint8_t *)index->mv_data + index->mv_size;
 	index->mv_size = reader_u16(&in);
 	index->mv_data = (void *)reader_bytes(&in, index->mv_size);
 	return index->mv_data && in.err == 0;

@@ -386,6 +386,7 @@ void *writer_thread(void *data)
 	struct cache_writer *writer = data;
 	bool work, stop;
 
+	crash_begin(writer->files); /* the thread does nothing else */
 	count_entries(writer);
 	do {
 		pthread_mutex_lock(&writer->lock);
@@ -402,5 +403,6 @@ void *writer_thread(void *data)
 	} while (work || !stop);
 
 	cancel_sweeps(writer);
+	crash_end();
 	return NULL;
 }

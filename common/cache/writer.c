@@ -239,8 +239,11 @@ static int start_thread(struct cache_writer *writer)
 		return -r;
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
 
-	/* Signals are the loop's. */
+	/* Signals are the loop's; but a fault of the thread must be heard of (crash.c). */
 	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGABRT);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = pthread_create(&writer->thread, &attr, writer_thread, writer);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -370,7 +373,9 @@ int cache_writer_open(TALLOC_CTX *mem, struct tevent_context *ev,
 		return r;
 	if (files_need_check(writer->files))
 		return -E_CACHE_DAMAGED;
+	crash_begin(writer->files);
 	r = open_file(writer);
+	crash_end();
 	if (r < 0)
 		return r;
 	memcpy(writer->epochs, writer->reader->env.header.epochs, sizeof(writer->epochs));

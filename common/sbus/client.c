@@ -132,7 +132,7 @@ static void conn_lost(struct sbus_conn *conn, void *maker)
 	client->conn = NULL;
 	if (!client->lazy)
 		wait_and_retry(client);
-	if (conn->standing)
+	if (conn->standing || client->lazy)
 		tevent_schedule_immediate(client->news, client->ev, tell_lost, client);
 }
 

@@ -58,8 +58,9 @@ int sbus_server_new(TALLOC_CTX *mem, struct tevent_context *ev, const char *path
 
 struct sbus_client; /* a talloc object */
 
-/* Called with a new connection each time one stands, and with NULL each time it is lost; from the
- * loop. The connection is the client's: it frees it. */
+/* Called with a new connection each time one stands, and with NULL each time it is lost (a lazy
+ * client also when one under way is lost before it stood); from the loop. The connection is the
+ * client's: it frees it. */
 typedef void sbus_connected(struct sbus_client *client, struct sbus_conn *conn, void *data);
 
 /* Keeps a connection to path: at once, then again after 50 ms doubling to 5 s with jitter. When the

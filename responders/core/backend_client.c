@@ -2,8 +2,8 @@
  *
  * Backend client - ask the backend of a domain, over sbus
  *
- *   backend_ask_send ─▶ ask (new, or one that is under way) ─▶ (sbus) ─▶ ask_answered ─▶ every waiter
- *                         └─ connection lost: again, every RETRY_MS, the backend is being restarted
+ *   backend_ask_send ─▶ ask (new, or one that is under way) ─▶ (sbus) ─▶ ask_answered ─▶ every
+ * waiter └─ connection lost: again, every RETRY_MS, the backend is being restarted
  */
 #include "responders/core/backend_client.h"
 
@@ -18,20 +18,20 @@
 #include "common/sbus/iface_dataprovider.h"
 #include "common/sbus/sbus.h"
 
-#define ASK_BUDGET_MS 5000 /* identity, design §3 */
+#define ASK_BUDGET_MS     5000 /* identity, design §3 */
 #define REFRESH_BUDGET_MS 60000
-#define JOIN_US 1000000 /* an older call has too little time left to be joined */
-#define RETRY_MS 50
-#define RETRIES 40
-#define RESTART_US (RETRIES * RETRY_MS * 1000) /* how long one that was there is expected back */
+#define JOIN_US           1000000 /* an older call has too little time left to be joined */
+#define RETRY_MS          50
+#define RETRIES           40
+#define RESTART_US        (RETRIES * RETRY_MS * 1000) /* so long it is expected back */
 
 struct backend_client {
 	struct tevent_context *ev;
 	struct sbus_client *sbus;
 	const char *domain;
-	struct map *asks;      /* key of query → struct ask that may be joined */
-	struct list unsent;    /* asks that wait for the connection */
-	int64_t lost_us;       /* when the last connection ended; 0 = there was none */
+	struct map *asks;   /* key of query → struct ask that may be joined */
+	struct list unsent; /* asks that wait for the connection */
+	int64_t lost_us;    /* when the last connection ended; 0 = there was none */
 };
 
 /* One call, under way or about to be. */
@@ -56,6 +56,7 @@ struct waiter {
 };
 
 static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data);
+static void ask_again(void *data);
 static void ask_answered(struct tevent_req *subreq);
 
 struct backend_client *backend_client_new(TALLOC_CTX *mem, struct tevent_context *ev,
@@ -135,7 +136,6 @@ static int ask_call(struct ask *ask, struct sbus_conn *conn)
 
 	if (!in.filter)
 		return -ENOMEM;
-	list_remove(&ask->node);
 	ask->call = dataprovider_get_account_info_send(ask, ask->backend->ev, conn, &in,
 	                                               (uint32_t)left_ms + 100);
 	if (!ask->call)
@@ -144,19 +144,30 @@ static int ask_call(struct ask *ask, struct sbus_conn *conn)
 	return 0;
 }
 
+/* After a moment, when that makes sense: it was there a moment ago, so whoever keeps it starts it
+ * again (a reload does that, too). */
+static int ask_later(struct ask *ask)
+{
+	int64_t lost_us = ask->backend->lost_us;
+
+	if (lost_us == 0 || monotonic_us() - lost_us > RESTART_US || ask->retries++ >= RETRIES)
+		return -E_NO_BACKEND;
+	return timer_once(ask, ask->backend->ev, RETRY_MS, ask_again, ask) ? 0 : -ENOMEM;
+}
+
 static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data)
 {
 	struct backend_client *backend = data;
 
 	(void)client;
-	if (!conn) {
+	if (!conn)
 		backend->lost_us = monotonic_us();
-		return;
-	}
 	while (!list_empty(&backend->unsent)) {
 		struct ask *ask = list_item(backend->unsent.next, struct ask, node);
-		int r = ask_call(ask, conn);
+		int r;
 
+		list_remove(&ask->node);
+		r = conn ? ask_call(ask, conn) : ask_later(ask);
 		if (r < 0)
 			ask_finish(ask, r, 0);
 	}
@@ -175,19 +186,6 @@ static int ask_start(struct ask *ask)
 		return 0;
 	list_remove(&ask->node);
 	return -E_NO_BACKEND;
-}
-
-static void ask_again(void *data);
-
-/* After a moment, when that makes sense: it was there a moment ago, so whoever keeps it starts it
- * again (a reload does that, too). */
-static int ask_later(struct ask *ask)
-{
-	int64_t lost_us = ask->backend->lost_us;
-
-	if (lost_us == 0 || monotonic_us() - lost_us > RESTART_US || ask->retries++ >= RETRIES)
-		return -E_NO_BACKEND;
-	return timer_once(ask, ask->backend->ev, RETRY_MS, ask_again, ask) ? 0 : -ENOMEM;
 }
 
 static void ask_again(void *data)
@@ -228,7 +226,8 @@ static void ask_answered(struct tevent_req *subreq)
 	else if (out.dp_error != 0)
 		r = out.error > 0 && out.error < 4096 ? -(int)out.error : -E_BACKEND;
 	if (r < 0 && r != -E_OFFLINE)
-		log_at(LEVEL_INFO, &ask->id, "backend of %s: %s", ask->backend->domain, out.message);
+		log_at(LEVEL_INFO, &ask->id, "backend of %s: %s", ask->backend->domain,
+		       out.message);
 	ask_finish(ask, r, out.environment);
 }
 

@@ -17,7 +17,7 @@
 #include "common/wire/frame.h"
 #include "responders/core/core.h"
 
-#define IN_ROOM 1024 /* to begin with; holds every usual request */
+#define IN_ROOM         1024 /* to begin with; holds every usual request */
 #define ACCEPTS_AT_ONCE 8
 
 static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
@@ -27,8 +27,8 @@ static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 
 static void client_goes_on(struct client *client);
 
-/* Requests of a uid ended: those that wait for that are dispatched once more, maybe the answer is in
- * the cache by now. Run from the loop and not from where the request ended, so that nothing is
+/* Requests of a uid ended: those that wait for that are dispatched once more, maybe the answer is
+ * in the cache by now. Run from the loop and not from where the request ended, so that nothing is
  * re-entered. */
 static void take_turns(struct tevent_context *ev, struct tevent_immediate *im, void *data)
 {
@@ -99,7 +99,8 @@ void client_free(struct client *client)
 	core_client_left(core);
 }
 
-/* Descriptors ran out: the uid that has most idle connections loses the one that was quiet longest. */
+/* Descriptors ran out: the uid that has most idle connections loses the one that was quiet longest.
+ */
 static bool make_room(struct core *core)
 {
 	struct caller *greediest;
@@ -114,7 +115,8 @@ static bool make_room(struct core *core)
 		return false;
 	list_for_each(client, &core->clients, node)
 		if (client->caller == greediest && !client->busy) {
-			log_warn("out of descriptors: uid %u, which holds %u idle connections, loses one",
+			log_warn("out of descriptors: uid %u, which holds %u idle connections, "
+			         "loses one",
 			         (unsigned)greediest->uid, greediest->idle);
 			client_free(client);
 			return true;
@@ -227,7 +229,8 @@ void clients_watch_idle(struct core *core)
 	wait_us = quietest->active_us + limit_us - monotonic_us();
 	if (wait_us < 1000000)
 		wait_us = 1000000;
-	core->client_timer = timer_once(core, core->ev, wait_us / 1000 + 1, close_quiet_clients, core);
+	core->client_timer =
+		timer_once(core, core->ev, wait_us / 1000 + 1, close_quiet_clients, core);
 }
 
 static void client_is_active(struct client *client)
@@ -241,9 +244,10 @@ static void client_is_active(struct client *client)
 
 static uint32_t longest(const struct client *client)
 {
-	uint32_t command = client->in_size >= PROTO_HEADER_SIZE ? frame_header(client->in).command : 0;
+	uint32_t command =
+		client->in_size >= PROTO_HEADER_SIZE ? frame_header(client->in).command : 0;
 	const struct resp_cmd *cmd =
-	        command < RESP_OPCODES ? client->core->by_opcode[command] : NULL;
+		command < RESP_OPCODES ? client->core->by_opcode[command] : NULL;
 
 	return cmd && cmd->max ? cmd->max : PROTO_REQUEST_MAX;
 }
@@ -267,14 +271,14 @@ static int64_t whole_request(struct client *client)
 	return 0;
 }
 
-/* Which events matter now. tevent tells of a client that hung up only where bytes are wanted of it, so
- * they are wanted of one that does not read its answer, even without room for them. */
+/* Which events matter now. tevent tells of a client that hung up only where bytes are wanted of it,
+ * so they are wanted of one that does not read its answer, even without room for them. */
 static void want_bytes(struct client *client)
 {
 	bool want = !client->at_end && (client->sending || client->in_size < client->in_room);
 
-	tevent_fd_set_flags(client->fde, (want ? TEVENT_FD_READ : 0) |
-	                                         (client->sending ? TEVENT_FD_WRITE : 0));
+	tevent_fd_set_flags(client->fde,
+	                    (want ? TEVENT_FD_READ : 0) | (client->sending ? TEVENT_FD_WRITE : 0));
 }
 
 /* Takes up requests until one has to wait or none is left. */
@@ -391,9 +395,9 @@ static void client_receive(struct client *client)
 		client_free(client);
 		return;
 	}
-	/* The end of what it says, or ours by client_half_close(): what was asked is answered all the
-	 * same. One that hung up keeps its turn until its server has answered, or a uid could ask
-	 * for more than its share by not waiting for answers. */
+	/* The end of what it says, or ours by client_half_close(): what was asked is answered all
+	 * the same. One that hung up keeps its turn until its server has answered, or a uid could
+	 * ask for more than its share by not waiting for answers. */
 	if (n == 0)
 		client->at_end = true;
 	client->in_size += (size_t)n;

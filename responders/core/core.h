@@ -46,7 +46,7 @@ struct core {
 
 	struct listener listeners[RESP_SOCKETS_MAX];
 	size_t n_listeners;
-	struct list clients; /* of struct client, the longest quiet one first */
+	struct list clients;         /* of struct client, the longest quiet one first */
 	size_t n_clients, n_waiting; /* waiting: for their uid's turn */
 	size_t clients_max;          /* what the limit of descriptors leaves for clients */
 	struct tevent_immediate *turn;
@@ -55,32 +55,32 @@ struct core {
 	int64_t idle_exit_ms; /* from the command line, for tests; -1 = as configured */
 	int64_t last_request_us;
 	struct timer *idle_timer;
-	int conf_watch;      /* of inotify(7), -1 without */
+	int conf_watch; /* of inotify(7), -1 without */
 	bool draining;
 	bool drain_stops; /* nobody will start us again: say STOPPING */
 };
 
 /* A client: one connection. It has at most one request under way; more bytes wait in its buffer. */
 struct client {
-	struct list node;        /* in core->clients */
-	struct list waiting;     /* in caller->waiting */
+	struct list node;    /* in core->clients */
+	struct list waiting; /* in caller->waiting */
 	struct core *core;
 	struct caller *caller;
 	struct peer peer;
 	int fd;
 	struct tevent_fd *fde;
-	uint8_t *in;             /* what came and was not answered yet; a request begins at 0 */
+	uint8_t *in; /* what came and was not answered yet; a request begins at 0 */
 	size_t in_size, in_room;
-	struct writer out;       /* the reply; sent up to out_sent */
+	struct writer out; /* the reply; sent up to out_sent */
 	size_t out_sent;
-	int64_t active_us;       /* when the last request began */
-	bool greeted;            /* it had an answer: from now on it repeats what it loses */
-	bool at_end;             /* no more bytes will come */
-	bool sending;            /* the reply did not go out whole */
+	int64_t active_us; /* when the last request began */
+	bool greeted;      /* it had an answer: from now on it repeats what it loses */
+	bool at_end;       /* no more bytes will come */
+	bool sending;      /* the reply did not go out whole */
 
 	/* the request under way */
 	bool busy;
-	bool counted;            /* in caller->requests */
+	bool counted; /* in caller->requests */
 	const struct resp_cmd *cmd;
 	uint32_t request_size;
 	struct question question;
@@ -89,12 +89,20 @@ struct client {
 };
 
 /* client.c */
-void client_accept(struct core *core, int listen_fd, bool *ret_exhausted); /* exhausted: of descriptors */
+
+/* Takes in who waits at the socket. ret_exhausted: there are no descriptors left. */
+void client_accept(struct core *core, int listen_fd, bool *ret_exhausted);
 void client_free(struct client *client);
-void client_replied(struct client *client);       /* the reply stands in client->out, within dispatch() */
-void client_replied_later(struct client *client); /* … after dispatch() returned */
-bool client_takes_turn(struct client *client); /* false: it is dispatched again when its turn comes */
-void client_half_close(struct client *client); /* SHUT_RD: take no more than what came */
+
+/* The reply stands in client->out: within dispatch(), or after it returned. */
+void client_replied(struct client *client);
+void client_replied_later(struct client *client);
+
+/* May the request begin? False: it is dispatched again when its uid's turn comes. */
+bool client_takes_turn(struct client *client);
+
+/* SHUT_RD: take no more than what came. */
+void client_half_close(struct client *client);
 void clients_watch_idle(struct core *core);
 
 /* dispatch.c: answers the request at the start of client->in, now or later.

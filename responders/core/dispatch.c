@@ -48,8 +48,8 @@ static void log_request(struct client *client, const char *outcome)
 		return;
 	request_id_ensure(&client->id);
 	text = query_text(NULL, &query);
-	log_at(LEVEL_INFO, &client->id, "uid %u pid %d asks for %s: %s",
-	       (unsigned)client->peer.uid, (int)client->peer.pid, text ? text : "?", outcome);
+	log_at(LEVEL_INFO, &client->id, "uid %u pid %d asks for %s: %s", (unsigned)client->peer.uid,
+	       (int)client->peer.pid, text ? text : "?", outcome);
 }
 
 /* ---- the handshake ---- */
@@ -93,8 +93,8 @@ static void ask(struct client *client)
 	if (!client_takes_turn(client))
 		return;
 	request_id_ensure(&client->id);
-	client->lookup = lookup_send(client, &core->lookups, core->setup, &client->question,
-	                             &client->id);
+	client->lookup =
+		lookup_send(client, &core->lookups, core->setup, &client->question, &client->id);
 	if (!client->lookup) {
 		reply_status(client, -ENOMEM);
 		client_replied(client);

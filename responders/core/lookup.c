@@ -7,9 +7,9 @@
  *                                      ▲                        │
  *                                      └── next domain ◀─ not there
  *
- * The words are those of design §3: "not there" is what the server said in full and is the only thing
- * that enters the negative cache; "cannot tell" never becomes "not there" — but for a name nobody ever
- * saw, asked while the server is known to be offline.
+ * The words are those of design §3: "not there" is what the server said in full and is the only
+ * thing that enters the negative cache; "cannot tell" never becomes "not there" — but for a name
+ * nobody ever saw, asked while the server is known to be offline.
  */
 #include "responders/core/lookup.h"
 
@@ -24,7 +24,7 @@
 #include "common/wire/proto.h"
 #include "responders/core/overrides.h"
 
-#define BUDGET_MS 5000       /* identity, design §3 */
+#define BUDGET_MS       5000 /* identity, design §3 */
 #define STALE_BUDGET_MS 500  /* when there is an old answer to fall back on */
 
 /* ---- which domains, and what to ask each ---- */
@@ -51,7 +51,8 @@ static bool id_is_possible(const struct question *question, const struct domain 
 }
 
 /* False: this domain cannot know it, and is not asked. A name with a domain that is not configured
- * belongs to nobody (names of users that contain '@', user principal names, are not looked up yet). */
+ * belongs to nobody (names of users that contain '@', user principal names, are not looked up yet).
+ */
 static bool ask_of(const struct question *question, const struct setup *setup,
                    const struct domain *domain, struct asked *ret_asked)
 {
@@ -143,35 +144,30 @@ static void set_negative(struct lookups *lookups, const struct domain *domain,
 
 /* ---- reading the cache ---- */
 
-/* 0: the read transaction stays open and entry is filled. -ENOENT: nothing there. */
+/* 0: the read transaction stays open and entry is filled. -ENOENT: nothing there. Others: it cannot
+ * be told what is there; it has been logged. */
 static int read_entry(struct lookups *lookups, struct setup *setup, const struct domain *domain,
                       const struct query *query, struct entry *entry)
 {
-	struct cache *cache = store_cache(domain->store);
+	struct store *store = domain->store;
 	struct query overridden = *query;
 	int r;
 
-	if (!cache)
-		return -ENOENT;
-	r = cache_begin(cache);
+	r = store_begin(store);
 	if (r < 0)
 		return r;
 
 	overrides_ask(domain, &overridden);
-	r = cache_find(cache, &overridden, entry);
+	r = cache_find(store->cache, &overridden, entry);
 	if (r == 0)
 		overrides_apply(domain, entry);
 	if (r == 0 && is_hidden(lookups, setup, domain, entry->kind, name_of(entry)))
 		r = -ENOENT;
 	if (r < 0)
-		cache_end(cache);
+		cache_end(store->cache);
+	if (r == -EBADMSG || r == -E_CACHE_DAMAGED)
+		store_damaged(store);
 	return r;
-}
-
-static int damaged(const struct domain *domain, int r)
-{
-	log_error("cache of domain %s: %s", domain->name, error_text(r));
-	return -EIO;
 }
 
 void lookup_release(const struct answer *answer)
@@ -194,8 +190,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 
 		if (!ask_of(question, setup, domain, &asked))
 			continue;
-		if (asked.query.name &&
-		    is_hidden(lookups, setup, domain, kind, asked.query.name))
+		if (asked.query.name && is_hidden(lookups, setup, domain, kind, asked.query.name))
 			continue;
 		domain_takes_it = true;
 		if (question->flags) {
@@ -207,8 +202,6 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 
 		r = read_entry(lookups, setup, domain, &asked.query, &lookups->current);
 		if (r < 0) {
-			if (r != -ENOENT)
-				damaged(domain, r);
 			must_ask = true;
 			if (!setup->service.cache_first)
 				break;
@@ -250,7 +243,7 @@ int lookup_found(struct lookups *lookups, struct setup *setup, const struct doma
 		return -ENOENT;
 	r = read_entry(lookups, setup, domain, &asked.query, &lookups->current);
 	if (r < 0)
-		return r == -ENOENT ? r : damaged(domain, r);
+		return r == -ENOENT ? r : -EIO;
 	*ret_answer = (struct answer){ .domain = domain, .entry = &lookups->current };
 	return 0;
 }
@@ -263,13 +256,13 @@ struct lookup_state {
 	const struct question *question; /* borrowed */
 	struct request_id id;
 	struct deadline deadline;
-	size_t next;                     /* of the setup's domains */
+	size_t next; /* of the setup's domains */
 	unsigned step;
 	struct asked asked;
-	const struct domain *asking;     /* the one that was asked last */
-	bool has_old;                    /* … and whose cache has an expired record */
-	bool unsure;                     /* a domain could not tell */
-	int reason;                      /* why, for the client */
+	const struct domain *asking; /* the one that was asked last */
+	bool has_old;                /* … and whose cache has an expired record */
+	bool unsure;                 /* a domain could not tell */
+	int reason;                  /* why, for the client */
 	const struct domain *found;
 };
 
@@ -313,14 +306,16 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 	return req;
 }
 
-static bool is_cached(struct lookup_state *state)
+/* 0 there is an entry, of whatever age; errors as of read_entry(). */
+static int look(struct lookup_state *state)
 {
 	struct entry entry;
+	int r;
 
-	if (read_entry(state->lookups, state->setup, state->asking, &state->asked.query, &entry) < 0)
-		return false;
-	cache_end(state->asking->store->cache);
-	return true;
+	r = read_entry(state->lookups, state->setup, state->asking, &state->asked.query, &entry);
+	if (r == 0)
+		cache_end(state->asking->store->cache);
+	return r;
 }
 
 /* Domains in their order. One whose turn it is and that knows nothing lets the next one speak; one
@@ -337,19 +332,20 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 
 		if (!ask_of(state->question, state->setup, domain, &state->asked))
 			continue;
-		if (state->asked.query.name && is_hidden(state->lookups, state->setup, domain, kind,
-		                                         state->asked.query.name))
+		if (state->asked.query.name &&
+		    is_hidden(state->lookups, state->setup, domain, kind, state->asked.query.name))
 			continue;
 		if (!state->question->flags &&
 		    is_negative(state->lookups, domain, &state->asked.query))
 			continue;
 
 		state->asking = domain;
-		state->has_old = is_cached(state);
+		state->has_old = look(state) == 0;
 		if (state->has_old)
 			deadline = deadline_earlier(deadline, deadline_in_ms(STALE_BUDGET_MS));
 
-		/* It waited for its turn until it was too late: the server is spared the question. */
+		/* It waited for its turn until it was too late: the server is spared the question.
+		 */
 		if (deadline_passed(state->deadline)) {
 			if (state->has_old) {
 				state->found = domain;
@@ -384,25 +380,29 @@ static void domain_asked(struct tevent_req *subreq)
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 	const struct domain *domain = state->asking;
 	uint64_t environment;
-	int r;
+	bool same = true;
+	int r, held;
 
 	r = backend_ask_recv(subreq, &environment);
 	TALLOC_FREE(subreq);
 
-	if (r == 0) {
-		store_expect(domain->store, environment);
-		if (is_cached(state)) {
-			state->found = domain;
-			req_finish(req, 0);
-			return;
-		}
-		set_negative(state->lookups, domain, &state->asked.query);
-	} else if (state->has_old) {
-		log_at(LEVEL_DEBUG, &state->id, "domain %s: %s: the old answer is given",
-		       domain->name, error_text(r));
+	/* What we do not find says something only where the backend writes. */
+	if (environment)
+		same = store_expect(domain->store, environment);
+	held = look(state);
+	if (held == 0) {
+		if (r < 0)
+			log_at(LEVEL_DEBUG, &state->id, "domain %s: %s: the old answer is given",
+			       domain->name, error_text(r));
 		state->found = domain;
 		req_finish(req, 0);
 		return;
+	}
+
+	if ((r == 0 || r == -E_OFFLINE) && !(held == -ENOENT && same))
+		r = held == -ENOENT ? -E_CACHE_REPLACED : held;
+	if (r == 0) {
+		set_negative(state->lookups, domain, &state->asked.query);
 	} else if (r != -E_OFFLINE) {
 		log_at(LEVEL_INFO, &state->id, "domain %s: %s", domain->name, error_text(r));
 		state->unsure = true;

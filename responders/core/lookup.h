@@ -41,8 +41,8 @@ void lookup_release(const struct answer *answer);
 /* Asks the backends of the domains in turn. question is borrowed until the request is freed,
  * setup is pinned.
  * 0 from recv: the record is in the cache of ret_domain, to be had with lookup_found(). An old
- * record is the answer while its server cannot be asked. Errors: -ENOENT no source knows it, or nobody
- * can be reached and it was never seen; -ETIMEDOUT, -EIO it cannot be told. */
+ * record is the answer while its server cannot be asked. Errors: -ENOENT no source knows it, or
+ * nobody can be reached and it was never seen; -ETIMEDOUT, -EIO it cannot be told. */
 struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct setup *setup,
                                const struct question *question, const struct request_id *id);
 int lookup_recv(struct tevent_req *req, const struct domain **ret_domain);

@@ -3,11 +3,12 @@
  * Responder core - the life of a responder
  *
  *   resp_main ─ sockets, privileges, configuration ─▶ READY ─▶ loop ─┬ idle long enough ─┐
- *                                                                    └ TERM, "drain" ────┴▶ core_drain ─▶ exit 0
+ *                                                                    └ TERM, "drain" ────┴▶
+ * core_drain ─▶ exit 0
  *
  * The end loses no request (design §2 "Idle exit"; spec/systemd-notes.md §8): stop accepting, what
- * waits in the backlog stays with its owner and starts us again; SHUT_RD on every connection, so that
- * a client's next send fails and it repeats; answer what had arrived; exit.
+ * waits in the backlog stays with its owner and starts us again; SHUT_RD on every connection, so
+ * that a client's next send fails and it repeats; answer what had arrived; exit.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,11 +29,13 @@
 #include "responders/core/core.h"
 
 #define GREETING_GRACE_MS 200
-#define DRAIN_UNREAD_MS   1000 /* who does not read its answer makes others wait for our successor */
-#define DRAIN_MAX_MS      6000 /* a request's budget and a bit */
-#define NEGATIVE_MAX      65536
-#define ACCEPT_REST_MS    100
-#define FDS_RESERVED      32
+#define DRAIN_UNREAD_MS                                                          \
+	1000 /* who does not read its answer makes others wait for our successor \
+	      */
+#define DRAIN_MAX_MS        6000 /* a request's budget and a bit */
+#define NEGATIVE_MAX        65536
+#define ACCEPT_REST_MS      100
+#define FDS_RESERVED        32
 #define NO_ACCOUNT_QUIET_MS 1000 /* without our user there is nothing to do here */
 
 struct arguments {
@@ -171,8 +174,8 @@ static void tune(struct core *core)
 	log_set_microseconds(core->setup->common.debug_microseconds);
 }
 
-/* fd_limit, within the hard limit. Some are kept for the cache, the backends and the monitor: they may
- * have to be opened again at any time. */
+/* fd_limit, within the hard limit. Some are kept for the cache, the backends and the monitor: they
+ * may have to be opened again at any time. */
 static void limit_descriptors(struct core *core)
 {
 	struct rlimit limit = { 0 };
@@ -184,8 +187,8 @@ static void limit_descriptors(struct core *core)
 		limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	core->clients_max = limit.rlim_cur > 2 * FDS_RESERVED ? limit.rlim_cur - FDS_RESERVED
-	                                                      : FDS_RESERVED;
+	core->clients_max =
+		limit.rlim_cur > 2 * FDS_RESERVED ? limit.rlim_cur - FDS_RESERVED : FDS_RESERVED;
 }
 
 void core_reload(struct core *core)
@@ -313,7 +316,8 @@ static int read_arguments(int argc, char *argv[], struct arguments *args)
 		case FD:
 			if (args->n_sockets == RESP_SOCKETS_MAX ||
 			    listen_argument(optarg, &args->sockets[args->n_sockets]) < 0) {
-				fprintf(stderr, "%s: --fd %s: not a listening socket\n", argv[0], optarg);
+				fprintf(stderr, "%s: --fd %s: not a listening socket\n", argv[0],
+				        optarg);
 				return EXIT_FAILURE;
 			}
 			args->n_sockets++;
@@ -326,7 +330,8 @@ static int read_arguments(int argc, char *argv[], struct arguments *args)
 			break;
 		case IDLE:
 			if (str_to_i64(optarg, &args->idle_exit_ms) < 0) {
-				fprintf(stderr, "%s: --idle-exit-ms %s: not a number\n", argv[0], optarg);
+				fprintf(stderr, "%s: --idle-exit-ms %s: not a number\n", argv[0],
+				        optarg);
 				return EXIT_FAILURE;
 			}
 			break;
@@ -404,9 +409,9 @@ static int run(const struct resp *resp, const struct arguments *args)
 	auto_talloc struct core *core = talloc_zero(NULL, struct core);
 	struct daemon_hooks hooks = { .terminate = terminate };
 	char *name = talloc_asprintf(core, "sssd_%s", resp->name);
-	struct daemon_args daemon = {
-		.name = name, .debug_level = args->debug_level, .logger = args->logger
-	};
+	struct daemon_args daemon = { .name = name,
+		                      .debug_level = args->debug_level,
+		                      .logger = args->logger };
 	bool account_known = true;
 	int r;
 
@@ -426,6 +431,7 @@ static int run(const struct resp *resp, const struct arguments *args)
 			core->idle_exit_ms = NO_ACCOUNT_QUIET_MS;
 	}
 
+	cache_watch_crashes();
 	r = daemon_start(core, &daemon, &hooks, core, &core->daemon);
 	if (r == 0)
 		r = core_start(core, args);
@@ -434,7 +440,8 @@ static int run(const struct resp *resp, const struct arguments *args)
 		return EXIT_FAILURE;
 	}
 	if (!account_known)
-		log_warn("there is no user " ACCOUNT_SERVICE " in /etc/passwd: nothing can be looked up");
+		log_warn("there is no user " ACCOUNT_SERVICE
+		         " in /etc/passwd: nothing can be looked up");
 
 	daemon_ready(core->daemon, "Serving %zu %s", core->setup->n_domains,
 	             core->setup->n_domains == 1 ? "domain" : "domains");
@@ -456,8 +463,7 @@ int resp_main(const struct resp *resp, int argc, char *argv[])
 	if (r > 0)
 		args.n_sockets += (size_t)r;
 	if (args.n_sockets == 0) {
-		fprintf(stderr,
-		        "%s: no socket was passed: start sssd-%s.socket, or see --help\n",
+		fprintf(stderr, "%s: no socket was passed: start sssd-%s.socket, or see --help\n",
 		        argv[0], resp->name);
 		return EXIT_FAILURE;
 	}

@@ -13,8 +13,8 @@
 #include "common/sbus/sbus.h"
 #include "responders/core/core.h"
 
-#define REGISTER_TIMEOUT_MS 10000
-#define INTERFACE_VERSION   1
+#define REGISTER_TIMEOUT_MS   10000
+#define INTERFACE_VERSION     1
 #define TYPE_SOCKET_ACTIVATED 2
 
 struct monitor_client {
@@ -51,6 +51,8 @@ static void config_changed(struct sbus_call *call, const struct service_config_c
 {
 	struct monitor_client *monitor = data;
 
+	/* Even when nothing of it is ours: a backend may see another server now. */
+	negative_clear(monitor->core->lookups.negative);
 	if (in->generation != monitor->core->setup->generation)
 		core_reload(monitor->core);
 	service_config_changed_reply(call);
@@ -78,8 +80,7 @@ static const struct service_methods methods = {
 
 static void registered(struct tevent_req *subreq)
 {
-	struct monitor_client *monitor =
-	        tevent_req_callback_data(subreq, struct monitor_client);
+	struct monitor_client *monitor = tevent_req_callback_data(subreq, struct monitor_client);
 	struct monitor_registration_service_out out;
 	int r;
 
@@ -113,8 +114,8 @@ static void connected(struct sbus_client *client, struct sbus_conn *conn, void *
 		return;
 	r = service_serve(conn, &methods, monitor);
 	if (r == 0)
-		monitor->registration = monitor_registration_service_send(monitor, core->ev, conn, &in,
-		                                                          REGISTER_TIMEOUT_MS);
+		monitor->registration = monitor_registration_service_send(monitor, core->ev, conn,
+		                                                          &in, REGISTER_TIMEOUT_MS);
 	if (!monitor->registration) {
 		log_warn("registration with the monitor: %s", error_text(r < 0 ? r : -ENOMEM));
 		return;
@@ -131,8 +132,8 @@ struct monitor_client *monitor_client_new(struct core *core)
 		return NULL;
 	monitor->core = core;
 	path = talloc_asprintf(monitor, "%s/sbus-monitor", core->paths.run_dir);
-	if (!path ||
-	    sbus_client_new(monitor, core->ev, path, false, connected, monitor, &monitor->sbus) < 0) {
+	if (!path || sbus_client_new(monitor, core->ev, path, false, connected, monitor,
+	                             &monitor->sbus) < 0) {
 		talloc_free(monitor);
 		return NULL;
 	}

@@ -31,7 +31,7 @@ struct question {
 	const char *text; /* the name as the client wrote it, maybe with @domain; borrowed from its
 	                   * message; NULL for the kinds by id */
 	uint32_t id;
-	uint32_t flags; /* PROTO_EX_* */
+	uint32_t flags;   /* PROTO_EX_* */
 	int64_t asked_us; /* when, of CLOCK_MONOTONIC: from then on its time runs */
 };
 

@@ -14,7 +14,7 @@
 #include "common/conf/conf.h"
 
 #define IDLE_TIMEOUT_MIN_S 60
-#define CLIENT_IDLE_MIN_S 10
+#define CLIENT_IDLE_MIN_S  10
 
 static int setup_gone(struct setup *setup)
 {
@@ -60,10 +60,10 @@ static int read_domains(const struct conf *conf, struct setup *setup, struct sto
 		if (r < 0)
 			return r;
 		domain->name = talloc_strdup(setup, names[i]);
-		domain->store = store_use(stores, names[i],
-		                          domain->conf.case_sensitive == CASE_TRUE
-		                                  ? CACHE_CASE_SENSITIVE
-		                                  : CACHE_CASE_FOLDED);
+		domain->store =
+			store_use(stores, names[i],
+		                  domain->conf.case_sensitive == CASE_TRUE ? CACHE_CASE_SENSITIVE
+		                                                           : CACHE_CASE_FOLDED);
 		if (!domain->name || !domain->store)
 			return -ENOMEM;
 		setup->n_domains++;

@@ -26,10 +26,10 @@ struct setup {
 	uint64_t generation; /* 0: nothing was ever compiled */
 	struct common_conf common;
 	struct service_conf service;
-	void *conf;              /* the responder's own options */
-	struct domain *domains;  /* in lookup order */
+	void *conf;             /* the responder's own options */
+	struct domain *domains; /* in lookup order */
 	size_t n_domains;
-	bool kept_running;       /* services= names this responder: no idle exit */
+	bool kept_running; /* services= names this responder: no idle exit */
 };
 
 /* Reads the compiled configuration of resp. When there is none, or it is not readable, the

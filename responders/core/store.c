@@ -80,40 +80,79 @@ void store_unuse(struct store *store)
 		talloc_free(store);
 }
 
-static void open_cache(struct store *store)
+static struct cache_options options_of(const struct store *store)
 {
-	struct cache_options options = {
+	return (struct cache_options){
 		.dir = store->stores->paths->cache_dir,
 		.domain = store->name,
 		.names = store->names,
 	};
+}
+
+void store_damaged(struct store *store)
+{
+	struct cache_options options = options_of(store);
+	int r = cache_mark_suspect(&options);
+
+	if (store->open_result != -E_CACHE_DAMAGED)
+		log_error("cache of domain %s: %s", store->name, error_text(-E_CACHE_DAMAGED));
+	if (r < 0)
+		log_error("cache of domain %s cannot be marked: %s", store->name, error_text(r));
+	TALLOC_FREE(store->cache);
+	store->open_result = -E_CACHE_DAMAGED;
+}
+
+static void open_cache(struct store *store)
+{
+	struct cache_options options = options_of(store);
 	int r = cache_open(store, &options, &store->cache);
 
+	if (r == -E_CACHE_DAMAGED) {
+		store_damaged(store);
+		return;
+	}
 	/* No file yet is the state of every host before its first lookup. */
 	if (r < 0 && r != -ENOENT && r != store->open_result)
 		log_error("cache of domain %s: %s", store->name, error_text(r));
 	store->open_result = r;
 }
 
-struct cache *store_cache(struct store *store)
+static void look(struct store *store)
 {
 	int64_t now_us = monotonic_us();
 
 	if (store->looked_us && now_us - store->looked_us < LOOK_INTERVAL_US)
-		return store->cache;
+		return;
 	store->looked_us = now_us;
 
 	if (store->cache && cache_still_there(store->cache) < 0)
 		TALLOC_FREE(store->cache);
 	if (!store->cache)
 		open_cache(store);
-	return store->cache;
 }
 
-void store_expect(struct store *store, uint64_t environment)
+int store_begin(struct store *store)
 {
-	if (!store->cache || cache_environment_id(store->cache) != environment)
-		store->looked_us = 0;
-	if (store->cache && cache_environment_id(store->cache) != environment)
+	int r;
+
+	look(store);
+	r = store->cache ? cache_begin(store->cache) : store->open_result;
+	if (store->cache && r == -E_CACHE_REPLACED) {
 		TALLOC_FREE(store->cache);
+		open_cache(store);
+		r = store->cache ? cache_begin(store->cache) : store->open_result;
+	}
+	if (store->cache && r == -E_CACHE_DAMAGED)
+		store_damaged(store);
+	return r;
+}
+
+bool store_expect(struct store *store, uint64_t environment)
+{
+	if (!store->cache || cache_environment_id(store->cache) != environment) {
+		TALLOC_FREE(store->cache);
+		store->looked_us = 0;
+		look(store);
+	}
+	return store->cache && cache_environment_id(store->cache) == environment;
 }

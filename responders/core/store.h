@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <talloc.h>
 #include <tevent.h>
@@ -45,9 +46,16 @@ struct stores *stores_new(TALLOC_CTX *mem, struct tevent_context *ev,
 struct store *store_use(struct stores *stores, const char *domain, enum cache_case names);
 void store_unuse(struct store *store);
 
-/* The open cache, or NULL: nothing is cached then. Looks at most once a second whether the file
- * at its path is still ours, or there at all. Never call it between cache_begin() and cache_end(). */
-struct cache *store_cache(struct store *store);
+/* Begins to read: 0, and the store's cache is open until cache_end(). Looks at most once a second
+ * whether the file at its path is still ours, or there at all. Never call it between cache_begin()
+ * and cache_end(). Errors: -ENOENT nothing was ever cached; others: what is cached, if anything,
+ * cannot be told. */
+int store_begin(struct store *store);
 
-/* A backend says it wrote to the environment with this id: look now, if ours is another. */
-void store_expect(struct store *store, uint64_t environment);
+/* What was read makes no sense: the handle is closed and the file marked, so that the backend has
+ * it checked when it is asked next. */
+void store_damaged(struct store *store);
+
+/* A backend says its environment is the one with this id: looks now, if ours is another. Is it the
+ * same, in the end? */
+bool store_expect(struct store *store, uint64_t environment);

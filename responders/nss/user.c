@@ -2,7 +2,8 @@
  *
  * Users - passwd(5)
  *
- *   | results: u32 | 0: u32 | uid: u32 | gid: u32 | name \0 | passwd \0 | gecos \0 | dir \0 | shell \0 |
+ *   | results: u32 | 0: u32 | uid: u32 | gid: u32 | name \0 | passwd \0 | gecos \0 | dir \0 | shell
+ * \0 |
  */
 #include "common/conf/options.h"
 #include "responders/nss/nss.h"

@@ -7,10 +7,12 @@
  *     --clients N      processes, each with its own connection; 1
  *     --count N        calls of each client; once through the keys
  *     --seconds S      instead of --count
+ *     --until-success  no longer than until a client's first success
  *     --until-eof      no longer than until the end of standard input
  *     --pause-us N     between the calls of a client; 0
  *     --jitter-us N    more pause, random up to this; 0
- *     --every-us N     instead of a pause: all clients begin a call every N, plus their jitter
+ *     --every-us N     instead of a pause: a call at each multiple of N, plus the jitter; the clients
+ *                      of all nsscalls with the same N ask at the same time
  *     --random         the keys in no order
  *     --fresh          each call from a process of its own, so over a connection of its own
  *     --failures       in the JSON: when each call that got no answer began and ended
@@ -91,7 +93,7 @@ static struct {
 	size_t n_keys, n_clients, count, n_slots;
 	double seconds;
 	unsigned pause_us, jitter_us, every_us;
-	bool print, fresh, failures, until_eof, random;
+	bool print, fresh, failures, until_eof, until_success, random;
 	volatile bool *stop; /* shared */
 } opts = { .n_clients = 1 };
 
@@ -263,16 +265,16 @@ static enum nss_status ask_afresh(const struct key *key, struct result *result, 
 	return result->fresh_status;
 }
 
-/* Until the n-th call of all clients begins, or for the pause. */
-static void wait_for_turn(double begin, uint64_t n, unsigned *seed)
+static void pause_between(unsigned *seed)
 {
-	unsigned jitter_us = opts.jitter_us ? (unsigned)rand_r(seed) % opts.jitter_us : 0;
-	double wait_us = opts.pause_us + jitter_us;
+	unsigned wait_us = opts.pause_us;
 
 	if (opts.every_us)
-		wait_us = (begin - now()) * 1e6 + (double)opts.every_us * (double)n + jitter_us;
-	if (wait_us > 0)
-		usleep((unsigned)wait_us);
+		wait_us = opts.every_us - (unsigned)((uint64_t)(now() * 1e6) % opts.every_us);
+	if (opts.jitter_us)
+		wait_us += (unsigned)rand_r(seed) % opts.jitter_us;
+	if (wait_us)
+		usleep(wait_us);
 }
 
 static void note_failure(struct result *result, double begin, double end)
@@ -281,7 +283,7 @@ static void note_failure(struct result *result, double begin, double end)
 		result->failures[result->n_failures++] = (struct failure){ begin, end };
 }
 
-static void run_client(size_t client, struct result *result, double start)
+static void run_client(size_t client, struct result *result)
 {
 	size_t at = client * opts.n_keys / opts.n_clients;
 	double end = now() + opts.seconds;
@@ -311,7 +313,9 @@ static void run_client(size_t client, struct result *result, double start)
 			else
 				key->answer = sum;
 		}
-		wait_for_turn(start, result->calls, &seed);
+		if (opts.until_success && status == NSS_STATUS_SUCCESS)
+			break;
+		pause_between(&seed);
 	}
 }
 
@@ -440,6 +444,7 @@ static const char *parse(int argc, char **argv)
 		{ "fresh", no_argument, NULL, 'f' },
 		{ "failures", no_argument, NULL, 'F' },
 		{ "until-eof", no_argument, NULL, 'E' },
+		{ "until-success", no_argument, NULL, 'S' },
 		{ "print", no_argument, NULL, 'P' },
 		{ 0 },
 	};
@@ -470,6 +475,8 @@ static const char *parse(int argc, char **argv)
 			opts.failures = true;
 		else if (option == 'E')
 			opts.until_eof = true;
+		else if (option == 'S')
+			opts.until_success = true;
 		else if (option == 'P')
 			opts.print = true;
 		else
@@ -512,7 +519,7 @@ int main(int argc, char **argv)
 		if (pid < 0)
 			die("cannot fork");
 		if (pid == 0) {
-			run_client(i, &results[i], begin);
+			run_client(i, &results[i]);
 			fflush(stdout);
 			_exit(0);
 		}

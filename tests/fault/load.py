@@ -27,7 +27,7 @@ class Load:
             [*words, kind, *map(str, keys)],
             user=user,
             env=NO_MEMORY_CACHE,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if options.get("until_eof") else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -36,7 +36,11 @@ class Load:
     def running(self):
         return self._process.poll() is None
 
-    def end(self, timeout=600):
+    def stop(self):
+        """Ends it before its time (option until_eof); returns what came of the calls so far."""
+        return self.end()  # communicate() closes its standard input
+
+    def end(self, timeout=900):
         """Waits for the last call; returns what came of them."""
         try:
             out, _ = self._process.communicate(timeout=timeout)
@@ -45,18 +49,20 @@ class Load:
             self._process.communicate()
             raise
         assert self._process.returncode == 0, out
-        return Calls(json.loads(out.splitlines()[-1]))
+        *printed, counts = out.splitlines()
+        return Calls(json.loads(counts), printed)
 
 
 class Calls:
-    """What nsscall counted; its JSON as attributes."""
+    """What nsscall counted, its JSON as attributes; printed: the lines of print=True."""
 
-    def __init__(self, counts):
+    def __init__(self, counts, printed):
         self.__dict__.update(counts)
+        self.printed = printed
         self.failed = self.unavail + self.tryagain
 
     def __repr__(self):
-        return repr({name: value for name, value in vars(self).items() if value != []})
+        return repr({name: value for name, value in vars(self).items() if name not in ("printed", "failures")})
 
     def were_all_right(self, at_least=1):
         """Every call was answered, with the truth."""

@@ -147,6 +147,7 @@ TLSCertificateKeyFile {home}/server.key
 sortvals memberUid
 sizelimit unlimited
 conn_max_pending 100000
+loglevel none
 {security}
 database monitor
 access to * by dn.exact="{admin}" read by * none

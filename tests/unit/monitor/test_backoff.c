@@ -36,6 +36,22 @@ START_TEST(test_life_of_thirty_seconds_begins_anew)
 }
 END_TEST
 
+START_TEST(test_orderly_end_is_no_failure_unless_at_once)
+{
+	struct backoff backoff = { 0 };
+
+	for (int i = 0; i < 10; i++) {
+		backoff_started(&backoff, 10 * S);
+		backoff_orderly(&backoff, 11 * S);
+		ck_assert_int_eq(backoff_ended(&backoff, 11 * S), 0);
+	}
+	backoff_orderly(&backoff, 11 * S - 1);
+	ck_assert_int_eq(backoff_ended(&backoff, 11 * S - 1), 100);
+	backoff_orderly(&backoff, 11 * S - 1);
+	ck_assert_int_eq(backoff_ended(&backoff, 11 * S - 1), 1000);
+}
+END_TEST
+
 START_TEST(test_second_crash_within_a_minute_is_suspect)
 {
 	struct backoff backoff = { 0 };
@@ -74,8 +90,10 @@ int main(void)
 
 	tcase_add_test(backoff, test_waits_grow_to_ten_seconds_and_stay);
 	tcase_add_test(backoff, test_life_of_thirty_seconds_begins_anew);
+	tcase_add_test(backoff, test_orderly_end_is_no_failure_unless_at_once);
 	tcase_add_test(backoff, test_second_crash_within_a_minute_is_suspect);
-	tcase_add_loop_test(backoff, test_what_counts_as_a_crash, 0, (int)(sizeof(ends) / sizeof(ends[0])));
+	tcase_add_loop_test(backoff, test_what_counts_as_a_crash, 0,
+	                    (int)(sizeof(ends) / sizeof(ends[0])));
 	suite_add_tcase(suite, backoff);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

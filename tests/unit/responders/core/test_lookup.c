@@ -21,6 +21,7 @@ enum held {
 	AGEING,
 	EXPIRED,
 	DAMAGED,
+	ELSEWHERE, /* nothing here: the backend's file is another one */
 };
 
 struct cache {
@@ -39,6 +40,7 @@ static struct backend_client backends[2];
 static struct store stores[2] = { { .name = "A", .key = 1 }, { .name = "B", .key = 2 } };
 static struct domain domains[2];
 static const char *hidden;
+static int marked; /* as damaged */
 
 /* ---- the script's cache ---- */
 
@@ -58,11 +60,12 @@ void cache_end(struct cache *cache)
 int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry)
 {
 	ck_assert(cache->open);
-	if (cache->held == NOTHING)
+	if (cache->held == NOTHING || cache->held == ELSEWHERE)
 		return -ENOENT;
 	if (cache->held == DAMAGED)
 		return -EBADMSG;
-	*ret_entry = (struct entry){ .kind = ENTRY_USER, .user.name = query->name ? query->name : "n" };
+	*ret_entry =
+		(struct entry){ .kind = ENTRY_USER, .user.name = query->name ? query->name : "n" };
 	ret_entry->times.lifetime_s = cache->held;
 	return 0;
 }
@@ -90,15 +93,21 @@ enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
 	                                           : ENTRY_EXPIRED;
 }
 
-struct cache *store_cache(struct store *store)
+int store_begin(struct store *store)
 {
-	return store->cache;
+	return cache_begin(store->cache);
 }
 
-void store_expect(struct store *store, uint64_t environment)
+void store_damaged(struct store *store)
 {
-	(void)store;
-	(void)environment;
+	ck_assert(!store->cache->open);
+	marked++;
+}
+
+bool store_expect(struct store *store, uint64_t environment)
+{
+	ck_assert(!store->cache->open);
+	return store->cache->held != ELSEWHERE && environment == 1;
 }
 
 /* ---- the script's backends ---- */
@@ -171,8 +180,8 @@ struct test {
 	const char *why;
 	const char *text;
 	struct one a, b;
-	int result;        /* 0, -ENOENT, … */
-	char from;         /* 'A', 'B', or 0 */
+	int result; /* 0, -ENOENT, … */
+	char from;  /* 'A', 'B', or 0 */
 	int asked_a, asked_b, refreshed_a;
 };
 
@@ -194,6 +203,10 @@ static const struct test tests[] = {
 	{ "a time-out is told as one",                "u",   { NOTHING, NOTHING, -ETIMEDOUT }, { NOTHING, NOTHING, 0 }, -ETIMEDOUT, 0, 1, 1, 0 },
 	{ "A cannot tell, B knows",                   "u",   { NOTHING, NOTHING, -E_SERVER }, { NOTHING, FRESH, 0 }, 0, 'B', 1, 1, 0 },
 	{ "damaged cache: asked anew",                "u",   { DAMAGED, FRESH, 0 }, { NOTHING, NOTHING, 0 }, 0, 'A', 1, 0, 0 },
+	{ "damaged cache: cannot tell",               "u",   { DAMAGED, DAMAGED, 0 }, { NOTHING, NOTHING, 0 }, -EIO, 0, 1, 1, 0 },
+	{ "damaged cache, offline: cannot tell",      "u",   { DAMAGED, DAMAGED, -E_OFFLINE }, { NOTHING, NOTHING, -E_OFFLINE }, -EIO, 0, 1, 1, 0 },
+	{ "another file than the backend's: cannot tell", "u", { NOTHING, ELSEWHERE, 0 }, { NOTHING, NOTHING, 0 }, -EIO, 0, 1, 1, 0 },
+	{ "the same, offline",                        "u",   { NOTHING, ELSEWHERE, -E_OFFLINE }, { NOTHING, NOTHING, 0 }, -EIO, 0, 1, 1, 0 },
 	{ "qualified: only that domain",              "u@B", { FRESH, 0, 0 }, { NOTHING, FRESH, 0 },        0, 'B', 0, 1, 0 },
 	{ "domain names ignore ASCII case",           "u@b", { FRESH, 0, 0 }, { NOTHING, FRESH, 0 },        0, 'B', 0, 1, 0 },
 	{ "hidden: not there, nobody is asked",       "root", { FRESH, 0, 0 }, { FRESH, 0, 0 },             -ENOENT, 0, 0, 0, 0 },
@@ -207,8 +220,8 @@ static void prepare(const struct test *test, struct setup *setup)
 
 	for (int i = 0; i < 2; i++) {
 		caches[i] = (struct cache){ ones[i]->before, ones[i]->after, false };
-		backends[i] = (struct backend_client){ .result = ones[i]->backend,
-			                               .cache = &caches[i] };
+		backends[i] =
+			(struct backend_client){ .result = ones[i]->backend, .cache = &caches[i] };
 		stores[i].cache = &caches[i];
 		stores[i].backend = &backends[i];
 		domains[i] = (struct domain){ .name = stores[i].name, .store = &stores[i] };
@@ -217,6 +230,7 @@ static void prepare(const struct test *test, struct setup *setup)
 		.pins = 1, .domains = domains, .n_domains = 2, .service = { .cache_first = true }
 	};
 	hidden = "root";
+	marked = 0;
 }
 
 static int lookup(struct lookups *lookups, struct setup *setup, const struct question *question,
@@ -241,10 +255,9 @@ START_TEST(test_lookup)
 {
 	const struct test *test = &tests[_i];
 	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
-	struct lookups lookups = { .ev = ev,
-		                   .resp = &resp,
-		                   .negative = negative_new(ev, 100),
-		                   .negative_timeout_s = 15 };
+	struct lookups lookups = {
+		.ev = ev, .resp = &resp, .negative = negative_new(ev, 100), .negative_timeout_s = 15
+	};
 	struct question question = { .kind = QUERY_USER_BY_NAME, .text = test->text };
 	struct answer answer = { 0 };
 	struct setup setup;
@@ -265,6 +278,7 @@ START_TEST(test_lookup)
 	              backends[1].asked, backends[0].refreshed);
 	ck_assert_uint_eq(setup.pins, 1);
 	ck_assert(!caches[0].open && !caches[1].open);
+	ck_assert((marked > 0) == (test->a.before == DAMAGED));
 }
 END_TEST
 
@@ -277,10 +291,9 @@ START_TEST(test_what_is_asked_again)
 	} cases[] = { { 0, 1 }, { -E_OFFLINE, 2 }, { -ETIMEDOUT, 2 }, { -E_NO_BACKEND, 2 } };
 	const struct test test = { .text = "u", .a = { NOTHING, NOTHING, cases[_i].backend } };
 	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
-	struct lookups lookups = { .ev = ev,
-		                   .resp = &resp,
-		                   .negative = negative_new(ev, 100),
-		                   .negative_timeout_s = 15 };
+	struct lookups lookups = {
+		.ev = ev, .resp = &resp, .negative = negative_new(ev, 100), .negative_timeout_s = 15
+	};
 	struct question question = { .kind = QUERY_USER_BY_NAME, .text = "u" };
 	struct answer answer;
 	struct setup setup;

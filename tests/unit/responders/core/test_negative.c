@@ -60,9 +60,9 @@ START_TEST(test_the_oldest_goes_when_it_is_full)
 	for (uint32_t id = 1; id <= 5; id++)
 		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 60);
 	for (uint32_t id = 1; id <= 5; id++)
-		ck_assert_int_eq(negative_has(negative, 1,
-		                              &(struct query){ QUERY_USER_BY_ID, NULL, id }),
-		                 id > 2);
+		ck_assert_int_eq(
+			negative_has(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }),
+			id > 2);
 }
 END_TEST
 

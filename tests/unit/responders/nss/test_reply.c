@@ -45,9 +45,8 @@ static void expect(const void *bytes, size_t size)
 
 START_TEST(test_not_found_is_two_zeros_for_every_kind)
 {
-	void (*const replies[])(struct writer *, const struct answer *, const void *) = {
-		reply_user, reply_group, reply_initgroups
-	};
+	void (*const replies[])(struct writer *, const struct answer *,
+	                        const void *) = { reply_user, reply_group, reply_initgroups };
 
 	replies[_i](&out, NULL, &conf);
 	EXPECT("\0\0\0\0\0\0\0\0");
@@ -57,8 +56,12 @@ END_TEST
 START_TEST(test_user)
 {
 	entry = (struct entry){ .kind = ENTRY_USER,
-		                .user = { .name = "al", .uid = 1000, .gid = 100, .gecos = "",
-		                          .home = "/h", .shell = "/s" } };
+		                .user = { .name = "al",
+		                          .uid = 1000,
+		                          .gid = 100,
+		                          .gecos = "",
+		                          .home = "/h",
+		                          .shell = "/s" } };
 	reply_user(&out, &answer, &conf);
 	EXPECT("\1\0\0\0\0\0\0\0\xe8\3\0\0\x64\0\0\0al\0*\0\0/h\0/s\0");
 }
@@ -68,8 +71,12 @@ START_TEST(test_qualified_domains_show_it)
 {
 	domain.conf.use_fully_qualified_names = true;
 	entry = (struct entry){ .kind = ENTRY_USER,
-		                .user = { .name = "al", .uid = 1000, .gid = 100, .gecos = "G",
-		                          .home = "", .shell = "" } };
+		                .user = { .name = "al",
+		                          .uid = 1000,
+		                          .gid = 100,
+		                          .gecos = "G",
+		                          .home = "",
+		                          .shell = "" } };
 	reply_user(&out, &answer, &conf);
 	EXPECT("\1\0\0\0\0\0\0\0\xe8\3\0\0\x64\0\0\0al@LDAP\0*\0G\0\0\0");
 }
@@ -92,11 +99,13 @@ END_TEST
 START_TEST(test_hidden_members_are_left_out_wherever_they_stand)
 {
 	static const char first[] = "root\0alice\0bob", middle[] = "alice\0carol\0bob",
-	                  last[] = "alice\0bob\0root";
+			  last[] = "alice\0bob\0root";
 	static const struct {
 		const char *bytes;
 		size_t size;
-	} cases[] = { { first, sizeof(first) }, { middle, sizeof(middle) }, { last, sizeof(last) } };
+	} cases[] = { { first, sizeof(first) },
+		      { middle, sizeof(middle) },
+		      { last, sizeof(last) } };
 
 	set_members(cases[_i].bytes, cases[_i].size, 3);
 	reply_group(&out, &answer, &conf);

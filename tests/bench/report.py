@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The table: one line for each row, medians with the least and the most that was measured."""
+import statistics
+
+HEAD = (
+    ("what", 46),
+    ("unit", 4),
+    ("limit", 8),
+    ("Debian's", 26),
+    ("ours", 26),
+    ("ours : D.", 9),
+    ("target", 17),
+    ("verdict", 0),
+)
+
+
+def judge(row, values):
+    """What the numbers of a row come to; None where something is missing.
+
+    ratio         ours : Debian's, medians
+    target_ratio  target : what Debian's sssd needed when it was set
+    met           is the ratio (or, for an absolute row, our median) as good as the target's
+    factor        how far: 1 = just met, 2 = half as good as wanted"""
+    median = {side: statistics.median(v) for side, v in values.items() if v}
+    ours, debian = median.get("ours"), median.get("debian")
+    ratio = ours / debian if ours is not None and debian else None
+    target_ratio = row.target / row.then if row.target and row.then else None
+    got, wanted = (ours, row.target) if row.absolute else (ratio, target_ratio)
+    factor = None
+    if got is not None and wanted is not None:
+        factor = (wanted / got if got else float("inf")) if row.more else got / wanted
+    return {
+        "ratio": ratio,
+        "target_ratio": target_ratio,
+        "met": None if factor is None else factor <= 1,
+        "factor": factor,
+    }
+
+
+def line(row, values):
+    found = judge(row, values)
+    limit = values.get("limit")
+    cells = (
+        row.what,
+        row.unit,
+        _number(statistics.median(limit)) if limit else "",
+        _spread(values.get("debian")),
+        _spread(values.get("ours")),
+        _ratio(found["ratio"]),
+        _target(row, found["target_ratio"]),
+        _verdict(found),
+    )
+    return _line(cells)
+
+
+def head():
+    return _line(name for name, _ in HEAD)
+
+
+def _line(cells):
+    texts = []
+    for cell, (name, width) in zip(cells, HEAD):
+        left = name in ("what", "unit", "verdict")
+        texts.append(cell.ljust(width) if left else cell.rjust(width))
+    return "  ".join(texts).rstrip()
+
+
+def _number(x):
+    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.1f}" if abs(x) >= 10 else f"{x:.2f}"
+
+
+def _spread(numbers):
+    if not numbers:
+        return ""
+    text = _number(statistics.median(numbers))
+    if len(numbers) > 1:
+        text += f" ({_number(min(numbers))} – {_number(max(numbers))})"
+    return text
+
+
+def _ratio(x):
+    return "" if x is None else f"{x:.1f}" if x >= 10 else f"{x:.2f}" if x >= 0.1 else f"{x:.3f}"
+
+
+def _target(row, ratio):
+    if row.target is None:
+        return ""
+    text = f"{'≥' if row.more else '≤'} {row.target:,}"
+    # What is not compared stands in brackets.
+    if ratio is not None:
+        text = f"({_ratio(ratio)}) {text}" if row.absolute else f"{_ratio(ratio)} ({text})"
+    return text
+
+
+def _verdict(found):
+    if found["met"] is None:
+        return ""
+    return "met" if found["met"] else f"MISSED by {found['factor']:.1f}×"

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is measured: one function for each row of the table, in the order of a round.
+
+A function is given a side and returns a number, or several of the same kind. A round begins with an
+empty cache on both sides; cold rows ask for who was not asked for before in that round."""
+import time
+
+from sides import NO_MEMORY_CACHE, TOOLS
+
+ROWS = []
+
+PASSWD = "(&(objectClass=posixAccount)(uid={}))"
+WAKEUP_SECONDS = 60
+
+
+class Row:
+    """One line of the table.
+
+    then      what Debian's sssd needed when the targets were set (targets.md; the middle of a range)
+    target    what ours shall need on that machine. Times are not portable: what counts is the
+              ratio target : then. absolute: counts and sizes are portable, target itself counts
+    more      more is better
+    limit     a function of a side: what the machine itself needs
+    place     where the cache lies: "tmpfs", "ext4"; or "growth": only ours, see sides.py
+    once      the same in every round, so only the first has it
+    together  measured on both sides at the same time: function(sides) returns {side's name: number}
+    """
+
+    def __init__(self, function, what, unit, then=None, target=None, **more):
+        self.name, self.function = function.__name__, function
+        self.what, self.unit, self.then, self.target = what, unit, then, target
+        self.absolute = self.more = self.once = self.together = False
+        self.limit, self.place = None, "tmpfs"
+        assert set(more) <= set(vars(self)), more
+        vars(self).update(more)
+
+
+def row(*words, **more):
+    def register(function):
+        ROWS.append(Row(function, *words, **more))
+        return function
+
+    return register
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+
+def one_round_trip(side):
+    return side.limit("socket", 1, 0.5)["median_us"]
+
+
+def round_trips_of(n_clients):
+    return lambda side: side.limit("socket", n_clients, 0.5)["per_second"]
+
+
+def search(*filters, last=100):
+    return lambda side: side.limit_ldap(1, 1, last, *filters)["median_us"]
+
+
+def searches_of(n_clients):
+    return lambda side: side.limit_ldap(
+        n_clients, 1001, 2000, "(&(objectClass=posixAccount)(uidNumber=10####))"
+    )["per_second"]
+
+
+def nothing(side):
+    """The first answer through a socket whose service does nothing."""
+    with side.nothing():
+        return [first_answer(side) for _ in range(3)]
+
+
+def first_answer(side):
+    side.asleep()
+    return side.call("passwd", "user10000")["first_us"] / 1000
+
+
+# -- nothing was asked yet -------------------------------------------------------------------------
+
+
+@row("memory (PSS): monitor and connected backend", "MiB", 19, 8, absolute=True)
+def memory_idle(side):
+    side.asleep()
+    return side.pss_mib()
+
+
+# -- questions to the server -----------------------------------------------------------------------
+
+
+@row("group of 5,000, cold", "ms", 151, 8, limit=lambda s: search("(cn=everyone)", last=5)(s) / 1e3)
+def group_cold(side):
+    return side.found("group", "everyone")["first_us"] / 1000
+
+
+@row("group of 5,000, warm", "µs", 4300, 200)
+def group_warm(side):
+    return side.found("--count", 200, "group", "everyone")["median_us"]
+
+
+@row(
+    "initgroups of 300 groups, cold",
+    "ms",
+    184,
+    5,
+    limit=lambda s: search(PASSWD.format("joiner"), "(memberUid=joiner)", last=5)(s) / 1e3,
+)
+def initgroups_cold(side):
+    return side.found("initgroups", "joiner")["first_us"] / 1000
+
+
+@row("initgroups of 300 groups, warm", "µs", 2000, 60)
+def initgroups_warm(side):
+    return side.found("--count", 1000, "initgroups", "joiner")["median_us"]
+
+
+@row("cold user", "µs", 2100, 250, limit=search(PASSWD.format("user0####")))
+def cold_user(side):
+    return side.found("passwd", "user%05u:1:300")["median_us"]
+
+
+@row("unknown name, first", "µs", 1580, 250, limit=search(PASSWD.format("unknown###")))
+def unknown_first(side):
+    return side.call("passwd", "unknown%03u:1:100")["median_us"]
+
+
+@row("unknown name, again", "µs", 40, 15)
+def unknown_again(side):
+    return side.call("--count", 20000, "passwd", "unknown001")["median_us"]
+
+
+@row("1,000 uids cold, 8 clients", "/s", 1360, 7000, more=True, limit=searches_of(8))
+def cold_uids(side):
+    return side.found("--clients", 8, "--count", 125, "passwd", "%u:101001:102000")["per_second"]
+
+
+# -- answers of the responder alone ----------------------------------------------------------------
+
+
+@row("warm user, 1 client", "µs", 83, 18, limit=one_round_trip)
+def warm(side):
+    return side.found("--count", 30000, "passwd", "user10000")["median_us"]
+
+
+@row("… with Debian's client library", "µs", 83, 18, limit=one_round_trip)
+def warm_debian_client(side):
+    words = ["--count", 30000, "passwd", "user10000"]
+    return side.found(*words, client="debian")["median_us"]
+
+
+@row("warm users, 8 clients", "/s", 18600, 65000, more=True, limit=round_trips_of(8))
+def warm_8(side):
+    return side.found("--clients", 8, "--seconds", 1, "passwd", "user%05u:1:300")["per_second"]
+
+
+@row("warm users, 64 clients", "/s", 18600, 65000, more=True, limit=round_trips_of(64))
+def warm_64(side):
+    return side.found("--clients", 64, "--seconds", 1, "passwd", "user%05u:1:300")["per_second"]
+
+
+@row("… the slowest of them : the average", "", None, 0.5, absolute=True, more=True)
+def slowest_of_64(side):
+    got = side.found("--clients", 64, "--seconds", 1, "passwd", "user%05u:1:300")
+    return got["least_calls"] * 64 / got["calls"]
+
+
+@row("system calls of a warm request, responder", "", 30, 4, absolute=True)
+def system_calls_responder(side):
+    return side.system_calls(1000)[0]
+
+
+@row("… client", "", 17, 4, absolute=True)
+def system_calls_client(side):
+    return side.system_calls(1000)[1]
+
+
+@row("instructions of a warm request, responder", "", once=True)
+def instructions_responder(side):
+    return side.instructions(1000)[0]
+
+
+@row("… client", "", once=True)
+def instructions_client(side):
+    return side.instructions(1000)[1]
+
+
+# -- processes that come and go --------------------------------------------------------------------
+
+
+@row("first answer through an idle socket", "ms", 70, 20, limit=nothing)
+def idle_first(side):
+    return [first_answer(side) for _ in range(3)]
+
+
+@row("… over a service that does nothing", "ms", None, 5, absolute=True)
+def idle_over_nothing(side):
+    return sorted(idle_first(side))[1] - sorted(nothing(side))[1]
+
+
+@row("systemctl start to the first answer", "ms", 204, 60)
+def start_cached(side):
+    return _start(side, "user10000")[0]
+
+
+@row("… about a user who is not in the cache", "ms", 204, 60)
+def start_cold(side):
+    side.newcomers = getattr(side, "newcomers", 4000) + 1
+    return _start(side, f"user{side.newcomers:05}")[0]
+
+
+@row("systemctl start until it comes back", "ms")
+def start_returns(side):
+    return _start(side, "user10000")[1]
+
+
+def _start(side, name):
+    """(ms to the first answer, ms until systemctl comes back): a client asks all the time."""
+    units = "sssd.service sssd-nss.socket"
+    side.c.systemctl("stop", "sssd-nss.service", *units.split())
+    script = f"""
+        begin=$EPOCHREALTIME
+        (systemctl start {units}; echo $EPOCHREALTIME >/tmp/returned) &
+        {TOOLS}/nsscall --until-success --seconds 30 --pause-us 500 passwd {name} >/tmp/answered
+        answered=$EPOCHREALTIME
+        wait
+        grep -q '"success": 1,' /tmp/answered
+        echo $begin $answered $(cat /tmp/returned)
+    """
+    out = side.c.run(["bash", "-euc", script], env=NO_MEMORY_CACHE).out
+    begin, answered, returned = map(float, out.split())
+    return (answered - begin) * 1000, (returned - begin) * 1000
+
+
+# -- a full cache ----------------------------------------------------------------------------------
+
+
+@row("memory (PSS) after 10,000 users, responder too", "MiB", 94, 20, absolute=True)
+def memory_full(side):
+    side.found("--clients", 8, "--count", 1250, "passwd", "user%05u:1:10000")
+    return side.pss_mib()
+
+
+@row("disk for 10,000 users", "MiB", 38, 12, absolute=True)
+def disk(side):
+    return side.disk_mib()
+
+
+@row("wake-ups of an idle host", "/s", 1.2, 0.1, absolute=True, together=True)
+def wakeups(sides):
+    for side in sides:
+        side.asleep()
+    time.sleep(2)
+    before = [side.wakeups() for side in sides]
+    time.sleep(WAKEUP_SECONDS)
+    return {
+        side.name: (side.wakeups() - then) / WAKEUP_SECONDS for side, then in zip(sides, before)
+    }
+
+
+# -- a cache on a disk -----------------------------------------------------------------------------
+
+
+@row("ext4: cold user", "µs", 3240, 250, place="ext4")
+def ext4_cold_user(side):
+    return cold_user(side)
+
+
+@row("ext4: 1,000 uids cold, 8 clients", "/s", 344, 4000, more=True, place="ext4")
+def ext4_cold_uids(side):
+    return cold_uids(side)
+
+
+@row("ext4: users stored per second, 64 clients", "/s", 277, 4000, more=True, place="ext4")
+def ext4_stored(side):
+    """Every user of the range once, by whichever client: a question each."""
+    return side.found("--clients", 64, "--count", 40, "passwd", "user%05u:3001:5560")["per_second"]
+
+
+# -- a larger cache --------------------------------------------------------------------------------
+
+
+@row("cached answer: 10,000 users : 1,000", "", None, 1.3, absolute=True, place="growth")
+def growth_10000(side):
+    return side.cached_answer_us(10000) / side.cached_answer_us(1000)
+
+
+@row("cached answer: 100,000 users : 1,000", "", None, 1.3, absolute=True, place="growth")
+def growth_100000(side):
+    return side.cached_answer_us(100000) / side.cached_answer_us(1000)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The machines that are compared: a container each, with the same slapd and the same sssd.conf.
+
+    debian   Debian's own sssd, its own client library
+    ours     our programs, our client library; Debian's stands beside it
+
+Both get our measuring programs. No memory cache anywhere: what is measured is the way through the
+socket."""
+import contextlib
+import json
+import re
+import tempfile
+
+from slapd import BASE, Slapd, big
+from suite import Suite
+
+TOOLS = "/usr/libexec/sssd-tests"
+CLIENTS = {"own": "libnss_sss.so.2", "debian": "/opt/debian-client/libnss_sss.so.2"}
+NO_MEMORY_CACHE = {"SSS_NSS_USE_MEMCACHE": "NO"}
+DROP_IN = "/run/systemd/system/sssd-nss.service.d/bench.conf"
+URI = "ldap://127.0.0.1"
+DB = "/var/lib/sss/db"
+CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+
+
+class Side:
+    """One container with its directory server; entries as slapd.py takes them."""
+
+    def __init__(self, name, c, entries=None):
+        self.name, self.c = name, c
+        self.suite = Suite(c, Slapd(c, entries=entries or big()).start())
+
+    # -- its life --------------------------------------------------------------------------------
+
+    def fresh(self):
+        """Everything stopped, the cache empty, started again, online: one user is cached."""
+        self.suite.stop()
+        self.start()
+
+    def start(self):
+        # No TLS on either side: it would be the larger half of a search over loopback.
+        self.suite.start(uri=URI, ldap_id_use_start_tls="false")
+        self.c.wait_for("an answer", lambda: self.suite.passwd("user10000"), timeout=30)
+
+    def asleep(self):
+        """The nss responder has gone; its socket listens."""
+        self.c.systemctl("stop", "sssd-nss.service")
+        # Debian's units may start five times in ten seconds, then they have failed.
+        self.c.systemctl("reset-failed", "sssd-nss.service", "sssd-nss.socket", "sssd.service")
+
+    @contextlib.contextmanager
+    def nothing(self):
+        """Instead of the responder, under its unit, a program that does nothing."""
+        self.c.write(DROP_IN, f"[Service]\nExecStart=\nExecStart={TOOLS}/nothing\n")
+        self.c.systemctl("daemon-reload")
+        try:
+            yield
+        finally:
+            self.asleep()
+            self.c.run(["rm", DROP_IN])
+            self.c.systemctl("daemon-reload")
+
+    # -- questions -------------------------------------------------------------------------------
+
+    def call(self, *words, client="own", wrap=()):
+        """What nsscall counted. Every call was answered, and no answer was wrong."""
+        command = [*wrap, f"{TOOLS}/nsscall", "--library", CLIENTS[client], *map(str, words)]
+        result = self._json(command, NO_MEMORY_CACHE)
+        bad = result["unavail"] + result["tryagain"] + result["wrong"]
+        assert bad == 0, f"{self.name}: {words}: {result}"
+        return result
+
+    def found(self, *words, **how):
+        """The same, and nobody was unknown."""
+        result = self.call(*words, **how)
+        assert result["notfound"] == 0, f"{self.name}: {words}: {result}"
+        return result
+
+    def limit(self, *words):
+        """What the machine itself needs (limit.c)."""
+        return self._json([f"{TOOLS}/limit", *map(str, words)], None)
+
+    def limit_ldap(self, n_clients, first, last, *filters):
+        return self.limit("ldap", URI, BASE, n_clients, first, last, *filters)
+
+    def _json(self, command, env):
+        return json.loads(self.c.run(command, env=env, timeout=900).out.splitlines()[-1])
+
+    # -- looks at its processes ------------------------------------------------------------------
+
+    def pids(self):
+        """All of the suite's, as the container counts."""
+        names = "sssd|sssd_[a-z_]+"
+        return [int(word) for word in self.c.sh(f"pgrep -x '{names}' || true").out.split()]
+
+    def pss_mib(self):
+        files = [f"/proc/{pid}/smaps_rollup" for pid in self.pids()]
+        text = self.c.run(["sed", "-n", "s/^Pss: *//p", *files]).out
+        return sum(int(line.split()[0]) for line in text.splitlines()) / 1024
+
+    def wakeups(self):
+        """Of all threads, since they started: what they did not do, they were woken up for."""
+        files = " ".join(f"/proc/{pid}/task/*/status" for pid in self.pids())
+        text = self.c.sh(f"grep -h ^voluntary_ctxt_switches {files}").out
+        return sum(int(line.split()[1]) for line in text.splitlines())
+
+    def disk_mib(self):
+        return int(self.c.run(["du", "-sk", DB]).out.split()[0]) / 1024
+
+    def system_calls(self, count):
+        """(the responder's, the client's) for one warm getpwnam: `count` more of them are counted."""
+        pid = self.c.run(["pidof", "sssd_nss"]).out.split()[0]
+        responder, client = [], []
+        for n in (100, 100 + count):
+            with tempfile.NamedTemporaryFile("w+") as log:
+                strace = self.c.popen(
+                    ["strace", "-f", "-c", "-p", pid, "-o", "/tmp/responder"], stderr=log
+                )
+                self.c.wait_for("strace", lambda: "attached" in open(log.name).read())
+                words = ["--count", n, "passwd", "user10000"]
+                self.found(*words, wrap=["strace", "-f", "-c", "-o", "/tmp/client"])
+                self.c.sh("kill -INT $(pidof strace)")
+                strace.wait()
+            responder.append(self._traced("/tmp/responder"))
+            client.append(self._traced("/tmp/client"))
+        return (responder[1] - responder[0]) / count, (client[1] - client[0]) / count
+
+    def _traced(self, path):
+        """% time, seconds, usecs/call, calls, errors when there were any, "total" """
+        words = self.c.read(path).splitlines()[-1].split()
+        assert words[-1] == "total", words
+        return int(words[3])
+
+    def instructions(self, count):
+        """The same in instructions, as callgrind(1) counts them; None where there is no valgrind."""
+        if self.c.run(["sh", "-c", "command -v valgrind"], check=False).rc != 0:
+            return None, None
+        responder, client = [], []
+        self.c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service")
+        for n in (100, 100 + count):
+            # What systemd does for the unit, outside its sandbox, which valgrind would not survive.
+            listen = ["systemd-socket-activate", "--listen=/run/bench", "--fdname=nss"]
+            with tempfile.TemporaryFile("w+") as log:
+                process = self.c.popen([*listen, *CALLGRIND, *self._responder()], stderr=log)
+                self.c.wait_for("the socket", lambda: self.c.exists("/run/bench"))
+                self.c.sh("chmod 666 /run/bench; ln -sfT /run/bench /var/lib/sss/pipes/nss")
+                words = [f"{TOOLS}/nsscall", "--count", n, "passwd", "user10000"]
+                asked = self.c.run([*CALLGRIND, *words], env=NO_MEMORY_CACHE, timeout=300)
+                client.append(_collected(asked.err)[-1])
+                self.c.sh("kill -TERM $(pgrep -f '[/]sssd_nss '); rm /run/bench")
+                process.wait()
+                log.seek(0)
+                responder.append(_collected(log.read())[0])
+        self.start()
+        return (responder[1] - responder[0]) / count, (client[1] - client[0]) / count
+
+    def _responder(self):
+        """The command of the responder's unit, in the foreground."""
+        command = self.c.systemctl("cat", "sssd-nss.service").out
+        words = re.search(r"(?m)^ExecStart=(.*)", command)[1].split()
+        return [word for word in words if "DEBUG_LOGGER" not in word] + ["--logger=stderr"]
+
+
+class GrowingSide(Side):
+    """100,000 users in the directory, and caches that hold the first 1,000, 10,000 and all."""
+
+    SIZES = 1000, 10000, 100000
+
+    def __init__(self, name, c):
+        super().__init__(name, c, entries=big(100000, 1))
+        super().fresh()
+        for n in self.SIZES:
+            self.found("--clients", 32, "--count", n // 32 + 1, "passwd", f"user%05u:1:{n}")
+            self._halt()
+            self.c.run(["cp", "-a", "--sparse=always", DB, f"{DB}-{n}"])
+            self.start()
+
+    def fresh(self):
+        """What is compared here is never empty."""
+
+    def cached_answer_us(self, n):
+        """The median of a warm answer about any of the first n users, when just they are cached."""
+        self._halt()
+        self.c.sh(f"rm -rf {DB}; cp -a --sparse=always {DB}-{n} {DB}")
+        self.start()
+        words = ["--random", "passwd", f"user%05u:1:{n}"]
+        self.found("--count", 20000, *words)
+        return self.found("--count", 50000, *words)["median_us"]
+
+    def _halt(self):
+        self.c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service", "sssd.service")
+
+
+def _collected(text):
+    """callgrind's totals, of the process it started and of those that one forked."""
+    totals = dict(re.findall(r"==(\d+)== Collected : (\d+)", text))
+    first = re.search(r"==(\d+)==", text)[1]
+    return [int(totals.pop(first))] + [int(total) for total in totals.values()]
