@@ -3,10 +3,11 @@
  * Alone - started by hand, without systemd: do what the unit's root steps do, then be nobody
  * special
  *
- * The directories are those of units/sssd.tmpfiles.
+ * The directories are those of monitor/dirs.h.
  */
 #include "monitor/alone.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -20,6 +21,7 @@
 #include "common/base/account.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "monitor/dirs.h"
 
 bool alone_has_systemd(void)
 {
@@ -36,10 +38,65 @@ static void say(const char *path, int r)
 	fprintf(stderr, "sssd: %s: %s\n", path, error_text(r));
 }
 
-/* Makes the last directory of path, or gives an existing one back its owner and mode. */
-static void make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid)
+/* Gives all below the directory fd to uid and gid, or with away removes it. Links are not
+ * followed, and a file that has another name elsewhere is not given away: the service could have
+ * put it there. fd is taken over. */
+static void walk(int fd, uid_t uid, gid_t gid, bool away)
 {
-	auto_close int fd = -1;
+	DIR *folder = fdopendir(fd);
+	struct dirent *item;
+
+	if (!folder) {
+		close(fd);
+		return;
+	}
+	while ((item = readdir(folder)) != NULL) {
+		int dir = dirfd(folder), below, r = 0;
+		struct stat st;
+
+		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
+		    fstatat(dir, item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		below = S_ISDIR(st.st_mode)
+		                ? openat(dir, item->d_name,
+		                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+		                : -1;
+		if (below >= 0)
+			walk(below, uid, gid, away);
+		if (away)
+			r = unlinkat(dir, item->d_name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0);
+		else if ((st.st_uid != uid || st.st_gid != gid) &&
+		         (S_ISDIR(st.st_mode) || st.st_nlink == 1))
+			r = fchownat(dir, item->d_name, uid, gid, AT_SYMLINK_NOFOLLOW);
+		if (r < 0)
+			say(item->d_name, -errno);
+	}
+	closedir(folder);
+}
+
+/* As "L+" of tmpfiles.d(5): whatever else is there goes. */
+static void make_link(const char *path, const char *target)
+{
+	char found[64];
+	ssize_t size = readlink(path, found, sizeof(found));
+	int fd;
+
+	if (size == (ssize_t)strlen(target) && memcmp(found, target, (size_t)size) == 0)
+		return;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		walk(fd, 0, 0, true);
+	if (remove(path) < 0 && errno != ENOENT)
+		say(path, -errno);
+	else if (symlink(target, path) < 0)
+		say(path, -errno);
+}
+
+/* Makes the last directory of path, or gives an existing one back its owner and mode; below: and
+ * all that lies in it its owner. */
+static void make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid, bool below)
+{
+	int fd;
 
 	if (mkdir(path, mode) < 0 && errno != EEXIST) {
 		say(path, -errno);
@@ -49,6 +106,10 @@ static void make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)
 		say(path, -errno);
+	else if (below)
+		walk(dup(fd), uid, gid, false);
+	if (fd >= 0)
+		close(fd);
 }
 
 void alone_make_dirs(const struct monitor_paths *paths)
@@ -60,22 +121,17 @@ void alone_make_dirs(const struct monitor_paths *paths)
 		return;
 	account_find(NULL, ACCOUNT_SERVICE, &uid, &gid); /* missing: all is root's */
 
-	if (strcmp(paths->pipes_dir, "/run/sss/pipes") == 0)
-		make_dir("/run/sss", 0755, 0, 0);
-	make_dir(paths->pipes_dir, 0755, 0, 0);
-	make_dir(paths->run_dir, 0755, uid, gid);
-	if (paths->conf_dir || paths->cache_dir)
-		return; /* a test's, with its own tree */
-
-	make_dir("/var/lib/sss", 0755, 0, 0);
-	make_dir("/var/lib/sss/db", 0700, uid, gid);
-	make_dir("/var/lib/sss/mc", 0755, uid, gid);
-	make_dir("/var/lib/sss/conf", 02750, 0, gid);
-	make_dir("/var/log/sssd", 0750, uid, gid);
-	if (symlink("/run/sss/pipes", "/var/lib/sss/pipes") < 0 && errno != EEXIST)
-		say("/var/lib/sss/pipes", -errno);
-	if (symlink("/run/sssd/sssd.pid", "/run/sssd.pid") < 0 && errno != EEXIST)
-		say("/run/sssd.pid", -errno);
+	if (paths->conf_dir || paths->cache_dir) { /* a test's, with its own tree */
+		make_dir(paths->pipes_dir, 0755, 0, 0, false);
+		make_dir(paths->run_dir, 0755, uid, gid, false);
+		return;
+	}
+	for (const struct dirs_item *item = dirs_items; item->path; item++)
+		if (!item->target)
+			make_dir(item->path, item->mode, item->user ? uid : 0,
+			         item->group ? gid : 0, item->below);
+		else
+			make_link(item->path, item->target);
 }
 
 int alone_run_conf(const struct monitor_paths *paths, const char *action, const char *config)

@@ -376,7 +376,8 @@ static int list_domains(struct conf_report *report)
 
 static int judge(struct conf_report *report)
 {
-	const struct conf_value *where = conf_written(report->conf, "sssd", "domains");
+	const struct conf_value *where = conf_written(report->conf, "sssd", "domains")
+	                                         ?: conf_written(report->conf, "sssd", NULL);
 	unsigned n_refused = 0;
 
 	for (unsigned i = 0; i < report->n_domains; i++)
@@ -384,7 +385,8 @@ static int judge(struct conf_report *report)
 	if (report->n_domains == 0)
 		return finding_add(
 			report, "sssd_checks", FINDING_FATAL, "sssd", where,
-			"No domain is enabled: name one in 'domains' in section 'sssd'.");
+			"No domain is enabled: name one in 'domains' in section 'sssd' of %s.",
+			report->files->main.path);
 	if (n_refused == report->n_domains)
 		return finding_add(report, "sssd_checks", FINDING_FATAL, "sssd", where,
 		                   "No enabled domain can be used.");

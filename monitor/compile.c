@@ -370,13 +370,13 @@ static bool starts(const struct conf_report *report, const char *domain)
 	return false;
 }
 
-/* Looks through dir: the newest generation there is, and, with out, takes the current file from
- * backends that do not start any more. */
+/* Looks through dir, which holds a directory for each process or backend: the newest generation
+ * there is, and, with out, takes the current file from backends that do not start any more.
+ * ret_newest is only raised. */
 static int scan(const char *dir, struct output *out, uint64_t *ret_newest)
 {
 	cleanup_with(closedir) DIR *stream = opendir(dir);
 	const struct dirent *item;
-	uint64_t newest = 0;
 
 	if (!stream)
 		return told(-errno, dir);
@@ -387,10 +387,9 @@ static int scan(const char *dir, struct output *out, uint64_t *ret_newest)
 		if (item->d_name[0] == '.')
 			continue;
 		generation = generation_of(dir, item->d_name);
-		if (generation > newest)
-			newest = generation;
-		if (!out || strncmp(item->d_name, "be-", 3) != 0 ||
-		    starts(out->report, item->d_name + 3))
+		if (generation > *ret_newest)
+			*ret_newest = generation;
+		if (!out || starts(out->report, item->d_name))
 			continue;
 
 		path = talloc_asprintf(NULL, "%s/%s/current", dir, item->d_name);
@@ -401,7 +400,6 @@ static int scan(const char *dir, struct output *out, uint64_t *ret_newest)
 		else if (errno != ENOENT)
 			return told(-errno, path);
 	}
-	*ret_newest = newest;
 	return 0;
 }
 
@@ -411,7 +409,8 @@ static int write_backends(struct output *out)
 
 	for (unsigned i = 0; r == 0 && i < out->report->n_domains; i++) {
 		const struct checked_domain *domain = &out->report->domains[i];
-		auto_talloc char *process = talloc_asprintf(NULL, "be-%s", domain->name);
+		auto_talloc char *process =
+			talloc_asprintf(NULL, CONF_BACKENDS "/%s", domain->name);
 
 		if (!process)
 			return -ENOMEM;
@@ -425,13 +424,19 @@ int conf_compile(const struct conf_report *report, const char *dir, gid_t gid,
                  uint64_t *ret_generation)
 {
 	struct output out = { .report = report, .dir = dir, .gid = gid };
-	uint64_t newest;
+	auto_talloc char *backends = talloc_asprintf(NULL, "%s/" CONF_BACKENDS, dir);
+	uint64_t newest = 0;
 	int r;
 
+	if (!backends)
+		return -ENOMEM;
 	r = make_dir(dir, gid);
-	if (r < 0)
-		return r;
-	r = scan(dir, NULL, &newest);
+	if (r == 0)
+		r = make_dir(backends, gid);
+	if (r == 0)
+		r = scan(dir, NULL, &newest);
+	if (r == 0)
+		r = scan(backends, NULL, &newest);
 	if (r < 0)
 		return r;
 	/* Where everything was removed, running processes may still have the generations of
@@ -442,7 +447,7 @@ int conf_compile(const struct conf_report *report, const char *dir, gid_t gid,
 	for (const char *const *responder = responders; r == 0 && *responder; responder++)
 		r = write_file(&out, *responder, NULL);
 	if (r == 0)
-		r = scan(dir, &out, &newest);
+		r = scan(backends, &out, &newest);
 	if (r == 0)
 		r = write_file(&out, "sssd", NULL);
 	if (r < 0)

@@ -25,8 +25,8 @@ struct loss {
 	bool told;
 };
 
-/* A socket may be replaced (systemctl restart sssd-nss.socket); a directory that was took along what
- * our units have mounted and our processes have open. */
+/* A socket may be replaced (systemctl restart sssd-nss.socket); a directory that was took along
+ * what our processes have open. */
 static bool look(struct place *place)
 {
 	struct stat st;

@@ -2,9 +2,9 @@
  *
  * Loss - notice that what only root can put back was removed while we run
  *
- * A backup tool that restores /var/lib/sss, or somebody who tidies up, takes directories and sockets
- * away from under us. No daemon of ours may make them: they are root's. The root steps of the unit
- * do it at each start, so the monitor ends and is started again.
+ * A backup tool that restores /var/lib/sss, or somebody who tidies up, takes directories and
+ * sockets away from under us. No daemon of ours may make them: they are root's. The root steps of
+ * the unit do it at each start, so the monitor ends and is started again.
  */
 #pragma once
 

@@ -23,6 +23,7 @@
 #include "monitor/backends.h"
 #include "monitor/background.h"
 #include "monitor/control.h"
+#include "monitor/loss.h"
 #include "monitor/network.h"
 #include "monitor/pathwatch.h"
 #include "monitor/pidfile.h"
@@ -30,7 +31,8 @@
 
 #define READY_MS      2000
 #define STOP_GRACE_MS 5000
-#define COMPILED_MS   500 /* after a new compiled file; sssctl reload is faster */
+#define COMPILED_MS   500  /* after a new compiled file; sssctl reload is faster */
+#define LOST_MS       1000 /* after what looks like a loss: it may be a replacement */
 #define RESOLV_CONF   "/etc/resolv.conf"
 
 /* ---- what children are told ---- */
@@ -186,7 +188,7 @@ static void look(struct tevent_context *ev, struct tevent_immediate *im, void *d
 	if (monitor->stopping) {
 		if (backends_stopped(monitor->backends) &&
 		    (!monitor->activate || activate_stopped(monitor->activate)))
-			daemon_stop(monitor->daemon, EXIT_SUCCESS);
+			daemon_stop(monitor->daemon, monitor->exit_status);
 		return;
 	}
 	backends_look(monitor->backends);
@@ -222,6 +224,19 @@ static void terminate(void *data)
 	if (monitor->activate)
 		activate_stop(monitor->activate, STOP_GRACE_MS);
 	monitor_changed(monitor);
+}
+
+static void lost(const char *path, void *data)
+{
+	struct monitor *monitor = data;
+
+	if (monitor->stopping)
+		return;
+	log_warn("%s was removed: starting again, so that the unit's root steps restore what is "
+	         "missing",
+	         path);
+	monitor->exit_status = EXIT_RESTORE;
+	terminate(monitor);
 }
 
 static void hangup(void *data)
@@ -308,6 +323,22 @@ static int watch_compiled(struct monitor *monitor)
 	            : -ENOMEM;
 }
 
+/* The tree of units/sssd.tmpfiles, and the sockets of the responders that are built. */
+static int watch_tree(struct monitor *monitor)
+{
+	static const char *const paths[] = {
+		"/var/lib/sss",      "/var/lib/sss/db",    "/var/lib/sss/mc",
+		"/var/lib/sss/conf", "/var/lib/sss/pipes", "/var/log/sssd",
+		"/run/sss/pipes",    "/run/sss/pipes/nss", NULL,
+	};
+	struct loss *loss;
+
+	/* Only under a service manager can anybody restore them for us. */
+	if (monitor->owns_sockets || monitor->paths.conf_dir || monitor->paths.cache_dir)
+		return 0;
+	return loss_new(monitor, monitor->ev, paths, LOST_MS, lost, monitor, &loss);
+}
+
 static int make_parts(struct monitor *monitor, const struct arguments *args)
 {
 	bool netlink = !args->disable_netlink && !monitor->options.disable_netlink;
@@ -325,6 +356,9 @@ static int make_parts(struct monitor *monitor, const struct arguments *args)
 	monitor->network = network_new(monitor, monitor->ev, netlink,
 	                               monitor->options.monitor_resolv_conf ? RESOLV_CONF : NULL,
 	                               network_changed, monitor);
+	r = watch_tree(monitor);
+	if (r < 0)
+		return r;
 	r = watch_compiled(monitor);
 	if (r < 0)
 		log_warn("new compiled configurations are only noticed by sssctl reload: %s",

@@ -46,6 +46,7 @@ struct monitor {
 	struct tevent_immediate *look; /* something changed */
 	struct background *background; /* NULL unless -D, or once its parent was told */
 	bool ready, stopping;
+	int exit_status; /* of main(), once stopping */
 };
 
 /* argv[0] is paths.libexec/program, then args (NULL-terminated), then the options that every child

@@ -7,6 +7,9 @@
  * and services together, so that they answer when `systemctl start sssd` returns. The list comes
  * from the compiled configuration, which only root writes, and picks from our own unit names.
  *
+ * Before that it has sockets listen again whose file was removed from /run/sss/pipes: a socket unit
+ * never makes its file a second time, and nobody else may (spec/systemd-notes.md §2).
+ *
  * The call waits. That is safe only because no responder is ordered after sssd.service: one that
  * was would wait for this program's end, and this program for it.
  */
@@ -39,6 +42,13 @@ static const struct service {
 	{ "autofs", { "sssd-autofs.socket", "sssd-autofs.service" } },
 	{ "ifp", { "sssd-ifp.service" } },
 	{ "pac", { "sssd-pac.socket", "sssd-pac.service" } },
+};
+
+/* Where the sockets of the responders that are built listen. */
+static const struct socket {
+	const char *unit, *path;
+} sockets[] = {
+	{ "sssd-nss.socket", "/run/sss/pipes/nss" },
 };
 
 /* systemd.unit(5), "Unit File Load Path": the first that has the name decides. */
@@ -114,6 +124,30 @@ static int run_systemctl(char *const argv[])
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
+static bool is_dead(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_uid != 0;
+}
+
+/* Of those that are active. */
+static void revive_sockets(void)
+{
+	char *argv[2 + str_size(sockets) + 1] = { (char *)"systemctl", (char *)"try-restart" };
+	size_t n = 2;
+	int r;
+
+	for (size_t i = 0; i < str_size(sockets); i++)
+		if (is_dead(sockets[i].path))
+			argv[n++] = (char *)sockets[i].unit;
+	if (n == 2)
+		return;
+	r = run_systemctl(argv);
+	if (r != 0)
+		log_error("sockets without a file could not be restarted (systemctl: %d)", r);
+}
+
 int main(void)
 {
 	char *argv[2 + str_size(services) * UNITS_MAX + 1];
@@ -124,6 +158,7 @@ int main(void)
 	int r;
 
 	log_start("sssd_up", LOG_TO_JOURNAL);
+	revive_sockets();
 
 	r = conf_load(mem, NULL, "sssd", &conf);
 	if (r < 0) {

@@ -21,10 +21,10 @@
 
 /* A peer that went without a word is noticed by the kernel, without a wake-up of ours: idle, after
  * 60 + 3 × 10 s; with bytes on the way, after 15 s. */
-#define KEEPALIVE_IDLE_S    60
-#define KEEPALIVE_EACH_S    10
-#define KEEPALIVE_PROBES    3
-#define UNACKNOWLEDGED_MS   15000u
+#define KEEPALIVE_IDLE_S  60
+#define KEEPALIVE_EACH_S  10
+#define KEEPALIVE_PROBES  3
+#define UNACKNOWLEDGED_MS 15000u
 
 struct attempt {
 	struct tevent_req *req;
@@ -146,9 +146,9 @@ static int attempt_begin(struct tevent_req *req, struct attempt *attempt,
 	r = errno == EINPROGRESS ? 0 : -errno;
 	if (r == 0) {
 		/* tevent tells of errors only those who also wait to read. */
-		attempt->fde = tevent_add_fd(state->ev, state, attempt->fd,
-		                             TEVENT_FD_READ | TEVENT_FD_WRITE, attempt_writable,
-		                             attempt);
+		attempt->fde =
+			tevent_add_fd(state->ev, state, attempt->fd,
+		                      TEVENT_FD_READ | TEVENT_FD_WRITE, attempt_writable, attempt);
 		if (!attempt->fde)
 			r = -ENOMEM;
 	}

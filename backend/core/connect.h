@@ -12,8 +12,7 @@
 /* Tries addresses in order. The next one is begun when one fails, and beside it when it was silent
  * for 250 ms (RFC 8305): one dead address, or one dead family, costs no more than that. */
 struct tevent_req *connect_send(TALLOC_CTX *mem, struct tevent_context *ev,
-                                const struct address *addresses, size_t count,
-                                int64_t timeout_ms);
+                                const struct address *addresses, size_t count, int64_t timeout_ms);
 
 /* A connected, non-blocking, close-on-exec socket with TCP_NODELAY and keep-alive, the caller's.
  * Errors: -ETIMEDOUT; errno of connect(2) for the address that failed last. */

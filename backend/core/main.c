@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "backend/core/modules.h"
@@ -37,7 +37,7 @@
 
 struct arguments {
 	const char *domain, *debug_level, *logger;
-	const char *conf_dir, *run_dir, *cache_dir;
+	const char *conf_dir, *run_dir, *cache_dir, *module_dir;
 	const char *check;
 	bool suspect;
 };
@@ -181,6 +181,21 @@ static int apply_debug_level(struct backend *be, const struct conf *conf)
 	return 0;
 }
 
+/* We hold a bind password. Not PR_SET_DUMPABLE: it would hide us from the monitor, which looks at
+ * /proc/PID/stat under ProtectProc=invisible. A limit of one byte stops the kernel from dumping to
+ * files and to programs alike (core(5)); zero would not stop the latter. */
+static void forbid_core_dump(struct backend *be)
+{
+	static const struct rlimit one_byte = { 1, 1 };
+	struct conf_problem problem;
+	struct sssd_conf sssd;
+
+	if (conf_read(be->conf, be, "sssd", sssd_opts, &sssd, &problem) == 0 && sssd.core_dumpable)
+		return;
+	if (setrlimit(RLIMIT_CORE, &one_byte) < 0)
+		log_warn("core dumps cannot be switched off: %s", error_text(-errno));
+}
+
 /* Do both say the same, apart from how much to log? */
 static bool same_options(const struct conf *a, const struct conf *b)
 {
@@ -212,7 +227,7 @@ static bool generation(uint64_t generation_now, void *data)
 
 	if (generation_now <= conf_generation(be->conf))
 		return false;
-	process = talloc_asprintf(be, "be-%s", be->args.domain);
+	process = talloc_asprintf(be, CONF_BACKENDS "/%s", be->args.domain);
 	r = process ? conf_load(be, be->args.conf_dir, process, &conf) : -ENOMEM;
 	talloc_free(process);
 	if (r < 0) {
@@ -285,7 +300,7 @@ static int start_provider(struct backend *be)
 		.max_size = (uint64_t)be->options.cache_max_size_mib << 20,
 	};
 
-	r = module_find(be->options.id_provider, &be->provider);
+	r = module_find(be->args.module_dir, be->options.id_provider, &be->provider);
 	if (r < 0) {
 		log_error("[%s] id_provider: %s is not built yet", be->host.section,
 		          be->options.id_provider ?: "(unset)");
@@ -373,7 +388,8 @@ static int parse_arguments(int argc, char *argv[], struct arguments *args)
 		{ "suspect", no_argument, NULL, 's' },
 		{ "debug-level", required_argument, NULL, 'd' },
 		{ "logger", required_argument, NULL, 'l' },
-		{ "conf-dir", required_argument, NULL, 'C' }, /* these three for tests */
+		{ "conf-dir", required_argument, NULL, 'C' }, /* these four for tests */
+		{ "module-dir", required_argument, NULL, 'L' },
 		{ "run-dir", required_argument, NULL, 'R' },
 		{ "cache-dir", required_argument, NULL, 'M' },
 		{ NULL },
@@ -381,14 +397,33 @@ static int parse_arguments(int argc, char *argv[], struct arguments *args)
 
 	for (;;) {
 		switch (getopt_long(argc, argv, "d:", options, NULL)) {
-		case 'D': args->domain = optarg; break;
-		case 'c': args->check = optarg; break;
-		case 's': args->suspect = true; break;
-		case 'd': args->debug_level = optarg; break;
-		case 'l': args->logger = optarg; break;
-		case 'C': args->conf_dir = optarg; break;
-		case 'R': args->run_dir = optarg; break;
-		case 'M': args->cache_dir = optarg; break;
+		case 'D':
+			args->domain = optarg;
+			break;
+		case 'c':
+			args->check = optarg;
+			break;
+		case 's':
+			args->suspect = true;
+			break;
+		case 'd':
+			args->debug_level = optarg;
+			break;
+		case 'l':
+			args->logger = optarg;
+			break;
+		case 'C':
+			args->conf_dir = optarg;
+			break;
+		case 'L':
+			args->module_dir = optarg;
+			break;
+		case 'R':
+			args->run_dir = optarg;
+			break;
+		case 'M':
+			args->cache_dir = optarg;
+			break;
 		case -1:
 			return optind == argc && (args->domain || args->check) ? 0 : -EINVAL;
 		default:
@@ -400,7 +435,8 @@ static int parse_arguments(int argc, char *argv[], struct arguments *args)
 static int run(const struct arguments *args)
 {
 	auto_talloc struct backend *be = talloc_zero(NULL, struct backend);
-	struct daemon_args daemon_args = { .name = "sssd_be", .debug_level = args->debug_level,
+	struct daemon_args daemon_args = { .name = "sssd_be",
+		                           .debug_level = args->debug_level,
 		                           .logger = args->logger };
 	char *process;
 	int r;
@@ -412,7 +448,7 @@ static int run(const struct arguments *args)
 	be->host.domain = args->domain;
 	be->host.section = talloc_asprintf(be, "domain/%s", args->domain);
 	daemon_args.log_name = talloc_asprintf(be, "sssd_%s", args->domain);
-	process = talloc_asprintf(be, "be-%s", args->domain);
+	process = talloc_asprintf(be, CONF_BACKENDS "/%s", args->domain);
 	if (!be->name || !be->host.section || !daemon_args.log_name || !process)
 		return EXIT_FAILURE;
 
@@ -428,6 +464,7 @@ static int run(const struct arguments *args)
 	}
 	be->host.conf = be->conf;
 	apply_debug_level(be, be->conf);
+	forbid_core_dump(be);
 
 	cache_watch_crashes();
 	r = start(be);
@@ -438,7 +475,8 @@ static int run(const struct arguments *args)
 	daemon_ready(be->daemon, "%s: %s", args->domain, online_text(be->host.online));
 	r = daemon_run(be->daemon);
 
-	/* From the askers down to the cache, which finishes what it was given and marks itself clean. */
+	/* From the askers down to the cache, which finishes what it was given and marks itself
+	 * clean. */
 	TALLOC_FREE(be->serve);
 	TALLOC_FREE(be->queue);
 	TALLOC_FREE(be->provider_data);
@@ -456,11 +494,11 @@ int main(int argc, char *argv[])
 		return store_check_main(args.check);
 	cache_watch_crashes();
 
-	/* One heap for the few threads: what each would set aside for itself is never used again. */
+	/* One heap for the few threads: what each would set aside for itself is never used. */
 	mallopt(M_ARENA_MAX, 1);
 
-	/* libldap asks for this host's own name, once, on a thread of ours, through glibc. With dead
-	 * name servers that must not take longer than a connection may. */
+	/* libldap asks for this host's own name, once, on a thread of ours, through glibc. With
+	 * dead name servers that must not take longer than a connection may. */
 	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
 
 	/* Nor shall it load all the SASL plug-ins of the system, until one of them is of use to us:

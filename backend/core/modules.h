@@ -6,5 +6,6 @@
 
 #include "backend/core/provider.h"
 
-/* Errors: -ENOENT there is no provider of this name (NULL included). */
-int module_find(const char *name, const struct provider **ret_provider);
+/* Loads the module libsss_NAME.so from dir (NULL = where it is installed); it stays for the life of
+ * the process. Errors: -ENOENT there is no provider of this name (NULL included). */
+int module_find(const char *dir, const char *name, const struct provider **ret_provider);

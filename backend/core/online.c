@@ -13,11 +13,11 @@
 #include "common/base/time.h"
 #include "common/event/timer.h"
 
-#define PROBE_MAX_MS    20000
-#define JITTER_MAX_MS   5000
-#define QUESTION_MS     5000
-#define EVENT_TRIES     2 /* after the first, at once */
-#define EVENT_WAIT_MS   1000
+#define PROBE_MAX_MS  20000
+#define JITTER_MAX_MS 5000
+#define QUESTION_MS   5000
+#define EVENT_TRIES   2 /* after the first, at once */
+#define EVENT_WAIT_MS 1000
 
 struct online {
 	struct tevent_context *ev; /* borrowed */
@@ -27,9 +27,9 @@ struct online {
 
 	enum online_state state;
 	char *text;
-	struct timer *probe;     /* armed while offline; while forced off it ends that */
-	int64_t last_probe_us;   /* of CLOCK_MONOTONIC, 0 = none yet */
-	unsigned tries_left;     /* of the quick ones after an event */
+	struct timer *probe;   /* armed while offline; while forced off it ends that */
+	int64_t last_probe_us; /* of CLOCK_MONOTONIC, 0 = none yet */
+	unsigned tries_left;   /* of the quick ones after an event */
 	int64_t next_try_ms;
 };
 
@@ -100,8 +100,9 @@ static int64_t jittered(const struct online *online)
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 		random = 0;
 	return online->times.probe_ms +
-	       (online->times.jitter_ms ? (int64_t)(random % (uint32_t)(online->times.jitter_ms + 1))
-	                                : 0);
+	       (online->times.jitter_ms
+	                ? (int64_t)(random % (uint32_t)(online->times.jitter_ms + 1))
+	                : 0);
 }
 
 static void probe_now(struct online *online)

@@ -31,7 +31,7 @@ struct shared {
 };
 
 struct task {
-	struct list node;      /* of pool->waiting, then of shared->finished */
+	struct list node; /* of pool->waiting, then of shared->finished */
 	struct shared *shared;
 	const struct pool_job *job;
 	void *data;

@@ -25,8 +25,8 @@ struct pool_job {
 	 * its socket, say). May be NULL. On the loop's thread. */
 	void (*hurry)(void *data);
 
-	/* When the request was freed: exactly once, not before work returned. On the loop's thread. A
-	 * job whose end was seen by pool_recv() leaves data to the caller instead. */
+	/* When the request was freed: exactly once, not before work returned. On the loop's thread.
+	 * A job whose end was seen by pool_recv() leaves data to the caller instead. */
 	void (*drop)(void *data);
 };
 

@@ -42,17 +42,17 @@ struct provider_op {
 	enum query_kind kind;
 	enum lane lane;
 
-	/* Learns what query names and commits it. query and id live as long as the request; freeing it
-	 * abandons the work. Results: 0 the cache says what the server says, also when that is "not
-	 * there"; -E_OFFLINE no server could be reached; -E_SERVER, -E_SIZE_LIMIT the server did not
-	 * give the whole answer, nothing was stored; -E_DISCONNECTED it went away in the middle and
-	 * -E_CACHE_REPLACED the cache did: in these two cases the queue asks again. */
+	/* Learns what query names and commits it. query and id live as long as the request; freeing
+	 * it abandons the work. Results: 0 the cache says what the server says, also when that is
+	 * "not there"; -E_OFFLINE no server could be reached; -E_SERVER, -E_SIZE_LIMIT the server
+	 * did not give the whole answer, nothing was stored; -E_DISCONNECTED it went away in the
+	 * middle and -E_CACHE_REPLACED the cache did: in these two cases the queue asks again. */
 	struct tevent_req *(*send)(TALLOC_CTX *mem, void *data, const struct query *query,
 	                           const struct request_id *id);
 	int (*recv)(struct tevent_req *req);
 
-	/* What the request waits for just now ("the connection to ldap://a"): for the log line of one
-	 * that ran out of time. Borrowed from req. */
+	/* What the request waits for just now ("the connection to ldap://a"): for the log line of
+	 * one that ran out of time. Borrowed from req. */
 	const char *(*waits_for)(struct tevent_req *req);
 };
 
@@ -63,7 +63,8 @@ struct provider {
 	 * data hangs below mem. Errors: -E_CONFIG, after it logged what is wrong. */
 	int (*start)(TALLOC_CTX *mem, const struct provider_host *host, void **ret_data);
 
-	/* Try to reach a server now and tell online.h how it went; an attempt under way is enough. */
+	/* Try to reach a server now and tell online.h how it went; an attempt under way is enough.
+	 */
 	void (*probe)(void *data);
 
 	/* Addresses or routes changed: what stands may be dead without knowing it. */
@@ -74,3 +75,6 @@ struct provider {
 
 	const struct provider_op *ops; /* ends with kind 0 */
 };
+
+/* What a module exports: MODULE_DIR/libsss_NAME.so has this one symbol. */
+extern const struct provider sssd_provider;

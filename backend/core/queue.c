@@ -41,8 +41,8 @@ struct run {
 	struct queue *queue;
 	const struct provider_op *op;
 	struct query query;
-	struct request_id id; /* of the first asker */
-	struct list askers;   /* of struct ask_state */
+	struct request_id id;    /* of the first asker */
+	struct list askers;      /* of struct ask_state */
 	struct tevent_req *work; /* owned; NULL while it waits */
 	bool running;
 	unsigned attempts;
@@ -233,7 +233,7 @@ static void run_abandon(struct run *run, bool timed_out)
 		       "lookup of %s: gave up after %lld ms, the time its request had left, "
 		       "waiting for %s",
 		       what ? what : "?", (long long)((monotonic_us() - run->began_us) / 1000),
-		       run->work ? run->op->waits_for(run->work)
+		       run->work     ? run->op->waits_for(run->work)
 		       : queue->open ? "a place in the queue"
 		                     : "the cache to be opened");
 	run_leave(run);

@@ -30,8 +30,8 @@ void queue_open(struct queue *queue);
 unsigned queue_length(const struct queue *queue);
 
 /* Asks query and finishes with the provider's result. query is copied.
- * Errors: -ETIMEDOUT the deadline passed; -ENOTSUP the provider does not answer such; -EAGAIN too many
- * questions are waiting; the provider's. */
+ * Errors: -ETIMEDOUT the deadline passed; -ENOTSUP the provider does not answer such; -EAGAIN too
+ * many questions are waiting; the provider's. */
 struct tevent_req *queue_ask_send(TALLOC_CTX *mem, struct tevent_context *ev, struct queue *queue,
                                   const struct query *query, const struct request_id *id,
                                   struct deadline deadline);

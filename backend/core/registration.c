@@ -113,7 +113,8 @@ static const struct service_methods methods = {
 /* ---- registration and reports ---- */
 
 int registration_new(TALLOC_CTX *mem, struct tevent_context *ev, const char *path, const char *name,
-                const struct registration_hooks *hooks, void *data, struct registration **ret_registration)
+                     const struct registration_hooks *hooks, void *data,
+                     struct registration **ret_registration)
 {
 	struct registration *self = talloc_zero(mem, struct registration);
 	int r;
@@ -155,8 +156,7 @@ static void connected(struct sbus_client *client, struct sbus_conn *conn, void *
 		log_warn("connection to the monitor: %s", error_text(r));
 		return;
 	}
-	self->call = monitor_registration_service_send(self, self->ev, conn, &in,
-	                                                  CALL_TIMEOUT_MS);
+	self->call = monitor_registration_service_send(self, self->ev, conn, &in, CALL_TIMEOUT_MS);
 	if (self->call)
 		tevent_req_set_callback(self->call, registered, self);
 }
@@ -194,8 +194,7 @@ static void report(struct registration *self)
 	if (!self->registered || self->reported || self->call || !self->state || !conn)
 		return;
 	self->reported = true;
-	self->call = monitor_report_status_send(self, self->ev, conn, &in,
-	                                           CALL_TIMEOUT_MS);
+	self->call = monitor_report_status_send(self, self->ev, conn, &in, CALL_TIMEOUT_MS);
 	if (self->call)
 		tevent_req_set_callback(self->call, reported, self);
 }

@@ -27,7 +27,8 @@ struct registration; /* a talloc object */
 
 /* name: as in RegistrationService ("%BE_LDAP"). All borrowed. */
 int registration_new(TALLOC_CTX *mem, struct tevent_context *ev, const char *path, const char *name,
-                const struct registration_hooks *hooks, void *data, struct registration **ret_registration);
+                     const struct registration_hooks *hooks, void *data,
+                     struct registration **ret_registration);
 
 /* Tells the state, now or when the monitor is there. */
 void registration_report(struct registration *self, const char *state);

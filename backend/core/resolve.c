@@ -31,7 +31,7 @@ struct resolve_state {
 	ares_channel channel; /* owned */
 	struct list sockets;  /* of struct watch */
 	struct timer *timer;
-	bool freed; /* the channel is going away: its callbacks must not touch req */
+	bool freed;                /* the channel is going away: its callbacks must not touch req */
 	struct address *addresses; /* owned */
 	size_t count;
 };
@@ -82,9 +82,9 @@ static void arm_timer(struct resolve_state *state)
 
 	TALLOC_FREE(state->timer);
 	if (due && tevent_req_is_in_progress(state->req))
-		state->timer = timer_once(state, state->ev,
-		                          due->tv_sec * 1000 + due->tv_usec / 1000 + 1, timer_due,
-		                          state);
+		state->timer =
+			timer_once(state, state->ev, due->tv_sec * 1000 + due->tv_usec / 1000 + 1,
+		                   timer_due, state);
 }
 
 static void socket_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
@@ -102,11 +102,12 @@ static void socket_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 
 static void socket_changed(void *data, ares_socket_t fd, int readable, int writable)
 {
-	uint16_t flags = (uint16_t)((readable ? TEVENT_FD_READ : 0) | (writable ? TEVENT_FD_WRITE : 0));
+	uint16_t flags =
+		(uint16_t)((readable ? TEVENT_FD_READ : 0) | (writable ? TEVENT_FD_WRITE : 0));
 	struct resolve_state *state = data;
 	struct watch *watch;
 
-	list_for_each (watch, &state->sockets, node) {
+	list_for_each(watch, &state->sockets, node) {
 		if (watch->fd != fd)
 			continue;
 		if (flags == 0) {
@@ -187,9 +188,11 @@ static void resolve_cleanup(struct tevent_req *req, enum tevent_req_state req_st
 struct tevent_req *resolve_send(TALLOC_CTX *mem, struct tevent_context *ev, const char *host,
                                 uint16_t port, int64_t timeout_ms)
 {
-	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
+		                             .ai_socktype = SOCK_STREAM,
 		                             .ai_flags = ARES_AI_NUMERICSERV };
-	struct ares_options options = { .timeout = SERVER_TIMEOUT_MS, .tries = TRIES,
+	struct ares_options options = { .timeout = SERVER_TIMEOUT_MS,
+		                        .tries = TRIES,
 		                        .lookups = (char[]){ "fb" },
 		                        .sock_state_cb = socket_changed };
 	struct resolve_state *state;

@@ -4,11 +4,11 @@
  */
 #pragma once
 
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <netinet/in.h>
 #include <talloc.h>
 #include <tevent.h>
 

@@ -52,10 +52,10 @@ static void reply(struct serve *serve, struct sbus_call *call, int r)
 {
 	struct cache *cache = cache_of(serve);
 	struct dataprovider_get_account_info_out out = {
-		.dp_error = r == 0               ? DP_OK
-		            : r == -E_OFFLINE    ? DP_OFFLINE
-		            : r == -ETIMEDOUT    ? DP_TIMEOUT
-		                                 : DP_FATAL,
+		.dp_error = r == 0            ? DP_OK
+		            : r == -E_OFFLINE ? DP_OFFLINE
+		            : r == -ETIMEDOUT ? DP_TIMEOUT
+		                              : DP_FATAL,
 		.error = (uint32_t)-r,
 		.message = r == -E_OFFLINE ? online_text(serve->host->online)
 		           : r < 0         ? error_text(r)
@@ -67,7 +67,8 @@ static void reply(struct serve *serve, struct sbus_call *call, int r)
 	if (r == -E_OFFLINE && cache && cache_is_bereft(cache)) {
 		out.dp_error = DP_FATAL;
 		out.error = E_CACHE_DAMAGED;
-		out.message = "the servers cannot be reached, and the cache was damaged and begun anew";
+		out.message =
+			"the servers cannot be reached, and the cache was damaged and begun anew";
 	}
 	dataprovider_get_account_info_reply(call, &out);
 }
@@ -77,8 +78,8 @@ static struct request_id request_id_from(const char *text)
 {
 	struct request_id id = { 0 };
 
-	if (strlen(text) < sizeof(id.text) &&
-	    strspn(text, "0123456789abcdef-") == strlen(text) && *text)
+	if (strlen(text) < sizeof(id.text) && strspn(text, "0123456789abcdef-") == strlen(text) &&
+	    *text)
 		memcpy(id.text, text, strlen(text));
 	else
 		id = request_id_new();
@@ -156,7 +157,8 @@ static void asked(struct tevent_req *req)
 		reply(question->serve, question->call, r);
 }
 
-static void is_online(struct sbus_call *call, const struct dataprovider_is_online_in *in, void *data)
+static void is_online(struct sbus_call *call, const struct dataprovider_is_online_in *in,
+                      void *data)
 {
 	struct serve *serve = data;
 	struct dataprovider_is_online_out out = {

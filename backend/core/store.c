@@ -26,16 +26,16 @@
 #define CHECK_DEADLINE_MS 60000
 #define CHECK_GRACE_MS    1000
 
-#define BUSY_RETRY_MS  500  /* the backend before us is about to end */
+#define BUSY_RETRY_MS  500 /* the backend before us is about to end */
 #define OTHER_RETRY_MS 5000
 
 struct store_open_state {
 	struct tevent_context *ev;           /* borrowed */
 	const struct cache_options *options; /* borrowed */
 	struct child *child;
-	struct timer *timer; /* the child's deadline, then the next try */
-	bool set_aside;      /* damage was dealt with once: not in a circle */
-	int last_error;      /* so that each reason is logged once */
+	struct timer *timer;         /* the child's deadline, then the next try */
+	bool set_aside;              /* damage was dealt with once: not in a circle */
+	int last_error;              /* so that each reason is logged once */
 	struct cache_writer *writer; /* owned until received */
 };
 
@@ -154,8 +154,8 @@ static void try_open(void *data)
 	}
 
 	if (r != state->last_error)
-		log_error("cache of %s cannot be opened: %s; trying again",
-		          state->options->domain, error_text(r));
+		log_error("cache of %s cannot be opened: %s; trying again", state->options->domain,
+		          error_text(r));
 	state->last_error = r;
 	state->timer = timer_once(state, state->ev, r == -EBUSY ? BUSY_RETRY_MS : OTHER_RETRY_MS,
 	                          try_open, req);

@@ -67,8 +67,9 @@ static int scope_of(const char *text, size_t size)
 		const char *word;
 		int scope;
 	} words[] = {
-		{ "", SCOPE_SUBTREE },   { "base", SCOPE_BASE },   { "onelevel", SCOPE_ONELEVEL },
-		{ "one", SCOPE_ONELEVEL }, { "subtree", SCOPE_SUBTREE }, { "sub", SCOPE_SUBTREE },
+		{ "", SCOPE_SUBTREE },          { "base", SCOPE_BASE },
+		{ "onelevel", SCOPE_ONELEVEL }, { "one", SCOPE_ONELEVEL },
+		{ "subtree", SCOPE_SUBTREE },   { "sub", SCOPE_SUBTREE },
 	};
 
 	for (size_t i = 0; i < str_size(words); i++)

@@ -34,11 +34,11 @@ struct conn {
 	void *data;
 	struct list sent, waiting; /* of struct conn_op */
 	unsigned n_sent;
-	struct timer *look;        /* armed while something is under way */
-	int64_t look_us;           /* when it fires, of CLOCK_MONOTONIC */
-	struct timer *more;        /* armed while messages are left from a slice */
-	struct timer *end;         /* closed: frees us from the loop */
-	const char *watched; /* borrowed: the base for signs of life; NULL = silence is not watched */
+	struct timer *look; /* armed while something is under way */
+	int64_t look_us;    /* when it fires, of CLOCK_MONOTONIC */
+	struct timer *more; /* armed while messages are left from a slice */
+	struct timer *end;  /* closed: frees us from the loop */
+	const char *watched; /* borrowed: the base for signs of life; NULL = silence is fine */
 	bool retired;
 	bool broken; /* nothing may be sent any more */
 	bool closed;
@@ -276,7 +276,7 @@ static struct conn_op *find_op(struct conn *conn, int msgid)
 {
 	struct conn_op *op;
 
-	list_for_each (op, &conn->sent, node)
+	list_for_each(op, &conn->sent, node)
 		if (op->msgid == msgid)
 			return op;
 	return NULL;
@@ -299,8 +299,9 @@ static void take_message(struct conn *conn, LDAPMessage *msg)
 	op->type->message(op, conn->ld, msg, last);
 }
 
-/* Are there bytes that were read from the socket and not yet looked at? libldap takes a long message
- * piece by piece, one for each call, and epoll(7) does not know what lies in its buffers. */
+/* Are there bytes that were read from the socket and not yet looked at? libldap takes a long
+ * message piece by piece, one for each call, and epoll(7) does not know what lies in its buffers.
+ */
 static bool bytes_left(struct conn *conn)
 {
 	Sockbuf *sockbuf = NULL;
@@ -355,8 +356,8 @@ static int sign_send(struct conn_op *op, LDAP *ld, int *ret_msgid)
 	static char no_attrs[] = LDAP_NO_ATTRS;
 	char *attrs[] = { no_attrs, NULL };
 
-	return ldap_error(ldap_search_ext(ld, op->conn->watched, LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL,
-	                                  LDAP_NO_LIMIT, ret_msgid));
+	return ldap_error(ldap_search_ext(ld, op->conn->watched, LDAP_SCOPE_BASE, NULL, attrs, 0,
+	                                  NULL, NULL, NULL, LDAP_NO_LIMIT, ret_msgid));
 }
 
 static void sign_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
@@ -383,7 +384,8 @@ void conn_check(struct conn *conn)
 {
 	if (conn->closed || conn->sign.conn || !conn->watched)
 		return;
-	conn->sign = (struct conn_op){ .type = &sign_type, .timeout_ms = LOST_AFTER_US / 1000 + 1000 };
+	conn->sign =
+		(struct conn_op){ .type = &sign_type, .timeout_ms = LOST_AFTER_US / 1000 + 1000 };
 	list_init(&conn->sign.node);
 	conn_submit(conn, &conn->sign);
 }
@@ -407,7 +409,7 @@ static int64_t end_overdue(struct conn *conn, int64_t now_us)
 	struct conn_op *op;
 	int64_t next_us = -1;
 
-	list_for_each (op, &conn->sent, node) {
+	list_for_each(op, &conn->sent, node) {
 		int64_t left_us = op->sent_us + op->timeout_ms * 1000 - now_us;
 
 		if (left_us <= 0) {

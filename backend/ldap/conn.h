@@ -19,7 +19,7 @@
 /* slapd closes an anonymous connection that has 100 operations pending (conn_max_pending). */
 #define CONN_OPS_MAX 64
 
-struct conn;    /* a talloc object; end it with conn_close() */
+struct conn; /* a talloc object; end it with conn_close() */
 struct conn_op;
 
 struct conn_op_type {
@@ -29,8 +29,8 @@ struct conn_op_type {
 	/* A message arrived; the callee owns it. When last, op is off the connection already. */
 	void (*message)(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 
-	/* It will get no (more) messages: -E_DISCONNECTED, -ETIMEDOUT, what send returned. It is off the
-	 * connection already. */
+	/* It will get no (more) messages: -E_DISCONNECTED, -ETIMEDOUT, what send returned. It is
+	 * off the connection already. */
 	void (*failed)(struct conn_op *op, int r);
 };
 

@@ -117,7 +117,8 @@ bool entry_has_value(const struct entry_values *values, size_t attr, const char 
 	const struct berval *value = values->values[attr];
 
 	for (; value && value->bv_val; value++)
-		if (value->bv_len == strlen(name) && memcmp(value->bv_val, name, value->bv_len) == 0)
+		if (value->bv_len == strlen(name) &&
+		    memcmp(value->bv_val, name, value->bv_len) == 0)
 			return true;
 	return false;
 }

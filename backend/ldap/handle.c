@@ -89,7 +89,8 @@ static int install_tls(struct work *work)
 	    set_text(work->ld, LDAP_OPT_X_TLS_KEYFILE, conf->tls_key) != LDAP_OPT_SUCCESS ||
 	    set_text(work->ld, LDAP_OPT_X_TLS_CIPHER_SUITE, conf->tls_cipher_suite) !=
 	            LDAP_OPT_SUCCESS) {
-		snprintf(work->reason, sizeof(work->reason), "an ldap_tls_* option is not accepted");
+		snprintf(work->reason, sizeof(work->reason),
+		         "an ldap_tls_* option is not accepted");
 		return -E_TLS;
 	}
 

@@ -112,9 +112,9 @@ static void search_groups(struct tevent_req *req, const char *member)
 		req_finish(req, r);
 		return;
 	}
-	state->groups = search_send(state, state->domain, state->id, SEARCH_GROUPS,
-	                            state->groups_filter, &state->domain->gid_attrs, one_group,
-	                            req);
+	state->groups =
+		search_send(state, state->domain, state->id, SEARCH_GROUPS, state->groups_filter,
+	                    &state->domain->gid_attrs, one_group, req);
 	if (!tevent_req_nomem(state->groups, req))
 		tevent_req_set_callback(state->groups, groups_searched, req);
 }

@@ -20,7 +20,7 @@
 #include "common/event/req.h"
 #include "common/event/timer.h"
 
-#define HEAD_START_MS 1500
+#define HEAD_START_MS  1500
 #define PASSED_OVER_MS 30000
 
 /* Callers have 5 s; they are told "offline" before their time is up. */
@@ -31,11 +31,11 @@
 
 struct server {
 	struct link *link;
-	const struct uri *uri;     /* borrowed */
-	struct tevent_req *setup;  /* owned; the attempt under way */
+	const struct uri *uri;    /* borrowed */
+	struct tevent_req *setup; /* owned; the attempt under way */
 	struct deadline passed_over;
-	bool tried;                /* in this round */
-	bool failed;               /* since it last worked: said in the log once */
+	bool tried;  /* in this round */
+	bool failed; /* since it last worked: said in the log once */
 };
 
 struct link {
@@ -44,15 +44,15 @@ struct link {
 	struct server *servers;     /* owned */
 	size_t n_servers;
 
-	struct conn *conn;          /* owned; NULL = none stands */
-	struct server *current;     /* at its other end */
+	struct conn *conn;      /* owned; NULL = none stands */
+	struct server *current; /* at its other end */
 	struct timer *expire, *idle;
 
 	bool connecting;
-	int64_t began_us;           /* of the round, CLOCK_MONOTONIC */
+	int64_t began_us; /* of the round, CLOCK_MONOTONIC */
 	struct timer *head_start, *patience;
-	char *reason;               /* the last failure of this round */
-	struct list waiters;        /* of struct wait_state */
+	char *reason;        /* the last failure of this round */
+	struct list waiters; /* of struct wait_state */
 };
 
 struct wait_state {
@@ -273,8 +273,8 @@ static void expired(void *data)
 	struct link *link = data;
 	struct conn *conn = take_ptr(link->conn);
 
-	/* The next question connects anew, from the top of the list: so we return to a better server
-	 * that was away for a while. */
+	/* The next question connects anew, from the top of the list: so we return to a better
+	 * server that was away for a while. */
 	link->expire = NULL;
 	TALLOC_FREE(link->idle);
 	link->current = NULL;
@@ -321,8 +321,9 @@ static void server_ready(struct tevent_req *subreq)
 
 	TALLOC_FREE(server->setup);
 	if (r < 0) {
-		log_at(server->failed ? LEVEL_DEBUG : LEVEL_WARN, NULL, "%s",
-		       reason ? reason : "no memory");
+		/* With one server the domain's own line will say it. */
+		log_at(server->failed || link->n_servers == 1 ? LEVEL_DEBUG : LEVEL_WARN, NULL,
+		       "%s", reason ? reason : "no memory");
 		server->failed = true;
 		pass_over(server);
 		talloc_free(link->reason);
@@ -346,9 +347,9 @@ static void server_ready(struct tevent_req *subreq)
 	if (conf->connection_expire_timeout_s > 0)
 		link->expire = timer_once(link, link->ev, expire_ms(conf), expired, link);
 	if (conf->connection_idle_timeout_s > 0)
-		link->idle = timer_once(link, link->ev,
-		                        (int64_t)conf->connection_idle_timeout_s * 1000, idle_look,
-		                        link);
+		link->idle =
+			timer_once(link, link->ev, (int64_t)conf->connection_idle_timeout_s * 1000,
+		                   idle_look, link);
 
 	online_succeeded(link->domain->host->online, server->uri->text);
 	end_waiting(link, 0);

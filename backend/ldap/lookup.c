@@ -23,7 +23,7 @@ struct lookup_state {
 	const struct query *query;  /* borrowed */
 	char *filter;
 	struct pick pick;
-	struct tevent_req *search;  /* NULL when it has ended */
+	struct tevent_req *search; /* NULL when it has ended */
 };
 
 static void searched(struct tevent_req *subreq);
@@ -41,13 +41,13 @@ static void number_is_usable(struct filter *filter, const char *attr)
 	filter_close(filter);
 }
 
-int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name,
-                       uint32_t id, char **ret_filter)
+int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name, uint32_t id,
+                       char **ret_filter)
 {
 	struct filter filter = filter_new();
 
-	/* (&(uid=alice)(objectclass=posixAccount)(&(uidNumber=*)(!(uidNumber=0)))), or by number with
-	 * (uid=*): what is asked for first, because servers look in this order. */
+	/* (&(uid=alice)(objectclass=posixAccount)(&(uidNumber=*)(!(uidNumber=0)))), or by number
+	 * with (uid=*): what is asked for first, because servers look in this order. */
 	filter_open(&filter, '&');
 	if (name)
 		filter_equal(&filter, conf->user_name, name);
@@ -117,10 +117,9 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 	if (r < 0)
 		return req_finish_now(req, ev, r);
 
-	state->search = search_send(state, domain, id, user ? SEARCH_USERS : SEARCH_GROUPS,
-	                            state->filter,
-	                            user ? &domain->user_attrs : &domain->group_attrs,
-	                            pick_entry, &state->pick);
+	state->search = search_send(
+		state, domain, id, user ? SEARCH_USERS : SEARCH_GROUPS, state->filter,
+		user ? &domain->user_attrs : &domain->group_attrs, pick_entry, &state->pick);
 	if (tevent_req_nomem(state->search, req))
 		return tevent_req_post(req, ev);
 	tevent_req_set_callback(state->search, searched, req);

@@ -15,7 +15,7 @@ int lookup_recv(struct tevent_req *req);
 const char *lookup_waits_for(struct tevent_req *req);
 
 /* The filter for one user or group with a usable number, by name, or if that is NULL by id. */
-int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name,
-                       uint32_t id, char **ret_filter);
+int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name, uint32_t id,
+                       char **ret_filter);
 int lookup_group_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name,
                         uint32_t id, char **ret_filter);

@@ -11,9 +11,8 @@
 /* loser is left out because winner answers the same question. */
 static void report_twin(const struct pick *pick, const char *loser, const char *winner)
 {
-	auto_talloc char *reason =
-		talloc_asprintf(NULL, "%s has the same %s and comes first", winner,
-	                        pick->asked ? "name" : "number");
+	auto_talloc char *reason = talloc_asprintf(NULL, "%s has the same %s and comes first",
+	                                           winner, pick->asked ? "name" : "number");
 
 	refusals_report(pick->domain->refusals, pick->id, loser,
 	                reason ? reason : "another entry comes first");

@@ -20,7 +20,7 @@ struct pick {
 	TALLOC_CTX *mem;            /* what is taken hangs below it */
 	struct ldap_domain *domain; /* borrowed, as are the next two */
 	const struct request_id *id;
-	const char *asked;          /* the name in the question; NULL if it was by id */
+	const char *asked; /* the name in the question; NULL if it was by id */
 	enum pick_kind kind;
 	struct entry_values *values; /* NULL = nothing was taken (yet) */
 	union {

@@ -15,7 +15,6 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
-extern const struct provider ldap_provider;
 
 /* Logs what is wrong with an option, with the line it stands on. */
 static int refuse(const struct ldap_domain *domain, const char *option, const char *why)
@@ -55,7 +54,8 @@ static int read_uris(struct ldap_domain *domain)
 		if (r == -ENOTSUP)
 			return refuse(domain, "ldap_uri", "_srv_ is not implemented");
 		if (r == -EINVAL)
-			return refuse(domain, "ldap_uri", "not an ldap://, ldaps:// or ldapi:// URI");
+			return refuse(domain, "ldap_uri",
+			              "not an ldap://, ldaps:// or ldapi:// URI");
 		if (r < 0)
 			return r;
 		domain->n_uris++;
@@ -184,9 +184,9 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	domain->host = host;
 	domain->range = (struct id_range){ options->min_id, options->max_id };
 	domain->user_lifetime_s =
-	        options->entry_cache_user_timeout_s ?: options->entry_cache_timeout_s;
+		options->entry_cache_user_timeout_s ?: options->entry_cache_timeout_s;
 	domain->group_lifetime_s =
-	        options->entry_cache_group_timeout_s ?: options->entry_cache_timeout_s;
+		options->entry_cache_group_timeout_s ?: options->entry_cache_timeout_s;
 	domain->refusals = refusals_new(domain);
 	if (!domain->refusals)
 		return -ENOMEM;
@@ -248,7 +248,7 @@ static const struct provider_op ops[] = {
 };
 /* clang-format on */
 
-const struct provider ldap_provider = {
+const struct provider sssd_provider = {
 	.name = "ldap",
 	.start = start,
 	.probe = probe,

@@ -135,8 +135,7 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 	if (!reason && !*user.gecos)
 		reason = text_from(values, USER_FULLNAME, "its full name is too long", &user.gecos);
 	if (!reason)
-		reason = text_from(values, USER_HOME, "its home directory is too long",
-		                   &user.home);
+		reason = text_from(values, USER_HOME, "its home directory is too long", &user.home);
 	if (!reason)
 		reason = text_from(values, USER_SHELL, "its shell is too long", &user.shell);
 	if (!reason)

@@ -31,13 +31,13 @@ struct search_state {
 	struct ldap_domain *domain; /* borrowed */
 	const struct request_id *id;
 	enum search_where where;
-	const char *filter;         /* borrowed */
-	const struct attrs *attrs;  /* borrowed */
+	const char *filter;        /* borrowed */
+	const struct attrs *attrs; /* borrowed */
 	search_entry *entry;
 	void *data;
-	struct tevent_req *wait;    /* for the link */
-	struct conn *conn;          /* borrowed: valid while a part is on it */
-	struct part *parts;         /* owned */
+	struct tevent_req *wait; /* for the link */
+	struct conn *conn;       /* borrowed: valid while a part is on it */
+	struct part *parts;      /* owned */
 	size_t n_parts, n_ended, n_missing;
 	bool cut;
 };
@@ -62,8 +62,8 @@ static void search_cleanup(struct tevent_req *req, enum tevent_req_state req_sta
 
 struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                const struct request_id *id, enum search_where where,
-                               const char *filter, const struct attrs *attrs,
-                               search_entry *entry, void *data)
+                               const char *filter, const struct attrs *attrs, search_entry *entry,
+                               void *data)
 {
 	struct search_state *state;
 	struct tevent_req *req;
@@ -186,14 +186,14 @@ static void all_ended(struct search_state *state)
 		return;
 	}
 
-	/* Not one of the bases exists there, or may be seen: this server is not the right one, and says
-	 * nothing about who is not there. */
+	/* Not one of the bases exists there, or may be seen: this server is not the right one, and
+	 * says nothing about who is not there. */
 	log_at(LEVEL_WARN, state->id, "search base %s: the server has no such entry",
 	       base_text(&state->parts[0]));
-	req_finish(state->req, link_blame(state->domain->link, state->conn,
-	                                  "it does not have our search base")
-	                               ? -E_DISCONNECTED
-	                               : -E_SERVER);
+	req_finish(state->req,
+	           link_blame(state->domain->link, state->conn, "it does not have our search base")
+	                   ? -E_DISCONNECTED
+	                   : -E_SERVER);
 }
 
 static void part_ended(struct part *part, int code, const char *text)

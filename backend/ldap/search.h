@@ -16,8 +16,8 @@ typedef void search_entry(struct entry_values *values, void *data);
  * filter, attrs, id are borrowed, data is handed to entry. Freeing the request tells the server. */
 struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                const struct request_id *id, enum search_where where,
-                               const char *filter, const struct attrs *attrs,
-                               search_entry *entry, void *data);
+                               const char *filter, const struct attrs *attrs, search_entry *entry,
+                               void *data);
 
 /* 0 the server said all there is. Errors: -E_OFFLINE; -E_SIZE_LIMIT it cut the answer;
  * -E_DISCONNECTED the server went away, or another one should be asked; -E_SERVER; -ETIMEDOUT. */

@@ -62,13 +62,14 @@ static struct ldap_conf *conf_of(struct setup_state *state)
 	return &state->domain->conf;
 }
 
-/* Ends req with r; the reason is what the step was and, unless something better is known, r's text. */
+/* Ends req with r; the reason is what the step was and, unless something better is known, r's text.
+ */
 static void fail(struct tevent_req *req, int r, const char *reason)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 
-	state->reason = talloc_asprintf(state, "%s: %s", state->uri->text,
-	                                reason ? reason : error_text(r));
+	state->reason =
+		talloc_asprintf(state, "%s: %s", state->uri->text, reason ? reason : error_text(r));
 	if (!tevent_req_is_in_progress(req))
 		return;
 	req_finish(req, r < 0 ? r : -E_SERVER);
@@ -102,8 +103,7 @@ static void lost(struct conn *conn, const char *reason, void *data)
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 
 	(void)conn;
-	fail(req, -E_DISCONNECTED,
-	     talloc_asprintf(state, "%s: %s", state->step, reason) ?: reason);
+	fail(req, -E_DISCONNECTED, talloc_asprintf(state, "%s: %s", state->step, reason) ?: reason);
 }
 
 static void setup_cleanup(struct tevent_req *req, enum tevent_req_state req_state)
@@ -153,7 +153,7 @@ struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, const
 			fail(req, -ENAMETOOLONG, NULL);
 			return req;
 		}
-		strcpy(local.local.sun_path, uri->host);
+		memcpy(local.local.sun_path, uri->host, strlen(uri->host) + 1);
 		open_socket(req, &local, 1);
 		return req;
 	}
@@ -205,7 +205,8 @@ static void connected(struct tevent_req *subreq)
 
 	TALLOC_FREE(subreq);
 	if (r < 0) {
-		fail(req, r, r == -ETIMEDOUT ? "no answer to connecting (ldap_network_timeout)" : NULL);
+		fail(req, r,
+		     r == -ETIMEDOUT ? "no answer to connecting (ldap_network_timeout)" : NULL);
 		return;
 	}
 
@@ -305,10 +306,10 @@ static void tls_agreed(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last
 	if (code != LDAP_SUCCESS) {
 		if (conf_of(state)->id_use_start_tls == START_TLS_UNSET)
 			text = talloc_asprintf(
-			        state,
-			        "it refuses StartTLS (%s); if it is meant to be spoken to in clear "
-			        "text, write ldap_id_use_start_tls = false in [%s]",
-			        ldap_err2string(code), state->domain->host->section);
+				state,
+				"it refuses StartTLS (%s); if it is meant to be spoken to in clear "
+				"text, write ldap_id_use_start_tls = false in [%s]",
+				ldap_err2string(code), state->domain->host->section);
 		else
 			text = talloc_asprintf(state, "it refuses StartTLS (%s)",
 			                       ldap_err2string(code));

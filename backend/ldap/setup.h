@@ -14,8 +14,8 @@
  * server that has answered, and has what we need, counts. uri belongs to domain. */
 struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, const struct uri *uri);
 
-/* On success ret_conn, on mem, and search bases that were not configured are known. Else ret_reason,
- * on mem, says in words what went wrong. Errors: any; they only matter as a reason. */
+/* On success ret_conn, on mem, and search bases that were not configured are known. Else
+ * ret_reason, on mem, says in words what went wrong. Errors: any; they only matter as a reason. */
 int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn, char **ret_reason);
 
 /* What it waits for: "the TLS handshake with ldap://a:389". Borrowed from req. */

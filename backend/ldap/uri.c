@@ -135,7 +135,8 @@ int uri_parse(TALLOC_CTX *mem, const char *text, struct uri *ret_uri)
 		if (r == 0 && !host_is_sane(uri.host))
 			r = -EINVAL;
 		if (r == 0)
-			uri.text = talloc_asprintf(mem, strchr(uri.host, ':') ? "%s[%s]:%u" : "%s%s:%u",
+			uri.text = talloc_asprintf(mem,
+			                           strchr(uri.host, ':') ? "%s[%s]:%u" : "%s%s:%u",
 			                           scheme->start, uri.host, uri.port);
 	}
 	if (r < 0)

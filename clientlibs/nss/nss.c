@@ -22,11 +22,12 @@
 
 #define SERVICE_USER "sssd"
 
-/* Read each time, as programs set _SSS_LOOPS around single calls. */
+/* Read each time, as programs set _SSS_LOOPS around single calls. Not in programs that run with
+ * more rights than their caller: he must not be able to make users and groups vanish there. */
 bool nss_is_barred(void)
 {
-	const char *loops = getenv("_SSS_LOOPS");
-	const char *bypass = getenv("SYSTEMD_NSS_DYNAMIC_BYPASS");
+	const char *loops = secure_getenv("_SSS_LOOPS");
+	const char *bypass = secure_getenv("SYSTEMD_NSS_DYNAMIC_BYPASS");
 
 	if (loops && strcmp(loops, "NO") == 0)
 		return true;

@@ -8,10 +8,20 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static void skip_line(FILE *file)
+{
+	int byte;
+
+	do
+		byte = getc_unlocked(file);
+	while (byte != EOF && byte != '\n');
+}
 
 int account_find(const char *path, const char *name, uid_t *ret_uid, gid_t *ret_gid)
 {
@@ -24,14 +34,16 @@ int account_find(const char *path, const char *name, uid_t *ret_uid, gid_t *ret_
 	if (!file)
 		return -errno;
 
-	/* fgetpwent_r(3) parses one line of the file it is given and asks nobody. A line that is
-	 * longer than the buffer is skipped with what follows it up to its end. */
+	/* fgetpwent_r(3) parses one line of the file it is given and asks nobody. Before a line
+	 * that is longer than the buffer it stays where it is, so that one is skipped by hand. */
 	r = -ENOENT;
 	for (;;) {
 		int error = fgetpwent_r(file, &entry, line, sizeof(line), &found);
 
-		if (error == ERANGE)
+		if (error == ERANGE) {
+			skip_line(file);
 			continue;
+		}
 		if (error != 0 || !found)
 			break;
 		if (strcmp(entry.pw_name, name) == 0) {
@@ -45,18 +57,32 @@ int account_find(const char *path, const char *name, uid_t *ret_uid, gid_t *ret_
 	return r;
 }
 
-/* capget(2) through syscall(2): libcap would be a library for one call. */
-static int capabilities_are_gone(void)
+/* capget(2) through syscall(2): libcap would be a library for two calls. */
+static bool has_capabilities(struct __user_cap_data_struct sets[2])
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	if (syscall(SYS_capget, &header, sets) < 0)
+		return true;
+	for (int i = 0; i < 2; i++)
+		if (sets[i].effective || sets[i].permitted || sets[i].inheritable)
+			return true;
+	return false;
+}
+
+/* setresuid(2) leaves the inheritable ones. Where there are none, as in our units, nothing is set:
+ * their system call filter refuses capset(2). */
+static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct sets[2] = { 0 };
 
-	if (syscall(SYS_capget, &header, sets) < 0)
+	if (!has_capabilities(sets))
+		return 0;
+	sets[0] = sets[1] = (struct __user_cap_data_struct){ 0 };
+	if (syscall(SYS_capset, &header, sets) < 0)
 		return -errno;
-	for (int i = 0; i < 2; i++)
-		if (sets[i].effective || sets[i].permitted || sets[i].inheritable)
-			return -EPERM;
-	return 0;
+	return has_capabilities(sets) ? -EPERM : 0;
 }
 
 int account_become(uid_t uid, gid_t gid)
@@ -67,5 +93,5 @@ int account_become(uid_t uid, gid_t gid)
 		return -errno;
 	if (setresuid(uid, uid, uid) < 0)
 		return -errno;
-	return capabilities_are_gone();
+	return drop_capabilities();
 }

@@ -38,13 +38,24 @@ static inline void list_remove(struct list *node)
 	list_init(node);
 }
 
-#define list_item(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define list_item(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+
+/* Appends all of from to head; from is empty then. */
+static inline void list_move(struct list *head, struct list *from)
+{
+	while (!list_empty(from)) {
+		struct list *node = from->next;
+
+		list_remove(node);
+		list_append(head, node);
+	}
+}
 
 /* Safe against removal of item inside the loop, not of its neighbour. */
-#define list_for_each(item, head, member)                                                      \
-	for (__typeof__(item) item##_next, item##_once = NULL;                                 \
-	     item##_once == NULL; item##_once = (void *)1)                                     \
-		for (item = list_item((head)->next, __typeof__(*item), member);                \
-		     &item->member != (head) &&                                                \
+#define list_for_each(item, head, member)                                                        \
+	for (__typeof__(item) item##_next, item##_once = NULL; item##_once == NULL;              \
+	     item##_once = (void *)1)                                                            \
+		for (item = list_item((head)->next, __typeof__(*item), member);                  \
+		     &item->member != (head) &&                                                  \
 		     (item##_next = list_item(item->member.next, __typeof__(*item), member), 1); \
 		     item = item##_next)

@@ -24,116 +24,10 @@ DEFINE_CLEANUP(MDB_cursor *, mdb_cursor_close)
 #define FREE_TABLE 0 /* LMDB's own: transaction → pages that it gave back */
 
 struct walk {
-	MDB_txn *txn;
-	MDB_dbi table;
-	struct header header;
+	struct view view;
 	uint64_t last_page;
 	uint64_t keys, free_pages;
 };
-
-static bool leads_to(struct walk *walk, MDB_val index, MDB_val name)
-{
-	MDB_val value;
-
-	return mdb_get(walk->txn, walk->table, &index, &value) == 0 && val_equal(value, name);
-}
-
-/* The key a record should have: its name must be found by asking for it. */
-static int own_key(struct walk *walk, uint8_t type, const struct entry *entry, struct key *ret_key)
-{
-	const char *name = NULL;
-
-	switch (entry->kind) {
-	case ENTRY_USER:
-		name = entry->user.name;
-		break;
-	case ENTRY_GROUP:
-		name = entry->group.name;
-		break;
-	case ENTRY_INITGROUPS:
-		name = entry->initgroups.name;
-		break;
-	}
-	return key_of_name(ret_key, type, walk->header.names, name);
-}
-
-static bool lists_number(const struct record *record, const struct entry *entry)
-{
-	struct key key;
-
-	switch (entry->kind) {
-	case ENTRY_USER:
-		key_of_id(&key, KEY_UID, entry->user.uid);
-		return record_has_index(record, key_val(&key));
-	case ENTRY_GROUP:
-		key_of_id(&key, KEY_GID, entry->group.gid);
-		return record_has_index(record, key_val(&key));
-	case ENTRY_INITGROUPS:
-		break;
-	}
-	return true;
-}
-
-static bool record_is_sound(struct walk *walk, MDB_val key, MDB_val value)
-{
-	struct key own, expiry;
-	struct record record;
-	struct entry entry;
-	MDB_val index = { 0 }, empty = { 0 };
-
-	if (record_parse(key, value, &record) < 0 ||
-	    find_entry(val_type(key), &record, &entry) < 0 ||
-	    own_key(walk, val_type(key), &entry, &own) < 0 || !val_equal(key_val(&own), key) ||
-	    !lists_number(&record, &entry) ||
-	    entry.times.epoch > walk->header.epochs[epoch_at(entry.kind)])
-		return false;
-
-	while (record_next_index(&record, &index))
-		if (!leads_to(walk, index, val_name(key)))
-			return false;
-	key_of_expiry(&expiry, entry_expiry(&entry), key);
-	return leads_to(walk, key_val(&expiry), empty);
-}
-
-static bool index_is_sound(struct walk *walk, MDB_val index, MDB_val name)
-{
-	struct found found;
-	struct key key;
-
-	return key_of_folded(&key, key_target(val_type(index)), name) == 0 &&
-	       find_exact(walk->txn, walk->table, &key, &found) == 0 &&
-	       record_has_index(&found.record, index);
-}
-
-static bool expiry_is_sound(struct walk *walk, MDB_val expiry)
-{
-	struct found found;
-	struct entry entry;
-	struct key key;
-	int64_t wall_s;
-	MDB_val name;
-
-	if (key_parse_expiry(expiry, &wall_s, &name) < 0)
-		return false;
-	key.size = name.mv_size;
-	memcpy(key.bytes, name.mv_data, name.mv_size);
-	return find_exact(walk->txn, walk->table, &key, &found) == 0 &&
-	       find_entry(key.bytes[0], &found.record, &entry) == 0 &&
-	       entry_expiry(&entry) == wall_s;
-}
-
-static bool key_is_sound(struct walk *walk, MDB_val key, MDB_val value)
-{
-	uint8_t type = val_type(key);
-
-	if (type == KEY_HEADER)
-		return key.mv_size == 1; /* its value was read first */
-	if (key_is_record(type))
-		return record_is_sound(walk, key, value);
-	if (key_target(type))
-		return index_is_sound(walk, key, value);
-	return type == KEY_EXPIRY && value.mv_size == 0 && expiry_is_sound(walk, key);
-}
 
 static int walk_table(struct walk *walk)
 {
@@ -141,13 +35,13 @@ static int walk_table(struct walk *walk)
 	MDB_val key, value, before = { 0 };
 	int r;
 
-	r = lmdb_error(mdb_cursor_open(walk->txn, walk->table, &cursor));
+	r = lmdb_error(mdb_cursor_open(walk->view.txn, walk->view.table, &cursor));
 	while (r == 0) {
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
 		if (r < 0)
 			break;
-		if (key.mv_size == 0 || page_follows(walk->txn, walk->table, before, key) < 0 ||
-		    !key_is_sound(walk, key, value))
+		if (key.mv_size == 0 || page_follows(walk->view.txn, walk->view.table, before, key) < 0 ||
+		    !sound_key(&walk->view, key, value))
 			return -E_CACHE_DAMAGED;
 		before = key;
 		walk->keys++;
@@ -179,7 +73,7 @@ static int walk_free(struct walk *walk)
 	MDB_val key, list;
 	int r;
 
-	r = lmdb_error(mdb_cursor_open(walk->txn, FREE_TABLE, &cursor));
+	r = lmdb_error(mdb_cursor_open(walk->view.txn, FREE_TABLE, &cursor));
 	while (r == 0) {
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &list, MDB_NEXT));
 		if (r < 0)
@@ -197,7 +91,7 @@ static int tree_pages(struct walk *walk, MDB_dbi table, MDB_stat *ret_stat, uint
 {
 	int r;
 
-	r = lmdb_error(mdb_stat(walk->txn, table, ret_stat));
+	r = lmdb_error(mdb_stat(walk->view.txn, table, ret_stat));
 	if (r < 0)
 		return r;
 	*ret_pages = ret_stat->ms_branch_pages + ret_stat->ms_leaf_pages +
@@ -215,7 +109,7 @@ static int count_pages(struct walk *walk)
 	r = tree_pages(walk, FREE_TABLE, &stat, &theirs);
 	if (r < 0)
 		return r;
-	r = tree_pages(walk, walk->table, &stat, &ours);
+	r = tree_pages(walk, walk->view.table, &stat, &ours);
 	if (r < 0)
 		return r;
 	if (stat.ms_entries != walk->keys ||
@@ -234,19 +128,19 @@ static int walk_all(MDB_env *mdb, const struct cache_files *files)
 	r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
 	if (r < 0)
 		return r;
-	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &walk.table));
+	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &walk.view.table));
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_env_info(mdb, &info));
 	if (r < 0)
 		return r;
-	walk.txn = txn;
+	walk.view.txn = txn;
 	walk.last_page = info.me_last_pgno;
 
-	r = header_read(txn, walk.table, &walk.header);
+	r = header_read(txn, walk.view.table, &walk.view.header);
 	if (r < 0)
 		return r;
-	if (strcmp(walk.header.domain, files->domain) != 0)
+	if (strcmp(walk.view.header.domain, files->domain) != 0)
 		return -E_CACHE_DAMAGED;
 	r = walk_table(&walk);
 	if (r < 0)

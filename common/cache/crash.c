@@ -2,10 +2,10 @@
  *
  * Crash - a fault on a damaged page leaves a mark behind
  *
- * LMDB trusts its pages: what it finds on a damaged one may lead it out of the map (SIGSEGV), behind
- * the end of a file that was cut (SIGBUS) or into an assertion (SIGABRT). The process cannot go on,
- * but it can say on which file it fell: the backend has that one checked, and whoever starts this
- * process again need not fall again.
+ * LMDB trusts its pages: what it finds on a damaged one may lead it out of the map (SIGSEGV),
+ * behind the end of a file that was cut (SIGBUS) or into an assertion (SIGABRT). The process cannot
+ * go on, but it can say on which file it fell: the backend has that one checked, and whoever starts
+ * this process again need not fall again.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -133,12 +133,24 @@ static int slot_seen(const char *line, void *data)
 	return 0;
 }
 
+/* The table may be full of processes that were killed; a writer with nothing to do does not clear
+ * it. */
+static int begin_reading(struct env *env)
+{
+	int r, dead = 0;
+
+	r = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &env->reading);
+	if (r == MDB_READERS_FULL && mdb_reader_check(env->mdb, &dead) == 0 && dead > 0)
+		r = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &env->reading);
+	return lmdb_error(r);
+}
+
 static int read_header(struct env *env, const struct cache_files *files)
 {
 	bool found = false;
 	int r;
 
-	r = lmdb_error(mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &env->reading));
+	r = begin_reading(env);
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_dbi_open(env->reading, NULL, 0, &env->table));

@@ -165,9 +165,10 @@ uint32_t cache_epoch(struct cache *cache, enum entry_kind kind)
 static int get(MDB_txn *txn, MDB_dbi table, const struct key *key, MDB_val *ret_value)
 {
 	MDB_val val = key_val(key);
-	int r = lmdb_error(mdb_get(txn, table, &val, ret_value));
+	int r;
 
-	return r == -ENOENT ? page_absent(txn, table, val) : r;
+	r = lmdb_error(mdb_get(txn, table, &val, ret_value));
+	return r < 0 ? r : page_holds(txn, *ret_value);
 }
 
 /* found->key is set. */
@@ -201,13 +202,13 @@ static int find_by_index(MDB_txn *txn, MDB_dbi table, const struct key *index, e
 	if (r < 0)
 		return r;
 	r = get_record(txn, table, ret_found);
-	if (r < 0)
-		return r;
 
 	/* A user's groups are found by the user's aliases, which only the user lists. */
-	if (type != KEY_INITGROUPS && !record_has_index(&ret_found->record, key_val(index)))
+	if (type == KEY_INITGROUPS)
+		return r;
+	if (r == -ENOENT || (r == 0 && !record_has_index(&ret_found->record, key_val(index))))
 		return -EBADMSG;
-	return 0;
+	return r;
 }
 
 int find_record(MDB_txn *txn, MDB_dbi table, const struct key *asked, struct found *ret_found)
@@ -251,6 +252,29 @@ int find_entry(uint8_t type, const struct record *record, struct entry *ret_entr
 	return -EBADMSG;
 }
 
+/* LMDB found nothing at asked, nor by way of an alias. */
+static int prove_absent(struct cache *cache, const struct key *asked)
+{
+	struct view view = { .txn = cache->env.reading, .table = cache->env.table };
+	struct key other;
+	MDB_val name;
+	int r;
+
+	r = header_read(view.txn, view.table, &view.header);
+	if (r == 0)
+		r = page_absent(&view, asked);
+	if (r != -ENOENT || !key_is_record(asked->bytes[0]))
+		return r;
+
+	r = key_of_folded(&other, key_alias_type(asked->bytes[0]), val_name(key_val(asked)));
+	if (r < 0)
+		return r;
+	r = get(view.txn, view.table, &other, &name);
+	if (r == 0) /* of a user whose groups are not known */
+		r = key_of_folded(&other, KEY_INITGROUPS, name);
+	return r < 0 && r != -ENOENT ? r : page_absent(&view, &other);
+}
+
 int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry)
 {
 	struct found found;
@@ -265,6 +289,8 @@ int cache_find(struct cache *cache, const struct query *query, struct entry *ret
 		return r;
 
 	r = find_record(cache->env.reading, cache->env.table, &key, &found);
+	if (r == -ENOENT)
+		return prove_absent(cache, &key);
 	if (r < 0)
 		return r;
 	return find_entry(found.key.bytes[0], &found.record, ret_entry);

@@ -55,13 +55,30 @@ int header_write(MDB_txn *txn, MDB_dbi table, const struct header *header);
  * at. Errors: -E_CACHE_DAMAGED. */
 int page_find_map(MDB_txn *txn, MDB_dbi table, MDB_val value);
 
+/* Does value lie where values do, on a page that knows its own number? A sum does not tell what is
+ * stored from what was, and still lies about. 0; -E_CACHE_DAMAGED. */
+int page_holds(MDB_txn *txn, MDB_val value);
+
 /* Are these two neighbours in the table, on sound pages? mv_data NULL: there is no such key.
  * 0; -E_CACHE_DAMAGED. */
 int page_follows(MDB_txn *txn, MDB_dbi table, MDB_val before, MDB_val key);
 
-/* Called when LMDB did not find asked: -ENOENT it is not there; -E_CACHE_DAMAGED the search may
- * have gone astray; others of LMDB. */
-int page_absent(MDB_txn *txn, MDB_dbi table, MDB_val asked);
+/* Called when LMDB did not find asked: -ENOENT it is not there; -E_CACHE_DAMAGED that cannot be told;
+ * others of LMDB. */
+struct view;
+int page_absent(const struct view *view, const struct key *asked);
+
+/* ---- sound.c ---- */
+
+/* What one transaction sees. */
+struct view {
+	MDB_txn *txn;
+	MDB_dbi table;
+	struct header header;
+};
+
+/* Does what stands at key agree with what else there is? */
+bool sound_key(const struct view *view, MDB_val key, MDB_val value);
 
 /* ---- crash.c ---- */
 
@@ -160,9 +177,6 @@ int store_remove(struct store *store, const struct key *key);
 
 /* Bytes of the pages in use. */
 uint64_t store_used(const struct store *store);
-
-/* When entry expires by the wall clock. */
-int64_t entry_expiry(const struct entry *entry);
 
 /* ---- sweep.c ---- */
 

@@ -189,3 +189,13 @@ void header_build(struct writer *out, const struct header *header)
 	writer_str(out, header->domain);
 	close_value(out, start, key_val(&header_key));
 }
+
+int64_t entry_expiry(const struct entry *entry)
+{
+	int64_t expiry;
+
+	if (__builtin_add_overflow(entry->times.stored_wall.s, (int64_t)entry->times.lifetime_s,
+	                           &expiry))
+		return INT64_MAX;
+	return expiry;
+}

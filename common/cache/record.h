@@ -40,6 +40,9 @@ bool record_has_index(const struct record *record, MDB_val index);
 void record_build(struct writer *out, MDB_val key, MDB_val indexes, const struct entry *entry);
 void record_add_index(struct writer *indexes, MDB_val index);
 
+/* When entry expires by the wall clock. */
+int64_t entry_expiry(const struct entry *entry);
+
 /* Epochs are counted from 1, so that 0 is below each. */
 #define EPOCHS 3
 struct header {

@@ -20,16 +20,6 @@
 #define UNCHANGED_LEAST_S 10
 #define UNCHANGED_MOST_S  60
 
-int64_t entry_expiry(const struct entry *entry)
-{
-	int64_t expiry;
-
-	if (__builtin_add_overflow(entry->times.stored_wall.s, (int64_t)entry->times.lifetime_s,
-	                           &expiry))
-		return INT64_MAX;
-	return expiry;
-}
-
 int store_begin(struct store *store, MDB_txn *txn, MDB_dbi table, const char *domain,
                 struct buffers *buffers)
 {

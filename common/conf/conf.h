@@ -39,6 +39,10 @@
 #include "common/conf/opt.h"
 
 #define CONF_COMPILED_DIR "/var/lib/sss/conf"
+
+/* Below it: what only backends may see, bind passwords among it. One directory, so that the units
+ * of responders can make it inaccessible. */
+#define CONF_BACKENDS     "be"
 #define CONF_COMPILED_MAX (16u * 1024 * 1024)
 #define CONF_FORMAT       1
 
@@ -52,7 +56,7 @@ struct conf_value {
 };
 
 /* Reads CONF_COMPILED_DIR/process/current (dir NULL = CONF_COMPILED_DIR).
- * process: "nss", "sssd", "be-LDAP".
+ * process: "nss", "sssd", "be/LDAP".
  * Errors: -ENOENT nothing was ever compiled; -E_CONFIG not a file of ours. */
 int conf_load(TALLOC_CTX *mem, const char *dir, const char *process, struct conf **ret_conf);
 

@@ -27,13 +27,13 @@
 struct daemon {
 	struct tevent_context *ev; /* owned */
 	struct daemon_hooks hooks;
-	void *data;                /* borrowed: for the hooks */
+	void *data; /* borrowed: for the hooks */
 	int signal_fd;
 	struct tevent_fd *signal_fde;
 	bool is_supervised, is_ready, is_stopping, is_stopped;
 	int status;
-	char *status_text;         /* owned: the STATUS= sent last */
-	int64_t woke_us;           /* when the last wait ended; 0 = there was none */
+	char *status_text; /* owned: the STATUS= sent last */
+	int64_t woke_us;   /* when the last wait ended; 0 = there was none */
 	int64_t longest_us;
 	uint64_t slow;
 };
@@ -57,12 +57,17 @@ static sigset_t our_signals(const struct daemon_hooks *hooks)
 
 /* A blocked signal waits for the signalfd even where it is ignored (signal(7)). The three are
  * ignored all the same: a child forked from us may empty its mask. */
-static void calm_signals(const sigset_t *ours)
+void daemon_calm(void)
 {
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static void take_signals(const sigset_t *ours)
+{
+	daemon_calm();
 	signal(SIGCHLD, SIG_DFL); /* one that was ignored before exec would lose exit statuses */
 	sigprocmask(SIG_SETMASK, ours, NULL);
 }
@@ -187,7 +192,7 @@ int daemon_start(TALLOC_CTX *mem, const struct daemon_args *args, const struct d
 	auto_talloc struct daemon *daemon = NULL;
 	int r;
 
-	calm_signals(&ours);
+	take_signals(&ours);
 
 	/* No process of ours asks the name service about users: we are the name service. */
 	if (setenv("_SSS_LOOPS", "NO", 1) < 0 || setenv("SYSTEMD_BYPASS_USERDB", "1", 1) < 0)
@@ -295,8 +300,7 @@ void daemon_ready(struct daemon *daemon, const char *format, ...)
 
 	if (!daemon->is_ready) {
 		daemon->is_ready = true;
-		sd_notifyf(0, "READY=1\nSTATUS=%s",
-		           daemon->status_text ? daemon->status_text : "");
+		sd_notifyf(0, "READY=1\nSTATUS=%s", daemon->status_text ? daemon->status_text : "");
 		start_watchdog(daemon);
 	} else if (news) {
 		sd_notifyf(0, "STATUS=%s", daemon->status_text);

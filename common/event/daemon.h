@@ -36,6 +36,10 @@ struct daemon_args {
 
 struct daemon; /* a talloc object */
 
+/* HUP, USR1, USR2 and PIPE are ignored from here on. For a main() that has something to do before
+ * daemon_start(), which does the same first thing. */
+void daemon_calm(void);
+
 /* Ignores SIGPIPE, sets _SSS_LOOPS=NO and SYSTEMD_BYPASS_USERDB=1, starts the log, makes the event
  * context and its timers' descriptor, and takes over the signals (they are blocked and read from
  * a descriptor: no thread is ever interrupted). hooks is copied.

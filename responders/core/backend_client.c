@@ -20,7 +20,7 @@
 
 #define ASK_BUDGET_MS     5000 /* identity, design §3 */
 #define REFRESH_BUDGET_MS 60000
-#define JOIN_US           1000000 /* an older call has too little time left to be joined */
+#define JOIN_US           1000000 /* a call that ends so much too early is joined all the same */
 #define RETRY_MS          50
 #define RETRIES           40
 #define RESTART_US        (RETRIES * RETRY_MS * 1000) /* so long it is expected back */
@@ -42,7 +42,6 @@ struct ask {
 	struct query query;  /* name is owned */
 	struct request_id id;
 	struct deadline deadline;
-	int64_t began_us;
 	unsigned retries;
 	struct tevent_req *call; /* owned; NULL while it is not sent */
 	void *key;
@@ -98,12 +97,7 @@ static void ask_finish(struct ask *ask, int r, uint64_t environment)
 	struct list waiters;
 
 	list_init(&waiters);
-	while (!list_empty(&ask->waiters)) {
-		struct list *node = ask->waiters.next;
-
-		list_remove(node);
-		list_append(&waiters, node);
-	}
+	list_move(&waiters, &ask->waiters);
 	talloc_free(ask);
 
 	while (!list_empty(&waiters)) {
@@ -158,12 +152,18 @@ static int ask_later(struct ask *ask)
 static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data)
 {
 	struct backend_client *backend = data;
+	struct list unsent;
 
 	(void)client;
 	if (!conn)
 		backend->lost_us = monotonic_us();
-	while (!list_empty(&backend->unsent)) {
-		struct ask *ask = list_item(backend->unsent.next, struct ask, node);
+
+	/* The end of an ask may end the last user of this backend, and with it the rest of them:
+	 * they take themselves out of the list, and backend is not looked at again. */
+	list_init(&unsent);
+	list_move(&unsent, &backend->unsent);
+	while (!list_empty(&unsent)) {
+		struct ask *ask = list_item(unsent.next, struct ask, node);
 		int r;
 
 		list_remove(&ask->node);
@@ -261,7 +261,6 @@ static struct ask *ask_new(struct backend_client *backend, const struct query *q
 	list_init(&ask->waiters);
 	ask->query = *query;
 	ask->id = *id;
-	ask->began_us = monotonic_us();
 	ask->deadline = deadline_in_ms(budget_ms);
 	ask->key = ask_key(ask, query, &ask->key_size);
 	if (query->name)
@@ -279,7 +278,8 @@ static struct ask *ask_new(struct backend_client *backend, const struct query *q
 	return ask;
 }
 
-/* The one under way, or a new one, started. Errors: -ENOMEM; -E_NO_BACKEND. */
+/* The one under way, if it goes on for about budget_ms, or a new one, started. Errors: -ENOMEM;
+ * -E_NO_BACKEND. */
 static int ask_find(struct backend_client *backend, const struct query *query,
                     const struct request_id *id, int64_t budget_ms, struct ask **ret_ask)
 {
@@ -292,7 +292,7 @@ static int ask_find(struct backend_client *backend, const struct query *query,
 		return -ENOMEM;
 	ask = map_get(backend->asks, key, key_size);
 	talloc_free(key);
-	if (ask && monotonic_us() - ask->began_us < JOIN_US) {
+	if (ask && ask->deadline.us + JOIN_US >= deadline_in_ms(budget_ms).us) {
 		*ret_ask = ask;
 		return 0;
 	}
@@ -321,6 +321,7 @@ struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
                                     struct backend_client *backend, const struct query *query,
                                     struct deadline deadline, const struct request_id *id)
 {
+	int64_t left_ms = deadline_left_ms(deadline);
 	struct tevent_req *req;
 	struct waiter *waiter;
 	struct ask *ask;
@@ -333,7 +334,11 @@ struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
 	waiter->req = req;
 	talloc_set_destructor(waiter, waiter_gone);
 
-	r = ask_find(backend, query, id, ASK_BUDGET_MS, &ask);
+	/* Not shorter than usual, so that others may join, and the answer is cached for the next.
+	 */
+	if (left_ms < ASK_BUDGET_MS)
+		left_ms = ASK_BUDGET_MS;
+	r = ask_find(backend, query, id, left_ms, &ask);
 	if (r == 0)
 		r = req_set_deadline(req, ev, deadline);
 	if (r < 0)
@@ -356,8 +361,16 @@ int backend_ask_recv(struct tevent_req *req, uint64_t *ret_environment)
 void backend_refresh(struct backend_client *backend, const struct query *query,
                      const struct request_id *id)
 {
+	size_t key_size;
+	void *key = ask_key(backend, query, &key_size);
+	bool is_asked = key && map_get(backend->asks, key, key_size);
 	struct ask *ask;
-	int r = ask_find(backend, query, id, REFRESH_BUDGET_MS, &ask);
+	int r;
+
+	talloc_free(key);
+	if (is_asked)
+		return; /* however little time that has left: the next request tries again */
+	r = ask_find(backend, query, id, REFRESH_BUDGET_MS, &ask);
 
 	/* The answer was given already; the entry just stays ageing. */
 	if (r < 0)

@@ -52,6 +52,15 @@ struct caller *callers_came(struct callers *callers, uid_t uid)
 	return caller;
 }
 
+struct caller *callers_came_over(struct callers *callers, uid_t uid)
+{
+	struct caller *caller = map_get(callers->by_uid, &uid, sizeof(uid));
+
+	if (caller)
+		caller->connections++;
+	return caller;
+}
+
 void callers_left(struct callers *callers, struct caller *caller)
 {
 	if (--caller->connections > 0)

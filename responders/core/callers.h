@@ -15,6 +15,7 @@
 
 #define CALLER_CONNECTIONS 256
 #define CALLER_REQUESTS    64
+#define CALLER_UNSENT      (8u << 20) /* one answer alone may be larger */
 
 struct callers; /* a talloc object */
 
@@ -23,6 +24,7 @@ struct caller {
 	uid_t uid;
 	bool exempt;
 	unsigned connections, requests;
+	size_t unsent;       /* bytes of answers it did not take yet, over all connections */
 	unsigned idle;       /* connections without a request; counted only when one has to go */
 	struct list waiting; /* of clients whose request waits for its turn */
 };
@@ -33,6 +35,9 @@ struct callers *callers_new(TALLOC_CTX *mem);
  * memory). callers_left() takes the connection back. */
 struct caller *callers_came(struct callers *callers, uid_t uid);
 void callers_left(struct callers *callers, struct caller *caller);
+
+/* The same for one connection too many, when another of that uid is about to go. */
+struct caller *callers_came_over(struct callers *callers, uid_t uid);
 
 /* May this caller have another request under way? Counted when true; caller_finished() takes it
  * back. What is answered from the cache is never under way. */

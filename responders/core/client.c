@@ -25,7 +25,7 @@ static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 
 /* ---- whose turn it is ---- */
 
-static void client_goes_on(struct client *client);
+static void client_work(struct client *client);
 
 /* Requests of a uid ended: those that wait for that are dispatched once more, maybe the answer is
  * in the cache by now. Run from the loop and not from where the request ended, so that nothing is
@@ -44,7 +44,7 @@ static void take_turns(struct tevent_context *ev, struct tevent_immediate *im, v
 		core->n_waiting--;
 		dispatch(client, client->request_size);
 		if (!client->busy)
-			client_goes_on(client);
+			client_work(client);
 	}
 }
 
@@ -83,6 +83,7 @@ static int client_gone(struct client *client)
 		core->n_waiting--;
 	list_remove(&client->waiting);
 	turn_ends(client);
+	client->caller->unsent -= client->unsent;
 	callers_left(core->callers, client->caller);
 	writer_free(&client->out);
 	TALLOC_FREE(client->fde);
@@ -124,6 +125,21 @@ static bool make_room(struct core *core)
 	return false;
 }
 
+/* A uid has all the connections it may have: the one that was quiet longest makes place. What it
+ * says at this very moment is still answered, so it is there for a moment longer. */
+static bool dismiss_one(struct core *core, uid_t uid)
+{
+	struct client *client;
+
+	list_for_each(client, &core->clients, node)
+		if (client->peer.uid == uid && !client->busy && !client->dismissed) {
+			client->dismissed = true;
+			client_half_close(client);
+			return true;
+		}
+	return false;
+}
+
 static void client_new(struct core *core, int fd)
 {
 	struct client *client;
@@ -139,6 +155,8 @@ static void client_new(struct core *core, int fd)
 		return;
 	}
 	client->caller = callers_came(core->callers, peer.uid);
+	if (!client->caller && dismiss_one(core, peer.uid))
+		client->caller = callers_came_over(core->callers, peer.uid);
 	if (!client->caller) {
 		log_debug("uid %u: no more connections for now", (unsigned)peer.uid);
 		close(fd);
@@ -211,9 +229,13 @@ static void close_quiet_clients(void *data)
 	list_for_each(client, &core->clients, node) {
 		if (now_us - client->active_us < limit_us)
 			break;
-		if (!client->busy || client->sending)
+		/* What a quiet one says at this very moment is still answered. */
+		if (!client->busy)
+			client_half_close(client);
+		else if (client->sending)
 			client_free(client);
 	}
+	negative_expire(core->lookups.negative);
 	clients_watch_idle(core);
 }
 
@@ -313,12 +335,18 @@ static void client_work(struct client *client)
 static void request_ends(struct client *client)
 {
 	client->busy = client->sending = false;
-	client->greeted = true;
+	client->core->last_request_us = monotonic_us();
+	if (client->cmd->opcode != PROTO_GET_VERSION)
+		client->served = true;
 	client->in_size -= client->request_size;
 	memmove(client->in, client->in + client->request_size, client->in_size);
 	want_bytes(client);
 	writer_reset(&client->out);
 	client->out_sent = 0;
+	client->caller->unsent -= client->unsent;
+	client->unsent = 0;
+	if (client->core->draining && client->served)
+		client_half_close(client);
 }
 
 /* Sends what it can. Errors: errno of send(2). 0: everything is out, or the rest waits. */
@@ -339,6 +367,26 @@ static int client_send(struct client *client)
 	return 0;
 }
 
+/* Answers that nobody reads take our memory. A uid that leaves too many of them loses the one that
+ * has waited longest. */
+static void count_unsent(struct client *client)
+{
+	struct core *core = client->core;
+	struct client *other;
+
+	client->unsent = client->out.size - client->out_sent;
+	client->caller->unsent += client->unsent;
+	if (client->caller->exempt || client->caller->unsent <= CALLER_UNSENT)
+		return;
+	list_for_each(other, &core->clients, node)
+		if (other != client && other->caller == client->caller && other->sending) {
+			log_info("uid %u does not read its answers: one is dropped",
+			         (unsigned)client->caller->uid);
+			client_free(other);
+			return;
+		}
+}
+
 void client_replied(struct client *client)
 {
 	turn_ends(client); /* one that does not read its answer is in nobody's way */
@@ -348,19 +396,13 @@ void client_replied(struct client *client)
 		client->out_sent = client->out.size;
 	}
 	if (client->out_sent < client->out.size) {
+		if (!client->sending)
+			count_unsent(client);
 		client->sending = true;
 		want_bytes(client);
 		return;
 	}
 	request_ends(client);
-}
-
-/* client_replied() came from outside of client_work(): take that up again. */
-static void client_goes_on(struct client *client)
-{
-	if (client->core->draining)
-		client_half_close(client);
-	client_work(client);
 }
 
 /* ---- bytes ---- */
@@ -414,7 +456,7 @@ static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 	if (flags & TEVENT_FD_WRITE) {
 		client_replied(client);
 		if (!client->sending)
-			client_goes_on(client);
+			client_work(client);
 		return;
 	}
 	if (flags & TEVENT_FD_READ)
@@ -425,7 +467,7 @@ void client_replied_later(struct client *client)
 {
 	client_replied(client);
 	if (!client->busy)
-		client_goes_on(client);
+		client_work(client);
 }
 
 void client_half_close(struct client *client)

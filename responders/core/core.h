@@ -52,12 +52,12 @@ struct core {
 	struct tevent_immediate *turn;
 	struct timer *client_timer; /* runs only while there are clients */
 
-	int64_t idle_exit_ms; /* from the command line, for tests; -1 = as configured */
+	const char *debug_level; /* from the command line, may be NULL; wins over the files */
+	int64_t idle_exit_ms;    /* from the command line, for tests; -1 = as configured */
 	int64_t last_request_us;
 	struct timer *idle_timer;
 	int conf_watch; /* of inotify(7), -1 without */
 	bool draining;
-	bool drain_stops; /* nobody will start us again: say STOPPING */
 };
 
 /* A client: one connection. It has at most one request under way; more bytes wait in its buffer. */
@@ -73,9 +73,11 @@ struct client {
 	size_t in_size, in_room;
 	struct writer out; /* the reply; sent up to out_sent */
 	size_t out_sent;
+	size_t unsent;     /* of that, counted in caller->unsent */
 	int64_t active_us; /* when the last request began */
-	bool greeted;      /* it had an answer: from now on it repeats what it loses */
+	bool served;       /* a question of it was answered: from now on it repeats what it loses */
 	bool at_end;       /* no more bytes will come */
+	bool dismissed;    /* it made place for another connection of its uid */
 	bool sending;      /* the reply did not go out whole */
 
 	/* the request under way */
@@ -112,7 +114,7 @@ bool dispatch(struct client *client, uint32_t size);
 /* main.c */
 void core_reload(struct core *core);
 void core_client_left(struct core *core);
-void core_drain(struct core *core, bool stops);
+void core_drain(struct core *core);
 
 /* monitor_client.c */
 struct monitor_client *monitor_client_new(struct core *core);

@@ -17,7 +17,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/account.h"
 #include "common/base/error.h"
+#include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/ident/accept.h"
@@ -45,9 +47,20 @@ static size_t name_part(const char *text, const struct domain *domain)
 	return (size_t)(at - text);
 }
 
-static bool id_is_possible(const struct question *question, const struct domain *domain)
+/* Root and our own user belong to the files, whatever a directory says. systemd asks for us by name
+ * while it starts our units, and must not wait for a server then (spec/systemd-notes.md §1). */
+static bool is_local_name(const char *name)
 {
-	return accept_id(question->id, domain->conf.min_id, domain->conf.max_id) == ACCEPTED;
+	return strcasecmp(name, "root") == 0 || strcasecmp(name, ACCOUNT_SERVICE) == 0;
+}
+
+static bool id_is_possible(const struct question *question, const struct setup *setup,
+                           const struct domain *domain)
+{
+	uint32_t ours = question->kind == QUERY_GROUP_BY_ID ? setup->own_gid : setup->own_uid;
+
+	return question->id != ours &&
+	       accept_id(question->id, domain->conf.min_id, domain->conf.max_id) == ACCEPTED;
 }
 
 /* False: this domain cannot know it, and is not asked. A name with a domain that is not configured
@@ -60,7 +73,7 @@ static bool ask_of(const struct question *question, const struct setup *setup,
 
 	ret_asked->query = (struct query){ .kind = question->kind, .id = question->id };
 	if (!question->text)
-		return id_is_possible(question, domain);
+		return id_is_possible(question, setup, domain);
 
 	size = name_part(question->text, domain);
 	if (!size) {
@@ -75,7 +88,7 @@ static bool ask_of(const struct question *question, const struct setup *setup,
 	memcpy(ret_asked->name, question->text, size);
 	ret_asked->name[size] = '\0';
 	ret_asked->query.name = ret_asked->name;
-	return accept_name(ret_asked->name) == ACCEPTED;
+	return !is_local_name(ret_asked->name) && accept_name(ret_asked->name) == ACCEPTED;
 }
 
 static enum entry_kind entry_kind_of(enum query_kind kind)
@@ -109,37 +122,61 @@ static bool is_hidden(const struct lookups *lookups, const struct setup *setup,
 	return lookups->resp->hides && lookups->resp->hides(setup->conf, domain, kind, name);
 }
 
-/* The negative cache compares bytes, so names are folded where the domain folds them. */
+/* The negative cache compares bytes, so names are folded where the domain folds them; *ret_name is
+ * then to be freed. */
+static int negative_query(const struct domain *domain, const struct query *query,
+                          struct query *ret_folded, char **ret_name)
+{
+	*ret_folded = *query;
+	*ret_name = NULL;
+	if (!query->name || domain->store->names != CACHE_CASE_FOLDED)
+		return 0;
+	if (str_fold(NULL, query->name, ret_name) < 0)
+		return -EILSEQ;
+	ret_folded->name = *ret_name;
+	return 0;
+}
+
 static bool is_negative(struct lookups *lookups, const struct domain *domain,
                         const struct query *query)
 {
-	struct query folded = *query;
-	char *name = NULL;
-	bool negative;
+	auto_talloc char *name = NULL;
+	struct query folded;
 
-	if (query->name && domain->store->names == CACHE_CASE_FOLDED) {
-		if (str_fold(NULL, query->name, &name) < 0)
-			return false;
-		folded.name = name;
-	}
-	negative = negative_has(lookups->negative, domain->store->key, &folded);
-	talloc_free(name);
-	return negative;
+	return !negative_is_empty(lookups->negative) &&
+	       negative_query(domain, query, &folded, &name) == 0 &&
+	       negative_has(lookups->negative, domain->store->key, &folded);
 }
 
 static void set_negative(struct lookups *lookups, const struct domain *domain,
                          const struct query *query)
 {
-	struct query folded = *query;
-	char *name = NULL;
+	auto_talloc char *name = NULL;
+	struct query folded;
 
-	if (query->name && domain->store->names == CACHE_CASE_FOLDED) {
-		if (str_fold(NULL, query->name, &name) < 0)
-			return;
-		folded.name = name;
+	if (negative_query(domain, query, &folded, &name) == 0)
+		negative_add(lookups->negative, domain->store->key, &folded,
+		             lookups->negative_timeout_s);
+}
+
+/* It exists, as has just been seen: under the name that was asked for, and under its own. */
+static void clear_negative(struct lookups *lookups, const struct domain *domain,
+                           const struct query *query, const struct entry *entry)
+{
+	struct query named = { .kind = entry->kind == ENTRY_GROUP ? QUERY_GROUP_BY_NAME
+		                                                  : QUERY_USER_BY_NAME,
+		               .name = name_of(entry) };
+	const struct query *queries[] = { query, &named };
+
+	if (negative_is_empty(lookups->negative))
+		return;
+	for (size_t i = 0; i < str_size(queries); i++) {
+		auto_talloc char *name = NULL;
+		struct query folded;
+
+		if (negative_query(domain, queries[i], &folded, &name) == 0)
+			negative_remove(lookups->negative, domain->store->key, &folded);
 	}
-	negative_add(lookups->negative, domain->store->key, &folded, lookups->negative_timeout_s);
-	talloc_free(name);
 }
 
 /* ---- reading the cache ---- */
@@ -153,7 +190,7 @@ static int read_entry(struct lookups *lookups, struct setup *setup, const struct
 	struct query overridden = *query;
 	int r;
 
-	r = store_begin(store);
+	r = store_read(store);
 	if (r < 0)
 		return r;
 
@@ -203,7 +240,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		r = read_entry(lookups, setup, domain, &asked.query, &lookups->current);
 		if (r < 0) {
 			must_ask = true;
-			if (!setup->service.cache_first)
+			if (r != -ENOENT || !setup->service.cache_first)
 				break;
 			continue;
 		}
@@ -211,11 +248,11 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		age = entry_age(&lookups->current, &now, lookups->nowait_percent,
 		                cache_epoch(domain->store->cache, lookups->current.kind));
 		if (age == ENTRY_EXPIRED) {
+			/* Old as it is, it tells whose name this is: a later domain must not
+			 * take it over because of that. */
 			cache_end(domain->store->cache);
 			must_ask = true;
-			if (!setup->service.cache_first)
-				break;
-			continue;
+			break;
 		}
 		if (age == ENTRY_AGEING) {
 			request_id_ensure(id);
@@ -257,7 +294,6 @@ struct lookup_state {
 	struct request_id id;
 	struct deadline deadline;
 	size_t next; /* of the setup's domains */
-	unsigned step;
 	struct asked asked;
 	const struct domain *asking; /* the one that was asked last */
 	bool has_old;                /* … and whose cache has an expired record */
@@ -266,6 +302,7 @@ struct lookup_state {
 	const struct domain *found;
 };
 
+static bool has_old_answer(struct lookup_state *state);
 static void ask_next(struct tevent_req *req, struct tevent_context *ev);
 static void domain_asked(struct tevent_req *subreq);
 
@@ -300,6 +337,9 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 
 	if (setup->n_domains == 0)
 		return req_finish_now(req, lookups->ev, -EIO);
+	if (has_old_answer(state))
+		state->deadline =
+			deadline_earlier(state->deadline, deadline_in_ms(STALE_BUDGET_MS));
 	ask_next(req, lookups->ev);
 	if (!tevent_req_is_in_progress(req))
 		return tevent_req_post(req, lookups->ev);
@@ -313,9 +353,23 @@ static int look(struct lookup_state *state)
 	int r;
 
 	r = read_entry(state->lookups, state->setup, state->asking, &state->asked.query, &entry);
-	if (r == 0)
-		cache_end(state->asking->store->cache);
-	return r;
+	if (r < 0)
+		return r;
+	clear_negative(state->lookups, state->asking, &state->asked.query, &entry);
+	cache_end(state->asking->store->cache);
+	return 0;
+}
+
+/* Is there an old answer in any domain? Then nobody waits long for a new one (design §3). */
+static bool has_old_answer(struct lookup_state *state)
+{
+	for (size_t i = 0; i < state->setup->n_domains; i++) {
+		state->asking = &state->setup->domains[i];
+		if (ask_of(state->question, state->setup, state->asking, &state->asked) &&
+		    look(state) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Domains in their order. One whose turn it is and that knows nothing lets the next one speak; one
@@ -328,7 +382,6 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 	while (state->next < state->setup->n_domains) {
 		const struct domain *domain = &state->setup->domains[state->next++];
 		enum entry_kind kind = entry_kind_of(state->question->kind);
-		struct deadline deadline = state->deadline;
 
 		if (!ask_of(state->question, state->setup, domain, &state->asked))
 			continue;
@@ -341,8 +394,6 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 
 		state->asking = domain;
 		state->has_old = look(state) == 0;
-		if (state->has_old)
-			deadline = deadline_earlier(deadline, deadline_in_ms(STALE_BUDGET_MS));
 
 		/* It waited for its turn until it was too late: the server is spared the question.
 		 */
@@ -358,7 +409,7 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 		}
 
 		subreq = backend_ask_send(state, ev, domain->store->backend, &state->asked.query,
-		                          deadline, &state->id);
+		                          state->deadline, &state->id);
 		if (tevent_req_nomem(subreq, req))
 			return;
 		tevent_req_set_callback(subreq, domain_asked, req);

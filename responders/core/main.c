@@ -28,12 +28,12 @@
 #include "common/sbus/sbus.h"
 #include "responders/core/core.h"
 
-#define GREETING_GRACE_MS 200
-#define DRAIN_UNREAD_MS                                                          \
-	1000 /* who does not read its answer makes others wait for our successor \
-	      */
-#define DRAIN_MAX_MS        6000 /* a request's budget and a bit */
-#define NEGATIVE_MAX        65536
+#define GREETING_GRACE_MS   200
+#define DRAIN_UNREAD_MS     1000 /* others wait for our successor meanwhile */
+#define DRAIN_MIN_MS        6000 /* a request's usual budget and a bit */
+#define DRAIN_MORE_MS       1000
+#define DRAIN_MAX_MS        14000
+#define NEGATIVE_MAX        8192 /* a few MiB of the longest names */
 #define ACCEPT_REST_MS      100
 #define FDS_RESERVED        32
 #define NO_ACCOUNT_QUIET_MS 1000 /* without our user there is nothing to do here */
@@ -52,12 +52,11 @@ void core_client_left(struct core *core)
 {
 	if (!core->draining || core->n_clients > 0)
 		return;
-	if (core->drain_stops)
-		daemon_stopping(core->daemon);
+	daemon_stopping(core->daemon); /* there is no way back */
 	daemon_stop(core->daemon, EXIT_SUCCESS);
 }
 
-static void drain_greeted(void *data)
+static void drain_unserved(void *data)
 {
 	struct core *core = data;
 	struct client *client;
@@ -85,33 +84,43 @@ static void drain_is_over(void *data)
 	daemon_stop(core->daemon, EXIT_SUCCESS);
 }
 
-void core_drain(struct core *core, bool stops)
+/* As long as a lookup may take, within what the unit allows (TimeoutStopSec=). */
+static int64_t drain_max_ms(const struct core *core)
+{
+	int64_t budget_ms = core->setup->service.request_timeout_ms;
+
+	if (budget_ms + DRAIN_MORE_MS < DRAIN_MIN_MS)
+		return DRAIN_MIN_MS;
+	return budget_ms + DRAIN_MORE_MS < DRAIN_MAX_MS ? budget_ms + DRAIN_MORE_MS : DRAIN_MAX_MS;
+}
+
+void core_drain(struct core *core)
 {
 	struct client *client;
 
 	if (core->draining)
 		return;
 	core->draining = true;
-	core->drain_stops = stops;
 	for (size_t i = 0; i < core->n_listeners; i++)
 		TALLOC_FREE(core->listeners[i].fde);
 
 	/* A client that was answered once repeats what it cannot send. One in its handshake does
-	 * not (Debian's gives up), so it has a moment to get through. A busy one follows when it
-	 * has its answer. */
+	 * not, so it has a moment to get through to the end of its first question; Debian's would
+	 * even stand still for 300 s if we hung up with our part of the handshake unread (it polls
+	 * a descriptor it has just closed). A busy one follows when it has its answer. */
 	list_for_each(client, &core->clients, node)
-		if (client->greeted && !client->busy)
+		if (client->served && !client->busy)
 			client_half_close(client);
-	if (!timer_once(core, core->ev, GREETING_GRACE_MS, drain_greeted, core) ||
+	if (!timer_once(core, core->ev, GREETING_GRACE_MS, drain_unserved, core) ||
 	    !timer_once(core, core->ev, DRAIN_UNREAD_MS, drain_unread, core) ||
-	    !timer_once(core, core->ev, DRAIN_MAX_MS, drain_is_over, core))
-		drain_greeted(core);
+	    !timer_once(core, core->ev, drain_max_ms(core), drain_is_over, core))
+		drain_unserved(core);
 	core_client_left(core);
 }
 
 static void terminate(void *data)
 {
-	core_drain(data, true);
+	core_drain(data);
 }
 
 /* ---- idleness ---- */
@@ -130,16 +139,18 @@ static void watch_idleness(struct core *core);
 static void maybe_idle(void *data)
 {
 	struct core *core = data;
-	int64_t quiet_ms = (monotonic_us() - core->last_request_us) / 1000;
+	int64_t now_us = monotonic_us();
+	int64_t quiet_ms;
 	struct client *client;
 
 	core->idle_timer = NULL;
 	list_for_each(client, &core->clients, node)
 		if (client->busy)
-			quiet_ms = 0;
+			core->last_request_us = now_us;
+	quiet_ms = (now_us - core->last_request_us) / 1000;
 	if (idle_limit_ms(core) > 0 && quiet_ms >= idle_limit_ms(core)) {
 		log_debug("idle for %lld ms", (long long)quiet_ms);
-		core_drain(core, false);
+		core_drain(core);
 		return;
 	}
 	watch_idleness(core);
@@ -168,8 +179,11 @@ static void tune(struct core *core)
 	if (core->resp->tune)
 		core->resp->tune(core->setup->conf, &core->lookups.negative_timeout_s,
 		                 &core->lookups.nowait_percent);
-	if (core->setup->common.debug_level &&
-	    log_mask_of(core->setup->common.debug_level, &mask) == 0)
+	if (!core->debug_level &&
+	    log_mask_of(core->setup->common.debug_level ? core->setup->common.debug_level : "",
+	                &mask) < 0)
+		mask = LOG_DEFAULT_MASK;
+	if (!core->debug_level)
 		log_set_mask(mask);
 	log_set_microseconds(core->setup->common.debug_microseconds);
 }
@@ -197,7 +211,8 @@ void core_reload(struct core *core)
 
 	if (setup_load(core, core->resp, &core->paths, core->stores, &setup) < 0)
 		return; /* no memory: the one we have stays in force */
-	if (setup->generation == core->setup->generation) {
+	/* The same one; or it is gone (somebody tidied up), and the one we have stays in force. */
+	if (setup->generation == core->setup->generation || setup->generation == 0) {
 		setup_unpin(setup);
 		return;
 	}
@@ -207,6 +222,26 @@ void core_reload(struct core *core)
 	negative_clear(core->lookups.negative);
 	tune(core);
 	watch_idleness(core);
+}
+
+/* Our directory, where a new file is renamed to, and those above, where that may appear. Watching
+ * one again changes nothing. */
+static void watch_places(struct core *core)
+{
+	char *path = talloc_asprintf(core, "%s/%s", core->paths.conf_dir, core->resp->name);
+
+	for (int i = 0; path && i < 3; i++) {
+		char *slash;
+
+		inotify_add_watch(core->conf_watch, path,
+		                  i == 0 ? IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF
+		                         : IN_CREATE | IN_MOVED_TO);
+		slash = strrchr(path, '/');
+		if (!slash || slash == path)
+			break;
+		*slash = '\0';
+	}
+	talloc_free(path);
 }
 
 /* sssd_conf renames a new file into our directory; this is how we hear of it without a monitor. */
@@ -219,20 +254,17 @@ static void conf_dir_changed(struct tevent_context *ev, struct tevent_fd *fde, u
 	(void)ev;
 	(void)fde;
 	(void)flags;
-	if (read(core->conf_watch, events, sizeof(events)) > 0)
+	if (read(core->conf_watch, events, sizeof(events)) > 0) {
+		watch_places(core); /* one of them may have appeared, or be another one now */
 		core_reload(core);
+	}
 }
 
 static void watch_conf_dir(struct core *core)
 {
-	char *path = talloc_asprintf(core, "%s/%s", core->paths.conf_dir, core->resp->name);
 	struct tevent_fd *fde;
 	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
-	/* Without the directory there was never a configuration: watch for it to appear. */
-	if (fd >= 0 && path && inotify_add_watch(fd, path, IN_MOVED_TO) < 0)
-		inotify_add_watch(fd, core->paths.conf_dir, IN_CREATE | IN_MOVED_TO);
-	talloc_free(path);
 	if (fd < 0)
 		return;
 	core->conf_watch = fd;
@@ -241,6 +273,7 @@ static void watch_conf_dir(struct core *core)
 		tevent_fd_set_auto_close(fde);
 	else
 		close(fd);
+	watch_places(core);
 }
 
 /* ---- sockets ---- */
@@ -420,6 +453,7 @@ static int run(const struct resp *resp, const struct arguments *args)
 	core->resp = resp;
 	core->paths = args->paths;
 	core->idle_exit_ms = args->idle_exit_ms;
+	core->debug_level = args->debug_level;
 
 	if (resp->drops_privileges && geteuid() == 0) {
 		r = drop_privileges(&account_known);
@@ -445,7 +479,12 @@ static int run(const struct resp *resp, const struct arguments *args)
 
 	daemon_ready(core->daemon, "Serving %zu %s", core->setup->n_domains,
 	             core->setup->n_domains == 1 ? "domain" : "domains");
-	return daemon_run(core->daemon);
+	r = daemon_run(core->daemon);
+
+	/* Before the setups that their lookups pin. */
+	while (!list_empty(&core->clients))
+		talloc_free(list_item(core->clients.next, struct client, node));
+	return r;
 }
 
 int resp_main(const struct resp *resp, int argc, char *argv[])
@@ -454,8 +493,10 @@ int resp_main(const struct resp *resp, int argc, char *argv[])
 		.paths = { CONF_COMPILED_DIR, CACHE_DIR, SBUS_DIR },
 		.idle_exit_ms = -1,
 	};
-	int r = read_arguments(argc, argv, &args);
+	int r;
 
+	daemon_calm();
+	r = read_arguments(argc, argv, &args);
 	if (r >= 0)
 		return r;
 

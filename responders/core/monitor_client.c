@@ -63,7 +63,7 @@ static void drain(struct sbus_call *call, void *data)
 	struct monitor_client *monitor = data;
 
 	service_drain_reply(call);
-	core_drain(monitor->core, false);
+	core_drain(monitor->core);
 }
 
 /* What is not named here is for backends, or for caches this responder does not have; sbus

@@ -66,14 +66,17 @@ static void forget(struct negative *negative, struct no *no)
 	talloc_free(no);
 }
 
+bool negative_is_empty(const struct negative *negative)
+{
+	return list_empty(&negative->oldest);
+}
+
 bool negative_has(const struct negative *negative, uint32_t domain_key, const struct query *query)
 {
 	uint8_t key[KEY_MAX];
 	size_t size;
 	const struct no *no;
 
-	if (list_empty(&negative->oldest))
-		return false;
 	size = make_key(key, domain_key, query);
 	no = size ? map_get(negative->map, key, size) : NULL;
 	return no && boottime_now().s < no->until.s;
@@ -91,12 +94,9 @@ void negative_add(struct negative *negative, uint32_t domain_key, const struct q
 		return;
 	negative_remove(negative, domain_key, query);
 
-	while (!list_empty(&negative->oldest)) {
-		no = list_item(negative->oldest.next, struct no, node);
-		if (now.s < no->until.s && map_count(negative->map) < negative->max_entries)
-			break;
-		forget(negative, no);
-	}
+	negative_expire(negative);
+	if (map_count(negative->map) >= negative->max_entries)
+		forget(negative, list_item(negative->oldest.next, struct no, node));
 
 	no = talloc_size(negative, sizeof(*no) + size);
 	if (!no)
@@ -120,6 +120,19 @@ void negative_remove(struct negative *negative, uint32_t domain_key, const struc
 
 	if (no)
 		forget(negative, no);
+}
+
+void negative_expire(struct negative *negative)
+{
+	struct boottime now = boottime_now();
+
+	while (!list_empty(&negative->oldest)) {
+		struct no *no = list_item(negative->oldest.next, struct no, node);
+
+		if (now.s < no->until.s)
+			return;
+		forget(negative, no);
+	}
 }
 
 void negative_clear(struct negative *negative)

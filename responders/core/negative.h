@@ -18,6 +18,8 @@ struct negative; /* a talloc object */
 
 struct negative *negative_new(TALLOC_CTX *mem, size_t max_entries);
 
+bool negative_is_empty(const struct negative *negative);
+
 /* domain_key tells domains apart and is stable for the life of the process. The name in query
  * must be folded already where the domain folds names. */
 bool negative_has(const struct negative *negative, uint32_t domain_key, const struct query *query);
@@ -27,4 +29,7 @@ void negative_add(struct negative *negative, uint32_t domain_key, const struct q
                   uint32_t timeout_s);
 
 void negative_remove(struct negative *negative, uint32_t domain_key, const struct query *query);
+/* Forgets what is over, so that it takes no memory. */
+void negative_expire(struct negative *negative);
+
 void negative_clear(struct negative *negative);

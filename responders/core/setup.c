@@ -99,9 +99,7 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 	if (r < 0)
 		goto failed;
 
-	r = read_section(conf, setup, "sssd", common_opts, &setup->common);
-	if (r == 0)
-		r = read_section(conf, setup, resp->name, common_opts, &setup->common);
+	r = read_section(conf, setup, resp->name, common_opts, &setup->common);
 	if (r == 0)
 		r = read_section(conf, setup, resp->name, service_opts, &setup->service);
 	if (r == 0)

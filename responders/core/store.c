@@ -131,7 +131,7 @@ static void look(struct store *store)
 		open_cache(store);
 }
 
-int store_begin(struct store *store)
+int store_read(struct store *store)
 {
 	int r;
 

@@ -50,7 +50,7 @@ void store_unuse(struct store *store);
  * whether the file at its path is still ours, or there at all. Never call it between cache_begin()
  * and cache_end(). Errors: -ENOENT nothing was ever cached; others: what is cached, if anything,
  * cannot be told. */
-int store_begin(struct store *store);
+int store_read(struct store *store);
 
 /* What was read makes no sense: the handle is closed and the file marked, so that the backend has
  * it checked when it is asked next. */

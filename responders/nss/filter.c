@@ -5,23 +5,49 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/conf/options.h"
 #include "responders/core/setup.h"
 #include "responders/nss/nss.h"
 
+static bool is_ascii(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* Do the first size bytes of entry and name spell the same name? Only letters beyond ASCII are
+ * worth the folding of both. */
+static bool is_same_name(const char *entry, size_t size, const struct domain *domain,
+                         const char *name)
+{
+	auto_talloc char *part = NULL, *a = NULL, *b = NULL;
+
+	if (strlen(name) == size && memcmp(entry, name, size) == 0)
+		return true;
+	if (domain->conf.case_sensitive == CASE_TRUE)
+		return false;
+	if (strlen(name) == size && strncasecmp(entry, name, size) == 0)
+		return true;
+	if (is_ascii(entry, size))
+		return false;
+	part = talloc_strndup(NULL, entry, size);
+	return part && str_fold(NULL, part, &a) == 0 && str_fold(NULL, name, &b) == 0 &&
+	       strcmp(a, b) == 0;
+}
+
 /* entry is "name" for every domain or "name@domain" for one. */
 static bool entry_matches(const char *entry, const struct domain *domain, const char *name)
 {
-	const char *at;
-	size_t size = strlen(name);
-	bool fold = domain->conf.case_sensitive != CASE_TRUE;
+	const char *at = strrchr(entry, '@');
 
-	if ((fold ? strncasecmp(entry, name, size) : strncmp(entry, name, size)) != 0)
-		return false;
-	if (entry[size] == '\0')
+	if (is_same_name(entry, strlen(entry), domain, name))
 		return true;
-	at = entry + size;
-	return *at == '@' && strcasecmp(at + 1, domain->name) == 0;
+	return at && strcasecmp(at + 1, domain->name) == 0 &&
+	       is_same_name(entry, (size_t)(at - entry), domain, name);
 }
 
 bool nss_hides(const void *conf, const struct domain *domain, enum entry_kind kind,

@@ -5,13 +5,12 @@
  *   limit socket CLIENTS SECONDS              a request and a reply of a passwd entry over AF_UNIX,
  *                                             one process answers all
  *   limit ldap URI BASE CLIENTS FROM TO FILTER…
- *                                             the searches of FILTER…, one after the other, for each
- *                                             number from FROM to TO, which stands where '#' are, as
- *                                             in "(uid=user#####)"; each client has its share of the
- *                                             numbers and a connection
+ *                                             the searches of FILTER…, one after the other, for
+ * each number from FROM to TO, which stands where '#' are, as in "(uid=user#####)"; each client has
+ * its share of the numbers and a connection
  *
- * One line of JSON as nsscall's: per_second, and the microseconds of a round trip or of the searches
- * for one number.
+ * One line of JSON as nsscall's: per_second, and the microseconds of a round trip or of the
+ * searches for one number.
  */
 #include <ldap.h>
 #include <stdbool.h>
@@ -88,8 +87,7 @@ static void report(const struct samples *samples, size_t n_clients, double took)
 	qsort(us, n, sizeof(*us), by_size);
 	printf("{\"calls\": %zu, \"per_second\": %.0f, \"median_us\": %.1f, \"p99_us\": %.1f, "
 	       "\"max_us\": %.1f}\n",
-	       n, (double)n / took, (double)us[n / 2], (double)us[n * 99 / 100],
-	       (double)us[n - 1]);
+	       n, (double)n / took, (double)us[n / 2], (double)us[n * 99 / 100], (double)us[n - 1]);
 	free(us);
 }
 
@@ -131,7 +129,8 @@ static void serve_socket(int epoll, size_t n_open)
 				if (write(events[i].data.fd, reply, sizeof(reply)) < 0)
 					die("a client does not read");
 			} else {
-				/* Later clients have inherited it: close() alone leaves it in the set. */
+				/* Later clients have inherited it: close() alone leaves it in the
+				 * set. */
 				epoll_ctl(epoll, EPOLL_CTL_DEL, events[i].data.fd, NULL);
 				close(events[i].data.fd);
 				n_open--;
@@ -196,15 +195,16 @@ static LDAP *connect_to(const char *uri)
 	return ld;
 }
 
-/* The attributes of RFC 2307 that any client of users and groups asks for. */
-static char *attributes[] = { "objectClass", "uid",           "uidNumber",  "gidNumber", "gecos",
-	                      "cn",          "homeDirectory", "loginShell", "memberUid", NULL };
-
-static void search(LDAP *ld, const char *base, const char *filter, char **attrs)
+/* Asks for what RFC 2307 has about users and groups; whose groups these are knows their members. */
+static void search(LDAP *ld, const char *base, const char *filter)
 {
+	char *all[] = { "objectClass", "uid",           "uidNumber",  "gidNumber", "cn",
+		        "gecos",       "homeDirectory", "loginShell", "memberUid", NULL };
 	LDAPMessage *found = NULL;
 
-	if (ldap_search_ext_s(ld, base, LDAP_SCOPE_SUBTREE, filter, attrs, 0, NULL, NULL, NULL, 0,
+	if (strstr(filter, "memberUid="))
+		all[5] = NULL;
+	if (ldap_search_ext_s(ld, base, LDAP_SCOPE_SUBTREE, filter, all, 0, NULL, NULL, NULL, 0,
 	                      &found) != LDAP_SUCCESS)
 		die("a search failed");
 	ldap_msgfree(found);
@@ -234,7 +234,7 @@ static int limit_ldap(const char *uri, const char *base, size_t n_clients, unsig
 				begin = now();
 				for (char **pattern = patterns; *pattern; pattern++) {
 					fill_in(filter, sizeof(filter), *pattern, number);
-					search(ld, base, filter, attributes);
+					search(ld, base, filter);
 				}
 				sample(&samples[i], begin);
 			}

@@ -7,6 +7,7 @@ HEAD = (
     ("unit", 4),
     ("limit", 8),
     ("Debian's", 26),
+    ("nslcd", 8),
     ("ours", 26),
     ("ours : D.", 9),
     ("target", 17),
@@ -39,12 +40,12 @@ def judge(row, values):
 
 def line(row, values):
     found = judge(row, values)
-    limit = values.get("limit")
     cells = (
         row.what,
         row.unit,
-        _number(statistics.median(limit)) if limit else "",
+        _median(values.get("limit")),
         _spread(values.get("debian")),
+        _median(values.get("nslcd")),
         _spread(values.get("ours")),
         _ratio(found["ratio"]),
         _target(row, found["target_ratio"]),
@@ -69,10 +70,14 @@ def _number(x):
     return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.1f}" if abs(x) >= 10 else f"{x:.2f}"
 
 
+def _median(numbers):
+    return _number(statistics.median(numbers)) if numbers else ""
+
+
 def _spread(numbers):
     if not numbers:
         return ""
-    text = _number(statistics.median(numbers))
+    text = _median(numbers)
     if len(numbers) > 1:
         text += f" ({_number(min(numbers))} – {_number(max(numbers))})"
     return text

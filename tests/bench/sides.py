@@ -6,7 +6,6 @@
 
 Both get our measuring programs. No memory cache anywhere: what is measured is the way through the
 socket."""
-import contextlib
 import json
 import re
 import tempfile
@@ -15,9 +14,10 @@ from slapd import BASE, Slapd, big
 from suite import Suite
 
 TOOLS = "/usr/libexec/sssd-tests"
-CLIENTS = {"own": "libnss_sss.so.2", "debian": "/opt/debian-client/libnss_sss.so.2"}
+DEBIAN_CLIENT = "/opt/debian-client/libnss_sss.so.2"
 NO_MEMORY_CACHE = {"SSS_NSS_USE_MEMCACHE": "NO"}
-DROP_IN = "/run/systemd/system/sssd-nss.service.d/bench.conf"
+SOCKET = "/var/lib/sss/pipes/nss"
+NOTHING = "bench-nothing"  # a unit
 URI = "ldap://127.0.0.1"
 DB = "/var/lib/sss/db"
 CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
@@ -25,6 +25,9 @@ CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
 
 class Side:
     """One container with its directory server; entries as slapd.py takes them."""
+
+    library = "libnss_sss.so.2"  # as this machine finds it
+    programs = "sssd|sssd_[a-z_]+"
 
     def __init__(self, name, c, entries=None):
         self.name, self.c = name, c
@@ -42,29 +45,44 @@ class Side:
         self.suite.start(uri=URI, ldap_id_use_start_tls="false")
         self.c.wait_for("an answer", lambda: self.suite.passwd("user10000"), timeout=30)
 
-    def asleep(self):
+    def asleep(self, name="sssd-nss"):
         """The nss responder has gone; its socket listens."""
-        self.c.systemctl("stop", "sssd-nss.service")
+        self.c.systemctl("stop", f"{name}.service")
         # Debian's units may start five times in ten seconds, then they have failed.
-        self.c.systemctl("reset-failed", "sssd-nss.service", "sssd-nss.socket", "sssd.service")
+        self.c.systemctl("reset-failed", f"{name}.service", f"{name}.socket", "sssd.service")
 
-    @contextlib.contextmanager
-    def nothing(self):
-        """Instead of the responder, under its unit, a program that does nothing."""
-        self.c.write(DROP_IN, f"[Service]\nExecStart=\nExecStart={TOOLS}/nothing\n")
+    def _add_nothing(self):
+        """A second pair of units like the responder's, with a program that does nothing."""
+        for kind in "service", "socket":
+            text = self.c.systemctl("cat", f"sssd-nss.{kind}").out.replace("sssd-nss", NOTHING)
+            text = re.sub(r"(?m)^ExecStart=.*", f"ExecStart={TOOLS}/nothing", text)
+            text = re.sub(r"(?m)^ListenStream=.*", f"ListenStream=/run/{NOTHING}", text)
+            text = re.sub(r"(?m)^(ExecStartPre|RefuseManualStart)=.*", "", text)
+            self.c.write(f"/run/systemd/system/{NOTHING}.{kind}", text)
         self.c.systemctl("daemon-reload")
-        try:
-            yield
-        finally:
+
+    def first_answers_ms(self, n):
+        """n times: (through the responder's idle socket, through that of the do-nothing)."""
+        # The client knows one path: in a mount namespace of its own something else is there.
+        bind = f'mount --bind /run/{NOTHING} {SOCKET} && exec "$@"'
+        other = ["unshare", "--mount", "sh", "-c", bind, "sh"]
+        if not self.c.exists(f"/run/systemd/system/{NOTHING}.socket"):
+            self._add_nothing()
+        self.c.systemctl("start", f"{NOTHING}.socket")
+        answers = []
+        for _ in range(n):
             self.asleep()
-            self.c.run(["rm", DROP_IN])
-            self.c.systemctl("daemon-reload")
+            mine = self.call("passwd", "user10000")["first_us"] / 1000
+            self.asleep(NOTHING)
+            answers.append((mine, self.call("passwd", "user10000", wrap=other)["first_us"] / 1000))
+        return answers
 
     # -- questions -------------------------------------------------------------------------------
 
-    def call(self, *words, client="own", wrap=()):
+    def call(self, *words, library=None, wrap=()):
         """What nsscall counted. Every call was answered, and no answer was wrong."""
-        command = [*wrap, f"{TOOLS}/nsscall", "--library", CLIENTS[client], *map(str, words)]
+        library = library or self.library
+        command = [*wrap, f"{TOOLS}/nsscall", "--library", library, *map(str, words)]
         result = self._json(command, NO_MEMORY_CACHE)
         bad = result["unavail"] + result["tryagain"] + result["wrong"]
         assert bad == 0, f"{self.name}: {words}: {result}"
@@ -90,8 +108,8 @@ class Side:
 
     def pids(self):
         """All of the suite's, as the container counts."""
-        names = "sssd|sssd_[a-z_]+"
-        return [int(word) for word in self.c.sh(f"pgrep -x '{names}' || true").out.split()]
+        found = self.c.run(["pgrep", "-x", self.programs], check=False)
+        return [int(word) for word in found.out.split()]
 
     def pss_mib(self):
         files = [f"/proc/{pid}/smaps_rollup" for pid in self.pids()]
@@ -143,7 +161,7 @@ class Side:
             with tempfile.TemporaryFile("w+") as log:
                 process = self.c.popen([*listen, *CALLGRIND, *self._responder()], stderr=log)
                 self.c.wait_for("the socket", lambda: self.c.exists("/run/bench"))
-                self.c.sh("chmod 666 /run/bench; ln -sfT /run/bench /var/lib/sss/pipes/nss")
+                self.c.sh(f"chmod 666 /run/bench; ln -sfT /run/bench {SOCKET}")
                 words = [f"{TOOLS}/nsscall", "--count", n, "passwd", "user10000"]
                 asked = self.c.run([*CALLGRIND, *words], env=NO_MEMORY_CACHE, timeout=300)
                 client.append(_collected(asked.err)[-1])
@@ -159,6 +177,29 @@ class Side:
         command = self.c.systemctl("cat", "sssd-nss.service").out
         words = re.search(r"(?m)^ExecStart=(.*)", command)[1].split()
         return [word for word in words if "DEBUG_LOGGER" not in word] + ["--logger=stderr"]
+
+
+class Nslcd(Side):
+    """nslcd in the container of Debian's sssd: it asks the same server, and stores nothing."""
+
+    library = "libnss_ldap.so.2"
+    programs = "nslcd"
+
+    def __init__(self, beside):
+        self.name, self.c, self.suite = "nslcd", beside.c, beside.suite
+        self.c.write("/etc/nslcd.conf", f"uid nslcd\ngid nslcd\nuri {URI}\nbase {BASE}\n")
+        self.c.sh("mkdir -p /run/nslcd; chown nslcd: /run/nslcd")
+
+    def fresh(self):
+        self.c.systemctl("stop", "bench-nslcd.service", check=False)
+        self.c.run(["systemd-run", "--unit=bench-nslcd", "--collect", "nslcd", "--nofork"])
+        self.c.wait_for(
+            "nslcd", lambda: self.c.run(["test", "-S", "/run/nslcd/socket"], check=False).rc == 0
+        )
+        self.found("passwd", "user10000")
+
+    def asleep(self, name=None):
+        """It runs always."""
 
 
 class GrowingSide(Side):

@@ -4,8 +4,8 @@
  *
  *   beask [-n TIMES] [-p] [-w MS] RUN_DIR CACHE_DIR DOMAIN user|uid|group|gid|initgroups WHAT …
  *
- * One line for each question: what, milliseconds, dp_error, error, and the record. -p asks all at once,
- * -n repeats, %d in WHAT counts up; with -n only sums are printed.
+ * One line for each question: what, milliseconds, dp_error, error, and the record. -p asks all at
+ * once, -n repeats, %d in WHAT counts up; with -n only sums are printed.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -63,8 +63,9 @@ static void ask(void)
 {
 	struct question *question = talloc_zero(s.conn, struct question);
 	int n = s.asked++;
-	struct dataprovider_get_account_info_in in = { .domain = s.cache.domain, .extra = "",
-		                                       .request = "", .remaining_ms = s.wait_ms };
+	struct dataprovider_get_account_info_in in = {
+		.domain = s.cache.domain, .extra = "", .request = "", .remaining_ms = s.wait_ms
+	};
 	struct tevent_req *req;
 
 	question->query = make_query(question, s.whats[n % s.n_whats], n);
@@ -177,8 +178,8 @@ int main(int argc, char *argv[])
 
 	log_start("beask", LOG_TO_STDERR);
 	s.ev = tevent_context_init(NULL);
-	if (sbus_client_new(s.ev, s.ev, sbus_backend_path(s.ev, argv[optind], s.cache.domain), false,
-	                    connected, NULL, &client) < 0)
+	if (sbus_client_new(s.ev, s.ev, sbus_backend_path(s.ev, argv[optind], s.cache.domain),
+	                    false, connected, NULL, &client) < 0)
 		return EXIT_FAILURE;
 	while (!s.ended)
 		tevent_loop_once(s.ev);

@@ -17,7 +17,8 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
     partial        one entry, then sizeLimitExceeded
     garbage        answers searches with bytes that are no BER
-    notls          refuses StartTLS; otherwise ok
+    notls          refuses StartTLS with protocolError; otherwise ok
+    tlshang        agrees to StartTLS and says nothing more
     badbind        refuses every bind with invalidCredentials
     close          accepts and closes at once
     silent-after N answers N searches, then nothing on any connection
@@ -148,7 +149,11 @@ class Server:
                     more = await reader.readexactly(size & 0x7F)
                     size = int.from_bytes(more, "big")
                 message = children(await reader.readexactly(size))
-                asyncio.ensure_future(self.answer(writer, int.from_bytes(message[0][1], "big"), *message[1]))
+                msgid = int.from_bytes(message[0][1], "big")
+                if self.mode == "tlshang":
+                    await self.answer(writer, msgid, *message[1])
+                    await asyncio.sleep(3600)
+                asyncio.ensure_future(self.answer(writer, msgid, *message[1]))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -156,18 +161,20 @@ class Server:
 
     async def answer(self, writer, msgid, tag, content):
         mode = self.mode
-        if mode == "hang" or tag in (0x42, 0x50):
+        if mode == "hang" or mode == "tlshang" and tag != 0x77 or tag in (0x42, 0x50):
             return
         if mode == "delay":
             await asyncio.sleep(self.argument)
         if tag == 0x77:
-            reply = result(msgid, 0x78, 52 if mode != "notls" else 2, "no TLS here")
+            code = {"notls": 2, "tlshang": 0}.get(mode, 52)
+            reply = result(msgid, 0x78, code)
         elif tag == 0x60:
             reply = result(msgid, 0x61, 49 if mode == "badbind" else 0)
         elif tag == 0x63:
             base = children(content)[0][1].decode()
             if base == "":
-                reply = entry(msgid, "", {"namingContexts": ["dc=example,dc=com"]}) + result(msgid, 0x65, 0)
+                contexts = {"namingContexts": ["dc=example,dc=com"]}
+                reply = entry(msgid, "", contexts) + result(msgid, 0x65, 0)
             else:
                 reply = await self.search(msgid, content)
         else:

@@ -414,20 +414,33 @@ static void add_keys(const char *text)
 	}
 }
 
+/* The function of "libnss_NAME.so.2": nsswitch.conf(5), glibc's rule for its name. */
+static void *function(void *handle, const char *library, const char *name)
+{
+	const char *file = strrchr(library, '/') ? strrchr(library, '/') + 1 : library;
+	char symbol[128], module_name[64];
+	void *found;
+
+	if (sscanf(file, "libnss_%63[^.]", module_name) != 1)
+		die("the library's name is not libnss_NAME.so.2");
+	snprintf(symbol, sizeof(symbol), "_nss_%s_%s", module_name, name);
+	found = dlsym(handle, symbol);
+	if (!found)
+		die("the library is no NSS module for users and groups");
+	return found;
+}
+
 static void load(const char *library)
 {
 	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
 
 	if (!handle)
 		die(dlerror());
-	*(void **)&module.getpwnam_r = dlsym(handle, "_nss_sss_getpwnam_r");
-	*(void **)&module.getpwuid_r = dlsym(handle, "_nss_sss_getpwuid_r");
-	*(void **)&module.getgrnam_r = dlsym(handle, "_nss_sss_getgrnam_r");
-	*(void **)&module.getgrgid_r = dlsym(handle, "_nss_sss_getgrgid_r");
-	*(void **)&module.initgroups_dyn = dlsym(handle, "_nss_sss_initgroups_dyn");
-	if (!module.getpwnam_r || !module.getpwuid_r || !module.getgrnam_r || !module.getgrgid_r ||
-	    !module.initgroups_dyn)
-		die("the library is no NSS module for users and groups");
+	*(void **)&module.getpwnam_r = function(handle, library, "getpwnam_r");
+	*(void **)&module.getpwuid_r = function(handle, library, "getpwuid_r");
+	*(void **)&module.getgrnam_r = function(handle, library, "getgrnam_r");
+	*(void **)&module.getgrgid_r = function(handle, library, "getgrgid_r");
+	*(void **)&module.initgroups_dyn = function(handle, library, "initgroups_dyn");
 }
 
 static const char *parse(int argc, char **argv)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """TERM, and restarts of our units in any order, under load (S13).
 
-With our client nothing fails. Debian's repeats a request that could not be sent, but no failing
-handshake and nothing that was in a socket's backlog when that socket was closed: it loses nothing when
-only services are restarted, and under 1 % of its calls around restarts of the socket
-(systemd-notes.md, 6 and 8)."""
+Whoever ends or restarts services loses nothing, with either client. While the socket itself is
+restarted nobody listens for a moment: our client says "unavailable" at once then, as it does wherever
+nothing of ours runs, and is served again when systemctl returns; Debian's also loses what was in the
+backlog of the closed socket (systemd-notes.md, 6: 0.5 % of its calls)."""
 import os
 import random
 import time
@@ -13,7 +13,7 @@ import pytest
 
 from length import by_length
 from load import Load
-from wire import GETPWNAM, Wire, connect_many, frame, name, socket_of
+from wire import GET_VERSION, GETPWNAM, Wire, connect_many, frame, name, number, socket_of
 
 NAMES = ("alice", "bob", "carol")
 CLIENTS = 8
@@ -86,16 +86,20 @@ def test_restarts_in_any_order(cached, client):
     print(f"seed {seed}")
     chance = random.Random(seed)
 
+    gaps = []
+
     def restart():
         units = chance.sample(UNITS, chance.randrange(1, 4))
+        begin = time.monotonic()
         cached.c.systemctl("restart", *units)
+        if "sssd-nss.socket" in units:
+            gaps.append((begin, time.monotonic()))
 
     for calls in under_load(cached, client, restart, RESTARTS):
-        assert calls.wrong == 0 and calls.success > 100, calls
-        if client == "ours":
-            assert calls.were_all_right(), calls
-        else:
-            assert calls.failed + calls.notfound <= calls.calls / 100, calls
+        assert calls.wrong == calls.notfound == 0 and calls.success > 100, calls
+        for _, begin, end in calls.failures:
+            assert any(gap[0] <= end and begin <= gap[1] for gap in gaps), (begin, end, gaps)
+        assert calls.failed <= calls.calls / 20, calls
     assert [cached.c.show(unit, "ActiveState") for unit in UNITS[1:]] == ["active", "active"]
     assert cached.passwd("alice")
 
@@ -132,6 +136,20 @@ def test_idle_and_half_open_connections_do_not_hold_up_the_end(cached):
         assert half.is_closed()
     for one in silent:
         assert one.is_closed()
+
+
+def test_handshake_at_the_end_gets_to_the_answer_of_its_question(cached):
+    """A client does not repeat a handshake that fails, and Debian's stands still for 300 s when the
+    connection ends with the reply to it unread."""
+    path = socket_of(cached.c)
+    assert cached.passwd("alice")
+    with Wire(path, greet=False) as fresh, Wire(path) as greeted:
+        cached.c.systemctl("kill", "--signal=TERM", "sssd-nss.service")
+        assert fresh.ask(GET_VERSION, number(1)).body == number(1)
+        for one in (fresh, greeted):
+            assert one.ask(GETPWNAM, name("alice")).status == 0
+            assert one.is_closed()
+    assert cached.c.show("sssd-nss.service", "Result") == "success"
 
 
 def test_question_under_way_is_answered_before_the_end(cached):

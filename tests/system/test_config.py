@@ -28,9 +28,7 @@ def machine(container):
 @pytest.fixture(scope="module")
 def other(machine, slapd):
     """A second directory at another address: alice and erin."""
-    return Slapd(
-        machine, name="other", address="127.0.0.2", entries=([USERS[0], ERIN], [])
-    ).start()
+    return Slapd(machine, name="other", address="127.0.0.2", entries=([USERS[0], ERIN], [])).start()
 
 
 @pytest.fixture
@@ -72,12 +70,32 @@ def conf(domain=(), nss=(), sssd=(), tail=""):
 Told = collections.namedtuple("Told", "name text bad words")
 TOLD = [
     Told("unknown-in-domain", conf(domain=["frobnicate = 1"]), "frobnicate", ["frobnicate"]),
-    Told("unknown-in-nss", conf(nss=["filter_userz = bob"]), "filter_userz", ["filter_userz", "filter_users"]),
+    Told(
+        "unknown-in-nss",
+        conf(nss=["filter_userz = bob"]),
+        "filter_userz",
+        ["filter_userz", "filter_users"],
+    ),
     Told("unknown-in-sssd", conf(sssd=["servicez = nss"]), "servicez", ["servicez"]),
     Told("unknown-section", conf(tail="[bogus]\na = b\n"), "[bogus]", ["bogus"]),
-    Told("not-built-yet", conf(domain=["enumerate = true"]), "enumerate", ["enumerate", "not implemented"]),
-    Told("bad-number-in-nss", conf(nss=["entry_negative_timeout = soon"]), "soon", ["entry_negative_timeout", "soon"]),
-    Told("bad-bool-in-sssd", conf(sssd=["disable_netlink = perhaps"]), "perhaps", ["disable_netlink", "perhaps"]),
+    Told(
+        "not-built-yet",
+        conf(domain=["enumerate = true"]),
+        "enumerate",
+        ["enumerate", "not implemented"],
+    ),
+    Told(
+        "bad-number-in-nss",
+        conf(nss=["entry_negative_timeout = soon"]),
+        "soon",
+        ["entry_negative_timeout", "soon"],
+    ),
+    Told(
+        "bad-bool-in-sssd",
+        conf(sssd=["disable_netlink = perhaps"]),
+        "perhaps",
+        ["disable_netlink", "perhaps"],
+    ),
 ]
 
 
@@ -192,11 +210,28 @@ def write(c, text, mode=0o600, owner="root:root"):
 Stops = collections.namedtuple("Stops", "name write words place")
 GOOD = conf()
 STOPS_ALL = [
-    Stops("unknown-service", lambda c: write(c, conf(sssd=["services = nss1"])), ["nss1"], f"{MAIN}:2"),
+    Stops(
+        "unknown-service", lambda c: write(c, conf(sssd=["services = nss1"])), ["nss1"], f"{MAIN}:2"
+    ),
     Stops("no-domain-named", lambda c: write(c, "[sssd]\ndomains =\n"), ["domain"], ""),
-    Stops("domain-without-section", lambda c: write(c, "[sssd]\ndomains = NOWHERE\n"), ["NOWHERE"], f"{MAIN}:2"),
-    Stops("no-provider", lambda c: write(c, "[sssd]\ndomains = X\n[domain/X]\nldap_uri = ldap://a\n"), ["id_provider"], f"{MAIN}:3"),
-    Stops("no-equal-sign", lambda c: write(c, GOOD + "who knows\n"), ["qual sign"], f"{MAIN}:{len(GOOD.splitlines()) + 1}"),
+    Stops(
+        "domain-without-section",
+        lambda c: write(c, "[sssd]\ndomains = NOWHERE\n"),
+        ["NOWHERE"],
+        f"{MAIN}:2",
+    ),
+    Stops(
+        "no-provider",
+        lambda c: write(c, "[sssd]\ndomains = X\n[domain/X]\nldap_uri = ldap://a\n"),
+        ["id_provider"],
+        f"{MAIN}:3",
+    ),
+    Stops(
+        "no-equal-sign",
+        lambda c: write(c, GOOD + "who knows\n"),
+        ["qual sign"],
+        f"{MAIN}:{len(GOOD.splitlines()) + 1}",
+    ),
     Stops("no-bracket", lambda c: write(c, "[sssd\n" + GOOD), ["bracket"], f"{MAIN}:1"),
     Stops("empty", lambda c: write(c, ""), ["domain"], ""),
     Stops("only-comments", lambda c: write(c, "# one day\n;\n\n"), ["domain"], ""),
@@ -292,13 +327,29 @@ def test_reload_of_what_does_not_run_fails_and_starts_nothing(suite):
 
 BAD_SNIPPETS = [
     ("syntax", "01.conf", "[nss]\nfilter_users root\n", 0o600, None, f"{SNIPPETS}/01.conf:2"),
-    ("world-readable", "01.conf", "[nss]\nfilter_users = alice\n", 0o644, None, f"{SNIPPETS}/01.conf"),
-    ("wrong-owner", "01.conf", "[nss]\nfilter_users = alice\n", 0o600, "daemon:daemon", f"{SNIPPETS}/01.conf"),
+    (
+        "world-readable",
+        "01.conf",
+        "[nss]\nfilter_users = alice\n",
+        0o644,
+        None,
+        f"{SNIPPETS}/01.conf",
+    ),
+    (
+        "wrong-owner",
+        "01.conf",
+        "[nss]\nfilter_users = alice\n",
+        0o600,
+        "daemon:daemon",
+        f"{SNIPPETS}/01.conf",
+    ),
 ]
 
 
 @pytest.mark.parametrize(
-    "file, text, mode, owner, place", [row[1:] for row in BAD_SNIPPETS], ids=[row[0] for row in BAD_SNIPPETS]
+    "file, text, mode, owner, place",
+    [row[1:] for row in BAD_SNIPPETS],
+    ids=[row[0] for row in BAD_SNIPPETS],
 )
 def test_bad_snippet_alone_is_left_out(suite, file, text, mode, owner, place):
     c = suite.c
@@ -424,7 +475,9 @@ def test_reload_once_a_second_under_load_loses_nothing(running):
         running, "alice", "bob", client="debian", rate=100
     ) as debians, Load(
         running, "alice", "bob", map="initgroups", rate=50, fresh=True
-    ) as fresh, Load(running, "absent%05u:1:20000", rate=50) as misses:
+    ) as fresh, Load(
+        running, "absent%05u:1:20000", rate=50
+    ) as misses:
         begin = time.monotonic()
         for n in range(seconds):
             running.configure(

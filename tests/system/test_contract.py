@@ -115,8 +115,7 @@ def test_what_services_names_answers_when_start_returns(suite):
         c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service", "sssd.service")
         c.sh("rm -rf /var/lib/sss/db/*")
         counts = c.sh(
-            "systemctl start sssd && "
-            "exec /usr/libexec/sssd-tests/nsscall --count 1 passwd alice"
+            "systemctl start sssd && " "exec /usr/libexec/sssd-tests/nsscall --count 1 passwd alice"
         ).out
         assert '"success": 1' in counts
     c.systemctl("enable", "sssd-nss.socket")
@@ -155,7 +154,7 @@ def test_unreachable_server_is_no_reason_to_fail(suite):
     begin = time.monotonic()
     assert c.systemctl("start", "sssd.service").rc == 0
     assert time.monotonic() - begin < 5
-    assert "LDAP: offline" in c.show("sssd.service", "StatusText")
+    c.wait_for("it says so", lambda: "LDAP: offline" in c.show("sssd.service", "StatusText"))
     suite.slapd.up()
     c.wait_for("it is online", lambda: suite.passwd("alice"), timeout=35)
 
@@ -213,7 +212,7 @@ def test_password_is_in_the_file_of_its_backend_only(suite):
     suite.start(ldap_default_bind_dn="cn=reader," + BASE, ldap_default_authtok="reader-secret")
     assert suite.passwd("alice") == ALICE
     found = c.sh("grep -rl reader-secret /var/lib/sss /run/sssd /run/sss || true").out.split()
-    assert found and all(path.startswith("/var/lib/sss/conf/be-LDAP/") for path in found), found
+    assert found and all(path.startswith("/var/lib/sss/conf/be/LDAP/") for path in found), found
     modes = c.sh("find /var/lib/sss/conf -type f -printf '%m %u:%g\\n' | sort -u").out
     assert modes.splitlines() == ["640 root:sssd"]
 
@@ -282,7 +281,8 @@ VANISHED = {
     "directories": "rm -rf /var/lib/sss/db /var/lib/sss/mc",
     "everything": "rm -rf /var/lib/sss",
     "everything-and-logs": "rm -rf /var/lib/sss /var/log/sssd",
-    "sockets": "rm -f /run/sss/pipes/*",
+    "sockets": "rm -f /run/sss/pipes/nss",
+    "the-run-tree": "rm -rf /run/sss",
 }
 
 
@@ -400,9 +400,7 @@ def logging(suite):
     c = suite.c
     c.sh("rm -f /var/log/sssd/*")
     c.write("/etc/default/sssd", "DEBUG_LOGGER=--logger=files\n")
-    suite.start(
-        sssd={"debug_level": 9}, nss={"debug_level": "0x3f7f0"}, debug_level=9
-    )
+    suite.start(sssd={"debug_level": 9}, nss={"debug_level": "0x3f7f0"}, debug_level=9)
     yield suite
     c.run(["rm", "/etc/default/sssd"])
 

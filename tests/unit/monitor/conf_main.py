@@ -46,7 +46,7 @@ class SssdConf(unittest.TestCase):
         self.put(GOOD)
         self.assertEqual(self.run_conf("--write"), (0, "", ""))
         self.assertEqual(self.run_conf("--services"), (0, "nss\n", ""))
-        self.assertIn("be-A/current", self.compiled())
+        self.assertIn("be/A/current", self.compiled())
 
     def test_check_writes_nothing(self):
         self.put(GOOD)
@@ -95,8 +95,8 @@ class SssdConf(unittest.TestCase):
         status, _, said = self.run_conf("--write")
         self.assertEqual(status, 0)
         self.assertIn("domain B does not start", said)
-        self.assertNotIn("be-B/current", self.compiled())
-        self.assertIn("be-A/current", self.compiled())
+        self.assertNotIn("be/B/current", self.compiled())
+        self.assertIn("be/A/current", self.compiled())
 
     def test_reload_loses_no_domain_in_use(self):
         self.put(GOOD)
@@ -111,7 +111,7 @@ class SssdConf(unittest.TestCase):
         # One that is taken out on purpose goes.
         self.put(GOOD + "enabled = false\n")
         self.assertEqual(self.run_conf("--write", "--reload")[0], 0)
-        self.assertNotIn("be-B/current", self.compiled())
+        self.assertNotIn("be/B/current", self.compiled())
 
     def test_every_finding_is_told(self):
         self.put(GOOD + "".join(f"no_such_option_{i} = x\n" for i in range(100)))

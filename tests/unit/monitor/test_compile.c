@@ -161,7 +161,7 @@ START_TEST(test_backend_is_told_its_domain)
 	struct conf *conf;
 
 	compiled(two_domains);
-	conf = load("be-A");
+	conf = load("be/A");
 	ck_assert_int_eq(conf_read(conf, mem, "domain/A", ldap_opts, &ldap, &problem), 0);
 	ck_assert_str_eq(ldap.uri[0], "ldap://a");
 	ck_assert_str_eq(secret_bytes(ldap.bind_password), "secret-of-a");
@@ -173,7 +173,7 @@ END_TEST
 START_TEST(test_password_is_in_its_backends_file_only)
 {
 	static const char *const processes[] = { "sssd", "nss", "pam", "sudo", "autofs",
-		                                 "ssh",  "ifp", "kcm", "be-A", "be-B" };
+		                                 "ssh",  "ifp", "kcm", "be/A", "be/B" };
 
 	compiled(two_domains);
 	for (size_t i = 0; i < str_size(processes); i++) {
@@ -182,9 +182,9 @@ START_TEST(test_password_is_in_its_backends_file_only)
 
 		ck_assert_ptr_nonnull(text);
 		ck_assert_int_eq(strstr(text, "secret-of-a") != NULL,
-		                 strcmp(processes[i], "be-A") == 0);
+		                 strcmp(processes[i], "be/A") == 0);
 		ck_assert_int_eq(strstr(text, "secret-of-b") != NULL,
-		                 strcmp(processes[i], "be-B") == 0);
+		                 strcmp(processes[i], "be/B") == 0);
 	}
 }
 END_TEST
@@ -202,8 +202,8 @@ START_TEST(test_refused_domain)
 	ck_assert_str_eq(conf_names(conf, "refused")[0], "B");
 	ck_assert_ptr_null(conf_domains(load("nss"))[1]);
 	ck_assert_pstr_eq(get(load("nss"), "domain/B", "id_provider"), NULL);
-	ck_assert(!exists("out/be-B/current"));
-	ck_assert(exists("out/be-A/current"));
+	ck_assert(!exists("out/be/B/current"));
+	ck_assert(exists("out/be/A/current"));
 }
 END_TEST
 
@@ -230,7 +230,7 @@ END_TEST
 START_TEST(test_only_what_changed_is_written)
 {
 	uint64_t generation = compiled(two_domains);
-	ino_t pam = inode("out/pam/current"), be = inode("out/be-A/current");
+	ino_t pam = inode("out/pam/current"), be = inode("out/be/A/current");
 
 	tree_put("conf.d/x.conf", "[nss]\nfilter_users = root\n");
 	ck_assert_uint_eq(compiled(two_domains), generation + 1);
@@ -238,7 +238,7 @@ START_TEST(test_only_what_changed_is_written)
 	ck_assert_uint_eq(generation_of("sssd"), generation + 1); /* the suite's */
 	ck_assert_uint_eq(generation_of("pam"), generation);
 	ck_assert_uint_eq(inode("out/pam/current"), pam);
-	ck_assert_uint_eq(inode("out/be-A/current"), be);
+	ck_assert_uint_eq(inode("out/be/A/current"), be);
 	ck_assert_ptr_nonnull(strstr(tree_get(mem, "out/nss/previous"), "root, bin"));
 }
 END_TEST
@@ -250,10 +250,10 @@ START_TEST(test_generation_is_never_used_twice)
 	tree_put("conf.d/x.conf", "[domain/B]\nenabled = false\n");
 	second = compiled(two_domains);
 	ck_assert_uint_gt(second, first);
-	ck_assert(!exists("out/be-B/current"));
+	ck_assert(!exists("out/be/B/current"));
 	tree_put("conf.d/x.conf", "[domain/B]\nenabled = true\n");
 	ck_assert_uint_gt(compiled(two_domains), second);
-	ck_assert(exists("out/be-B/current"));
+	ck_assert(exists("out/be/B/current"));
 }
 END_TEST
 
@@ -302,9 +302,9 @@ START_TEST(test_modes)
 	compiled(two_domains);
 	ck_assert_int_eq(stat(tree_path(mem, "out"), &st), 0);
 	ck_assert_int_eq(st.st_mode & 07777, 02750);
-	ck_assert_int_eq(stat(tree_path(mem, "out/be-A"), &st), 0);
+	ck_assert_int_eq(stat(tree_path(mem, "out/be/A"), &st), 0);
 	ck_assert_int_eq(st.st_mode & 07777, 02750);
-	ck_assert_int_eq(stat(tree_path(mem, "out/be-A/current"), &st), 0);
+	ck_assert_int_eq(stat(tree_path(mem, "out/be/A/current"), &st), 0);
 	ck_assert_int_eq(st.st_mode & 07777, 0640);
 }
 END_TEST

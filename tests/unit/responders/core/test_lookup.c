@@ -93,7 +93,7 @@ enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
 	                                           : ENTRY_EXPIRED;
 }
 
-int store_begin(struct store *store)
+int store_read(struct store *store)
 {
 	return cache_begin(store->cache);
 }
@@ -190,6 +190,7 @@ static const struct test tests[] = {
 	{ "fresh: nobody is asked",                   "u",   { FRESH, 0, 0 }, { NOTHING, 0, 0 },            0, 'A', 0, 0, 0 },
 	{ "ageing: answered, refreshed behind",       "u",   { AGEING, 0, 0 }, { NOTHING, 0, 0 },           0, 'A', 0, 0, 1 },
 	{ "cache first: B's entry before A's backend", "u",  { NOTHING, FRESH, 0 }, { FRESH, 0, 0 },        0, 'B', 0, 0, 0 },
+	{ "expired in A: B must not take the name over", "u", { EXPIRED, EXPIRED, -E_OFFLINE }, { FRESH, 0, 0 }, 0, 'A', 1, 0, 0 },
 	{ "expired, renewed",                         "u",   { EXPIRED, FRESH, 0 }, { NOTHING, 0, 0 },      0, 'A', 1, 0, 0 },
 	{ "expired, deleted at the server",           "u",   { EXPIRED, NOTHING, 0 }, { NOTHING, NOTHING, 0 }, -ENOENT, 0, 1, 1, 0 },
 	{ "expired, offline: the old answer",         "u",   { EXPIRED, EXPIRED, -E_OFFLINE }, { NOTHING, 0, 0 }, 0, 'A', 1, 0, 0 },

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "backend/ldap/base.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static TALLOC_CTX *mem;
+
+static void begin(void)
+{
+	mem = talloc_new(NULL);
+}
+
+static void end(void)
+{
+	talloc_free(mem);
+}
+
+enum { BASE, ONELEVEL, SUBTREE };
+
+/* clang-format off */
+static const struct {
+	const char *text;
+	size_t count;
+	struct base bases[3];
+} good[] = {
+	{ "dc=x", 1, { { "dc=x", SUBTREE, NULL } } },
+	{ "", 1, { { "", SUBTREE, NULL } } },
+	{ "dc=x?base", 1, { { "dc=x", BASE, NULL } } },
+	{ "dc=x?OneLevel?", 1, { { "dc=x", ONELEVEL, NULL } } },
+	{ "dc=x??", 1, { { "dc=x", SUBTREE, NULL } } },
+	{ "dc=x?sub?(a=b)", 1, { { "dc=x", SUBTREE, "(a=b)" } } },
+	{ "dc=x?subtree?a=b", 1, { { "dc=x", SUBTREE, "(a=b)" } } },
+	{ "dc=x?subtree?(&(a=b)(!(c=?)))", 1, { { "dc=x", SUBTREE, "(&(a=b)(!(c=?)))" } } },
+	{ "dc=x?one??dc=y?base?(a=b)", 2, { { "dc=x", ONELEVEL, NULL }, { "dc=y", BASE, "(a=b)" } } },
+	{ "dc=x?sub?(q=1?2)?dc=y", 2, { { "dc=x", SUBTREE, "(q=1?2)" }, { "dc=y", SUBTREE, NULL } } },
+	{ "dc=x???dc=y???dc=z??", 3,
+	  { { "dc=x", SUBTREE, NULL }, { "dc=y", SUBTREE, NULL }, { "dc=z", SUBTREE, NULL } } },
+	{ "ou=People, dc=ex ample,dc=com", 1, { { "ou=People, dc=ex ample,dc=com", SUBTREE, NULL } } },
+};
+
+static const char *const bad[] = {
+	"dc=x?everything",
+	"dc=x?sub?(a=b",
+	"dc=x?sub?(a=b))",
+	"dc=x?sub?a=b)",
+	"dc=x?sub?)a=b(",
+	"dc=x?sub?(a=b)(c=d)",
+	"dc=x?sub?(a=b)c",
+};
+/* clang-format on */
+
+START_TEST(test_understood)
+{
+	struct bases bases;
+
+	ck_assert_int_eq(bases_parse(mem, good[_i].text, &bases), 0);
+	ck_assert_uint_eq(bases.count, good[_i].count);
+	for (size_t i = 0; i < bases.count; i++) {
+		ck_assert_str_eq(bases.items[i].dn, good[_i].bases[i].dn);
+		ck_assert_int_eq(bases.items[i].scope, good[_i].bases[i].scope);
+		ck_assert_pstr_eq(bases.items[i].filter, good[_i].bases[i].filter);
+	}
+}
+END_TEST
+
+START_TEST(test_refused)
+{
+	struct bases bases;
+
+	ck_assert_int_eq(bases_parse(mem, bad[_i], &bases), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_as_many_as_there_may_be_and_no_more)
+{
+	char *text = talloc_strdup(mem, "dc=x");
+	struct bases bases;
+
+	for (int i = 1; i < BASES_MAX; i++)
+		text = talloc_strdup_append(text, "???dc=x");
+	ck_assert_int_eq(bases_parse(mem, text, &bases), 0);
+	ck_assert_uint_eq(bases.count, BASES_MAX);
+	text = talloc_strdup_append(text, "???dc=x");
+	ck_assert_int_eq(bases_parse(mem, text, &bases), -EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("base");
+	TCase *tests = tcase_create("base");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tests, begin, end);
+	tcase_add_loop_test(tests, test_understood, 0, sizeof(good) / sizeof(good[0]));
+	tcase_add_loop_test(tests, test_refused, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_test(tests, test_as_many_as_there_may_be_and_no_more);
+	suite_add_tcase(suite, tests);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
