@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -81,6 +82,8 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 	if (!setup)
 		return -ENOMEM;
 	setup->pins = 1;
+	setup->own_uid = getuid();
+	setup->own_gid = getgid();
 	talloc_set_destructor(setup, setup_gone);
 	setup->conf = talloc_zero_size(setup, resp->conf_size);
 	if (!setup->conf) {

@@ -30,6 +30,7 @@ struct setup {
 	struct domain *domains; /* in lookup order */
 	size_t n_domains;
 	bool kept_running; /* services= names this responder: no idle exit */
+	uint32_t own_uid, own_gid; /* of this process: no domain is asked about them */
 };
 
 /* Reads the compiled configuration of resp. When there is none, or it is not readable, the

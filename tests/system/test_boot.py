@@ -14,6 +14,7 @@ from suite import LIBRARY, Suite
 
 ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 SLOWER_S = 1.0  # than the same boot without us
+BUDGET_S = 5.0  # of a question about a user (design §3)
 
 # As early as can be: before sysinit.target, which is before everything else.
 EARLY = """
@@ -143,7 +144,8 @@ def test_boot_with_the_service_named(suite, without_us):
 
 
 def test_boot_with_a_server_that_is_silent(suite, without_us):
-    """The address is ours, and whoever accepts there says nothing: no lookup waits for it."""
+    """It accepts and says nothing. A name nobody ever saw (dbus-daemon asks for some) may cost the
+    budget of one question, and then the domain is offline; nothing else waits."""
     c = suite.c
     prepare(c, "sss files", "debian")
     c.write(
@@ -154,7 +156,7 @@ def test_boot_with_a_server_that_is_silent(suite, without_us):
     c.systemctl("enable", "silent.socket")
     suite.configure(uri="ldaps://127.0.0.7")
     try:
-        assert boot_s(c) <= without_us + SLOWER_S
+        assert boot_s(c) <= without_us + SLOWER_S + BUDGET_S
         assert_booted(suite)
     finally:
         c.systemctl("disable", "--now", "silent.socket")
@@ -173,6 +175,7 @@ def test_boot_with_a_configuration_that_was_broken(suite, without_us):
         assert suite.passwd("alice", client="debian") == ALICE
     finally:
         suite.configure()
+        c.systemctl("reset-failed")
 
 
 def test_boot_that_makes_the_service_user(suite, without_us):
