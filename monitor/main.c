@@ -8,6 +8,7 @@
  * It is in nobody's data path: kill it and lookups go on. So it is slim, and READY does not wait
  * for any server.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/event/timer.h"
 #include "monitor/activate.h"
 #include "monitor/alone.h"
@@ -23,6 +25,7 @@
 #include "monitor/backends.h"
 #include "monitor/background.h"
 #include "monitor/control.h"
+#include "monitor/dirs.h"
 #include "monitor/loss.h"
 #include "monitor/network.h"
 #include "monitor/pathwatch.h"
@@ -323,19 +326,23 @@ static int watch_compiled(struct monitor *monitor)
 	            : -ENOMEM;
 }
 
-/* The tree of units/sssd.tmpfiles, and the sockets of the responders that are built. */
+/* What root made for us, and the sockets of the responders that are built. */
 static int watch_tree(struct monitor *monitor)
 {
-	static const char *const paths[] = {
-		"/var/lib/sss",      "/var/lib/sss/db",    "/var/lib/sss/mc",
-		"/var/lib/sss/conf", "/var/lib/sss/pipes", "/var/log/sssd",
-		"/run/sss/pipes",    "/run/sss/pipes/nss", NULL,
-	};
+	static const char *const sockets[] = { "/run/sss/pipes/nss" };
+	const char *paths[32];
 	struct loss *loss;
+	size_t n = 0;
 
 	/* Only under a service manager can anybody restore them for us. */
 	if (monitor->owns_sockets || monitor->paths.conf_dir || monitor->paths.cache_dir)
 		return 0;
+	for (const struct dirs_item *item = dirs_items; item->path; item++)
+		paths[n++] = item->path;
+	for (size_t i = 0; i < str_size(sockets); i++)
+		paths[n++] = sockets[i];
+	assert(n < str_size(paths));
+	paths[n] = NULL;
 	return loss_new(monitor, monitor->ev, paths, LOST_MS, lost, monitor, &loss);
 }
 

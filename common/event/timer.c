@@ -19,6 +19,8 @@
 
 #include "common/base/mem.h"
 
+#define SLEEP_S (14 * 24 * 3600)
+
 /* A century; keeps sums of microseconds far from overflow. */
 #define AFTER_MAX_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
 
@@ -265,11 +267,26 @@ static int queue_make_room(struct timer_queue *queue)
 	return 0;
 }
 
+/* tevent looks around every 30 s when it has no timer of its own, so it gets one that is never due
+ * but every two weeks: fewer milliseconds than an int holds, which is what epoll_wait(2) takes. It
+ * runs by the wall clock; a step of that makes it come at another time and do nothing. */
+static void sleep_long(struct tevent_context *ev, struct tevent_timer *te, struct timeval now,
+                       void *data)
+{
+	struct timeval then = tevent_timeval_add(&now, SLEEP_S, 0);
+
+	(void)te;
+	tevent_add_timer(ev, data, then, sleep_long, data);
+}
+
 int timer_prepare(struct tevent_context *ev)
 {
 	struct timer_queue *queue;
+	int r = queue_of(ev, &queue);
 
-	return queue_of(ev, &queue);
+	if (r == 0)
+		sleep_long(ev, NULL, tevent_timeval_current(), queue);
+	return r;
 }
 
 /* ---- timers ---- */

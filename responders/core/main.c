@@ -437,6 +437,17 @@ static int core_start(struct core *core, const struct arguments *args)
 	return core->monitor ? start_listening(core, args) : -ENOMEM;
 }
 
+/* systemd-sysusers makes it while the host boots, and is one of those who ask us. As nobody we can
+ * not become anybody else: the next one will. */
+static void look_for_account(void *data)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (account_find(NULL, ACCOUNT_SERVICE, &uid, &gid) == 0)
+		core_drain(data);
+}
+
 static int run(const struct resp *resp, const struct arguments *args)
 {
 	auto_talloc struct core *core = talloc_zero(NULL, struct core);
@@ -473,9 +484,12 @@ static int run(const struct resp *resp, const struct arguments *args)
 		log_fatal("cannot start: %s", error_text(r));
 		return EXIT_FAILURE;
 	}
-	if (!account_known)
+	if (!account_known) {
 		log_warn("there is no user " ACCOUNT_SERVICE
 		         " in /etc/passwd: nothing can be looked up");
+		if (!timer_every(core, core->ev, NO_ACCOUNT_QUIET_MS, 0, look_for_account, core))
+			return EXIT_FAILURE;
+	}
 
 	daemon_ready(core->daemon, "Serving %zu %s", core->setup->n_domains,
 	             core->setup->n_domains == 1 ? "domain" : "domains");

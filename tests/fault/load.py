@@ -19,6 +19,7 @@ class Load:
     """
 
     def __init__(self, c, kind, *keys, client="ours", user=None, **options):
+        self._seconds = float(options.get("seconds", 60))
         words = [NSSCALL, f"--library={LIBRARY[client]}"]
         for name, value in options.items():
             option = "--" + name.replace("_", "-")
@@ -40,13 +41,16 @@ class Load:
         """Ends it before its time (option until_eof); returns what came of the calls so far."""
         return self.end()  # communicate() closes its standard input
 
-    def end(self, timeout=900):
-        """Waits for the last call; returns what came of them."""
+    def end(self, patience=60):
+        """Waits for the last call, so many seconds longer than they should take; returns what came of
+        them."""
         try:
-            out, _ = self._process.communicate(timeout=timeout)
-        except BaseException:
+            out, _ = self._process.communicate(timeout=self._seconds + patience)
+        except BaseException as problem:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.communicate()
+            if isinstance(problem, subprocess.TimeoutExpired):
+                raise AssertionError(f"a call did not come back: {self._process.args}") from None
             raise
         assert self._process.returncode == 0, out
         *printed, counts = out.splitlines()

@@ -74,11 +74,20 @@ class Container:
     binds     host directory → path in the container, writable
     ext4_mib  makes /var/lib/sss/db an ext4 file system of this size, on a loop device over
               the file at ext4_image (on this machine's disk); None = it is part of the tmpfs
+    ext4_from the same, but the file system is a copy of this image, as it was left
     settle    seconds to wait for the end of the boot; 0 = come back as soon as pid 1 runs
     """
 
     def __init__(
-        self, image="base", install=(), files=None, before=(), binds=None, ext4_mib=None, settle=60
+        self,
+        image="base",
+        install=(),
+        files=None,
+        before=(),
+        binds=None,
+        ext4_mib=None,
+        ext4_from=None,
+        settle=60,
     ):
         self.image, self.install, self.settle = image, [str(d) for d in install], settle
         self.name = f"sssd-tests-{os.getpid()}-{random.randrange(1 << 24):06x}"
@@ -89,6 +98,7 @@ class Container:
             "before": [list(map(str, command)) for command in before],
             "binds": {str(a): str(b) for a, b in (binds or {}).items()},
             "ext4_mib": ext4_mib,
+            "ext4_from": ext4_from and str(ext4_from),
         }
         self.pid = None  # of the container's pid 1, as this machine counts
         self.boot_ms = None
@@ -118,7 +128,7 @@ class Container:
         self.work = RUN / self.name
         self.work.mkdir()
         self.disk = None
-        if self.spec["ext4_mib"]:
+        if self.spec["ext4_mib"] or self.spec["ext4_from"]:
             self.disk = tempfile.mkdtemp(prefix=self.name + "-", dir="/var/tmp")
             self.ext4_image = self.spec["ext4_image"] = self.disk + "/db.ext4"
         self.spec["work"] = str(self.work)
@@ -341,7 +351,7 @@ def _boot():
             )
     for command in spec["before"]:
         images.run("chroot", root, *command, env=ENVIRONMENT)
-    if spec["ext4_mib"]:
+    if spec.get("ext4_image"):
         _mount_ext4(root, spec)
     for source, target in spec["binds"].items():
         os.makedirs(root + target, exist_ok=True)
@@ -451,12 +461,16 @@ def _prepare_etc(root):
 
 
 def _mount_ext4(root, spec):
+    target = root + "/var/lib/sss/db"
+    if spec["ext4_from"]:
+        images.run("cp", "--sparse=always", spec["ext4_from"], spec["ext4_image"])
+        images.run("mount", "-o", "loop", spec["ext4_image"], target)
+        return
     with open(spec["ext4_image"], "wb") as file:
         file.truncate(spec["ext4_mib"] << 20)
     images.run(
         "mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", spec["ext4_image"]
     )
-    target = root + "/var/lib/sss/db"
     owner = os.stat(target)
     images.run("mount", "-o", "loop", spec["ext4_image"], target)
     os.rmdir(target + "/lost+found")

@@ -191,6 +191,27 @@ def test_every_unit_is_ready_when_it_says_so(suite):
         assert suite.c.show(unit, "WatchdogUSec") == "3min"
 
 
+# ---- who is not asked for ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", ["ours", "debian"])
+def test_nobody_asks_a_server_for_root_or_for_our_own_user(suite, client):
+    """systemd looks up User=sssd for our own units: that must not wait for a silent server."""
+    c = suite.c
+    suite.passwd("alice", client=client)  # connected
+    uid, gid = (c.run(["id", flag, "sssd"]).out.strip() for flag in ("-u", "-g"))
+    before = suite.slapd.searches()
+    for map, keys in {
+        "passwd": ["root", "0", "sssd", uid, "sssd@LDAP"],
+        "group": ["root", "0", "sssd", gid],
+        "initgroups": ["root", "sssd"],
+    }.items():
+        for key in keys:
+            counts = ask(suite, key, map=map, client=client)
+            assert counts["success"] == 0 and counts["max_us"] < 500000, (key, counts)
+    assert suite.slapd.searches() == before
+
+
 # ---- the cache's reader table ------------------------------------------------------------------------
 
 

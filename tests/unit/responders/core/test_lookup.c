@@ -329,6 +329,31 @@ START_TEST(test_ids_outside_the_range_of_a_domain_never_reach_its_backend)
 }
 END_TEST
 
+/* Whoever starts us asks for them, and must not wait for a server. */
+START_TEST(test_no_domain_is_asked_about_root_and_our_own_user)
+{
+	static const struct question questions[] = {
+		{ .kind = QUERY_USER_BY_NAME, .text = "root" },
+		{ .kind = QUERY_INITGROUPS, .text = "sssd" },
+		{ .kind = QUERY_GROUP_BY_NAME, .text = "SSSD@A" },
+		{ .kind = QUERY_USER_BY_ID, .id = 900 },
+		{ .kind = QUERY_GROUP_BY_ID, .id = 901 },
+	};
+	const struct test test = { .a = { FRESH, FRESH, 0 }, .b = { FRESH, FRESH, 0 } };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev, .resp = &resp, .negative = negative_new(ev, 100) };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	hidden = "";
+	setup.own_uid = 900;
+	setup.own_gid = 901;
+	ck_assert_int_eq(lookup(&lookups, &setup, &questions[_i], &answer), -ENOENT);
+	ck_assert_int_eq(backends[0].asked + backends[1].asked, 0);
+}
+END_TEST
+
 START_TEST(test_short_names_are_not_for_a_fully_qualified_domain)
 {
 	const struct test test = { .a = { FRESH, FRESH, 0 }, .b = { FRESH, FRESH, 0 } };
@@ -371,6 +396,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_lookup, 0, sizeof(tests) / sizeof(tests[0]));
 	tcase_add_loop_test(tcase, test_what_is_asked_again, 0, 4);
 	tcase_add_test(tcase, test_ids_outside_the_range_of_a_domain_never_reach_its_backend);
+	tcase_add_loop_test(tcase, test_no_domain_is_asked_about_root_and_our_own_user, 0, 5);
 	tcase_add_test(tcase, test_short_names_are_not_for_a_fully_qualified_domain);
 	tcase_add_test(tcase, test_without_a_domain_nothing_can_be_told);
 	suite_add_tcase(suite, tcase);
