@@ -52,7 +52,9 @@ void core_client_left(struct core *core)
 {
 	if (!core->draining || core->n_clients > 0)
 		return;
-	daemon_stopping(core->daemon); /* there is no way back */
+	/* No STOPPING=1: systemd would call us "deactivating" until our process is gone. A
+	 * restart of the socket in that moment leaves such a service alone, then finds it in
+	 * the way ("Socket service already active, refusing") and fails. */
 	daemon_stop(core->daemon, EXIT_SUCCESS);
 }
 

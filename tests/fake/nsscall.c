@@ -11,8 +11,8 @@
  *     --until-eof      no longer than until the end of standard input
  *     --pause-us N     between the calls of a client; 0
  *     --jitter-us N    more pause, random up to this; 0
- *     --every-us N     instead of a pause: a call at each multiple of N, plus the jitter; the clients
- *                      of all nsscalls with the same N ask at the same time
+ *     --every-us N     instead of a pause: a call at each multiple of N, plus the jitter; the
+ *                      clients of all nsscalls with the same N ask at the same time
  *     --random         the keys in no order
  *     --fresh          each call from a process of its own, so over a connection of its own
  *     --failures       in the JSON: when each call that got no answer began and ended

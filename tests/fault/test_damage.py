@@ -122,7 +122,7 @@ def all_alive(suite):
 
 
 def lines(suite, text):
-    return suite.c.journal("-g", text, "-o", "cat").count("\n")
+    return suite.c.journal("-t", "sssd_LDAP", "-o", "cat").count(text)
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))

@@ -104,6 +104,15 @@ def test_restarts_in_any_order(cached, client):
     assert cached.passwd("alice")
 
 
+def test_all_units_restarted_in_one_go(cached):
+    """Where the monitor's end lets the responder leave just as its socket is restarted."""
+    load = Load(cached.c, "passwd", *NAMES, clients=8, seconds=LONGEST, until_eof=True, pause_us=500)
+    for _ in range(by_length(5, 50)):
+        cached.c.systemctl("restart", "sssd.service", "sssd-nss.socket", "sssd-nss.service")
+        assert cached.passwd("alice")
+    assert load.stop().wrong == 0
+
+
 def test_stop_of_everything_and_start_again(cached):
     """While nothing listens, our client says "unavailable" at once; afterwards it goes on by itself."""
     c = cached.c

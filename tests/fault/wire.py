@@ -13,8 +13,11 @@ import collections
 import contextlib
 import os
 import resource
+import select
 import socket
 import struct
+import subprocess
+import sys
 import time
 
 HEADER = struct.Struct("=IIII")
@@ -186,15 +189,31 @@ def close_all(wires):
         wire.close()
 
 
-def flood(path, uid, until, limit):
-    """Connects and hangs up as fast as it goes until the time (time.monotonic()), limit times at
-    most. Returns the number of attempts."""
+class Flood:
+    """Connects and hangs up as uid, so often a second, in a process of its own (the uid is that of the
+    whole process); afterwards `attempts` tells how often."""
+
+    def __init__(self, path, uid, per_second):
+        self.command = [sys.executable, __file__, path, str(uid), str(per_second)]
+
+    def __enter__(self):
+        self._process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_):
+        self.attempts = int(self._process.communicate(timeout=30)[0])
+
+
+def _flood(path, uid, per_second):
+    """Until the end of standard input, in bursts of 10 ms."""
     directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
     target = f"/proc/self/fd/{directory}/{os.path.basename(path)}"
-    attempts = 0
-    try:
-        with as_uid(uid):
-            while attempts < limit and time.monotonic() < until:
+    attempts, begin = 0, time.monotonic()
+    with as_uid(uid):
+        while not select.select([sys.stdin], [], [], 0.01)[0]:
+            while attempts < (time.monotonic() - begin) * per_second:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
                     one.setblocking(False)
                     try:
@@ -202,6 +221,8 @@ def flood(path, uid, until, limit):
                     except BlockingIOError:
                         pass  # the backlog is full
                 attempts += 1
-    finally:
-        os.close(directory)
-    return attempts
+    print(attempts)
+
+
+if __name__ == "__main__":
+    _flood(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

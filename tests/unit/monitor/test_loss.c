@@ -54,8 +54,8 @@ static void setup(void)
 
 	f.ev = tevent_context_init(NULL);
 	ck_assert_ptr_nonnull(f.ev);
-	ck_assert_int_eq(loss_new(f.ev, f.ev, (const char *[]){ f.db, f.nss, NULL }, SETTLE_MS, note,
-	                          NULL, &loss),
+	ck_assert_int_eq(loss_new(f.ev, f.ev, (const char *[]){ f.db, f.nss, NULL }, SETTLE_MS,
+	                          note, NULL, &loss),
 	                 0);
 }
 

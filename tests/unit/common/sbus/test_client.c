@@ -103,6 +103,23 @@ START_TEST(test_lazy_client_waits_to_be_woken)
 }
 END_TEST
 
+/* A backend that is about to end may still take the connection: whoever waits for it must hear. */
+START_TEST(test_lazy_client_hears_of_a_connection_that_never_stood)
+{
+	auto_talloc struct pair *pair = pair_new();
+	auto_close int deaf = listen_deaf(pair, 100);
+	int fd;
+
+	pair_connect(pair, true);
+	ck_assert(sbus_client_wake(pair->client));
+	fd = accept(deaf, NULL, NULL);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert(pair_until(pair, pair->n_lost == 1));
+	ck_assert_int_eq(pair->n_stood, 0);
+}
+END_TEST
+
 START_TEST(test_wake_does_not_wait_for_the_back_off)
 {
 	auto_talloc struct pair *pair = pair_new();
@@ -247,6 +264,7 @@ int main(void)
 	tcase_add_test(client, test_connection_comes_back_after_a_restart);
 	tcase_add_test(client, test_attempts_become_rare);
 	tcase_add_test(client, test_lazy_client_waits_to_be_woken);
+	tcase_add_test(client, test_lazy_client_hears_of_a_connection_that_never_stood);
 	tcase_add_test(client, test_wake_does_not_wait_for_the_back_off);
 	tcase_add_test(client, test_stopped_peer_blocks_nobody);
 	tcase_add_test(client, test_peer_that_does_not_authenticate_is_left_after_five_seconds);
