@@ -217,6 +217,8 @@ static void ended(struct child *child, int status, void *data)
 	}
 	if (status != 0)
 		log_error("%s ended (wait status 0x%x)", responder->row->program, (unsigned)status);
+	if (backoff_is_kill(status))
+		backoff_forgive(&responder->backoff);
 	wait_first(responder);
 }
 

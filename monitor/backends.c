@@ -120,8 +120,8 @@ static void ended(struct child *child, int status, void *data)
 		          backend->domain);
 		backend->suspect = true;
 	}
-	if (status == 0 && backend->told)
-		backend->backoff = (struct backoff){ .crashed_us = backend->backoff.crashed_us };
+	if (status == 0 ? backend->told : backoff_is_kill(status) && !backend->ended_by_us)
+		backoff_forgive(&backend->backoff);
 	backend->ended_by_us = backend->told = false;
 	wait_and_start(backend);
 	monitor_changed(monitor);

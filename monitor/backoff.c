@@ -36,6 +36,11 @@ void backoff_orderly(struct backoff *backoff, int64_t now_us)
 		backoff->failures = 0;
 }
 
+void backoff_forgive(struct backoff *backoff)
+{
+	backoff->failures = 0;
+}
+
 bool backoff_crashed(struct backoff *backoff, int64_t now_us)
 {
 	bool second = backoff->crashed_us != 0 && now_us - backoff->crashed_us <= TWO_CRASHES_US;
@@ -44,9 +49,12 @@ bool backoff_crashed(struct backoff *backoff, int64_t now_us)
 	return second;
 }
 
+bool backoff_is_kill(int status)
+{
+	return WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL);
+}
+
 bool backoff_is_crash(int status, bool we_ended_it)
 {
-	if (!WIFSIGNALED(status))
-		return false;
-	return we_ended_it || (WTERMSIG(status) != SIGTERM && WTERMSIG(status) != SIGKILL);
+	return WIFSIGNALED(status) && (we_ended_it || !backoff_is_kill(status));
 }

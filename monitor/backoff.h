@@ -23,6 +23,13 @@ int64_t backoff_ended(struct backoff *backoff, int64_t now_us);
  * what has changed: no failure, unless it lived for less than a second. */
 void backoff_orderly(struct backoff *backoff, int64_t now_us);
 
+/* Likewise when the end says nothing about the child: it was killed from outside, or told to go.
+ * Then nothing is a failure, however short its life. */
+void backoff_forgive(struct backoff *backoff);
+
+/* Does status (waitpid(2)) tell of TERM or KILL? */
+bool backoff_is_kill(int status);
+
 /* A crash: true when it is the second within 60 s. */
 bool backoff_crashed(struct backoff *backoff, int64_t now_us);
 

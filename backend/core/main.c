@@ -365,7 +365,7 @@ static int start(struct backend *be)
 		if (r < 0)
 			log_warn("cache of %s: %s", be->args.domain, error_text(r));
 	}
-	req = store_open_send(be, be->host.ev, &be->cache_options);
+	req = store_open_send(be, be->host.ev, &be->cache_options, &be->host.cache_error);
 	if (!req)
 		return -ENOMEM;
 	tevent_req_set_callback(req, cache_opened, be);

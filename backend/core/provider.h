@@ -29,6 +29,7 @@ struct provider_host {
 	struct online *online;
 	struct pool *pool;
 	struct cache_writer *writer; /* NULL until the cache is open; no query runs before that */
+	int cache_error;             /* why it cannot be opened for now, else 0 */
 };
 
 /* Questions of one lane never wait for those of the other. */

@@ -124,6 +124,10 @@ static void get_account_info(struct sbus_call *call,
 		serve->cache_damaged(serve->data);
 		return;
 	}
+	if (!serve->host->writer && serve->host->cache_error < 0) {
+		reply(serve, call, serve->host->cache_error);
+		return;
+	}
 	if (!online_may_ask(serve->host->online)) {
 		reply(serve, call, -E_OFFLINE);
 		return;

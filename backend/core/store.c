@@ -2,12 +2,15 @@
  *
  * Store - see store.h
  *
- *   store_open_send ─┬─ check needed ─▶ (child) ─▶ checked ─┬─▶ try_open ─▶ store_open_recv
- *                    └─ clean, or absent ───────────────────┘      └─ busy, full ─▶ try_open
+ *   store_open_send ─▶ look ─┬─ check needed ─▶ (child) ─▶ check_ended ─┬─ sound, set aside ─┐
+ *                     ▲  ▲    └─ clean, or absent ─▶ try_open ◀──────────┼────────────────────┘
+ *                     │  └── in a moment ── cannot tell ─────────────────┘    │
+ *                     └───── in a moment ── busy, full, not ours ◀────────────┴─▶ store_open_recv
  */
 #include "backend/core/store.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,49 +30,83 @@
 #define CHECK_GRACE_MS    1000
 
 #define BUSY_RETRY_MS  500 /* the backend before us is about to end */
-#define OTHER_RETRY_MS 5000
+#define OTHER_RETRY_MS 2000
+
+#define EXIT_DAMAGED 2 /* of the checking child */
 
 struct store_open_state {
 	struct tevent_context *ev;           /* borrowed */
 	const struct cache_options *options; /* borrowed */
+	int *error;                          /* borrowed */
 	struct child *child;
-	struct timer *timer;         /* the child's deadline, then the next try */
-	bool set_aside;              /* damage was dealt with once: not in a circle */
-	int last_error;              /* so that each reason is logged once */
+	struct timer *timer; /* the child's deadline, then the next try */
+	bool late;           /* the child used up its time */
+	bool checked;        /* the file was called sound, or exchanged: not in a circle */
+	bool set_aside;      /* the latter */
 	struct cache_writer *writer; /* owned until received */
 };
 
+static void look(void *data);
 static int start_check(struct tevent_req *req);
 static void check_ended(struct child *child, int status, void *data);
 static void check_late(void *data);
-static void try_open(void *data);
+static void try_open(struct tevent_req *req);
 
 struct tevent_req *store_open_send(TALLOC_CTX *mem, struct tevent_context *ev,
-                                   const struct cache_options *options)
+                                   const struct cache_options *options, int *error)
 {
 	struct store_open_state *state;
 	struct tevent_req *req;
-	int r;
 
 	req = tevent_req_create(mem, &state, struct store_open_state);
 	if (!req)
 		return NULL;
 	state->ev = ev;
 	state->options = options;
+	state->error = error;
 	tevent_req_defer_callback(req, ev);
-
-	if (!cache_check_needed(options)) {
-		try_open(req);
-		return req;
-	}
-	r = start_check(req);
-	if (r < 0) {
-		/* Not knowing is no reason to throw a good cache away, nor to trust a bad one. */
-		log_error("cache of %s: the checking child could not be started: %s",
-		          options->domain, error_text(r));
-		return req_finish_now(req, ev, r);
-	}
+	look(req);
 	return req;
+}
+
+static void check(struct tevent_req *req)
+{
+	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
+	int r = start_check(req);
+
+	if (r == 0)
+		return;
+	/* Not knowing is no reason to throw a good cache away, nor to trust a bad one. */
+	log_error("cache of %s: the checking child could not be started: %s",
+	          state->options->domain, error_text(r));
+	req_finish(req, r);
+}
+
+static void look(void *data)
+{
+	struct tevent_req *req = data;
+	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
+
+	state->timer = NULL;
+	if (cache_check_needed(state->options))
+		check(req);
+	else
+		try_open(req);
+}
+
+/* Each reason is logged once. */
+static void look_later(struct tevent_req *req, int r)
+{
+	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
+
+	if (r != *state->error)
+		log_error("cache of %s cannot be opened: %s; trying again", state->options->domain,
+		          error_text(r));
+	*state->error = r;
+	state->timer = timer_once(state, state->ev, r == -EBUSY ? BUSY_RETRY_MS : OTHER_RETRY_MS,
+	                          look, req);
+	if (!state->timer)
+		req_finish(req, -ENOMEM);
 }
 
 static int start_check(struct tevent_req *req)
@@ -98,6 +135,7 @@ static void check_late(void *data)
 	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
 
 	state->timer = NULL;
+	state->late = true;
 	log_warn("cache of %s: the check did not end within %d s", state->options->domain,
 	         CHECK_DEADLINE_MS / 1000);
 	child_stop(state->child, CHECK_GRACE_MS);
@@ -107,7 +145,7 @@ static void set_aside(struct store_open_state *state)
 {
 	int r = cache_set_aside(state->options);
 
-	state->set_aside = true;
+	state->checked = state->set_aside = true;
 	if (r < 0)
 		log_error("cache of %s: damaged, and cannot be set aside: %s",
 		          state->options->domain, error_text(r));
@@ -116,51 +154,61 @@ static void set_aside(struct store_open_state *state)
 		         state->options->domain);
 }
 
+/* Did the child find the file damaged, or fall over it? A child that was ended from outside, with
+ * all of us maybe, says nothing. */
+static bool is_damaged(const struct store_open_state *state, int status)
+{
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status) == EXIT_DAMAGED;
+	return state->late || (WTERMSIG(status) != SIGTERM && WTERMSIG(status) != SIGKILL);
+}
+
 static void check_ended(struct child *child, int status, void *data)
 {
 	struct tevent_req *req = data;
 	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
-	int r;
+	int r = 0;
 
 	(void)child;
 	state->child = NULL;
 	TALLOC_FREE(state->timer);
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		r = cache_mark_checked(state->options);
-		if (r < 0)
-			log_warn("cache of %s: %s", state->options->domain, error_text(r));
-	} else {
+	if (is_damaged(state, status)) {
 		set_aside(state);
+	} else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS) {
+		state->checked = true;
+		r = cache_mark_checked(state->options);
+	} else {
+		r = -EBUSY;
 	}
-	try_open(req);
+	if (r < 0)
+		look_later(req, r);
+	else
+		try_open(req);
 }
 
-static void try_open(void *data)
+static void try_open(struct tevent_req *req)
 {
-	struct tevent_req *req = data;
 	struct store_open_state *state = tevent_req_data(req, struct store_open_state);
 	int r;
 
-	state->timer = NULL;
 	r = cache_writer_open(state, state->ev, state->options, &state->writer);
-	if (r == -E_CACHE_DAMAGED && !state->set_aside) {
-		set_aside(state);
-		r = cache_writer_open(state, state->ev, state->options, &state->writer);
-	}
-	if (r == 0 || r == -ENOMEM) {
-		req_finish(req, r);
+	if (r == -E_CACHE_DAMAGED && !state->checked) {
+		check(req);
 		return;
 	}
 
-	if (r != state->last_error)
-		log_error("cache of %s cannot be opened: %s; trying again", state->options->domain,
-		          error_text(r));
-	state->last_error = r;
-	state->timer = timer_once(state, state->ev, r == -EBUSY ? BUSY_RETRY_MS : OTHER_RETRY_MS,
-	                          try_open, req);
-	if (!state->timer)
-		req_finish(req, -ENOMEM);
+	/* Another version of ours has files with other names: this is one of nobody. */
+	if ((r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION) && !state->set_aside) {
+		set_aside(state);
+		r = cache_writer_open(state, state->ev, state->options, &state->writer);
+	}
+	if (r < 0 && r != -ENOMEM) {
+		look_later(req, r);
+		return;
+	}
+	*state->error = 0;
+	req_finish(req, r);
 }
 
 int store_open_recv(struct tevent_req *req, TALLOC_CTX *mem, struct cache_writer **ret_writer)
@@ -234,5 +282,7 @@ int store_check_main(const char *path)
 	r = cache_check(&options);
 	if (r < 0)
 		fprintf(stderr, "%s: %s\n", path, error_text(r));
+	if (r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION)
+		return EXIT_DAMAGED;
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

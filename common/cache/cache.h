@@ -170,8 +170,8 @@ int cache_mark_checked(const struct cache_options *options);
 int cache_mark_suspect(const struct cache_options *options);
 bool cache_is_suspect(const struct cache *cache);
 
-/* From now on a fault (SIGSEGV, SIGBUS, SIGABRT) of this process while it works on a cache marks the
- * file suspect before it takes its course. */
+/* From now on a fault (SIGSEGV, SIGBUS, SIGABRT) of this process while it works on a cache marks
+ * the file suspect before it takes its course. */
 void cache_watch_crashes(void);
 
 /* Renames the file to .damaged-1 (one is kept) and removes the lock file; a new one is begun by the

@@ -40,7 +40,8 @@ static int walk_table(struct walk *walk)
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
 		if (r < 0)
 			break;
-		if (key.mv_size == 0 || page_follows(walk->view.txn, walk->view.table, before, key) < 0 ||
+		if (key.mv_size == 0 ||
+		    page_follows(walk->view.txn, walk->view.table, before, key) < 0 ||
 		    !sound_key(&walk->view, key, value))
 			return -E_CACHE_DAMAGED;
 		before = key;

@@ -63,8 +63,8 @@ int page_holds(MDB_txn *txn, MDB_val value);
  * 0; -E_CACHE_DAMAGED. */
 int page_follows(MDB_txn *txn, MDB_dbi table, MDB_val before, MDB_val key);
 
-/* Called when LMDB did not find asked: -ENOENT it is not there; -E_CACHE_DAMAGED that cannot be told;
- * others of LMDB. */
+/* Called when LMDB did not find asked: -ENOENT it is not there; -E_CACHE_DAMAGED that cannot be
+ * told; others of LMDB. */
 struct view;
 int page_absent(const struct view *view, const struct key *asked);
 

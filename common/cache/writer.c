@@ -124,7 +124,8 @@ static void hand_over(struct cache_writer *writer)
 	pthread_mutex_lock(&writer->lock);
 	queue_move(&writer->inbox, &writer->outbox);
 	pthread_mutex_unlock(&writer->lock);
-	/* Not before: the thread would wake up only to wait for the lock, five futex(2) calls more. */
+	/* Not before: the thread would wake up only to wait for the lock, five futex(2) calls
+	 * more. */
 	pthread_cond_signal(&writer->wake);
 }
 

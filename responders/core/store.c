@@ -92,10 +92,19 @@ static struct cache_options options_of(const struct store *store)
 void store_damaged(struct store *store)
 {
 	struct cache_options options = options_of(store);
-	int r = cache_mark_suspect(&options);
+	int r;
+
+	/* One that was exchanged meanwhile is known to be bad, and the new one is not. */
+	if (store->cache && cache_still_there(store->cache) < 0) {
+		TALLOC_FREE(store->cache);
+		store->open_result = -E_CACHE_REPLACED;
+		store->looked_us = 0;
+		return;
+	}
 
 	if (store->open_result != -E_CACHE_DAMAGED)
 		log_error("cache of domain %s: %s", store->name, error_text(-E_CACHE_DAMAGED));
+	r = cache_mark_suspect(&options);
 	if (r < 0)
 		log_error("cache of domain %s cannot be marked: %s", store->name, error_text(r));
 	TALLOC_FREE(store->cache);
@@ -149,7 +158,9 @@ int store_read(struct store *store)
 
 bool store_expect(struct store *store, uint64_t environment)
 {
-	if (!store->cache || cache_environment_id(store->cache) != environment) {
+	/* Without the lock file it uses, too, we would not see what it writes. */
+	if (!store->cache || cache_environment_id(store->cache) != environment ||
+	    cache_still_there(store->cache) < 0) {
 		TALLOC_FREE(store->cache);
 		store->looked_us = 0;
 		look(store);

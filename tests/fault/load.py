@@ -8,6 +8,7 @@ import subprocess
 
 NSSCALL = "/usr/libexec/sssd-tests/nsscall"
 LIBRARY = {"ours": "libnss_sss.so.2", "debian": "/opt/debian-client/libnss_sss.so.2"}
+WINDOW = 1.5  # seconds of one measurement of p99()
 NO_MEMORY_CACHE = {"SSS_NSS_USE_MEMCACHE": "NO"}
 
 
@@ -42,8 +43,8 @@ class Load:
         return self.end()  # communicate() closes its standard input
 
     def end(self, patience=60):
-        """Waits for the last call, so many seconds longer than they should take; returns what came of
-        them."""
+        """Waits for the last call, so many seconds longer than they should take; returns what came
+        of them."""
         try:
             out, _ = self._process.communicate(timeout=self._seconds + patience)
         except BaseException as problem:
@@ -66,19 +67,19 @@ class Calls:
         self.failed = self.unavail + self.tryagain
 
     def __repr__(self):
-        return repr({name: value for name, value in vars(self).items() if name not in ("printed", "failures")})
+        lists = ("printed", "failures")
+        return repr({name: value for name, value in vars(self).items() if name not in lists})
 
     def were_all_right(self, at_least=1):
         """Every call was answered, with the truth."""
-        return (
-            self.success == self.calls >= at_least and self.failed == self.wrong == self.notfound == 0
-        )
+        bad = self.failed + self.wrong + self.notfound
+        return self.success == self.calls >= at_least and bad == 0
 
 
-def p99(c, seconds=1.5):
+def p99(c, **options):
     """The p99 in microseconds of an uninvolved user's cached lookups, right now."""
     calls = Load(
-        c, "passwd", "alice", "bob", user=4000, clients=2, seconds=seconds, pause_us=400
+        c, "passwd", "alice", "bob", user=4000, clients=2, seconds=WINDOW, pause_us=400, **options
     ).end()
     assert calls.were_all_right(100), calls
     return calls.p99_us

@@ -38,7 +38,7 @@ def same_responder_answers(suite, path):
     assert suite.c.main_pid("sssd-nss.service") == pid
 
 
-# -- headers ----------------------------------------------------------------------------------------
+# -- headers --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("length", [0, 1, 8, 15])
@@ -104,7 +104,7 @@ def test_a_question_without_handshake_is_answered_or_dropped(path):
             pass
 
 
-# -- bodies -----------------------------------------------------------------------------------------
+# -- bodies ---------------------------------------------------------------------------------------
 
 BAD_NAMES = [
     b"",  # no name at all
@@ -159,7 +159,8 @@ def test_commands_that_know_nothing_yet_say_so_whatever_the_body(path, size):
             assert reply.command == command
             assert reply.status in (0, errno.EINVAL), hex(command)
             if reply.status == 0:
-                assert reply.body == (b"" if command in wire.EMPTY else wire.NOT_FOUND), hex(command)
+                expected = b"" if command in wire.EMPTY else wire.NOT_FOUND
+                assert reply.body == expected, hex(command)
 
 
 def test_after_einval_the_connection_still_works(path):
@@ -182,7 +183,7 @@ def test_names_nobody_may_have_are_not_found(path, text):
             assert one.ask(command, name(text)) == (command, 0, wire.NOT_FOUND)
 
 
-# -- pieces -----------------------------------------------------------------------------------------
+# -- pieces ---------------------------------------------------------------------------------------
 
 
 def test_request_in_single_bytes_is_answered(path):
@@ -234,7 +235,7 @@ def test_many_questions_at_once_are_all_answered_in_order(path, n):
         sender.join()
 
 
-# -- noise ------------------------------------------------------------------------------------------
+# -- noise ----------------------------------------------------------------------------------------
 
 
 def test_random_bytes(path):

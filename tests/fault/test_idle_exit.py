@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Thousands of idle exits, each with clients at its very instant: no request is lost.
 
-All clients ask in rounds, within JITTER ms. The responder leaves after IDLE ms without a question, which
-is when the next round begins: some come before the exit, some during it, some after it; over kept
-connections and over new ones."""
+All clients ask in rounds, within JITTER ms. The responder leaves after IDLE ms without a question,
+which is when the next round begins: some come before the exit, some during it, some after it; over
+kept connections and over new ones."""
 import pytest
 
 from length import by_length

@@ -33,8 +33,8 @@ CASES = {
     "clients-15": ({"responder_idle_timeout": 0, "client_idle_timeout": 15}, None, None),
 }
 
-# Runs in the container: a responder per case, each with a listening socket that outlives it. One line of
-# JSON for each end; the end of standard input is the end of all.
+# Runs in the container: a responder per case, each with a listening socket that outlives it. One
+# line of JSON for each end; the end of standard input is the end of all.
 HOLDER = """
 import json, os, select, socket, sys, time
 begin, running, sockets = time.monotonic(), {}, []

@@ -109,7 +109,7 @@ def test_one_lookup_after_hundreds_of_kills_of_the_responder(cached):
     assert background.end().wrong == 0
 
 
-# -- the cache --------------------------------------------------------------------------------------
+# -- the cache ------------------------------------------------------------------------------------
 
 USERS_PER_KILL, GROUPS_PER_KILL = 45, 10
 WRITE_KILLS = by_length(15, 200)
@@ -124,8 +124,8 @@ def crowded(container):
 
 
 def kill_in_the_middle_of_writes(suite, chance):
-    """WRITE_KILLS times: new users and groups are asked for; the backend is killed as it writes them.
-    Returns how often there was more to be written at that instant."""
+    """WRITE_KILLS times: new users and groups are asked for; the backend is killed as it writes
+    them. Returns how often there was more to be written at that instant."""
     c, processes, in_the_middle = suite.c, Processes(suite.c), 0
     cache = f"/proc/{c.pid}/root/var/lib/sss/db/cache_LDAP.mdb"
     for n in range(WRITE_KILLS):

@@ -2,9 +2,9 @@
 """TERM, and restarts of our units in any order, under load (S13).
 
 Whoever ends or restarts services loses nothing, with either client. While the socket itself is
-restarted nobody listens for a moment: our client says "unavailable" at once then, as it does wherever
-nothing of ours runs, and is served again when systemctl returns; Debian's also loses what was in the
-backlog of the closed socket (systemd-notes.md, 6: 0.5 % of its calls)."""
+restarted nobody listens for a moment: our client says "unavailable" at once then, as it does
+wherever nothing of ours runs, and is served again when systemctl returns; Debian's also loses what
+was in the backlog of the closed socket (systemd-notes.md, 6: 0.5 % of its calls)."""
 import os
 import random
 import time
@@ -106,7 +106,9 @@ def test_restarts_in_any_order(cached, client):
 
 def test_all_units_restarted_in_one_go(cached):
     """Where the monitor's end lets the responder leave just as its socket is restarted."""
-    load = Load(cached.c, "passwd", *NAMES, clients=8, seconds=LONGEST, until_eof=True, pause_us=500)
+    load = Load(
+        cached.c, "passwd", *NAMES, clients=8, seconds=LONGEST, until_eof=True, pause_us=500
+    )
     for _ in range(by_length(5, 50)):
         cached.c.systemctl("restart", "sssd.service", "sssd-nss.socket", "sssd-nss.service")
         assert cached.passwd("alice")
@@ -114,7 +116,8 @@ def test_all_units_restarted_in_one_go(cached):
 
 
 def test_stop_of_everything_and_start_again(cached):
-    """While nothing listens, our client says "unavailable" at once; afterwards it goes on by itself."""
+    """While nothing listens, our client says "unavailable" at once; afterwards it goes on by
+    itself."""
     c = cached.c
     load = Load(c, "passwd", *NAMES, clients=2, seconds=LONGEST, until_eof=True, pause_us=1000)
     for _ in range(3):
@@ -126,7 +129,7 @@ def test_stop_of_everything_and_start_again(cached):
     assert calls.wrong == calls.notfound == calls.tryagain == 0 and calls.max_us < 5e6, calls
 
 
-# -- what may hold up the end -----------------------------------------------------------------------
+# -- what may hold up the end ---------------------------------------------------------------------
 
 
 def stop_ms(c):

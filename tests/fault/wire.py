@@ -7,7 +7,7 @@
         assert wire.is_closed()
 
 It runs on the host's side: the container's socket is reached through the root of its init. What
-travels: | length | command | status | 0 | body |, four u32 in host byte order (common/wire/proto.h).
+travels: | length | command | status | 0 | body |, four u32 in host byte order (proto.h).
 """
 import collections
 import contextlib
@@ -162,8 +162,8 @@ class Wire:
             return False
 
     def is_told(self, within=5.0):
-        """What a malformed request ends with: a reply whose status is not 0 (it is returned), or the
-        end of the connection (0)."""
+        """What a malformed request ends with: a reply whose status is not 0 (it is returned), or
+        the end of the connection (0)."""
         self.socket.settimeout(within)
         try:
             reply = self.reply()
@@ -190,11 +190,11 @@ def close_all(wires):
 
 
 class Flood:
-    """Connects and hangs up as uid, so often a second, in a process of its own (the uid is that of the
-    whole process); afterwards `attempts` tells how often."""
+    """Connects and hangs up as uid, so often a second, in a process of its own (the uid is that of
+    the whole process); afterwards `attempts` tells how often."""
 
     def __init__(self, path, uid, per_second):
-        self.command = [sys.executable, __file__, path, str(uid), str(per_second)]
+        self.command = [sys.executable, __file__, path, str(uid), str(int(per_second))]
 
     def __enter__(self):
         self._process = subprocess.Popen(

@@ -185,6 +185,8 @@ class Slapd:
     security   more lines for the global part of slapd.conf, for instance "security ssf=128"
     loose      posixAccount without its MUST attributes, so that senseless entries can be stored
     stats      every operation becomes a line in the journal of the unit
+    names      what the certificate is for; ldap.test, localhost and the address
+    netns      a network namespace (ip-netns(8)) of the container to run in
     """
 
     def __init__(
@@ -198,11 +200,15 @@ class Slapd:
         security="",
         loose=False,
         stats=False,
+        names=None,
+        netns=None,
     ):
         self.c, self.name, self.address, self.tls = container, name, address, tls
         self.unit, self.home = f"test-slapd-{name}.service", f"/srv/slapd-{name}"
         self.entries = entries if entries is not None else (USERS, GROUPS)
         self.anonymous, self.security, self.loose, self.stats = anonymous, security, loose, stats
+        self.names = names or [address, "ldap.test", "localhost"]
+        self.netns = netns
         self.ldapi = f"ldapi://{(self.home + '/ldapi').replace('/', '%2F')}"
 
     def start(self):
@@ -254,14 +260,15 @@ class Slapd:
             f"/run/systemd/system/{self.unit}",
             UNIT.format(
                 level="stats" if self.stats else "0", home=self.home, uris=uris.replace("%", "%%")
-            ),
+            )
+            + (f"NetworkNamespacePath=/run/netns/{self.netns}\n" if self.netns else ""),
         )
         self.c.systemctl("daemon-reload")
 
     def use_certificate(self, names=None, days=10, own_ca=False):
         """Makes the certificate: for other names, expired (days=-1), or from a CA nobody trusts."""
         ca = authority(self.c) if not own_ca else Authority()
-        ca.issue(self.c, self.home, names or [self.address, "ldap.test", "localhost"], days)
+        ca.issue(self.c, self.home, names or self.names, days)
 
     # -- the server's life -----------------------------------------------------------------------
 

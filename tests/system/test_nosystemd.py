@@ -208,7 +208,7 @@ def test_responder_leaves_when_idle(suite):
 @pytest.mark.parametrize("program", ["sssd_nss", "sssd_be"])
 def test_kill_9_brings_it_back(suite, program):
     assert suite.passwd("alice") == ALICE and suite.passwd("bob")
-    for _ in range(by_length(2, 20)):
+    for _ in range(by_length(4, 20)):
         (old,) = suite.pids(program)
         with Load(suite, "alice", "bob") as load:
             suite.c.run(["kill", "-9", str(old)])

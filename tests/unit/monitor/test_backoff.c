@@ -52,6 +52,22 @@ START_TEST(test_orderly_end_is_no_failure_unless_at_once)
 }
 END_TEST
 
+START_TEST(test_kill_is_no_failure_however_short_the_life)
+{
+	struct backoff backoff = { 0 };
+
+	ck_assert(backoff_is_kill(W_EXITCODE(0, SIGKILL)));
+	ck_assert(backoff_is_kill(W_EXITCODE(0, SIGTERM)));
+	ck_assert(!backoff_is_kill(W_EXITCODE(0, SIGSEGV)));
+	ck_assert(!backoff_is_kill(W_EXITCODE(SIGKILL, 0)));
+	for (int i = 0; i < 10; i++) {
+		backoff_started(&backoff, 10 * S);
+		backoff_forgive(&backoff);
+		ck_assert_int_eq(backoff_ended(&backoff, 10 * S + 1), 0);
+	}
+}
+END_TEST
+
 START_TEST(test_second_crash_within_a_minute_is_suspect)
 {
 	struct backoff backoff = { 0 };
@@ -91,6 +107,7 @@ int main(void)
 	tcase_add_test(backoff, test_waits_grow_to_ten_seconds_and_stay);
 	tcase_add_test(backoff, test_life_of_thirty_seconds_begins_anew);
 	tcase_add_test(backoff, test_orderly_end_is_no_failure_unless_at_once);
+	tcase_add_test(backoff, test_kill_is_no_failure_however_short_the_life);
 	tcase_add_test(backoff, test_second_crash_within_a_minute_is_suspect);
 	tcase_add_loop_test(backoff, test_what_counts_as_a_crash, 0,
 	                    (int)(sizeof(ends) / sizeof(ends[0])));

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 
 #include "common/base/log.h"
 #include "common/event/timer.h"
+
+#define DIES_ONCE "STORE_CHECK_DIES_ONCE" /* set: the first checking child ends by this signal */
 
 static struct tevent_context *ev;
 static char dir[] = "/tmp/store-XXXXXX";
@@ -49,7 +52,8 @@ static void note(struct tevent_req *req)
 
 static struct cache_writer *open_writer(void)
 {
-	struct tevent_req *req = store_open_send(ev, ev, &options);
+	int error = 0;
+	struct tevent_req *req = store_open_send(ev, ev, &options, &error);
 	struct cache_writer *writer = NULL;
 	bool ended = false;
 
@@ -57,6 +61,7 @@ static struct cache_writer *open_writer(void)
 	while (!ended)
 		tevent_loop_once(ev);
 	ck_assert_int_eq(store_open_recv(req, ev, &writer), 0);
+	ck_assert_int_eq(error, 0);
 	talloc_free(req);
 	return writer;
 }
@@ -147,6 +152,41 @@ START_TEST(test_damaged_cache_is_set_aside)
 }
 END_TEST
 
+/* The backend is told to end while its child is at work, and so is the child. */
+START_TEST(test_check_that_was_ended_from_outside_says_nothing)
+{
+	struct cache_writer *writer = open_writer();
+
+	commit(writer);
+	talloc_free(writer);
+	ck_assert_int_eq(cache_mark_suspect(&options), 0);
+	ck_assert_int_eq(setenv(DIES_ONCE, _i ? "KILL" : "TERM", 1), 0);
+
+	writer = open_writer();
+	ck_assert_int_eq(unsetenv(DIES_ONCE), 0);
+	ck_assert_int_eq(find(writer), 0);
+}
+END_TEST
+
+/* Only the bytes of the first record are bad: nothing that is looked at before the file is
+ * mapped. */
+START_TEST(test_bad_header_is_found_at_the_opening)
+{
+	struct cache_writer *writer = open_writer();
+	char path[128];
+
+	commit(writer);
+	talloc_free(writer);
+	damage();
+	ck_assert(!cache_check_needed(&options));
+
+	writer = open_writer();
+	ck_assert_int_eq(find(writer), -ENOENT);
+	snprintf(path, sizeof(path), "%s/cache_A_20b.mdb.damaged-1", dir);
+	ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
 static void let_go(void *data)
 {
 	talloc_free(data);
@@ -172,6 +212,22 @@ START_TEST(test_check_wants_the_name_of_a_cache)
 }
 END_TEST
 
+/* A child has no other memory than the folder. */
+static void die_once(const char *path)
+{
+	const char *how = getenv(DIES_ONCE);
+	char mark[128];
+	int fd;
+
+	if (!how)
+		return;
+	snprintf(mark, sizeof(mark), "%s-died", path);
+	fd = open(mark, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd >= 0)
+		raise(strcmp(how, "KILL") == 0 ? SIGKILL : SIGTERM);
+	unlink(mark);
+}
+
 int main(int argc, char *argv[])
 {
 	Suite *suite;
@@ -179,8 +235,10 @@ int main(int argc, char *argv[])
 	SRunner *runner;
 	int failed;
 
-	if (argc == 3 && strcmp(argv[1], "--check") == 0)
+	if (argc == 3 && strcmp(argv[1], "--check") == 0) {
+		die_once(argv[2]);
 		return store_check_main(argv[2]);
+	}
 
 	suite = suite_create("store");
 	tests = tcase_create("store");
@@ -189,6 +247,8 @@ int main(int argc, char *argv[])
 	tcase_add_test(tests, test_new_cache_is_made);
 	tcase_add_test(tests, test_suspect_cache_that_is_sound_is_kept);
 	tcase_add_test(tests, test_damaged_cache_is_set_aside);
+	tcase_add_loop_test(tests, test_check_that_was_ended_from_outside_says_nothing, 0, 2);
+	tcase_add_test(tests, test_bad_header_is_found_at_the_opening);
 	tcase_add_test(tests, test_waits_for_the_writer_before_us);
 	tcase_add_test(tests, test_check_wants_the_name_of_a_cache);
 	suite_add_tcase(suite, tests);
