@@ -108,7 +108,8 @@ static int install_tls(struct work *work)
 		ldap_get_option(work->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
 		if (!text || !*text || strstr(text, "unknown error"))
 			snprintf(work->reason, sizeof(work->reason),
-			         "TLS handshake: its certificate is not trusted, or not for %s",
+			         "TLS handshake: its certificate is not trusted, has expired, or "
+			         "is not for %s",
 			         work->uri->host);
 		else
 			snprintf(work->reason, sizeof(work->reason), "TLS handshake: %s", text);

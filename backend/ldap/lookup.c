@@ -31,32 +31,21 @@ static void committed(struct tevent_req *subreq);
 
 /* ---- filters ---- */
 
-static void number_is_usable(struct filter *filter, const char *attr)
-{
-	filter_open(filter, '&');
-	filter_present(filter, attr);
-	filter_open(filter, '!');
-	filter_equal(filter, attr, "0");
-	filter_close(filter);
-	filter_close(filter);
-}
-
 int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name, uint32_t id,
                        char **ret_filter)
 {
 	struct filter filter = filter_new();
 
-	/* (&(uid=alice)(objectclass=posixAccount)(&(uidNumber=*)(!(uidNumber=0)))), or by number
-	 * with (uid=*): what is asked for first, because servers look in this order. */
+	/* (&(uid=alice)(objectclass=posixAccount)), or by number with (uid=*): what is asked for
+	 * first, because servers look in this order. One without a uid, or with 0, is not left out:
+	 * it makes no sense, and somebody should hear of it. */
 	filter_open(&filter, '&');
 	if (name)
 		filter_equal(&filter, conf->user_name, name);
 	else
 		filter_equal_number(&filter, conf->user_uid_number, id);
 	filter_equal(&filter, "objectclass", conf->user_object_class);
-	if (name)
-		number_is_usable(&filter, conf->user_uid_number);
-	else
+	if (!name)
 		filter_present(&filter, conf->user_name);
 	filter_close(&filter);
 	return filter_end(&filter, mem, ret_filter);
@@ -73,9 +62,7 @@ int lookup_group_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const cha
 	else
 		filter_equal_number(&filter, conf->group_gid_number, id);
 	filter_equal(&filter, "objectclass", conf->group_object_class);
-	if (name)
-		number_is_usable(&filter, conf->group_gid_number);
-	else
+	if (!name)
 		filter_present(&filter, conf->group_name);
 	filter_close(&filter);
 	return filter_end(&filter, mem, ret_filter);

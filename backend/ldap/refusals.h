@@ -12,6 +12,7 @@ struct refusals; /* a talloc object */
 
 struct refusals *refusals_new(TALLOC_CTX *mem);
 
-/* Logs that the entry at dn was left out, and why, unless that was said within the hour. */
+/* Logs that the entry at dn was left out, and why, unless that was said within the hour. Of very
+ * many at once some are named later, when they are met again. */
 void refusals_report(struct refusals *refusals, const struct request_id *id, const char *dn,
                      const char *reason);

@@ -132,6 +132,7 @@ def all_alive(suite):
 
 
 def lines(suite, text):
+    suite.c.run(["journalctl", "--sync"])
     return suite.c.journal("-t", "sssd_LDAP", "-o", "cat").count(text)
 
 

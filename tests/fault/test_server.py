@@ -138,7 +138,8 @@ def sick(container):
     with container() as c:
         c.write(
             "/etc/hosts",
-            "127.0.0.1 localhost\n127.0.0.2 sick.test\n127.0.0.3 well.test\n10.77.0.2 far.test\n",
+            "127.0.0.1 localhost good.test\n127.0.0.2 sick.test\n127.0.0.3 well.test\n"
+            "10.77.0.2 far.test\n",
         )
         # A network of its own for one server, whose packets can get lost on their way back.
         c.sh(
@@ -147,7 +148,7 @@ def sick(container):
             "ip -n far addr add 10.77.0.2/24 dev far0; ip -n far link set far0 up; "
             "ip -n far link set lo up"
         )
-        c.behind = Slapd(c, "behind", names=["sick.test"]).start()
+        c.behind = Slapd(c, "behind", names=["sick.test", "good.test"]).start()
         c.far = Slapd(c, "far", address="10.77.0.2", names=["far.test"], netns="far").start()
         Slapd(c, "well", (WELL, []), address="127.0.0.3", names=["well.test"]).start()
         c.relay = Relay(c, "127.0.0.2")
@@ -211,8 +212,15 @@ def test_nobody_else_is_slower(ill):
     c = ill.c
     before = [max(pair) for pair in zip(p99s(c), p99s(c))]
     ill.fall_ill()
-    crowd = Load(
-        c, "passwd", "ghost%05u:1:99999", user=4001, clients=8, seconds=60, until_eof=True
+    crowd = Load(  # with a pause: of a server that refuses it would ask for all of the machine
+        c,
+        "passwd",
+        "ghost%05u:1:99999",
+        user=4001,
+        clients=8,
+        pause_us=20000,
+        seconds=60,
+        until_eof=True,
     )
     try:
         during = []
@@ -281,8 +289,31 @@ def test_second_server_answers_when_the_first_is_dead_from_the_start(sick, dead)
     try:
         suite = Suite(sick)
         suite.configure(conf(("SICK", f"{uri}, ldaps://good.test")))
-        sick.write("/etc/hosts", sick.read("/etc/hosts") + "127.0.0.1 good.test\n")
         sick.systemctl("start", "sssd.service")
         second_in_time(suite, ["alice", "bob", "carol", "dave.o-neill_1"], limit_ms)
+    finally:
+        let_pass(sick)
+
+
+DYING = {
+    "closes": ("ldaps://sick.test", lambda c: c.relay.set("close"), 0),
+    "cuts an answer short": ("ldaps://sick.test", lambda c: c.relay.set("cut", 40), 0),
+    "never answers again": ("ldaps://sick.test", lambda c: c.relay.set("hold"), BUDGET_MS),
+    "is stopped": ("ldaps://sick.test", lambda c: c.behind.pause(), BUDGET_MS),
+    "drops packets": ("ldaps://far.test", drop, BUDGET_MS),
+}
+
+
+@pytest.mark.parametrize("dying", DYING)
+def test_second_server_takes_over_when_the_first_dies_in_use(sick, dying):
+    """Nobody is told that a user is unknown: what was on its way is asked again."""
+    uri, die, limit_ms = DYING[dying]
+    second = "ldaps://far.test" if dying == "is stopped" else "ldaps://good.test"
+    suite = start(sick, f"{uri}, {second}")
+    assert uri in status(sick)
+    die(sick)
+    try:
+        second_in_time(suite, ["carol", "dave.o-neill_1"], limit_ms)
+        assert second in status(sick)
     finally:
         let_pass(sick)
