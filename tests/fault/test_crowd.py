@@ -4,6 +4,7 @@
 Design section 3, Fairness: per uid at most 256 connections and 64 requests in flight, root and sssd
 exempt; out of descriptors, the uid with most idle connections loses its oldest."""
 import errno
+import re
 import time
 
 import pytest
@@ -293,6 +294,22 @@ def scarce(suite):
     suite.configure()
     suite.c.systemctl("reload", "sssd.service")
     suite.c.systemctl("restart", "sssd-nss.service")
+
+
+@pytest.mark.parametrize("limit", [100, 15000, 1000000])
+def test_fd_limit_is_obeyed_within_what_the_unit_allows(suite, limit):
+    of_machine = int(suite.c.read("/proc/1/limits").split("Max open files")[1].split()[1])
+    suite.configure(nss={"fd_limit": limit})
+    suite.c.systemctl("reload", "sssd.service")
+    suite.c.systemctl("restart", "sssd-nss.service")
+    try:
+        assert suite.passwd("alice")
+        limits = suite.c.read(f"/proc/{suite.c.main_pid('sssd-nss.service')}/limits")
+        assert re.search(r"Max open files +(\d+)", limits)[1] == str(min(limit, 65536, of_machine))
+    finally:
+        suite.configure()
+        suite.c.systemctl("reload", "sssd.service")
+        suite.c.systemctl("restart", "sssd-nss.service")
 
 
 def test_greedy_uid_loses_its_oldest_idle_connections(path, scarce):
