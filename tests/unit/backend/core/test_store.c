@@ -208,7 +208,18 @@ START_TEST(test_check_wants_the_name_of_a_cache)
 	ck_assert_int_ne(store_check_main("/tmp/cache_.mdb"), 0);
 	ck_assert_int_ne(store_check_main("/tmp/cache_A_2.mdb"), 0);
 	ck_assert_int_ne(store_check_main("/tmp/cache_A_xx.mdb"), 0);
-	ck_assert_int_ne(store_check_main("cache_absent.mdb"), 0);
+}
+END_TEST
+
+START_TEST(test_check_wants_a_cache_that_is_there)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/cache_absent.mdb", dir);
+	ck_assert_int_ne(store_check_main(path), 0);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	strcat(path, "-state"); /* the check holds it while it looks */
+	unlink(path);
 }
 END_TEST
 
@@ -251,6 +262,7 @@ int main(int argc, char *argv[])
 	tcase_add_test(tests, test_bad_header_is_found_at_the_opening);
 	tcase_add_test(tests, test_waits_for_the_writer_before_us);
 	tcase_add_test(tests, test_check_wants_the_name_of_a_cache);
+	tcase_add_test(tests, test_check_wants_a_cache_that_is_there);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);
