@@ -10,9 +10,10 @@ import time
 import pytest
 
 from length import by_length
+from load import ask, steady
 from slapd import USERS, Slapd, User, user_ldif
 from suite import Suite, sssd_conf
-from watch import Load, Log, ask
+from watch import Log
 
 ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 MAIN, SNIPPETS = "/etc/sssd/sssd.conf", "/etc/sssd/conf.d"
@@ -261,8 +262,8 @@ def test_bad_configuration_fails_the_start_and_says_why(suite, clean_up, case):
     assert_names(log.text("sssd_conf"), case.words, case.place)
     assert suite.pids("sssd_be") == [] and suite.pids("sssd") == []
     # The responder answers all the same, as fast as ever: it cannot tell.
-    counts = ask(suite, "alice", count=20)
-    assert counts["unavail"] + counts["notfound"] == 20 and counts["median_us"] < 10000, counts
+    counts = ask(suite.c, "passwd", "alice", count=20)
+    assert counts.unavail + counts.notfound == 20 and counts.median_us < 10000, counts
     assert c.failed_units() == ["sssd.service"]
 
 
@@ -270,7 +271,7 @@ def test_bad_configuration_fails_the_start_and_says_why(suite, clean_up, case):
 def test_running_suite_keeps_the_last_good_one(running, clean_up, case):
     c = running.c
     pids = {name: running.pids(name) for name in ("sssd", "sssd_be", "sssd_nss")}
-    with Load(running, "alice", "10001", "bob") as load:
+    with steady(running.c, "passwd", "alice", "10001", "bob") as load:
         c.run(["rm", "-f", MAIN])
         case.write(c)
         log = Log(c)
@@ -283,7 +284,7 @@ def test_running_suite_keeps_the_last_good_one(running, clean_up, case):
         assert c.systemctl("restart", "sssd.service", check=False).rc != 0
         assert running.passwd("alice") == ALICE
         assert running.passwd("alice", client="debian") == ALICE
-    load.all_answered()
+    assert load.calls.were_all_right(), load.calls
 
     c.run(["rm", "-rf", MAIN])
     running.configure()
@@ -308,11 +309,11 @@ def test_reload_that_would_lose_a_domain_in_use_is_refused(running):
     text = conf(domain=["ldap_tls_reqcert = demnad"])
     running.configure(text)
     log = Log(c)
-    with Load(running, "alice", "bob") as load:
+    with steady(running.c, "passwd", "alice", "bob") as load:
         assert c.systemctl("reload", "sssd.service", check=False).rc != 0
         assert_names(log.text("sssd_conf"), ["demnad"], f"{MAIN}:{line_of(text, 'demnad')}")
         assert running.passwd("carol").startswith("carol:")
-    load.all_answered()
+    assert load.calls.were_all_right(), load.calls
     assert "LDAP: online" in c.show("sssd.service", "StatusText")
 
 
@@ -441,7 +442,7 @@ def test_reload_adds_and_removes_a_domain(reload, other):
     both = conf().replace("domains = LDAP", "domains = LDAP, SECOND") + second
     for _ in range(by_length(2, 20)):
         assert suite.passwd("erin") is None
-        with Load(suite, "alice", "bob") as load:
+        with steady(suite.c, "passwd", "alice", "bob") as load:
             reload(both)
             assert suite.passwd("erin").startswith("erin:*:11001:")
             assert suite.passwd("erin@SECOND").startswith("erin:*:11001:")
@@ -449,7 +450,7 @@ def test_reload_adds_and_removes_a_domain(reload, other):
             assert "SECOND: online" in c.show("sssd.service", "StatusText")
             reload()
             assert suite.passwd("erin") is None and suite.passwd("erin@SECOND") is None
-        load.all_answered()
+        assert load.calls.were_all_right(), load.calls
         c.wait_for("its backend is gone", lambda: len(suite.pids("sssd_be")) == 1)
         assert "SECOND" not in c.show("sssd.service", "StatusText")
         assert c.exists("/var/lib/sss/db/cache_SECOND.mdb")  # kept for 30 days
@@ -471,12 +472,12 @@ def test_reload_once_a_second_under_load_loses_nothing(running):
     c = running.c
     seconds = by_length(10, 60)
     pids = {name: running.pids(name) for name in ("sssd", "sssd_nss")}
-    with Load(running, "alice", "bob", "10001") as ours, Load(
-        running, "alice", "bob", client="debian", rate=100
-    ) as debians, Load(
-        running, "alice", "bob", map="initgroups", rate=50, fresh=True
-    ) as fresh, Load(
-        running, "absent%05u:1:20000", rate=50
+    with steady(running.c, "passwd", "alice", "bob", "10001") as ours, steady(
+        running.c, "passwd", "alice", "bob", client="debian", rate=100
+    ) as debians, steady(
+        running.c, "initgroups", "alice", "bob", rate=50, fresh=True
+    ) as fresh, steady(
+        running.c, "passwd", "absent%05u:1:20000", rate=50
     ) as misses:
         begin = time.monotonic()
         for n in range(seconds):
@@ -487,6 +488,6 @@ def test_reload_once_a_second_under_load_loses_nothing(running):
             c.systemctl("reload", "sssd.service")
             time.sleep(max(0, begin + n + 1 - time.monotonic()))
     for load in (ours, debians, fresh):
-        load.all_answered(seconds * 40)
-    assert misses.counts["notfound"] == misses.counts["calls"] > seconds * 40, misses.counts
+        assert load.calls.were_all_right(seconds * 40), load.calls
+    assert misses.calls.notfound == misses.calls.calls > seconds * 40, misses.calls
     assert {name: running.pids(name) for name in pids} == pids

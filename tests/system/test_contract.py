@@ -11,9 +11,10 @@ import time
 import pytest
 
 from length import by_length
+from load import ask, steady
 from slapd import BASE, CA
 from suite import Suite, sssd_conf
-from watch import Load, Log, ask
+from watch import Log
 
 ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 MAIN, SNIPPETS = "/etc/sssd/sssd.conf", "/etc/sssd/conf.d"
@@ -126,25 +127,25 @@ def test_start_under_load_gives_no_wrong_answer(suite):
     c = suite.c
     suite.configure()
     for client in ("ours", "debian"):
-        with Load(suite, "alice", "bob", "10001", client=client) as load:
+        with steady(suite.c, "passwd", "alice", "bob", "10001", client=client) as load:
             for _ in range(by_length(3, 50)):
                 c.systemctl("start", "sssd.service")
                 assert suite.passwd("alice", client=client) == ALICE
                 c.systemctl("stop", "sssd.service")
             c.systemctl("restart", "sssd.service")
-        load.never_wrong()
-        assert load.counts["success"] > 0
+        assert load.calls.were_never_wrong(), load.calls
+        assert load.calls.success > 0
 
 
 def test_cached_users_are_answered_through_stops_and_starts(running):
     """Nothing in their way needs what is stopped (S5)."""
     c = running.c
-    with Load(running, "alice", "bob", "10001") as load:
+    with steady(running.c, "passwd", "alice", "bob", "10001") as load:
         for _ in range(by_length(5, 50)):
             c.systemctl("restart", "sssd.service")
         c.systemctl("stop", "sssd.service")
         c.systemctl("start", "sssd.service")
-    load.all_answered()
+    assert load.calls.were_all_right(), load.calls
 
 
 def test_unreachable_server_is_no_reason_to_fail(suite):
@@ -224,14 +225,14 @@ def test_stop_remove_start_is_whole_at_once(running):
     """What every guide does, under load."""
     c = running.c
     for client in ("ours", "debian"):
-        with Load(running, "alice", "bob", client=client) as load:
+        with steady(running.c, "passwd", "alice", "bob", client=client) as load:
             for n in range(by_length(2, 10)):
                 c.systemctl("stop", "sssd")
                 c.sh("rm -rf /var/lib/sss/db/* /var/lib/sss/mc/* /var/lib/sss/pipes/*")
                 running.configure(nss={"entry_negative_timeout": 10 + n})
                 c.systemctl("start", "sssd")
                 c.wait_for("it is whole", lambda: is_whole(running), timeout=5)
-        load.never_wrong()
+        assert load.calls.were_never_wrong(), load.calls
         assert_tidy(running)
     assert c.failed_units() == []
 
@@ -320,14 +321,14 @@ def test_healthy_sockets_are_left_alone_by_a_start(running):
 def test_signal_is_harmless_to_every_process(running, signal):
     c = running.c
     before = {program: running.pids(program) for program in PROGRAMS}
-    with Load(running, "alice", "bob") as load:
+    with steady(running.c, "passwd", "alice", "bob") as load:
         for _ in range(3):
             for program in PROGRAMS:
                 c.run(["kill", f"-{signal}", *map(str, running.pids(program))])
         # Each has handled it when it has answered something else.
         assert c.run(["sssctl", "services"]).rc == 0
         assert running.passwd("bob") is not None
-    load.all_answered()
+    assert load.calls.were_all_right(), load.calls
     assert {program: running.pids(program) for program in PROGRAMS} == before
     assert c.failed_units() == []
     c.run(["kill", "-USR2", str(c.main_pid("sssd.service"))])
@@ -345,7 +346,7 @@ def test_usr1_is_offline_usr2_is_online(running, program):
     c.run(["kill", "-USR1", *map(str, running.pids(program))])
     c.wait_for("it is offline", lambda: "LDAP: offline" in status())
     assert running.passwd("alice") == ALICE
-    assert ask(running, "nobody-asked-for-this")["notfound"] == 1
+    assert ask(running.c, "passwd", "nobody-asked-for-this").notfound == 1
     assert running.passwd("dave.o-neill_1") is None  # never seen
 
     c.run(["kill", "-USR2", *map(str, running.pids(program))])
@@ -358,10 +359,10 @@ def test_kill_9_of_any_process_brings_it_back(running, program):
     c = running.c
     for _ in range(by_length(2, 20)):
         (old,) = running.pids(program)
-        with Load(running, "alice", "bob") as load:
+        with steady(running.c, "passwd", "alice", "bob") as load:
             c.run(["kill", "-9", str(old)])
             c.wait_for("it is back", lambda: set(running.pids(program)) - {old}, timeout=12)
-        load.all_answered()
+        assert load.calls.were_all_right(), load.calls
     c.wait_for("it is whole", lambda: is_whole(running), timeout=12)
     c.wait_for("one of each", lambda: [len(running.pids(p)) for p in PROGRAMS] == [1, 1, 1])
     assert c.failed_units() == []
@@ -488,11 +489,11 @@ def test_client_library_answers_at_once_when_nothing_runs(suite, client, state):
         c.systemctl("start", "sssd-nss.socket")  # enabled by preset, nothing compiled
     elif state == "tree-removed":
         c.sh("rm -rf /var/lib/sss /run/sss")
-    ask(suite, "alice", client=client)
+    ask(suite.c, "passwd", "alice", client=client)
     for map in ("passwd", "group", "initgroups"):
-        counts = ask(suite, "alice", map=map, client=client, count=50)
-        assert counts["unavail"] + counts["notfound"] == 50, counts
-        assert counts["median_us"] < 1000, counts
+        counts = ask(suite.c, map, "alice", client=client, count=50)
+        assert counts.unavail + counts.notfound == 50, counts
+        assert counts.median_us < 1000, counts
     assert c.run(["id", "root"]).rc == 0
 
 

@@ -12,10 +12,10 @@ import time
 import pytest
 
 from length import by_length
+from load import ask, steady
 from slapd import Slapd
 from suite import Suite, sssd_conf
 from table import Lookups
-from watch import Load, ask
 
 ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 PROGRAMS = ["sssd", "sssd_be", "sssd_nss"]
@@ -181,12 +181,12 @@ def test_responder_that_leaves_is_started_again_and_no_request_is_lost(suite):
     """What an idle exit does, a TERM does, too: drain, then exit 0."""
     assert suite.passwd("alice") == ALICE and suite.passwd("bob")
     for client in ("ours", "debian"):
-        with Load(suite, "alice", "bob", client=client) as load:
+        with steady(suite.c, "passwd", "alice", "bob", client=client) as load:
             for _ in range(by_length(5, 200)):
                 (pid,) = suite.c.wait_for("it runs", lambda: suite.pids("sssd_nss"))
                 suite.c.run(["kill", "-TERM", str(pid)])
                 suite.c.wait_for("it left", lambda: pid not in suite.pids("sssd_nss"))
-        load.all_answered()
+        assert load.calls.were_all_right(), load.calls
     assert suite.passwd("alice") == ALICE
     assert [len(suite.pids(program)) for program in PROGRAMS] == [1, 1, 1]
 
@@ -210,10 +210,10 @@ def test_kill_9_brings_it_back(suite, program):
     assert suite.passwd("alice") == ALICE and suite.passwd("bob")
     for _ in range(by_length(4, 20)):
         (old,) = suite.pids(program)
-        with Load(suite, "alice", "bob") as load:
+        with steady(suite.c, "passwd", "alice", "bob") as load:
             suite.c.run(["kill", "-9", str(old)])
             suite.c.wait_for("it is back", lambda: set(suite.pids(program)) - {old}, timeout=12)
-        load.all_answered()
+        assert load.calls.were_all_right(), load.calls
 
 
 def test_kill_9_of_the_monitor_leaves_the_answers_and_the_next_takes_over(suite):
@@ -235,8 +235,8 @@ def test_term_ends_all_and_leaves_nothing(suite):
     # The socket's file stays, in a directory of root's: nobody listens there.
     processes = suite.c.sh("ps -e -o comm=").out.split()
     assert not [name for name in processes if name.startswith("sss")]
-    counts = ask(suite, "alice", count=20)
-    assert counts["unavail"] == 20 and counts["median_us"] < 10000, counts
+    counts = ask(suite.c, "passwd", "alice", count=20)
+    assert counts.unavail == 20 and counts.median_us < 10000, counts
     suite.start(suite.how)
     assert suite.passwd("alice") == ALICE
 

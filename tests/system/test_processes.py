@@ -6,9 +6,10 @@ import time
 import pytest
 
 from length import by_length
+from load import ask
 from slapd import BASE, CA, READER, USERS, Slapd
 from suite import Suite
-from watch import Log, ask
+from watch import Log
 
 ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 PROGRAMS = ["sssd", "sssd_be", "sssd_nss"]
@@ -207,8 +208,8 @@ def test_nobody_asks_a_server_for_root_or_for_our_own_user(suite, client):
         "initgroups": ["root", "sssd"],
     }.items():
         for key in keys:
-            counts = ask(suite, key, map=map, client=client)
-            assert counts["success"] == 0 and counts["max_us"] < 500000, (key, counts)
+            counts = ask(suite.c, map, key, client=client)
+            assert counts.success == 0 and counts.max_us < 500000, (key, counts)
     assert suite.slapd.searches() == before
 
 
@@ -237,8 +238,8 @@ def test_responder_without_a_reader_slot_refuses_the_cache(suite):
     c.systemctl("stop", "sssd-nss.service", "sssd.service")
     log = Log(c)
     try:
-        counts = ask(suite, "alice")
-        assert (counts["unavail"], counts["success"]) == (1, 0), counts
+        counts = ask(suite.c, "passwd", "alice")
+        assert (counts.unavail, counts.success) == (1, 0), counts
         assert "cache of domain LDAP" in log.text("sssd_nss")
     finally:
         c.run(["rm", drop_in])

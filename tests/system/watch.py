@@ -1,68 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes on while something is done to the suite: lookups that continue, lines that are written.
-
-    with Load(suite, "alice", "bob") as load:
-        c.systemctl("reload", "sssd.service")
-    load.all_answered()
+"""The lines that are written while something is done to the suite.
 
     log = Log(c)
     c.systemctl("restart", "sssd.service", check=False)
     assert "sssd.conf:7" in log.text()
 """
 import json
-import subprocess
-
-NSSCALL = "/usr/libexec/sssd-tests/nsscall"
-LIBRARY = {"ours": "libnss_sss.so.2", "debian": "/opt/debian-client/libnss_sss.so.2"}
-LONGEST = 600  # seconds; a Load that outlives its block ends by itself
-
-
-class Load:
-    """Lookups from `clients` processes, `rate` a second together, until the block ends.
-
-    Afterwards `counts` has nsscall's figures: calls, success, notfound, unavail, tryagain, wrong,
-    median_us, p99_us, max_us."""
-
-    def __init__(self, suite, *keys, map="passwd", client="ours", clients=4, rate=200, fresh=False):
-        self.c, self.keys, self.counts = suite.c, keys, None
-        self.command = [NSSCALL, "--library", LIBRARY[client], "--clients", clients]
-        self.command += ["--every-us", clients * 1000000 // rate, "--seconds", LONGEST]
-        self.command += ["--until-eof", "--failures"] + (["--fresh"] if fresh else []) + [map]
-
-    def __enter__(self):
-        self.process = self.c.popen(
-            [*self.command, *self.keys],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        return self
-
-    def __exit__(self, kind, *_):
-        out, err = self.process.communicate(timeout=60)
-        if self.process.returncode == 0:
-            self.counts = json.loads(out.splitlines()[-1])
-        elif kind is None:
-            raise AssertionError(f"nsscall: exit {self.process.returncode}\n{out[-2000:]}{err}")
-
-    def all_answered(self, at_least=1):
-        """Every question was answered rightly, and there were that many."""
-        counts = self.counts
-        assert counts["calls"] >= at_least, counts
-        assert (counts["success"], counts["wrong"]) == (counts["calls"], 0), counts
-
-    def never_wrong(self):
-        """What got no answer got an error: never a wrong one, never "there is no such user"."""
-        counts = self.counts
-        assert (counts["wrong"], counts["notfound"]) == (0, 0), counts
-
-
-def ask(suite, key, map="passwd", client="ours", count=1, fresh=False):
-    """nsscall's counts for one key: unlike getent(1) it tells "not found" from "cannot tell"."""
-    words = [NSSCALL, "--library", LIBRARY[client], "--count", count]
-    words += ["--fresh"] if fresh else []
-    return json.loads(suite.c.run([*words, map, key]).out.splitlines()[-1])
 
 
 class Log:

@@ -8,19 +8,26 @@ import subprocess
 
 NSSCALL = "/usr/libexec/sssd-tests/nsscall"
 LIBRARY = {"ours": "libnss_sss.so.2", "debian": "/opt/debian-client/libnss_sss.so.2"}
+LONGEST = 600  # seconds; a steady load that outlives its block ends by itself
 WINDOW = 1.5  # seconds of one measurement of p99()
 NO_MEMORY_CACHE = {"SSS_NSS_USE_MEMCACHE": "NO"}
 
 
 class Load:
     """nsscall, running. Options are its own: clients=4, seconds=2, pause_us=500, fresh=True …
+    It asks past the memory cache.
 
     calls = Load(c, "passwd", "alice", "bob", client="debian", seconds=5).end()
     assert calls.failed == 0
+
+    with steady(c, "passwd", "alice", "bob") as load:
+        c.systemctl("reload", "sssd.service")
+    assert load.calls.were_all_right(), load.calls
     """
 
     def __init__(self, c, kind, *keys, client="ours", user=None, **options):
-        self._seconds = float(options.get("seconds", 60))
+        self.calls = None
+        self._seconds = 0 if options.get("until_eof") else float(options.get("seconds", 60))
         words = [NSSCALL, f"--library={LIBRARY[client]}"]
         for name, value in options.items():
             option = "--" + name.replace("_", "-")
@@ -35,6 +42,12 @@ class Load:
             text=True,
         )
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
     def running(self):
         return self._process.poll() is None
 
@@ -44,7 +57,7 @@ class Load:
 
     def end(self, patience=60):
         """Waits for the last call, so many seconds longer than they should take; returns what came
-        of them."""
+        of them, and keeps it as `calls`."""
         try:
             out, _ = self._process.communicate(timeout=self._seconds + patience)
         except BaseException as problem:
@@ -55,7 +68,8 @@ class Load:
             raise
         assert self._process.returncode == 0, out
         *printed, counts = out.splitlines()
-        return Calls(json.loads(counts), printed)
+        self.calls = Calls(json.loads(counts), printed)
+        return self.calls
 
 
 class Calls:
@@ -74,6 +88,24 @@ class Calls:
         """Every call was answered, with the truth."""
         bad = self.failed + self.wrong + self.notfound
         return self.success == self.calls >= at_least and bad == 0
+
+    def were_never_wrong(self):
+        """What got no answer got an error: never a wrong one, never "there is no such user"."""
+        return self.success + self.failed == self.calls and self.wrong == 0
+
+
+def ask(c, kind, *keys, **options):
+    """Asked and counted: unlike getent(1) it tells "not found" from "cannot tell"."""
+    return Load(c, kind, *keys, **options).end()
+
+
+def steady(c, kind, *keys, rate=200, clients=4, **options):
+    """`rate` lookups a second, all clients together, until the block ends."""
+    every_us = clients * 1000000 // rate
+    options.setdefault("seconds", LONGEST)
+    return Load(
+        c, kind, *keys, clients=clients, every_us=every_us, until_eof=True, failures=True, **options
+    )
 
 
 def p99(c, **options):
