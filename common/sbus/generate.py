@@ -39,7 +39,8 @@ class Method:
             self.args[arg.get("direction", "in")].append((arg.get("name"), arg.get("type")))
 
     def signature(self, direction):
-        return "".join(kind for _, kind in self.args[direction])
+        kinds = "".join(kind for _, kind in self.args[direction])
+        return f"({kinds})" if kinds else ""
 
     def param(self, direction, name):
         """', const struct X_in *in', or nothing for a method without such arguments."""

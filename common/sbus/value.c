@@ -49,15 +49,13 @@ static int write_list(DBusMessageIter *out, const char *const *items, size_t *to
 	return dbus_message_iter_close_container(out, &inner) ? 0 : -ENOMEM;
 }
 
-int sbus_args_write(DBusMessage *message, const struct sbus_args *args, const void *from)
+static int write_fields(DBusMessageIter *out, const struct sbus_args *args, const void *from)
 {
-	const char *type = args->signature;
-	DBusMessageIter out;
+	const char *type = args->signature + 1;
 	size_t total = 0;
 	int r = 0;
 
-	dbus_message_iter_init_append(message, &out);
-	for (size_t i = 0; *type && r == 0; i++, type++) {
+	for (size_t i = 0; *type != ')' && r == 0; i++, type++) {
 		const void *field = (const char *)from + args->fields[i];
 		dbus_bool_t truth;
 		const void *texts;
@@ -65,23 +63,41 @@ int sbus_args_write(DBusMessage *message, const struct sbus_args *args, const vo
 		switch (*type) {
 		case DBUS_TYPE_ARRAY:
 			memcpy(&texts, field, sizeof(texts));
-			r = write_list(&out, texts, &total);
+			r = write_list(out, texts, &total);
 			type++; /* the s of "as" */
 			break;
 		case DBUS_TYPE_STRING:
 			memcpy(&texts, field, sizeof(texts));
-			r = write_text(&out, texts, &total);
+			r = write_text(out, texts, &total);
 			break;
 		case DBUS_TYPE_BOOLEAN:
 			truth = *(const bool *)field;
 			field = &truth;
 			__attribute__((fallthrough));
 		default:
-			if (!dbus_message_iter_append_basic(&out, *type, field))
+			if (!dbus_message_iter_append_basic(out, *type, field))
 				r = -ENOMEM;
 		}
 	}
 	return r;
+}
+
+int sbus_args_write(DBusMessage *message, const struct sbus_args *args, const void *from)
+{
+	DBusMessageIter out, fields;
+	int r;
+
+	if (!*args->signature)
+		return 0;
+	dbus_message_iter_init_append(message, &out);
+	if (!dbus_message_iter_open_container(&out, DBUS_TYPE_STRUCT, NULL, &fields))
+		return -ENOMEM;
+	r = write_fields(&fields, args, from);
+	if (r < 0) {
+		dbus_message_iter_abandon_container(&out, &fields);
+		return r;
+	}
+	return dbus_message_iter_close_container(&out, &fields) ? 0 : -ENOMEM;
 }
 
 /* ---- message → struct ---- */
@@ -126,7 +142,7 @@ int sbus_args_read(DBusMessage *message, const struct sbus_args *args, TALLOC_CT
 {
 	auto_talloc char *fields = NULL;
 	const char *type = args->signature;
-	DBusMessageIter in;
+	DBusMessageIter whole, in;
 	int r = 0;
 
 	/* libdbus has checked the body against the message's own signature, so that one
@@ -139,8 +155,10 @@ int sbus_args_read(DBusMessage *message, const struct sbus_args *args, TALLOC_CT
 	fields = talloc_zero_size(mem, args->size);
 	if (!fields)
 		return -ENOMEM;
-	dbus_message_iter_init(message, &in);
-	for (size_t i = 0; *type && r == 0; i++, type++) {
+	dbus_message_iter_init(message, &whole);
+	dbus_message_iter_recurse(&whole, &in);
+	type++;
+	for (size_t i = 0; *type != ')' && r == 0; i++, type++) {
 		void *field = fields + args->fields[i];
 		const char **items, *text;
 		dbus_bool_t truth;

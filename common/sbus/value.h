@@ -2,8 +2,10 @@
  *
  * Values - the arguments of a method: C structs ↔ D-Bus messages; our error codes ↔ error names
  *
- * generate.py writes one struct sbus_args for the arguments of each direction. For every type in
- * signature, fields holds the place of the member:
+ * generate.py writes one struct sbus_args for the arguments of each direction. They travel as one
+ * D-Bus structure: with each argument beside another libdbus writes the signature in the message's
+ * header anew, which costs ten times what the argument does. For every type in it, fields holds the
+ * place of the member:
  *
  *   s const char *   q uint16_t   u uint32_t   t uint64_t   i int32_t   b bool
  *   as const char *const *, NULL-terminated
@@ -23,7 +25,7 @@
 DEFINE_CLEANUP(DBusMessage *, dbus_message_unref)
 
 struct sbus_args {
-	const char *signature;
+	const char *signature; /* "(us)", or "" */
 	const size_t *fields;
 	size_t size; /* of the struct */
 };

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -14,36 +15,50 @@ struct fields {
 };
 
 static const size_t places[] = { offsetof(struct fields, text), offsetof(struct fields, number) };
-static const struct sbus_args args = { "su", places, sizeof(struct fields) };
+static const struct sbus_args args = { "(su)", places, sizeof(struct fields) };
 
-static DBusMessage *message_of(const char *text, const uint32_t *number)
+static void append(DBusMessageIter *out, const char *text, const uint32_t *number)
+{
+	if (text)
+		ck_assert(dbus_message_iter_append_basic(out, DBUS_TYPE_STRING, &text));
+	if (number)
+		ck_assert(dbus_message_iter_append_basic(out, DBUS_TYPE_UINT32, number));
+}
+
+/* With them in one structure, as it should be, or beside each other. */
+static DBusMessage *message_of(const char *text, const uint32_t *number, bool in_one)
 {
 	DBusMessage *message = dbus_message_new_method_call(NULL, "/sssd", "test.sample", "any");
+	DBusMessageIter out, inner;
 
-	if (text)
-		ck_assert(dbus_message_append_args(message, DBUS_TYPE_STRING, &text,
-		                                   DBUS_TYPE_INVALID));
-	if (number)
-		ck_assert(dbus_message_append_args(message, DBUS_TYPE_UINT32, number,
-		                                   DBUS_TYPE_INVALID));
+	dbus_message_iter_init_append(message, &out);
+	if (!in_one) {
+		append(&out, text, number);
+		return message;
+	}
+	ck_assert(dbus_message_iter_open_container(&out, DBUS_TYPE_STRUCT, NULL, &inner));
+	append(&inner, text, number);
+	ck_assert(dbus_message_iter_close_container(&out, &inner));
 	return message;
 }
 
 static const struct {
 	const char *text;
 	const uint32_t *number;
+	bool in_one;
 	int r;
 } messages[] = {
-	{ "alice", &(const uint32_t){ 7 }, 0 },
-	{ "alice", NULL, -EBADMSG },
-	{ NULL, &(const uint32_t){ 7 }, -EBADMSG },
-	{ NULL, NULL, -EBADMSG },
+	{ "alice", &(const uint32_t){ 7 }, true, 0 },
+	{ "alice", NULL, true, -EBADMSG },
+	{ NULL, &(const uint32_t){ 7 }, true, -EBADMSG },
+	{ "alice", &(const uint32_t){ 7 }, false, -EBADMSG },
+	{ NULL, NULL, false, -EBADMSG },
 };
 
 START_TEST(test_only_the_right_arguments_are_read)
 {
 	cleanup_with(dbus_message_unref) DBusMessage *message =
-		message_of(messages[_i].text, messages[_i].number);
+		message_of(messages[_i].text, messages[_i].number, messages[_i].in_one);
 	struct fields fields = { "before", 1 };
 	auto_talloc void *mem = talloc_new(NULL);
 
@@ -56,7 +71,7 @@ END_TEST
 START_TEST(test_surplus_arguments_are_refused)
 {
 	cleanup_with(dbus_message_unref) DBusMessage *message =
-		message_of("alice", &(const uint32_t){ 7 });
+		message_of("alice", &(const uint32_t){ 7 }, true);
 	struct fields fields;
 	const char *more = "more";
 
@@ -110,7 +125,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_loop_test(value, test_only_the_right_arguments_are_read, 0, 4);
+	tcase_add_loop_test(value, test_only_the_right_arguments_are_read, 0, 5);
 	tcase_add_test(value, test_surplus_arguments_are_refused);
 	tcase_add_loop_test(value, test_code_and_name_belong_together, 0,
 	                    (int)(sizeof(codes) / sizeof(codes[0])));
