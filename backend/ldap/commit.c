@@ -13,7 +13,7 @@ static bool is_cached(struct cache *cache, const struct query *query)
 
 	if (r < 0)
 		return true;
-	r = cache_find(cache, query, &entry);
+	r = cache_peek(cache, query, &entry); /* the writer would not find it either */
 	cache_end(cache);
 	return r != -ENOENT; /* what cannot be read is better removed, too */
 }

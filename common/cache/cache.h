@@ -68,8 +68,13 @@ void cache_end(struct cache *cache);
 
 /* Finds the entry that query names, fresh or expired, by name or alias, within cache_begin(). Its
  * texts point into the map.
- * Errors: -ENOENT; -EBADMSG the stored bytes are damaged; others of LMDB. */
+ * Errors: -ENOENT it is not there: the pages where it would be are sound; -EBADMSG the stored bytes
+ * are damaged; others of LMDB. */
 int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry);
+
+/* The same for whoever does not rely on -ENOENT, above all because the server is asked next: that
+ * is not proven, which is most of what a search for nothing costs. */
+int cache_peek(struct cache *cache, const struct query *query, struct entry *ret_entry);
 
 /* The domain's current epoch of kind: entries stored under a lower one count as expired. Within
  * cache_begin(). */

@@ -275,7 +275,7 @@ static int prove_absent(struct cache *cache, const struct key *asked)
 	return r < 0 && r != -ENOENT ? r : page_absent(&view, &other);
 }
 
-int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry)
+static int find(struct cache *cache, const struct query *query, bool prove, struct entry *ret_entry)
 {
 	struct found found;
 	struct key key;
@@ -289,9 +289,19 @@ int cache_find(struct cache *cache, const struct query *query, struct entry *ret
 		return r;
 
 	r = find_record(cache->env.reading, cache->env.table, &key, &found);
-	if (r == -ENOENT)
+	if (r == -ENOENT && prove)
 		return prove_absent(cache, &key);
 	if (r < 0)
 		return r;
 	return find_entry(found.key.bytes[0], &found.record, ret_entry);
+}
+
+int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry)
+{
+	return find(cache, query, true, ret_entry);
+}
+
+int cache_peek(struct cache *cache, const struct query *query, struct entry *ret_entry)
+{
+	return find(cache, query, false, ret_entry);
 }

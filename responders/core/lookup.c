@@ -181,10 +181,13 @@ static void clear_negative(struct lookups *lookups, const struct domain *domain,
 
 /* ---- reading the cache ---- */
 
-/* 0: the read transaction stays open and entry is filled. -ENOENT: nothing there. Others: it cannot
- * be told what is there; it has been logged. */
+typedef int entry_finder(struct cache *cache, const struct query *query, struct entry *ret_entry);
+
+/* find: cache_peek() where the backend is asked next. 0: the read transaction stays open and entry
+ * is filled. -ENOENT: nothing there. Others: it cannot be told what is there; it has been logged.
+ */
 static int read_entry(struct lookups *lookups, struct setup *setup, const struct domain *domain,
-                      const struct query *query, struct entry *entry)
+                      const struct query *query, entry_finder *find, struct entry *entry)
 {
 	struct store *store = domain->store;
 	struct query overridden = *query;
@@ -195,7 +198,7 @@ static int read_entry(struct lookups *lookups, struct setup *setup, const struct
 		return r;
 
 	overrides_ask(domain, &overridden);
-	r = cache_find(store->cache, &overridden, entry);
+	r = find(store->cache, &overridden, entry);
 	if (r == 0)
 		overrides_apply(domain, entry);
 	if (r == 0 && is_hidden(lookups, setup, domain, entry->kind, name_of(entry)))
@@ -237,7 +240,10 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		if (is_negative(lookups, domain, &asked.query))
 			continue;
 
-		r = read_entry(lookups, setup, domain, &asked.query, &lookups->current);
+		/* With cache_first the next domain may answer because this one has nothing. */
+		r = read_entry(lookups, setup, domain, &asked.query,
+		               setup->service.cache_first ? cache_find : cache_peek,
+		               &lookups->current);
 		if (r < 0) {
 			must_ask = true;
 			if (r != -ENOENT || !setup->service.cache_first)
@@ -278,7 +284,7 @@ int lookup_found(struct lookups *lookups, struct setup *setup, const struct doma
 
 	if (!ask_of(question, setup, domain, &asked))
 		return -ENOENT;
-	r = read_entry(lookups, setup, domain, &asked.query, &lookups->current);
+	r = read_entry(lookups, setup, domain, &asked.query, cache_find, &lookups->current);
 	if (r < 0)
 		return r == -ENOENT ? r : -EIO;
 	*ret_answer = (struct answer){ .domain = domain, .entry = &lookups->current };
@@ -347,12 +353,13 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 }
 
 /* 0 there is an entry, of whatever age; errors as of read_entry(). */
-static int look(struct lookup_state *state)
+static int look(struct lookup_state *state, entry_finder *find)
 {
 	struct entry entry;
 	int r;
 
-	r = read_entry(state->lookups, state->setup, state->asking, &state->asked.query, &entry);
+	r = read_entry(state->lookups, state->setup, state->asking, &state->asked.query, find,
+	               &entry);
 	if (r < 0)
 		return r;
 	clear_negative(state->lookups, state->asking, &state->asked.query, &entry);
@@ -366,7 +373,7 @@ static bool has_old_answer(struct lookup_state *state)
 	for (size_t i = 0; i < state->setup->n_domains; i++) {
 		state->asking = &state->setup->domains[i];
 		if (ask_of(state->question, state->setup, state->asking, &state->asked) &&
-		    look(state) == 0)
+		    look(state, cache_peek) == 0)
 			return true;
 	}
 	return false;
@@ -393,7 +400,7 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 			continue;
 
 		state->asking = domain;
-		state->has_old = look(state) == 0;
+		state->has_old = look(state, cache_peek) == 0;
 
 		/* It waited for its turn until it was too late: the server is spared the question.
 		 */
@@ -440,7 +447,7 @@ static void domain_asked(struct tevent_req *subreq)
 	/* What we do not find says something only where the backend writes. */
 	if (environment)
 		same = store_expect(domain->store, environment);
-	held = look(state);
+	held = look(state, cache_find);
 	if (held == 0) {
 		if (r < 0)
 			log_at(LEVEL_DEBUG, &state->id, "domain %s: %s: the old answer is given",

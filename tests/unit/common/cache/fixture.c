@@ -189,6 +189,7 @@ static int find_in(struct cache *cache, const struct query *query, struct entry 
 	if (r < 0)
 		return r;
 	r = cache_find(cache, query, ret_entry);
+	ck_assert_int_eq(cache_peek(cache, query, ret_entry), r);
 	if (r == 0)
 		*ret_epoch = cache_epoch(cache, ret_entry->kind);
 	cache_end(cache);

@@ -22,6 +22,7 @@ enum held {
 	EXPIRED,
 	DAMAGED,
 	ELSEWHERE, /* nothing here: the backend's file is another one */
+	ASTRAY,    /* not found, on a damaged page */
 };
 
 struct cache {
@@ -59,8 +60,13 @@ void cache_end(struct cache *cache)
 
 int cache_find(struct cache *cache, const struct query *query, struct entry *ret_entry)
 {
+	return cache->held == ASTRAY ? -E_CACHE_DAMAGED : cache_peek(cache, query, ret_entry);
+}
+
+int cache_peek(struct cache *cache, const struct query *query, struct entry *ret_entry)
+{
 	ck_assert(cache->open);
-	if (cache->held == NOTHING || cache->held == ELSEWHERE)
+	if (cache->held == NOTHING || cache->held == ELSEWHERE || cache->held == ASTRAY)
 		return -ENOENT;
 	if (cache->held == DAMAGED)
 		return -EBADMSG;
@@ -283,6 +289,45 @@ START_TEST(test_lookup)
 }
 END_TEST
 
+/* Nothing is proven absent that the backend is asked about next; what is believed is. */
+START_TEST(test_damage_that_hides_a_record)
+{
+	static const struct {
+		bool cache_first;
+		enum held after;
+		int result, marked;
+	} cases[] = {
+		{ false, FRESH, 0, 0 },
+		{ false, ASTRAY, -EIO, 1 },
+		{ true, FRESH, 0, 1 }, /* else B's would be the answer */
+	};
+	const struct test test = { .text = "u",
+		                   .a = { ASTRAY, cases[_i].after, 0 },
+		                   .b = { cases[_i].cache_first ? FRESH : NOTHING, FRESH, 0 } };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = {
+		.ev = ev, .resp = &resp, .negative = negative_new(ev, 100), .negative_timeout_s = 15
+	};
+	struct question question = { .kind = QUERY_USER_BY_NAME, .text = "u" };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	setup.service.cache_first = cases[_i].cache_first;
+	setup.n_domains = cases[_i].cache_first ? 2 : 1;
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), cases[_i].result);
+	ck_assert_int_eq(marked, cases[_i].marked);
+	ck_assert_int_eq(backends[0].asked, 1);
+	if (cases[_i].result == 0) {
+		ck_assert_str_eq(answer.domain->name, "A");
+		lookup_release(&answer);
+	} else {
+		ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), cases[_i].result);
+		ck_assert_int_eq(backends[0].asked, 2);
+	}
+}
+END_TEST
+
 /* Only a full "no" is remembered. */
 START_TEST(test_what_is_asked_again)
 {
@@ -394,6 +439,7 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tcase, test_lookup, 0, sizeof(tests) / sizeof(tests[0]));
+	tcase_add_loop_test(tcase, test_damage_that_hides_a_record, 0, 3);
 	tcase_add_loop_test(tcase, test_what_is_asked_again, 0, 4);
 	tcase_add_test(tcase, test_ids_outside_the_range_of_a_domain_never_reach_its_backend);
 	tcase_add_loop_test(tcase, test_no_domain_is_asked_about_root_and_our_own_user, 0, 5);
