@@ -96,7 +96,7 @@ static int check_words(struct conf_report *report, const char *section)
 		const char *name, *const words[4];
 	} later[] = {
 		{ "domain_type", { "application" } },
-		{ "ldap_schema", { "rfc2307bis", "IPA", "AD" } },
+		{ "ldap_schema", { "IPA", "AD" } },
 		{ "ldap_default_authtok_type", { "obfuscated_password" } },
 	};
 	int r = 0;

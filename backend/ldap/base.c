@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "backend/ldap/dn.h"
+#include "common/base/mem.h"
 #include "common/base/str.h"
 
 enum { SCOPE_BASE, SCOPE_ONELEVEL, SCOPE_SUBTREE };
@@ -78,6 +80,21 @@ static int scope_of(const char *text, size_t size)
 	return -EINVAL;
 }
 
+static int set_dn(TALLOC_CTX *mem, struct base *base, const char *dn, size_t size)
+{
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct dn parsed;
+	int r;
+
+	base->dn = talloc_strndup(mem, dn, size);
+	if (!base->dn)
+		return -ENOMEM;
+	r = dn_parse(scratch, base->dn, &parsed);
+	if (r == 0)
+		base->key = talloc_steal(mem, parsed.key);
+	return r == -EINVAL ? 0 : r; /* let the server say so */
+}
+
 /* Takes one base?scope?filter off the front of *text. */
 static int take_base(TALLOC_CTX *mem, const char **text, struct base *ret_base)
 {
@@ -85,9 +102,9 @@ static int take_base(TALLOC_CTX *mem, const char **text, struct base *ret_base)
 	size_t size = strcspn(*text, "?");
 	int r;
 
-	base.dn = talloc_strndup(mem, *text, size);
-	if (!base.dn)
-		return -ENOMEM;
+	r = set_dn(mem, &base, *text, size);
+	if (r < 0)
+		return r;
 	*text += size;
 
 	if (**text == '?') {
@@ -133,4 +150,31 @@ int bases_parse(TALLOC_CTX *mem, const char *text, struct bases *ret_bases)
 
 	*ret_bases = bases;
 	return 0;
+}
+
+int bases_of_dn(TALLOC_CTX *mem, const char *dn, struct bases *ret_bases)
+{
+	struct base *base = talloc_zero(mem, struct base);
+	int r;
+
+	if (!base)
+		return -ENOMEM;
+	base->scope = SCOPE_SUBTREE;
+	r = set_dn(base, base, dn, strlen(dn));
+	if (r < 0)
+		return r;
+	*ret_bases = (struct bases){ .items = base, .count = 1 };
+	return 0;
+}
+
+bool bases_hold(const struct bases *bases, const char *key, bool unfiltered)
+{
+	for (size_t i = 0; i < bases->count; i++) {
+		const struct base *base = &bases->items[i];
+
+		if (base->key && !(unfiltered && base->filter) &&
+		    dn_is_in_scope(key, base->key, base->scope))
+			return true;
+	}
+	return false;
 }

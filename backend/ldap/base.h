@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <talloc.h>
 
@@ -13,6 +14,7 @@ struct base {
 	const char *dn;
 	int scope;          /* 0 base, 1 onelevel, 2 subtree: RFC 4511 section 4.5.1.2 */
 	const char *filter; /* with its parentheses; NULL = none */
+	const char *key;    /* of the DN (dn.h); NULL when that is not one */
 };
 
 struct bases {
@@ -22,3 +24,10 @@ struct bases {
 
 /* Everything hangs below mem. Errors: -EINVAL text is not of that form, or names over BASES_MAX. */
 int bases_parse(TALLOC_CTX *mem, const char *text, struct bases *ret_bases);
+
+/* Just the subtree below dn. Errors: -ENOMEM. */
+int bases_of_dn(TALLOC_CTX *mem, const char *dn, struct bases *ret_bases);
+
+/* Would a search below bases come across the entry with this key? unfiltered: and below one of them
+ * find it, whatever it is? */
+bool bases_hold(const struct bases *bases, const char *key, bool unfiltered);

@@ -28,7 +28,9 @@ struct ldap_domain {
 	size_t n_uris;
 	struct bases bases[N_SEARCHES]; /* count 0: not set, and no server has told one yet */
 	struct attrs user_attrs, group_attrs;
-	struct attrs gid_attrs; /* of a group: all but the members */
+	struct attrs gid_attrs;    /* of a group: all but the members */
+	struct attrs member_attrs; /* of a user: what member_from() reads */
+	struct attrs nested_attrs; /* of a group: only the members */
 	struct id_range range;
 	uint32_t user_lifetime_s, group_lifetime_s;
 	struct refusals *refusals;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILTER_MAX 16384
+#define FILTER_MAX ((size_t)1 << 20)
 
 struct filter filter_new(void)
 {

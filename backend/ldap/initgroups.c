@@ -2,13 +2,16 @@
  *
  * Initgroups - see initgroups.h
  *
- *   initgroups_send ─┬─▶ (search the user) ────▶ user_searched ──┬─▶ (commit) ─▶ initgroups_recv
- *                    └─▶ (search their groups) ─▶ groups_searched ┘
- *                                  ▲── again, if the directory spells the name in another way
+ *   initgroups_send ─┬─▶ (search the user) ──▶ user_searched ─┬─▶ (commit) ─▶ initgroups_recv
+ *                    └─▶ (parents) ─────────▶ groups_found ───┘
+ *                            ▲── only now, or again, as the user is who they were not asked for
  *
- * Both searches are sent together: memberUid holds the name that was asked for, nearly always.
- * Only the numbers of groups are read, never their members (field-report P4). The list is stored
- * whole, with the user, in one transaction; anything less than the whole is not stored (R6).
+ * Where groups list names both are sent together: the name is the one that was asked for, nearly
+ * always. Where they list DNs the user comes first, unless it was found just now: getpwnam(3) and
+ * then getgrouplist(3) is what id(1) and every login do.
+ *
+ * The list is stored whole, with the user, in one transaction; anything less than the whole is not
+ * stored (R6).
  */
 #include "backend/ldap/initgroups.h"
 
@@ -17,49 +20,38 @@
 #include <string.h>
 
 #include "backend/ldap/commit.h"
-#include "backend/ldap/filter.h"
 #include "backend/ldap/lookup.h"
+#include "backend/ldap/parents.h"
 #include "backend/ldap/pick.h"
 #include "backend/ldap/search.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
 
+#define JUST_NOW_S 1
+
 struct initgroups_state {
 	struct ldap_domain *domain; /* borrowed */
 	const struct query *query;  /* borrowed */
 	const struct request_id *id;
-	char *user_filter, *groups_filter;
+	char *user_filter;
 	struct pick pick;
+	bool cached; /* the user is in the cache since just now: pick has no values */
 	struct tevent_req *user, *groups; /* NULL when it has ended */
+	char *member;                     /* whose groups were asked for */
 	uint32_t *gids;
 	size_t n_gids;
-	bool no_memory; /* for all of the groups */
 };
 
-static void search_groups(struct tevent_req *req, const char *member);
-static void one_group(struct entry_values *values, void *data);
+static bool found_just_now(struct initgroups_state *state);
+static void find_groups(struct tevent_req *req, const char *member);
 static void user_searched(struct tevent_req *subreq);
-static void groups_searched(struct tevent_req *subreq);
+static void groups_found(struct tevent_req *subreq);
 static void commit(struct tevent_req *req);
 static void committed(struct tevent_req *subreq);
 
-int initgroups_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *member,
-                      char **ret_filter)
+static bool lists_names(const struct initgroups_state *state)
 {
-	struct filter filter = filter_new();
-
-	filter_open(&filter, '&');
-	filter_equal(&filter, conf->group_member, member);
-	filter_equal(&filter, "objectclass", conf->group_object_class);
-	filter_present(&filter, conf->group_name);
-	filter_open(&filter, '&');
-	filter_present(&filter, conf->group_gid_number);
-	filter_open(&filter, '!');
-	filter_equal(&filter, conf->group_gid_number, "0");
-	filter_close(&filter);
-	filter_close(&filter);
-	filter_close(&filter);
-	return filter_end(&filter, mem, ret_filter);
+	return state->domain->conf.schema == LDAP_SCHEMA_RFC2307;
 }
 
 struct tevent_req *initgroups_send(TALLOC_CTX *mem, void *data, const struct query *query,
@@ -85,6 +77,11 @@ struct tevent_req *initgroups_send(TALLOC_CTX *mem, void *data, const struct que
 	};
 	tevent_req_defer_callback(req, domain->host->ev);
 
+	if (!lists_names(state) && found_just_now(state)) {
+		find_groups(req, state->pick.user.dn);
+		return req;
+	}
+
 	r = lookup_user_filter(state, &domain->conf, query->name, 0, &state->user_filter);
 	if (r < 0) {
 		req_finish(req, r);
@@ -95,56 +92,47 @@ struct tevent_req *initgroups_send(TALLOC_CTX *mem, void *data, const struct que
 	if (tevent_req_nomem(state->user, req))
 		return req;
 	tevent_req_set_callback(state->user, user_searched, req);
-	search_groups(req, query->name);
+	if (lists_names(state))
+		find_groups(req, query->name);
 	return req;
 }
 
-static void search_groups(struct tevent_req *req, const char *member)
+/* Takes what is needed of the user out of the cache, if that has just learnt it. */
+static bool found_just_now(struct initgroups_state *state)
 {
-	struct initgroups_state *state = tevent_req_data(req, struct initgroups_state);
-	int r;
+	struct query query = { .kind = QUERY_USER_BY_NAME, .name = state->query->name };
+	struct cache *cache = cache_writer_reader(state->domain->host->writer);
+	struct entry_now now = entry_now();
+	struct user *user = &state->pick.user;
+	struct entry entry;
 
-	TALLOC_FREE(state->groups);
-	TALLOC_FREE(state->groups_filter);
-	state->n_gids = 0;
-	r = initgroups_filter(state, &state->domain->conf, member, &state->groups_filter);
-	if (r < 0) {
-		req_finish(req, r);
-		return;
+	if (cache_begin(cache) < 0)
+		return false;
+	if (cache_find(cache, &query, &entry) == 0 && *entry.user.dn &&
+	    entry_age(&entry, &now, 0, cache_epoch(cache, ENTRY_USER)) == ENTRY_FRESH &&
+	    entry.times.boot == now.boot_id &&
+	    now.boot.s - entry.times.stored_boot.s <= JUST_NOW_S) {
+		user->name = talloc_strdup(state, entry.user.name);
+		user->dn = talloc_strdup(state, entry.user.dn);
+		user->gid = entry.user.gid;
+		state->cached = user->name && user->dn;
 	}
-	state->groups =
-		search_send(state, state->domain, state->id, SEARCH_GROUPS, state->groups_filter,
-	                    &state->domain->gid_attrs, one_group, req);
-	if (!tevent_req_nomem(state->groups, req))
-		tevent_req_set_callback(state->groups, groups_searched, req);
+	cache_end(cache);
+	return state->cached;
 }
 
-static void one_group(struct entry_values *values, void *data)
+static void find_groups(struct tevent_req *req, const char *member)
 {
-	struct tevent_req *req = data;
 	struct initgroups_state *state = tevent_req_data(req, struct initgroups_state);
-	const char *reason;
-	uint32_t gid;
 
-	reason = gid_from(values, &state->domain->range, &gid);
-	if (reason) {
-		refusals_report(state->domain->refusals, state->id, values->dn, reason);
-	} else {
-		size_t room = talloc_array_length(state->gids);
-
-		if (state->n_gids == room) {
-			uint32_t *gids = talloc_realloc(state, state->gids, uint32_t,
-			                                (unsigned)(room ? room * 2 : 64));
-
-			if (!gids) {
-				state->no_memory = true;
-				return;
-			}
-			state->gids = gids;
-		}
-		state->gids[state->n_gids++] = gid;
-	}
-	talloc_free(values);
+	TALLOC_FREE(state->groups);
+	talloc_free(state->member);
+	state->member = talloc_strdup(state, member);
+	if (tevent_req_nomem(state->member, req))
+		return;
+	state->groups = parents_send(state, state->domain, state->id, state->member);
+	if (!tevent_req_nomem(state->groups, req))
+		tevent_req_set_callback(state->groups, groups_found, req);
 }
 
 static void user_searched(struct tevent_req *subreq)
@@ -160,19 +148,24 @@ static void user_searched(struct tevent_req *subreq)
 		return;
 	}
 
-	if (!state->pick.values)
+	if (!state->pick.values) {
 		TALLOC_FREE(state->groups); /* of nobody */
-	else if (strcmp(state->pick.user.name, state->query->name) != 0)
-		search_groups(req, state->pick.user.name);
+	} else {
+		const struct user *user = &state->pick.user;
+		const char *member = lists_names(state) ? user->name : user->dn;
+
+		if (!state->member || strcmp(state->member, member) != 0)
+			find_groups(req, member);
+	}
 	if (tevent_req_is_in_progress(req) && !state->groups)
 		commit(req);
 }
 
-static void groups_searched(struct tevent_req *subreq)
+static void groups_found(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct initgroups_state *state = tevent_req_data(req, struct initgroups_state);
-	int r = search_recv(subreq);
+	int r = parents_recv(subreq, state, &state->gids, &state->n_gids);
 
 	TALLOC_FREE(state->groups);
 	if (r < 0) {
@@ -210,11 +203,9 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 	const struct user *user = &state->pick.user;
 	struct initgroups initgroups;
 	struct cache_change *change;
-	int r;
+	int r = 0;
 
-	if (state->no_memory)
-		return -ENOMEM;
-	if (!state->pick.values)
+	if (!state->pick.values && !state->cached)
 		return commit_removal(state, state->domain, state->query, ret_change);
 
 	change = cache_change_new(state);
@@ -227,7 +218,8 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 		.n_gids = settle_gids(state->gids, state->n_gids, user->gid),
 		.gids = (const uint8_t *)state->gids,
 	};
-	r = cache_put_user(change, user, state->domain->user_lifetime_s);
+	if (!state->cached)
+		r = cache_put_user(change, user, state->domain->user_lifetime_s);
 	if (r == 0)
 		r = cache_put_initgroups(change, &initgroups, state->domain->user_lifetime_s);
 	*ret_change = change;
@@ -273,6 +265,6 @@ const char *initgroups_waits_for(struct tevent_req *req)
 	struct initgroups_state *state = tevent_req_data(req, struct initgroups_state);
 
 	return state->user     ? search_waits_for(state->user)
-	       : state->groups ? search_waits_for(state->groups)
+	       : state->groups ? parents_wait_for(state->groups)
 	                       : "the cache to be written";
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Initgroups - the groups of a user, schema rfc2307 (struct provider_op)
+ * Initgroups - the groups of a user (struct provider_op)
  */
 #pragma once
 
@@ -13,7 +13,3 @@ struct tevent_req *initgroups_send(TALLOC_CTX *mem, void *data, const struct que
                                    const struct request_id *id);
 int initgroups_recv(struct tevent_req *req);
 const char *initgroups_waits_for(struct tevent_req *req);
-
-/* (&(memberuid=alice)(objectclass=posixGroup)(cn=*)(&(gidNumber=*)(!(gidNumber=0)))) */
-int initgroups_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *member,
-                      char **ret_filter);

@@ -3,6 +3,8 @@
  * Lookup - see lookup.h
  *
  *   lookup_send ─▶ (search) ─▶ searched ─┬─ found ─────▶ (commit) ─▶ committed ─▶ lookup_recv
+ *                                        │                ▲
+ *                                        ├─ a group of DNs ─▶ (members) ─▶ members_found
  *                                        ├─ not there, cached ─▶ (commit: removal) ──▲
  *                                        └─ not there, not cached ───────────────────▲
  */
@@ -12,6 +14,7 @@
 
 #include "backend/ldap/commit.h"
 #include "backend/ldap/filter.h"
+#include "backend/ldap/members.h"
 #include "backend/ldap/pick.h"
 #include "backend/ldap/search.h"
 #include "common/base/mem.h"
@@ -23,10 +26,12 @@ struct lookup_state {
 	const struct query *query;  /* borrowed */
 	char *filter;
 	struct pick pick;
-	struct tevent_req *search; /* NULL when it has ended */
+	struct tevent_req *search, *members; /* NULL when it has ended */
 };
 
 static void searched(struct tevent_req *subreq);
+static void members_found(struct tevent_req *subreq);
+static void commit(struct tevent_req *req);
 static void committed(struct tevent_req *subreq);
 
 /* ---- filters ---- */
@@ -117,27 +122,59 @@ static void searched(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
-	struct ldap_domain *domain = state->domain;
-	struct cache_change *change = NULL;
+	const struct pick *pick = &state->pick;
 	int r = search_recv(subreq);
 
 	TALLOC_FREE(state->search);
-	if (r == 0 && !state->pick.values) {
-		r = commit_removal(state, domain, state->query, &change);
-		if (r == 0 && !change) {
-			req_finish(req, 0);
-			return;
-		}
-	} else if (r == 0) {
-		change = cache_change_new(state);
-		if (!change)
-			r = -ENOMEM;
-		else if (state->pick.kind == PICK_USER)
-			r = cache_put_user(change, &state->pick.user, domain->user_lifetime_s);
-		else
-			r = cache_put_group(change, &state->pick.group, domain->group_lifetime_s);
-	}
 	if (r < 0) {
+		req_finish(req, r);
+		return;
+	}
+	if (pick->kind == PICK_USER || !pick->values || !pick->values->values[GROUP_MEMBER_DN]) {
+		commit(req);
+		return;
+	}
+	state->members = members_send(state, state->domain, pick->id, pick->values);
+	if (!tevent_req_nomem(state->members, req))
+		tevent_req_set_callback(state->members, members_found, req);
+}
+
+static void members_found(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	int r = members_recv(subreq, state, &state->pick.group.members);
+
+	TALLOC_FREE(state->members);
+	if (r < 0)
+		req_finish(req, r);
+	else
+		commit(req);
+}
+
+static int make_change(struct lookup_state *state, struct cache_change **ret_change)
+{
+	struct ldap_domain *domain = state->domain;
+
+	if (!state->pick.values)
+		return commit_removal(state, domain, state->query, ret_change);
+	*ret_change = cache_change_new(state);
+	if (!*ret_change)
+		return -ENOMEM;
+	return state->pick.kind == PICK_USER
+	               ? cache_put_user(*ret_change, &state->pick.user, domain->user_lifetime_s)
+	               : cache_put_group(*ret_change, &state->pick.group, domain->group_lifetime_s);
+}
+
+static void commit(struct tevent_req *req)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	struct ldap_domain *domain = state->domain;
+	struct cache_change *change = NULL;
+	struct tevent_req *subreq;
+	int r = make_change(state, &change);
+
+	if (r < 0 || !change) {
 		req_finish(req, r);
 		return;
 	}
@@ -168,5 +205,7 @@ const char *lookup_waits_for(struct tevent_req *req)
 {
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 
-	return state->search ? search_waits_for(state->search) : "the cache to be written";
+	return state->search    ? search_waits_for(state->search)
+	       : state->members ? members_wait_for(state->members)
+	                        : "the cache to be written";
 }

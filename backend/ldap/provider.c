@@ -116,8 +116,8 @@ static int check_options(struct ldap_domain *domain)
 	const struct ldap_conf *conf = &domain->conf;
 	const struct provider_host *host = domain->host;
 
-	if (conf->schema != LDAP_SCHEMA_RFC2307)
-		return refuse(domain, "ldap_schema", "only rfc2307 is built yet");
+	if (conf->schema != LDAP_SCHEMA_RFC2307 && conf->schema != LDAP_SCHEMA_RFC2307BIS)
+		return refuse(domain, "ldap_schema", "only rfc2307 and rfc2307bis are built yet");
 	if (conf->authtok_type == LDAP_AUTHTOK_OBFUSCATED)
 		return refuse(domain, "ldap_default_authtok_type",
 		              "obfuscated_password is not built yet; write the password and type "
@@ -169,7 +169,13 @@ static void set_attrs(struct ldap_domain *domain)
 	set_attr(group, GROUP_GID, conf->group_gid_number);
 	domain->gid_attrs = *group;
 	if (!domain->host->options->ignore_group_members)
-		set_attr(group, GROUP_MEMBER, conf->group_member);
+		set_attr(group,
+		         conf->schema == LDAP_SCHEMA_RFC2307 ? GROUP_MEMBER : GROUP_MEMBER_DN,
+		         conf->group_member);
+
+	set_attr(&domain->member_attrs, USER_NAME, conf->user_name);
+	set_attr(&domain->member_attrs, USER_UID, conf->user_uid_number);
+	set_attr(&domain->nested_attrs, GROUP_MEMBER_DN, conf->group_member);
 }
 
 static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_data)
@@ -194,6 +200,9 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	r = conf_read(host->conf, domain, host->section, ldap_opts, &domain->conf, &problem);
 	if (r == -E_CONFIG)
 		log_error("%s", problem.text);
+	if (!domain->conf.group_member)
+		domain->conf.group_member =
+			domain->conf.schema == LDAP_SCHEMA_RFC2307 ? "memberuid" : "member";
 	if (r == 0)
 		r = check_options(domain);
 	if (r == 0)

@@ -111,6 +111,23 @@ static int names_from(TALLOC_CTX *mem, const struct entry_values *values, size_t
 
 /* ---- whole records ---- */
 
+const char *member_from(TALLOC_CTX *mem, const struct entry_values *values, const char *name_attr,
+                        const struct id_range *range, const char **ret_name)
+{
+	const char *name = name_of(mem, values, USER_NAME, name_attr, NULL);
+	enum refusal refusal;
+	uint32_t uid;
+
+	if (!name)
+		return "it has no name";
+	refusal = accept_name(name);
+	if (refusal != ACCEPTED)
+		return accept_text(refusal);
+	*ret_name = name;
+	return number_from(values, USER_UID, range, "it has no uid", "its uid is not a number",
+	                   &uid);
+}
+
 const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,
                       const char *asked, const struct id_range *range, struct user *ret_user)
 {

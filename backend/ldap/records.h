@@ -20,7 +20,9 @@ enum user_attr {
 };
 
 enum group_attr {
-	GROUP_NAME, GROUP_GID, GROUP_MEMBER,
+	GROUP_NAME, GROUP_GID,
+	GROUP_MEMBER,    /* names: schema rfc2307 */
+	GROUP_MEMBER_DN, /* DNs: all others */
 	N_GROUP_ATTRS,
 };
 /* clang-format on */
@@ -40,6 +42,10 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 /* The same for a group. */
 const char *group_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,
                        const char *asked, const struct id_range *range, struct group *ret_group);
+
+/* Only the name of a user, which is all that the members of a group need; the rest as above. */
+const char *member_from(TALLOC_CTX *mem, const struct entry_values *values, const char *name_attr,
+                        const struct id_range *range, const char **ret_name);
 
 /* Only the number of a group, which is all that the groups of a user need. */
 const char *gid_from(const struct entry_values *values, const struct id_range *range,

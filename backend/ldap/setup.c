@@ -415,6 +415,7 @@ static void take_bases(struct setup_state *state, LDAP *ld, LDAPMessage *msg)
 static int set_default_bases(struct setup_state *state)
 {
 	struct ldap_domain *domain = state->domain;
+	int r;
 
 	for (size_t i = 0; i < N_SEARCHES; i++) {
 		struct bases *bases = &domain->bases[i];
@@ -423,14 +424,9 @@ static int set_default_bases(struct setup_state *state)
 			continue;
 		if (str_empty(state->default_base) || state->n_bases != 1)
 			return -E_SERVER;
-		bases->items = talloc_zero(domain, struct base);
-		if (!bases->items)
-			return -ENOMEM;
-		bases->items->dn = talloc_strdup(bases->items, state->default_base);
-		bases->items->scope = LDAP_SCOPE_SUBTREE;
-		if (!bases->items->dn)
-			return -ENOMEM;
-		bases->count = 1;
+		r = bases_of_dn(domain, state->default_base, bases);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -87,9 +87,9 @@ enum start_tls {
 
 enum ldap_schema {
 	LDAP_SCHEMA_RFC2307,
-	LDAP_SCHEMA_RFC2307BIS, /* this and the next two: words we know; such a domain does not
-	                         * start yet and says so */
-	LDAP_SCHEMA_IPA,
+	LDAP_SCHEMA_RFC2307BIS,
+	LDAP_SCHEMA_IPA, /* this and the next: words we know; such a domain does not start yet and
+	                  * says so */
 	LDAP_SCHEMA_AD,
 };
 
@@ -113,7 +113,8 @@ struct ldap_conf {
 	uint32_t connection_expire_timeout_s, connection_expire_offset_s, connection_idle_timeout_s;
 	int deref; /* word: never, searching, finding, always; libldap's numbers */
 	bool referrals;
-	/* attribute maps, rfc2307 */
+	uint32_t group_nesting_level;
+	/* attribute maps; group_member NULL: its default is the schema's */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname;
 	const char *group_object_class, *group_name, *group_gid_number, *group_member;

@@ -157,7 +157,6 @@ const struct opt later_ldap_opts[] = {
 	{ "ldap_group_search_scope", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_group_search_filter", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_user_extra_attrs", OPT_LIST, .state = OPT_LATER },
-	{ "ldap_group_nesting_level", OPT_NUMBER, .state = OPT_LATER },
 	{ "ldap_use_tokengroups", OPT_BOOL, .state = OPT_LATER },
 	{ "ldap_rfc2307_fallback_to_local_users", OPT_BOOL, .state = OPT_LATER },
 	{ "ldap_min_id", OPT_NUMBER, .state = OPT_LATER, .unit = "id" },

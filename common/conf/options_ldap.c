@@ -63,6 +63,9 @@ const struct opt ldap_opts[] = {
 	{ "ldap_group_search_base", OPT_TEXT, AT(group_search_base),
 	  .help = "Where to search groups; unset = ldap_search_base" },
 
+	{ "ldap_group_nesting_level", OPT_NUMBER, AT(group_nesting_level), .fallback = "2",
+	  .help = "How many levels of groups in groups are followed; not in rfc2307" },
+
 	{ "ldap_user_object_class", OPT_TEXT, AT(user_object_class), .fallback = "posixAccount",
 	  .help = "Object class of users" },
 	{ "ldap_user_name", OPT_TEXT, AT(user_name), .fallback = "uid",
@@ -88,8 +91,8 @@ const struct opt ldap_opts[] = {
 	  .help = "Attribute with the name of a group" },
 	{ "ldap_group_gid_number", OPT_TEXT, AT(group_gid_number), .fallback = "gidNumber",
 	  .help = "Attribute with the gid" },
-	{ "ldap_group_member", OPT_TEXT, AT(group_member), .fallback = "memberuid",
-	  .help = "Attribute with the names of members" },
+	{ "ldap_group_member", OPT_TEXT, AT(group_member),
+	  .help = "Attribute with the members; unset = memberuid in rfc2307, member in rfc2307bis" },
 	OPT_END
 };
 /* clang-format on */

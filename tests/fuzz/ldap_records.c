@@ -59,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct id_range range = { 1, 0 };
 	TALLOC_CTX *mem = talloc_new(NULL);
+	const char *name;
 	struct user user;
 	struct group group;
 
@@ -76,6 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_names(&group.members);
 		check_names(&group.aliases);
 	}
+	if (!member_from(mem, make(mem, data, size), "uid", &range, &name))
+		assert(accept_name(name) == ACCEPTED);
 	talloc_free(mem);
 	return 0;
 }

@@ -3,6 +3,7 @@
 
     slapd = Slapd(c).start()          the sample directory below, at ldap.test (127.0.0.1)
     slapd = Slapd(c, entries=big())   10,000 users, 2,000 groups
+    slapd = Slapd(c, bis=True)        the same with groups as rfc2307bis spells them: members are DNs
     slapd.pause()                     accepts, never answers (SIGSTOP)
     slapd.searches()                  how many searches it has served: what did a lookup cost?
 
@@ -74,7 +75,7 @@ def _line(name, value):
     )
 
 
-def user_ldif(user, dn_name=None, **more):
+def user_ldif(user, dn_name=None, dn=None, **more):
     """An entry of a user; more replaces or adds attributes: None leaves one out, a list is many."""
     values = {
         "objectClass": ["account", "posixAccount"],
@@ -89,7 +90,29 @@ def user_ldif(user, dn_name=None, **more):
     }
     if values["gecos"] and not values["gecos"].isascii():
         values["gecos"] = None  # an IA5 string in RFC 2307; clients fall back to cn
-    return _entry(f"uid={dn_name or user.name},ou=people,{BASE}", values)
+    return _entry(dn or user_dn(dn_name or user.name), values)
+
+
+def user_dn(name):
+    return f"uid={name},ou=people,{BASE}"
+
+
+def group_dn(name):
+    return f"cn={name},ou=groups,{BASE}"
+
+
+def bis_group_ldif(group, **more):
+    """A group of rfc2307bis: a groupOfNames, and a posixGroup unless its gid is None. Members are
+    names of users, or DNs; groupOfNames wants one, so none is written as BASE, which is neither."""
+    posix = group.gid is not None
+    values = {
+        "objectClass": ["groupOfNames"] + ["posixGroup"] * posix,
+        "cn": group.name,
+        "gidNumber": str(group.gid) if posix else None,
+        "member": [name if "=" in name else user_dn(name) for name in group.members] or [BASE],
+        **more,
+    }
+    return _entry(group_dn(group.name), values)
 
 
 def group_ldif(group, **more):
@@ -100,7 +123,7 @@ def group_ldif(group, **more):
         "memberUid": list(group.members),
         **more,
     }
-    return _entry(f"cn={group.name},ou=groups,{BASE}", values)
+    return _entry(group_dn(group.name), values)
 
 
 def _entry(dn, values):
@@ -111,7 +134,8 @@ def _entry(dn, values):
     return text + "\n"
 
 
-def ldif(users, groups):
+def ldif(users, groups, bis=False):
+    of_group = bis_group_ldif if bis else group_ldif
     top = [
         _entry(BASE, {"objectClass": ["dcObject", "organization"], "dc": "test", "o": "Test"}),
         _entry(
@@ -128,7 +152,7 @@ def ldif(users, groups):
         for name in ("people", "groups")
     ]
     return "".join(
-        top + [user_ldif(user) for user in users] + [group_ldif(group) for group in groups]
+        top + [user_ldif(user) for user in users] + [of_group(group) for group in groups]
     )
 
 
@@ -144,7 +168,7 @@ pidfile {home}/pid
 TLSCACertificateFile {ca}
 TLSCertificateFile {home}/server.pem
 TLSCertificateKeyFile {home}/server.key
-sortvals memberUid
+sortvals memberUid member
 sizelimit unlimited
 conn_max_pending 100000
 loglevel none
@@ -158,7 +182,7 @@ rootpw {password}
 directory {home}/db
 maxsize 1073741824
 dbnosync
-index objectClass,uid,cn,uidNumber,gidNumber,memberUid eq
+index objectClass,uid,cn,uidNumber,gidNumber,memberUid,member eq
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="{reader}" read by * {others}
 """
@@ -183,6 +207,7 @@ class Slapd:
     anonymous  may anybody read? False: only READER
     tls        False: no certificate at all, StartTLS is refused
     security   more lines for the global part of slapd.conf, for instance "security ssf=128"
+    bis        groups of rfc2307bis (bis_group_ldif()) in the place of those of RFC 2307
     loose      posixAccount without its MUST attributes, so that senseless entries can be stored
     stats      every operation becomes a line in the journal of the unit
     names      what the certificate is for; ldap.test, localhost and the address
@@ -199,6 +224,7 @@ class Slapd:
         tls=True,
         security="",
         loose=False,
+        bis=False,
         stats=False,
         names=None,
         netns=None,
@@ -207,6 +233,7 @@ class Slapd:
         self.unit, self.home = f"test-slapd-{name}.service", f"/srv/slapd-{name}"
         self.entries = entries if entries is not None else (USERS, GROUPS)
         self.anonymous, self.security, self.loose, self.stats = anonymous, security, loose, stats
+        self.bis = bis
         self.names = names or [address, "ldap.test", "localhost"]
         self.netns = netns
         self.ldapi = f"ldapi://{(self.home + '/ldapi').replace('/', '%2F')}"
@@ -239,13 +266,18 @@ class Slapd:
                 "MAY ( cn $ uid $ uidNumber $ gidNumber $ homeDirectory $",
             )
             schema = schema.replace("MAY ( cn $ gidNumber )\n\tMAY (", "MAY ( cn $ gidNumber $")
+        if self.bis:
+            # The draft's posixGroup is a mark upon a group of another class.
+            structural = "STRUCTURAL\n\tMUST ( cn $ gidNumber )"
+            assert schema.count(structural) == 1, "Debian's nis.schema has changed"
+            schema = schema.replace(structural, "AUXILIARY\n\tMUST gidNumber")
         self.c.write(f"{self.home}/nis.schema", schema)
         self.c.write(f"{self.home}/slapd.conf", conf)
         if self.tls:
             self.use_certificate()
         self.c.run(
             ["slapadd", "-q", "-f", f"{self.home}/slapd.conf"],
-            input=ldif(*self.entries),
+            input=ldif(*self.entries, bis=self.bis),
             timeout=300,
         )
         self.install()

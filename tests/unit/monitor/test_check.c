@@ -143,10 +143,11 @@ static const struct {
 	{ "id_provider =\n",
 	  "E sssd_checks 3 Attribute 'id_provider' is missing in section 'domain/A'.|"
 	  "N value 6 Attribute 'id_provider' in section 'domain/A' is empty: it counts as not set.|", true },
-	{ "ldap_schema = RFC2307BIS\n",
-	  "E not_implemented 6 Attribute 'ldap_schema' in section 'domain/A': 'RFC2307BIS' is not implemented: "
+	{ "ldap_schema = ipa\n",
+	  "E not_implemented 6 Attribute 'ldap_schema' in section 'domain/A': 'ipa' is not implemented: "
 	  "the domain does not start.|", true },
 	{ "ldap_schema = rfc2307\n", "", false },
+	{ "ldap_schema = RFC2307BIS\n", "", false },
 	{ "ldap_default_authtok_type = obfuscated_password\n",
 	  "E not_implemented 6 Attribute 'ldap_default_authtok_type' in section 'domain/A': 'obfuscated_password' "
 	  "is not implemented: the domain does not start.|", true },

@@ -106,11 +106,11 @@ END_TEST
 
 START_TEST(test_too_long_is_told)
 {
-	char *value = talloc_size(mem, 20000), *text = NULL;
+	char *value = talloc_size(mem, 400000), *text = NULL;
 	struct filter filter = filter_new();
 
-	memset(value, '*', 19999);
-	value[19999] = '\0';
+	memset(value, '*', 399999);
+	value[399999] = '\0';
 	filter_equal(&filter, "uid", value);
 	ck_assert_int_eq(filter_end(&filter, mem, &text), -EMSGSIZE);
 	ck_assert_ptr_null(text);

@@ -265,6 +265,31 @@ START_TEST(test_of_several_names_the_one_in_the_rdn)
 }
 END_TEST
 
+START_TEST(test_member_is_a_user_we_would_take)
+{
+	static const struct id_range range = { 1, 20 };
+	const char *name = NULL;
+
+	two_names("uid=second,ou=people,dc=x");
+	ck_assert_ptr_null(member_from(mem, values, "uid", &range, &name));
+	ck_assert_str_eq(name, "second");
+	set(USER_UID, "2");
+	ck_assert_ptr_null(member_from(mem, values, "uid", &range, &name));
+
+	reset("uid=alice,dc=x");
+	ck_assert_ptr_nonnull(member_from(mem, values, "uid", &range, &name));
+	set(USER_NAME, "alice");
+	ck_assert_ptr_nonnull(member_from(mem, values, "uid", &range, &name));
+	set(USER_UID, "21");
+	ck_assert_ptr_nonnull(member_from(mem, values, "uid", &range, &name));
+
+	reset("uid=b,dc=x");
+	set(USER_NAME, "b/d");
+	set(USER_UID, "7");
+	ck_assert_ptr_nonnull(member_from(mem, values, "uid", &range, &name));
+}
+END_TEST
+
 START_TEST(test_else_the_one_asked_for_else_the_first)
 {
 	struct user u;
@@ -295,6 +320,18 @@ START_TEST(test_escaped_and_multi_valued_rdn)
 	set(USER_GID, "1");
 	ck_assert_pstr_eq(user(NULL, &u), NULL);
 	ck_assert_str_eq(u.name, "a,b");
+}
+END_TEST
+
+START_TEST(test_dns_are_not_taken_for_names)
+{
+	struct group g;
+
+	set(GROUP_NAME, "staff");
+	set(GROUP_GID, "50");
+	set(GROUP_MEMBER_DN, "uid=alice");
+	ck_assert_ptr_null(group_from(mem, values, "cn", "staff", &any, &g));
+	ck_assert_uint_eq(g.members.count, 0);
 }
 END_TEST
 
@@ -372,11 +409,13 @@ int main(void)
 	tcase_add_test(users, test_name_with_a_nul_inside_is_refused);
 	tcase_add_test(users, test_number_with_a_nul_inside_is_refused);
 	tcase_add_test(users, test_of_several_names_the_one_in_the_rdn);
+	tcase_add_test(users, test_member_is_a_user_we_would_take);
 	tcase_add_test(users, test_else_the_one_asked_for_else_the_first);
 	tcase_add_test(users, test_escaped_and_multi_valued_rdn);
 	suite_add_tcase(suite, users);
 
 	tcase_add_checked_fixture(groups, begin, end);
+	tcase_add_test(groups, test_dns_are_not_taken_for_names);
 	tcase_add_test(groups, test_group_with_members);
 	tcase_add_test(groups, test_group_without_members);
 	tcase_add_test(groups, test_senseless_group_is_refused);

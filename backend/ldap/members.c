@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Members - see members.h
+ *
+ *   members_send ─▶ take_members ─▶ next_level ─▶ (searches) ─▶ searched ─▶ members_recv
+ *                        ▲              ▲                           │
+ *                        │              └──── what is left over ────┤
+ *                        └───────── of each group that was found ───┘
+ *
+ * Many DNs tell the name already ("uid=alice,…"): no question is asked about those. All others are
+ * searched by their RDN, many with one filter, and known again by their DN: every server can do
+ * that, and has an index for it.
+ */
+#include "backend/ldap/members.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "backend/ldap/dn.h"
+#include "backend/ldap/filter.h"
+#include "backend/ldap/search.h"
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/event/req.h"
+#include "common/ident/accept.h"
+
+#define BATCH     50 /* DNs in a filter: 50 of the longest fit */
+#define AT_A_TIME 8  /* searches, so that other questions need not wait for all of a large group */
+#define NAMES_MAX ((size_t)64 << 20)
+
+/* A member to look up. */
+struct wanted {
+	char *attr, *value; /* its RDN */
+	bool user, group;   /* it may be one */
+};
+
+struct batch {
+	enum search_where where;
+	char *filter;
+};
+
+struct members_state {
+	struct tevent_req *req;
+	struct ldap_domain *domain; /* borrowed */
+	const struct request_id *id;
+	uint32_t levels_left;
+	struct map *met;     /* keys of DNs: &wanted_mark or &followed_mark */
+	struct map *named;   /* names that are in names */
+	struct writer names; /* owned */
+	uint32_t n_names;
+	struct wanted *wanted; /* owned: what the next level looks up */
+	size_t n_wanted;
+	struct batch *batches; /* owned: the searches of this level, which hang below it */
+	size_t n_batches, n_started, n_ended;
+	struct tevent_req *last; /* a search under way, or NULL */
+	bool no_memory;
+};
+
+/* Values of the map: a DN was asked for, a group was taken apart. */
+static char wanted_mark, followed_mark;
+
+static int take_members(struct members_state *state, const struct entry_values *group);
+static void next_level(struct members_state *state);
+static void one_user(struct entry_values *values, void *data);
+static void one_group(struct entry_values *values, void *data);
+static void searched(struct tevent_req *subreq);
+
+static int state_gone(struct members_state *state)
+{
+	writer_free(&state->names);
+	return 0;
+}
+
+struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                const struct request_id *id, const struct entry_values *group)
+{
+	struct members_state *state;
+	struct tevent_req *req;
+	int r;
+
+	req = tevent_req_create(mem, &state, struct members_state);
+	if (!req)
+		return NULL;
+	state->req = req;
+	state->domain = domain;
+	state->id = id;
+	state->levels_left = domain->conf.group_nesting_level;
+	state->names = writer_new(NAMES_MAX);
+	talloc_set_destructor(state, state_gone);
+	tevent_req_defer_callback(req, domain->host->ev);
+
+	state->met = map_new(state);
+	state->named = map_new(state);
+	r = state->met && state->named ? take_members(state, group) : -ENOMEM;
+	if (r < 0)
+		req_finish(req, r);
+	else
+		next_level(state);
+	return req;
+}
+
+/* ---- the members of one group ---- */
+
+static int add_name(struct members_state *state, const char *name)
+{
+	if (map_get(state->named, name, strlen(name)))
+		return 0;
+	writer_str(&state->names, name);
+	state->n_names++;
+	return map_set(state->named, name, strlen(name), state);
+}
+
+/* Does the DN tell the name of a user? Not if that might as well be a group's. */
+static bool tells_name(const struct members_state *state, const struct dn *dn)
+{
+	const struct ldap_domain *domain = state->domain;
+
+	return dn->attr && strcasecmp(dn->attr, domain->conf.user_name) == 0 &&
+	       bases_hold(&domain->bases[SEARCH_USERS], dn->key, true) &&
+	       (strcasecmp(dn->attr, domain->conf.group_name) != 0 ||
+	        !bases_hold(&domain->bases[SEARCH_GROUPS], dn->key, false));
+}
+
+static int want(struct members_state *state, const struct dn *dn)
+{
+	const struct ldap_domain *domain = state->domain;
+	size_t room = talloc_array_length(state->wanted);
+	struct wanted wanted = {
+		.user = bases_hold(&domain->bases[SEARCH_USERS], dn->key, false),
+		.group = bases_hold(&domain->bases[SEARCH_GROUPS], dn->key, false),
+	};
+	int r;
+
+	if ((!wanted.user && !wanted.group) || map_get(state->met, dn->key, strlen(dn->key)))
+		return 0;
+	r = map_set(state->met, dn->key, strlen(dn->key), &wanted_mark);
+	if (r < 0)
+		return r;
+
+	if (state->n_wanted == room) {
+		struct wanted *more = talloc_realloc(state, state->wanted, struct wanted,
+		                                     (unsigned)(room ? room * 2 : 64));
+
+		if (!more)
+			return -ENOMEM;
+		state->wanted = more;
+	}
+	wanted.attr = talloc_steal(state->wanted, dn->attr);
+	wanted.value = talloc_steal(state->wanted, dn->value);
+	state->wanted[state->n_wanted++] = wanted;
+	return 0;
+}
+
+static int take_member(struct members_state *state, const struct berval *value, const char *group)
+{
+	auto_talloc TALLOC_CTX *scratch = NULL;
+	struct dn dn;
+	int r = -EINVAL;
+
+	if (value->bv_len == 0)
+		return 0; /* the root: how some say "nobody" */
+	scratch = talloc_new(NULL);
+	if (!scratch)
+		return -ENOMEM;
+	if (strlen(value->bv_val) == value->bv_len)
+		r = dn_parse(scratch, value->bv_val, &dn);
+	if (r == -EINVAL) {
+		refusals_report(state->domain->refusals, state->id, group,
+		                "one of its members is not a DN");
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (tells_name(state, &dn))
+		return accept_name(dn.value) == ACCEPTED ? add_name(state, dn.value) : 0;
+	return dn.attr && filter_attr_check(dn.attr) == 0 ? want(state, &dn) : 0;
+}
+
+static int take_members(struct members_state *state, const struct entry_values *group)
+{
+	const struct berval *value = group->values[GROUP_MEMBER_DN];
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct dn dn;
+	int r;
+
+	r = dn_parse(scratch, group->dn, &dn);
+	if (r == 0)
+		r = map_set(state->met, dn.key, strlen(dn.key), &followed_mark);
+	if (r == -EINVAL) /* it can be nobody's member, then */
+		r = 0;
+	for (; value && value->bv_val && r == 0; value++)
+		r = take_member(state, value, group->dn);
+	return r;
+}
+
+/* ---- a level ---- */
+
+static bool is_asked_for(const struct wanted *wanted, enum search_where where)
+{
+	return where == SEARCH_USERS ? wanted->user : wanted->group;
+}
+
+/* Takes up to BATCH of those that where is responsible for, from *at on. */
+static int make_filter(struct members_state *state, enum search_where where, size_t *at,
+                       char **ret_filter)
+{
+	const struct ldap_conf *conf = &state->domain->conf;
+	struct filter filter = filter_new();
+	unsigned n = 0;
+
+	filter_open(&filter, '&');
+	filter_open(&filter, '|');
+	for (; *at < state->n_wanted && n < BATCH; (*at)++) {
+		const struct wanted *wanted = &state->wanted[*at];
+
+		if (!is_asked_for(wanted, where))
+			continue;
+		filter_equal(&filter, wanted->attr, wanted->value);
+		n++;
+	}
+	filter_close(&filter);
+	filter_equal(&filter, "objectclass",
+	             where == SEARCH_USERS ? conf->user_object_class : conf->group_object_class);
+	filter_close(&filter);
+	return filter_end(&filter, state->batches, ret_filter);
+}
+
+static int make_batches(struct members_state *state, enum search_where where)
+{
+	for (size_t at = 0;;) {
+		int r;
+
+		while (at < state->n_wanted && !is_asked_for(&state->wanted[at], where))
+			at++;
+		if (at == state->n_wanted)
+			return 0;
+		state->batches[state->n_batches].where = where;
+		r = make_filter(state, where, &at, &state->batches[state->n_batches].filter);
+		if (r < 0)
+			return r;
+		state->n_batches++;
+	}
+}
+
+static int start_searches(struct members_state *state)
+{
+	while (state->n_started < state->n_batches &&
+	       state->n_started - state->n_ended < AT_A_TIME) {
+		const struct batch *batch = &state->batches[state->n_started++];
+		bool users = batch->where == SEARCH_USERS;
+		struct tevent_req *subreq;
+
+		subreq = search_send(
+			state->batches, state->domain, state->id, batch->where, batch->filter,
+			users ? &state->domain->member_attrs : &state->domain->nested_attrs,
+			users ? one_user : one_group, state);
+		if (!subreq)
+			return -ENOMEM;
+		state->last = subreq;
+		tevent_req_set_callback(subreq, searched, state);
+	}
+	return 0;
+}
+
+static void next_level(struct members_state *state)
+{
+	size_t most = 2 * (state->n_wanted / BATCH + 1);
+	int r;
+
+	TALLOC_FREE(state->batches);
+	state->n_batches = state->n_started = state->n_ended = 0;
+	state->batches = talloc_zero_array(state, struct batch, (unsigned)most);
+	r = state->batches ? make_batches(state, SEARCH_USERS) : -ENOMEM;
+	if (r == 0 && state->levels_left > 0)
+		r = make_batches(state, SEARCH_GROUPS);
+	TALLOC_FREE(state->wanted);
+	state->n_wanted = 0;
+	if (r == 0)
+		r = start_searches(state);
+	if (r < 0 || state->n_batches == 0)
+		req_finish(state->req, r);
+}
+
+/* What was asked for, and not another with the same RDN? */
+static void *mark_of(const struct members_state *state, const struct entry_values *values)
+{
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct dn dn;
+
+	if (!scratch || dn_parse(scratch, values->dn, &dn) < 0)
+		return NULL;
+	return map_get(state->met, dn.key, strlen(dn.key));
+}
+
+static void one_user(struct entry_values *values, void *data)
+{
+	struct members_state *state = data;
+	struct ldap_domain *domain = state->domain;
+	const char *reason, *name;
+
+	if (mark_of(state, values)) {
+		reason = member_from(values, values, domain->conf.user_name, &domain->range, &name);
+		if (reason)
+			refusals_report(domain->refusals, state->id, values->dn, reason);
+		else if (add_name(state, name) < 0)
+			state->no_memory = true;
+	}
+	talloc_free(values);
+}
+
+static void one_group(struct entry_values *values, void *data)
+{
+	struct members_state *state = data;
+
+	if (mark_of(state, values) == &wanted_mark && take_members(state, values) < 0)
+		state->no_memory = true;
+	talloc_free(values);
+}
+
+static void searched(struct tevent_req *subreq)
+{
+	struct members_state *state = tevent_req_callback_data(subreq, struct members_state);
+	int r = search_recv(subreq);
+
+	state->last = state->last == subreq ? NULL : state->last;
+	TALLOC_FREE(subreq);
+	state->n_ended++;
+	if (r == 0 && state->no_memory)
+		r = -ENOMEM;
+	if (r == 0)
+		r = start_searches(state);
+	if (r == 0 && state->n_ended < state->n_batches)
+		return;
+
+	state->last = NULL;
+	if (r < 0) {
+		TALLOC_FREE(state->batches);
+		req_finish(state->req, r);
+		return;
+	}
+	if (state->levels_left > 0)
+		state->levels_left--;
+	next_level(state);
+}
+
+int members_recv(struct tevent_req *req, TALLOC_CTX *mem, struct names *ret_names)
+{
+	struct members_state *state = tevent_req_data(req, struct members_state);
+	int r = req_result(req);
+
+	if (r == 0)
+		r = writer_end(&state->names);
+	if (r == 0 && state->n_names > 0) {
+		ret_names->bytes = talloc_memdup(mem, state->names.bytes, state->names.size);
+		r = ret_names->bytes ? 0 : -ENOMEM;
+	}
+	if (r == 0) {
+		ret_names->size = state->names.size;
+		ret_names->count = state->n_names;
+	}
+	tevent_req_received(req);
+	return r;
+}
+
+const char *members_wait_for(struct tevent_req *req)
+{
+	struct members_state *state = tevent_req_data(req, struct members_state);
+
+	return state->last ? search_waits_for(state->last) : "the members of a group";
+}

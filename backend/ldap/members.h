@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Members - the DNs that a group lists, as names of users, those of groups within it included
+ *
+ * Levels of groups in groups are followed as far as ldap_group_nesting_level says.
+ */
+#pragma once
+
+#include <talloc.h>
+#include <tevent.h>
+
+#include "backend/ldap/domain.h"
+
+/* Finds the names behind GROUP_MEMBER_DN of group, an entry that is borrowed like id. A member that
+ * is not there, or is nobody we take, is left out. */
+struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                const struct request_id *id, const struct entry_values *group);
+
+/* Each name once, below mem. Errors: those of search_recv(): nothing less than all is given. */
+int members_recv(struct tevent_req *req, TALLOC_CTX *mem, struct names *ret_names);
+
+/* Borrowed from req. */
+const char *members_wait_for(struct tevent_req *req);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "backend/ldap/parents.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static TALLOC_CTX *mem;
+static struct ldap_conf conf;
+
+static void begin(void)
+{
+	mem = talloc_new(NULL);
+	conf = (struct ldap_conf){
+		.group_object_class = "posixGroup",
+		.group_name = "cn",
+		.group_gid_number = "gidNumber",
+	};
+}
+
+static void end(void)
+{
+	talloc_free(mem);
+}
+
+static const char *filter(char *const *members, size_t n)
+{
+	char *text = NULL;
+
+	ck_assert_int_eq(parents_filter(mem, &conf, members, n, &text), 0);
+	return text;
+}
+
+START_TEST(test_rfc2307_asks_by_name_for_groups_with_a_number)
+{
+	char alice[] = "al*ce", *members[] = { alice };
+
+	conf.schema = LDAP_SCHEMA_RFC2307;
+	conf.group_member = "memberuid";
+	ck_assert_str_eq(filter(members, 1), "(&(memberuid=al\\2ace)(objectclass=posixGroup)(cn=*)"
+	                                     "(&(gidNumber=*)(!(gidNumber=0))))");
+}
+END_TEST
+
+START_TEST(test_rfc2307bis_asks_by_dn_for_any_group)
+{
+	char a[] = "cn=a,dc=x", b[] = "cn=b", *members[] = { a, b };
+
+	conf.schema = LDAP_SCHEMA_RFC2307BIS;
+	conf.group_member = "member";
+	ck_assert_str_eq(filter(members, 1),
+	                 "(&(member=cn\\3da\\2cdc\\3dx)(objectclass=posixGroup)(cn=*))");
+	ck_assert_str_eq(filter(members, 2), "(&(|(member=cn\\3da\\2cdc\\3dx)(member=cn\\3db))"
+	                                     "(objectclass=posixGroup)(cn=*))");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("parents");
+	TCase *tests = tcase_create("filter");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tests, begin, end);
+	tcase_add_test(tests, test_rfc2307_asks_by_name_for_groups_with_a_number);
+	tcase_add_test(tests, test_rfc2307bis_asks_by_dn_for_any_group);
+	suite_add_tcase(suite, tests);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
