@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/base/str.h"
+#include "common/base/template.h"
 
 #define NEAR      2   /* letters between a slip of the keyboard and what was meant */
 #define NAME_SIZE 128 /* no option's name comes near */
@@ -256,6 +257,21 @@ static int parse_word(TALLOC_CTX *mem, const struct opt *opt, const char *text,
 	return refuse_word(mem, text, opt->words, ret_reason);
 }
 
+static int parse_template(TALLOC_CTX *mem, const char *text, const char *letters, char **ret_reason)
+{
+	const char *fault = template_fault(text, letters);
+	auto_talloc char *known = talloc_strdup(mem, "");
+
+	if (!fault)
+		return 0;
+	for (; known && *letters; letters++)
+		known = talloc_asprintf_append_buffer(known, "%%%c, ", *letters);
+	if (!known)
+		return -ENOMEM;
+	return refuse(mem, text, ret_reason,
+	              "has a '%%' that is followed by no letter with a meaning: %sor %%%%", known);
+}
+
 static int parse_secret(TALLOC_CTX *mem, const char *text, union value *ret_value,
                         char **ret_reason)
 {
@@ -278,7 +294,7 @@ static int parse(TALLOC_CTX *mem, const struct opt *opt, const char *text, union
 {
 	int64_t number = 0;
 	uint32_t mask;
-	int r;
+	int r = 0;
 
 	switch (opt->type) {
 	case OPT_BOOL:
@@ -299,8 +315,11 @@ static int parse(TALLOC_CTX *mem, const struct opt *opt, const char *text, union
 			              "is not a debug level: 0 to 10, or a mask like 0x0270");
 		/* fall through */
 	case OPT_TEXT:
-		ret_value->pointer = talloc_strdup(mem, text);
-		return ret_value->pointer ? 0 : -ENOMEM;
+		if (opt->letters)
+			r = parse_template(mem, text, opt->letters, ret_reason);
+		if (r == 0 && !(ret_value->pointer = talloc_strdup(mem, text)))
+			r = -ENOMEM;
+		return r;
 	case OPT_LIST:
 		return parse_list(mem, opt, text, ret_value, ret_reason);
 	case OPT_WORD:

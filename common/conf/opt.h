@@ -48,6 +48,7 @@ struct opt {
 	const char *fallback; /* the default as one would write it; NULL = unset */
 	const char *const *words; /* NULL-terminated; for OPT_WORD, and for OPT_LIST: the items that
 	                           * are allowed, NULL = any */
+	const char *letters; /* for OPT_TEXT: it is a template (common/base/template.h) of these */
 	enum opt_state state;
 	unsigned flags;
 	const char *unit; /* "s", "ms", "%", "id", … or NULL */

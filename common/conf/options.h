@@ -45,9 +45,16 @@ struct nss_conf {
 	char **filter_users, **filter_groups;
 	bool filter_users_in_groups;
 	const char *pwfield;
-	/* the home directory and shell options are issue 3's */
+	const char *override_homedir, *fallback_homedir; /* templates of HOME_LETTERS */
+	const char *homedir_substring;
+	const char *override_shell, *default_shell, *shell_fallback;
+	char **allowed_shells, **vetoed_shells;
 };
 extern const struct opt nss_opts[];
+
+/* User, uid, domain, user@domain, first letter, principal, original home, the same in lower case,
+ * homedir_substring (sssd.conf(5)). */
+#define HOME_LETTERS "uUdflPohH"
 
 enum case_sensitive {
 	CASE_TRUE,
@@ -68,6 +75,11 @@ struct domain_conf {
 	uint32_t dns_resolver_timeout_s;
 	uint32_t cache_max_size_mib; /* ours, 512 */
 	bool ignore_group_members;
+	uint32_t override_gid; /* 0 = none */
+	/* Instead of, or for the filters besides, what [nss] says. */
+	char **filter_users, **filter_groups;
+	const char *pwfield, *override_homedir, *fallback_homedir, *homedir_substring,
+		*override_shell, *default_shell;
 };
 extern const struct opt domain_opts[];
 

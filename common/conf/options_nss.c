@@ -20,6 +20,22 @@ const struct opt nss_opts[] = {
 	  .help = "Leave filtered users out of member lists, too" },
 	{ "pwfield", OPT_TEXT, AT(pwfield), .fallback = "*",
 	  .help = "The password field of answers" },
+	{ "override_homedir", OPT_TEXT, AT(override_homedir), .letters = HOME_LETTERS,
+	  .help = "The home directory of every user, a template" },
+	{ "fallback_homedir", OPT_TEXT, AT(fallback_homedir), .letters = HOME_LETTERS,
+	  .help = "The home directory of users that have none, a template" },
+	{ "homedir_substring", OPT_TEXT, AT(homedir_substring), .fallback = "/home",
+	  .help = "What %H stands for" },
+	{ "override_shell", OPT_TEXT, AT(override_shell),
+	  .help = "The shell of every user, whatever the options below say" },
+	{ "allowed_shells", OPT_LIST, AT(allowed_shells),
+	  .help = "Shells that users may have besides those of /etc/shells; * = any" },
+	{ "vetoed_shells", OPT_LIST, AT(vetoed_shells),
+	  .help = "Shells in whose place shell_fallback is given" },
+	{ "shell_fallback", OPT_TEXT, AT(shell_fallback), .fallback = "/bin/sh",
+	  .help = "In place of a shell that is vetoed, or allowed and not installed" },
+	{ "default_shell", OPT_TEXT, AT(default_shell),
+	  .help = "The shell of users that have none" },
 	OPT_END
 };
 /* clang-format on */

@@ -181,6 +181,15 @@ static void clear_negative(struct lookups *lookups, const struct domain *domain,
 
 /* ---- reading the cache ---- */
 
+/* By its own name, or by its principal. */
+static bool entry_is_hidden(const struct lookups *lookups, const struct setup *setup,
+                            const struct domain *domain, const struct entry *entry)
+{
+	return is_hidden(lookups, setup, domain, entry->kind, name_of(entry)) ||
+	       (entry->kind == ENTRY_USER && !str_empty(entry->user.upn) &&
+	        is_hidden(lookups, setup, domain, entry->kind, entry->user.upn));
+}
+
 typedef int entry_finder(struct cache *cache, const struct query *query, struct entry *ret_entry);
 
 /* find: cache_peek() where the backend is asked next. 0: the read transaction stays open and entry
@@ -201,7 +210,7 @@ static int read_entry(struct lookups *lookups, struct setup *setup, const struct
 	r = find(store->cache, &overridden, entry);
 	if (r == 0)
 		overrides_apply(domain, entry);
-	if (r == 0 && is_hidden(lookups, setup, domain, entry->kind, name_of(entry)))
+	if (r == 0 && entry_is_hidden(lookups, setup, domain, entry))
 		r = -ENOENT;
 	if (r < 0)
 		cache_end(store->cache);

@@ -61,7 +61,11 @@ struct resp {
 	uint32_t version;            /* answered to GET_VERSION */
 	const struct resp_cmd *cmds; /* ends with opcode 0 */
 	const struct opt *opts;      /* of the section; ends with OPT_END */
-	size_t conf_size;            /* of the struct opts fill */
+	size_t conf_size;            /* of the struct opts fill, or that begins with it */
+
+	/* Completes the struct once opts have filled it, with what hangs below mem. May be NULL.
+	 * Errors: -ENOMEM. */
+	int (*prepare)(TALLOC_CTX *mem, void *conf);
 
 	/* Is this name one the configuration hides? kind tells users from groups. May be NULL. */
 	bool (*hides)(const void *conf, const struct domain *domain, enum entry_kind kind,

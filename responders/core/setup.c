@@ -107,6 +107,8 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 		r = read_section(conf, setup, resp->name, service_opts, &setup->service);
 	if (r == 0)
 		r = read_section(conf, setup, resp->name, resp->opts, setup->conf);
+	if (r == 0 && resp->prepare)
+		r = resp->prepare(setup, setup->conf);
 	if (r == 0) {
 		setup->generation = conf_generation(conf);
 		setup->kept_running = conf_named(conf);

@@ -50,14 +50,22 @@ static bool entry_matches(const char *entry, const struct domain *domain, const 
 	       is_same_name(entry, (size_t)(at - entry), domain, name);
 }
 
-bool nss_hides(const void *conf, const struct domain *domain, enum entry_kind kind,
-               const char *name)
+static bool has_match(char *const *entries, const struct domain *domain, const char *name)
 {
-	const struct nss_conf *nss = conf;
-	char *const *entries = kind == ENTRY_GROUP ? nss->filter_groups : nss->filter_users;
-
 	for (; entries && *entries; entries++)
 		if (entry_matches(*entries, domain, name))
 			return true;
 	return false;
+}
+
+bool nss_hides(const void *conf, const struct domain *domain, enum entry_kind kind,
+               const char *name)
+{
+	const struct nss *nss = conf;
+
+	if (kind == ENTRY_GROUP)
+		return has_match(nss->conf.filter_groups, domain, name) ||
+		       has_match(domain->conf.filter_groups, domain, name);
+	return has_match(nss->conf.filter_users, domain, name) ||
+	       has_match(domain->conf.filter_users, domain, name);
 }

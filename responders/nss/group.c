@@ -33,7 +33,7 @@ int parse_group_id_ex(struct reader *in, struct question *ret_question)
 /* The members, without the hidden ones. Plain names lie in the record as they go on the wire: a
  * run of them is copied at once, up to the next one that must not be seen. */
 static uint32_t write_members(struct writer *out, const struct answer *answer,
-                              const struct nss_conf *nss)
+                              const struct nss *nss)
 {
 	const struct names *members = &answer->entry->group.members;
 	bool plain = !answer->domain->conf.use_fully_qualified_names;
@@ -43,7 +43,7 @@ static uint32_t write_members(struct writer *out, const struct answer *answer,
 	if (answer->domain->conf.ignore_group_members)
 		return 0;
 	while ((member = names_next(members, member)) != NULL) {
-		bool hidden = nss->filter_users_in_groups &&
+		bool hidden = nss->conf.filter_users_in_groups &&
 		              nss_hides(nss, answer->domain, ENTRY_USER, member);
 
 		count += !hidden;
@@ -61,7 +61,7 @@ static uint32_t write_members(struct writer *out, const struct answer *answer,
 
 void reply_group(struct writer *out, const struct answer *answer, const void *conf)
 {
-	const struct nss_conf *nss = conf;
+	const struct nss *nss = conf;
 	size_t members;
 
 	writer_u32(out, answer ? 1 : 0);
@@ -72,6 +72,6 @@ void reply_group(struct writer *out, const struct answer *answer, const void *co
 	writer_u32(out, answer->entry->group.gid);
 	members = writer_mark_u32(out);
 	resp_write_name(out, answer->domain, answer->entry->group.name);
-	writer_str(out, nss->pwfield);
+	writer_str(out, nss_pwfield(nss, answer->domain));
 	writer_patch_u32(out, members, write_members(out, answer, nss));
 }

@@ -83,10 +83,10 @@ static const struct resp_cmd nss_cmds[] = {
 
 static void nss_tune(const void *conf, uint32_t *negative_timeout_s, uint32_t *nowait_percent)
 {
-	const struct nss_conf *nss = conf;
+	const struct nss *nss = conf;
 
-	*negative_timeout_s = nss->entry_negative_timeout_s;
-	*nowait_percent = nss->entry_cache_nowait_percentage;
+	*negative_timeout_s = nss->conf.entry_negative_timeout_s;
+	*nowait_percent = nss->conf.entry_cache_nowait_percentage;
 }
 
 static const struct resp nss = {
@@ -94,7 +94,8 @@ static const struct resp nss = {
 	.version = PROTO_NSS_VERSION,
 	.cmds = nss_cmds,
 	.opts = nss_opts,
-	.conf_size = sizeof(struct nss_conf),
+	.conf_size = sizeof(struct nss),
+	.prepare = nss_prepare,
 	.hides = nss_hides,
 	.tune = nss_tune,
 	.drops_privileges = true,

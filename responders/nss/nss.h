@@ -4,7 +4,14 @@
  */
 #pragma once
 
+#include "common/conf/options.h"
 #include "responders/core/resp.h"
+
+/* What the options of [nss] come to. */
+struct nss {
+	struct nss_conf conf; /* the first: the core fills it */
+	char **shells;        /* those of /etc/shells; read only where allowed_shells is set */
+};
 
 /* user.c: passwd */
 void reply_user(struct writer *out, const struct answer *answer, const void *conf);
@@ -34,3 +41,19 @@ int parse_id_ex(struct reader *in, enum query_kind kind, struct question *ret_qu
 /* filter.c: filter_users and filter_groups (sssd.conf(5)). Entries are names or name@domain. */
 bool nss_hides(const void *conf, const struct domain *domain, enum entry_kind kind,
                const char *name);
+
+/* home.c: the home directory that is answered; on mem, or borrowed from user. */
+const char *nss_home(TALLOC_CTX *mem, const struct nss *nss, const struct domain *domain,
+                     const struct user *user);
+
+/* shell.c: the shell that is answered for a user who has shell; borrowed. */
+const char *nss_shell(const struct nss *nss, const struct domain *domain, const char *shell);
+
+/* prepare of struct resp: reads /etc/shells where it is needed. */
+int nss_prepare(TALLOC_CTX *mem, void *conf);
+
+/* The paths in the text of shells(5), which is cut into pieces. Errors: -ENOMEM. */
+int shells_parse(TALLOC_CTX *mem, char *text, char ***ret_shells);
+
+/* user.c: the password field of users and groups. */
+const char *nss_pwfield(const struct nss *nss, const struct domain *domain);

@@ -5,7 +5,8 @@
  *   | results: u32 | 0: u32 | uid: u32 | gid: u32 | name \0 | passwd \0 | gecos \0 | dir \0 | shell
  * \0 |
  */
-#include "common/conf/options.h"
+#include "common/base/mem.h"
+#include "responders/core/setup.h"
 #include "responders/nss/nss.h"
 
 int parse_user_name(struct reader *in, struct question *ret_question)
@@ -28,9 +29,16 @@ int parse_user_id_ex(struct reader *in, struct question *ret_question)
 	return parse_id_ex(in, QUERY_USER_BY_ID, ret_question);
 }
 
+const char *nss_pwfield(const struct nss *nss, const struct domain *domain)
+{
+	return domain->conf.pwfield ?: nss->conf.pwfield;
+}
+
 void reply_user(struct writer *out, const struct answer *answer, const void *conf)
 {
-	const struct nss_conf *nss = conf;
+	const struct nss *nss = conf;
+	auto_talloc TALLOC_CTX *mem = NULL;
+	const struct domain *domain;
 	const struct user *user;
 
 	writer_u32(out, answer ? 1 : 0);
@@ -38,12 +46,14 @@ void reply_user(struct writer *out, const struct answer *answer, const void *con
 	if (!answer)
 		return;
 
+	domain = answer->domain;
 	user = &answer->entry->user;
+	mem = talloc_new(NULL);
 	writer_u32(out, user->uid);
-	writer_u32(out, user->gid);
-	resp_write_name(out, answer->domain, user->name);
-	writer_str(out, nss->pwfield);
+	writer_u32(out, domain->conf.override_gid ?: user->gid);
+	resp_write_name(out, domain, user->name);
+	writer_str(out, nss_pwfield(nss, domain));
 	writer_str(out, user->gecos);
-	writer_str(out, user->home);
-	writer_str(out, user->shell);
+	writer_str(out, nss_home(mem, nss, domain, user));
+	writer_str(out, nss_shell(nss, domain, user->shell));
 }

@@ -155,6 +155,9 @@ STOPS_DOMAIN = [
     ("use_fully_qualified_names = perhaps", "perhaps"),
     ("ldap_uri = http://ldap.test", "http://ldap.test"),
     ("ldap_search_base = dc=test?everything?", "everything"),
+    ("override_gid = -1", "-1"),
+    ("override_homedir = /x/%q", "%q"),
+    ("fallback_homedir = /x/%", "'/x/%'"),
     # a word that is none
     ("ldap_tls_reqcert = demnad", "demnad"),
     ("ldap_schema = rfc2308", "rfc2308"),

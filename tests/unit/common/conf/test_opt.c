@@ -247,7 +247,7 @@ struct sample {
 	bool truth;
 	uint32_t number, percent, milli;
 	int32_t sign;
-	const char *text;
+	const char *text, *home;
 	char **list, **words_list;
 	int word;
 	struct secret *secret;
@@ -263,6 +263,7 @@ static const struct opt sample_opts[] = {
 	{ "milli", OPT_NUMBER, offsetof(struct sample, milli), .flags = OPT_MILLI },
 	{ "sign", OPT_SIGNED, offsetof(struct sample, sign) },
 	{ "text", OPT_TEXT, offsetof(struct sample, text) },
+	{ "home", OPT_TEXT, offsetof(struct sample, home), .letters = "ud" },
 	{ "list", OPT_LIST, offsetof(struct sample, list) },
 	{ "words_list", OPT_LIST, offsetof(struct sample, words_list), .words = word_list },
 	{ "word", OPT_WORD, offsetof(struct sample, word), .words = word_list },
@@ -312,6 +313,8 @@ START_TEST(test_values_fill_their_fields)
 	ck_assert_int_eq(sample.sign, INT32_MIN);
 	ck_assert_int_eq(set("text", "a b"), 0);
 	ck_assert_str_eq(sample.text, "a b");
+	ck_assert_int_eq(set("home", "/home/%d/%u%%"), 0);
+	ck_assert_str_eq(sample.home, "/home/%d/%u%%");
 	ck_assert_int_eq(set("list", "a,, b c ,d"), 0);
 	ck_assert_str_eq(sample.list[1], "b c");
 	ck_assert_ptr_null(sample.list[3]);
@@ -340,6 +343,9 @@ START_TEST(test_reasons_tell_what_was_expected)
 	ck_assert_str_eq(reason, "'abc' is not a number");
 	ck_assert_int_eq(set("percent", "100"), -E_CONFIG);
 	ck_assert_str_eq(reason, "'100' is not within 1 to 99");
+	ck_assert_int_eq(set("home", "/x/%q"), -E_CONFIG);
+	ck_assert_str_eq(reason, "'/x/%q' has a '%' that is followed by no letter with a meaning: "
+	                         "%u, %d, or %%");
 	ck_assert_int_eq(set("percent", "0"), -E_CONFIG);
 	ck_assert_int_eq(set("milli", "4294968"), -E_CONFIG);
 	ck_assert_str_eq(reason, "'4294968' is not within 0 to 4294967");

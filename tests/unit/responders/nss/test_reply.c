@@ -12,7 +12,7 @@
 
 static char *no_root[] = { "root", "carol@LDAP", "dave@OTHER", NULL };
 
-static struct nss_conf conf;
+static struct nss conf;
 static struct domain domain;
 static struct entry entry;
 static struct answer answer;
@@ -20,10 +20,12 @@ static struct writer out;
 
 static void setup_case(void)
 {
-	conf = (struct nss_conf){ .pwfield = "*",
-		                  .filter_users = no_root,
-		                  .filter_groups = no_root,
-		                  .filter_users_in_groups = true };
+	conf = (struct nss){ .conf = { .pwfield = "*",
+		                       .homedir_substring = "/home",
+		                       .shell_fallback = "/bin/sh",
+		                       .filter_users = no_root,
+		                       .filter_groups = no_root,
+		                       .filter_users_in_groups = true } };
 	domain = (struct domain){ .name = "LDAP" };
 	entry = (struct entry){ 0 };
 	answer = (struct answer){ .domain = &domain, .entry = &entry };
@@ -115,7 +117,7 @@ END_TEST
 
 START_TEST(test_hidden_members_stay_when_told_so)
 {
-	conf.filter_users_in_groups = false;
+	conf.conf.filter_users_in_groups = false;
 	set_members("root\0bob", 9, 2);
 	reply_group(&out, &answer, &conf);
 	EXPECT("\1\0\0\0\0\0\0\0\7\0\0\0\2\0\0\0g\0*\0root\0bob\0");
@@ -169,7 +171,7 @@ START_TEST(test_filter_respects_domain_and_case)
 	ck_assert(!nss_hides(&conf, &domain, ENTRY_USER, "ROOT"));
 	domain.conf.case_sensitive = CASE_FALSE;
 	ck_assert(nss_hides(&conf, &domain, ENTRY_USER, "ROOT"));
-	conf.filter_groups = NULL;
+	conf.conf.filter_groups = NULL;
 	ck_assert(!nss_hides(&conf, &domain, ENTRY_GROUP, "root"));
 }
 END_TEST
