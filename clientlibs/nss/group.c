@@ -10,12 +10,27 @@
 #include "clientlibs/nss/nss.h"
 #include "common/wire/proto.h"
 
+/* Fills group's list, n members and the end, and points all to the texts in its buffer. */
+static void fill(struct group *group, uint32_t gid, uint32_t n, char **list, char *text)
+{
+	group->gr_gid = gid;
+	group->gr_mem = list;
+	group->gr_name = text;
+	text += strlen(text) + 1;
+	group->gr_passwd = text;
+	text += strlen(text) + 1;
+	for (uint32_t i = 0; i < n; i++) {
+		list[i] = text;
+		text += strlen(text) + 1;
+	}
+	list[n] = NULL;
+}
+
 /* | gid: u32 | members: u32 | name \0 | passwd \0 | member \0 … |
  *
  * In the buffer the member list comes first, aligned, then the texts in the order of the reply. */
 int group_read(struct reader *in, void *out, char *buffer, size_t size)
 {
-	struct group *group = out;
 	size_t gap = -(uintptr_t)buffer % alignof(char *);
 	uint32_t gid = reader_u32(in), n = reader_u32(in);
 	size_t head_size = 0, members_size = 0, list_size;
@@ -35,23 +50,59 @@ int group_read(struct reader *in, void *out, char *buffer, size_t size)
 	if (gap + list_size + head_size + members_size > size)
 		return -ERANGE;
 
-	group->gr_mem = (char **)(void *)(buffer + gap);
 	text = buffer + gap + list_size;
 	memcpy(text, head, head_size);
 	if (members_size > 0)
 		memcpy(text + head_size, members, members_size);
-
-	group->gr_gid = gid;
-	group->gr_name = text;
-	group->gr_passwd = text + strlen(text) + 1;
-	text += head_size;
-	for (uint32_t i = 0; i < n; i++) {
-		group->gr_mem[i] = text;
-		text += strlen(text) + 1;
-	}
-	group->gr_mem[n] = NULL;
+	fill(out, gid, n, (char **)(void *)(buffer + gap), text);
 	return 1;
 }
+
+/* | 16: u32 | gid: u32 | members: u32 | size: u32 | name \0 | passwd \0 | member \0 … | */
+static int is_group(struct reader data, const struct memcache_key *key)
+{
+	uint32_t gid;
+
+	if (key->name)
+		return memcache_is_name(&data, MEMCACHE_TEXTS_AT, key->name);
+	reader_u32(&data);
+	gid = reader_u32(&data);
+	return data.err == 0 && gid == key->id;
+}
+
+static int take_group(struct reader data, void *out)
+{
+	const struct nss_place *place = out;
+	size_t gap = -(uintptr_t)place->buffer % alignof(char *);
+	uint32_t texts_at = reader_u32(&data), gid = reader_u32(&data), n = reader_u32(&data);
+	uint32_t size = reader_u32(&data);
+	const uint8_t *texts = reader_bytes(&data, size);
+	size_t list_size = ((size_t)n + 1) * sizeof(char *), run_size;
+	struct reader copy;
+	const char *run;
+	char *text;
+
+	if (!texts || texts_at != MEMCACHE_TEXTS_AT || gid == 0 || n > size)
+		return -EBADMSG;
+	if (gap + list_size + size > place->size)
+		return -ERANGE;
+	text = place->buffer + gap + list_size;
+	memcpy(text, texts, size);
+
+	copy = reader_over(text, size);
+	run = reader_strs(&copy, 2, NSS_TEXT_MAX, &run_size);
+	if (!run || run[0] == '\0' || !reader_strs(&copy, n, NSS_TEXT_MAX, &run_size))
+		return -EBADMSG;
+	fill(place->out, gid, n, (char **)(void *)(place->buffer + gap), text);
+	return 1;
+}
+
+const struct nss_map group_map = {
+	.by_name = PROTO_GETGRNAM,
+	.by_id = PROTO_GETGRGID,
+	.read = group_read,
+	.memcache = { MAPPED_GROUP, is_group, take_group },
+};
 
 /* Makes room for n more, as far as limit allows. */
 static int grow(long n, long start, long *size, gid_t **groups, long limit)
@@ -99,21 +150,57 @@ int initgroups_read(struct reader *in, gid_t skip, long *start, long *size, gid_
 	return 1;
 }
 
+/* | canonical at: u32 | name at: u32 | texts at: u32 | their size: u32 | size: u32 | groups: u32 |
+ * | gid: u32 … | canonical \0 | name \0 | */
+static int is_initgroups(struct reader data, const struct memcache_key *key)
+{
+	struct reader in = data;
+
+	reader_u32(&in);
+	return memcache_is_name(&data, reader_u32(&in), key->name);
+}
+
+static int take_initgroups(struct reader data, void *out)
+{
+	struct nss_groups *wanted = out;
+	long start = *wanted->start;
+	uint32_t n, gid;
+	int r;
+
+	reader_bytes(&data, MEMCACHE_GIDS_AT - sizeof(n));
+	n = reader_u32(&data);
+	if (data.err < 0 || reader_left(&data) / sizeof(gid) < n)
+		return -EBADMSG;
+	r = grow((long)n, start, wanted->size, wanted->groups, wanted->limit);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < n && start < *wanted->size; i++) {
+		gid = reader_u32(&data);
+		if (gid != wanted->skip && gid != 0)
+			(*wanted->groups)[start++] = gid;
+	}
+	wanted->end = start;
+	return 1;
+}
+
+const struct memcache_kind initgroups_kind = { MAPPED_INITGROUPS, is_initgroups, take_initgroups };
+
 enum nss_status _nss_sss_getgrnam_r(const char *name, struct group *result, char *buffer,
                                     size_t size, int *errnop)
 {
-	return nss_get_by_name(PROTO_GETGRNAM, name, group_read, result, buffer, size, errnop);
+	return nss_get_by_name(&group_map, name, result, buffer, size, errnop);
 }
 
 enum nss_status _nss_sss_getgrgid_r(gid_t gid, struct group *result, char *buffer, size_t size,
                                     int *errnop)
 {
-	return nss_get_by_id(PROTO_GETGRGID, gid, group_read, result, buffer, size, errnop);
+	return nss_get_by_id(&group_map, gid, result, buffer, size, errnop);
 }
 
 enum nss_status _nss_sss_initgroups_dyn(const char *name, gid_t skip, long *start, long *size,
                                         gid_t **groups, long limit, int *errnop)
 {
+	struct nss_groups wanted = { skip, start, size, groups, limit };
 	struct client *client;
 	struct reader body;
 	int r;
@@ -124,10 +211,15 @@ enum nss_status _nss_sss_initgroups_dyn(const char *name, gid_t skip, long *star
 	}
 	if (nss_is_local(name) || nss_is_barred())
 		return NSS_STATUS_NOTFOUND;
+	r = memcache_find(&initgroups_kind, &(struct memcache_key){ .name = name }, &wanted);
+	if (r > 0)
+		*start = wanted.end;
+	if (r != -ENOENT)
+		return nss_status(r, errnop);
+
 	client = client_begin();
 	if (!client)
 		return nss_status(-ENOMEM, errnop);
-
 	r = client_lookup(client, PROTO_INITGR, name, strlen(name) + 1, &body);
 	if (r == 0)
 		r = initgroups_read(&body, skip, start, size, groups, limit);

@@ -70,8 +70,8 @@ int nss_read_one(struct reader *in, nss_read_fn *read, void *out, char *buffer, 
 	return n == 0 ? 0 : read(in, out, buffer, size);
 }
 
-static enum nss_status get(uint32_t command, const void *key, size_t key_size, nss_read_fn *read,
-                           void *out, char *buffer, size_t size, int *errnop)
+static enum nss_status ask(uint32_t command, const void *key, size_t key_size, nss_read_fn *read,
+                           const struct nss_place *place, int *errnop)
 {
 	struct client *client = client_begin();
 	struct reader body;
@@ -81,14 +81,17 @@ static enum nss_status get(uint32_t command, const void *key, size_t key_size, n
 		return nss_status(-ENOMEM, errnop);
 	r = client_lookup(client, command, key, key_size, &body);
 	if (r == 0)
-		r = nss_read_one(&body, read, out, buffer, size);
+		r = nss_read_one(&body, read, place->out, place->buffer, place->size);
 	client_end(client, r);
 	return nss_status(r, errnop);
 }
 
-enum nss_status nss_get_by_name(uint32_t command, const char *name, nss_read_fn *read, void *out,
+enum nss_status nss_get_by_name(const struct nss_map *map, const char *name, void *out,
                                 char *buffer, size_t size, int *errnop)
 {
+	struct nss_place place = { out, buffer, size };
+	int r;
+
 	if (!buffer || size == 0)
 		return nss_status(-ERANGE, errnop);
 	if (!nss_is_name(name)) {
@@ -97,17 +100,26 @@ enum nss_status nss_get_by_name(uint32_t command, const char *name, nss_read_fn 
 	}
 	if (nss_is_local(name) || nss_is_barred())
 		return NSS_STATUS_NOTFOUND;
-	return get(command, name, strlen(name) + 1, read, out, buffer, size, errnop);
+	r = memcache_find(&map->memcache, &(struct memcache_key){ .name = name }, &place);
+	if (r != -ENOENT)
+		return nss_status(r, errnop);
+	return ask(map->by_name, name, strlen(name) + 1, map->read, &place, errnop);
 }
 
-enum nss_status nss_get_by_id(uint32_t command, uint32_t id, nss_read_fn *read, void *out,
-                              char *buffer, size_t size, int *errnop)
+enum nss_status nss_get_by_id(const struct nss_map *map, uint32_t id, void *out, char *buffer,
+                              size_t size, int *errnop)
 {
+	struct nss_place place = { out, buffer, size };
+	int r;
+
 	if (!buffer || size == 0)
 		return nss_status(-ERANGE, errnop);
 	if (id == 0 || nss_is_barred())
 		return NSS_STATUS_NOTFOUND;
-	return get(command, &id, sizeof(id), read, out, buffer, size, errnop);
+	r = memcache_find(&map->memcache, &(struct memcache_key){ .id = id }, &place);
+	if (r != -ENOENT)
+		return nss_status(r, errnop);
+	return ask(map->by_id, &id, sizeof(id), map->read, &place, errnop);
 }
 
 enum nss_status nss_rewind(enum client_map map)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "clientlibs/core/client.h"
+#include "clientlibs/nss/memcache.h"
 #include "common/wire/reader.h"
 
 /* What glibc looks up by name, with its own types. */
@@ -28,6 +29,31 @@ NSS_DECLARE_MODULE_FUNCTIONS(sss)
 typedef int nss_read_fn(struct reader *in, void *out, char *buffer, size_t size);
 int passwd_read(struct reader *in, void *out, char *buffer, size_t size);
 int group_read(struct reader *in, void *out, char *buffer, size_t size);
+
+/* A map that is looked up by name and by id: the commands, and how an entry is read from a reply
+ * and from the memory cache, whose take gets a struct nss_place. */
+struct nss_map {
+	uint32_t by_name, by_id;
+	nss_read_fn *read;
+	struct memcache_kind memcache;
+};
+extern const struct nss_map passwd_map, group_map;
+
+struct nss_place {
+	void *out;    /* a struct passwd, a struct group */
+	char *buffer; /* for its texts; changed also where nothing is found */
+	size_t size;
+};
+
+/* What take of initgroups_kind gets. It works like initgroups_read(), but leaves *start alone and
+ * sets end to what it would be. */
+struct nss_groups {
+	gid_t skip;
+	long *start, *size;
+	gid_t **groups;
+	long limit, end;
+};
+extern const struct memcache_kind initgroups_kind;
 
 /* Reads a reply that holds at most one entry: 1, or 0 there is none. Errors: those of read. */
 int nss_read_one(struct reader *in, nss_read_fn *read, void *out, char *buffer, size_t size);
@@ -54,10 +80,10 @@ bool nss_is_name(const char *name);
 bool nss_is_local(const char *name);
 
 /* getXXnam_r and getXXid_r of a map. */
-enum nss_status nss_get_by_name(uint32_t command, const char *name, nss_read_fn *read, void *out,
+enum nss_status nss_get_by_name(const struct nss_map *map, const char *name, void *out,
                                 char *buffer, size_t size, int *errnop);
-enum nss_status nss_get_by_id(uint32_t command, uint32_t id, nss_read_fn *read, void *out,
-                              char *buffer, size_t size, int *errnop);
+enum nss_status nss_get_by_id(const struct nss_map *map, uint32_t id, void *out, char *buffer,
+                              size_t size, int *errnop);
 
 /* setXXent, endXXent and getXXent_r of a map; set and get are its commands. */
 enum nss_status nss_rewind(enum client_map map);

@@ -8,12 +8,23 @@
 #include "clientlibs/nss/nss.h"
 #include "common/wire/proto.h"
 
+/* Points user to the five texts in its buffer, which are there. */
+static void fill(struct passwd *user, uint32_t uid, uint32_t gid, char *text)
+{
+	char **texts[] = { &user->pw_name, &user->pw_passwd, &user->pw_gecos, &user->pw_dir,
+		           &user->pw_shell };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		*texts[i] = text;
+		text += strlen(text) + 1;
+	}
+	user->pw_uid = uid;
+	user->pw_gid = gid;
+}
+
 /* | uid: u32 | gid: u32 | name \0 | passwd \0 | gecos \0 | dir \0 | shell \0 | */
 int passwd_read(struct reader *in, void *out, char *buffer, size_t size)
 {
-	struct passwd *user = out;
-	char **texts[] = { &user->pw_name, &user->pw_passwd, &user->pw_gecos, &user->pw_dir,
-		           &user->pw_shell };
 	uint32_t uid = reader_u32(in), gid = reader_u32(in);
 	size_t texts_size = 0;
 	const char *run = reader_strs(in, 5, NSS_TEXT_MAX, &texts_size);
@@ -28,25 +39,63 @@ int passwd_read(struct reader *in, void *out, char *buffer, size_t size)
 		return -ERANGE;
 
 	memcpy(buffer, run, texts_size);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		*texts[i] = buffer;
-		buffer += strlen(buffer) + 1;
-	}
-	user->pw_uid = uid;
-	user->pw_gid = gid;
+	fill(out, uid, gid, buffer);
 	return 1;
 }
+
+/* | 16: u32 | uid: u32 | gid: u32 | size: u32 | name \0 | … | */
+static int is_user(struct reader data, const struct memcache_key *key)
+{
+	uint32_t uid;
+
+	if (key->name)
+		return memcache_is_name(&data, MEMCACHE_TEXTS_AT, key->name);
+	reader_u32(&data);
+	uid = reader_u32(&data);
+	return data.err == 0 && uid == key->id;
+}
+
+static int take_user(struct reader data, void *out)
+{
+	const struct nss_place *place = out;
+	uint32_t texts_at = reader_u32(&data), uid = reader_u32(&data), gid = reader_u32(&data);
+	uint32_t size = reader_u32(&data);
+	const uint8_t *texts = reader_bytes(&data, size);
+	struct reader copy;
+	size_t run_size;
+	const char *run;
+
+	if (!texts || texts_at != MEMCACHE_TEXTS_AT || uid == 0 || gid == 0)
+		return -EBADMSG;
+	if (size > place->size)
+		return -ERANGE;
+	memcpy(place->buffer, texts, size);
+
+	copy = reader_over(place->buffer, size);
+	run = reader_strs(&copy, 5, NSS_TEXT_MAX, &run_size);
+	if (!run || run[0] == '\0')
+		return -EBADMSG;
+	fill(place->out, uid, gid, place->buffer);
+	return 1;
+}
+
+const struct nss_map passwd_map = {
+	.by_name = PROTO_GETPWNAM,
+	.by_id = PROTO_GETPWUID,
+	.read = passwd_read,
+	.memcache = { MAPPED_PASSWD, is_user, take_user },
+};
 
 enum nss_status _nss_sss_getpwnam_r(const char *name, struct passwd *result, char *buffer,
                                     size_t size, int *errnop)
 {
-	return nss_get_by_name(PROTO_GETPWNAM, name, passwd_read, result, buffer, size, errnop);
+	return nss_get_by_name(&passwd_map, name, result, buffer, size, errnop);
 }
 
 enum nss_status _nss_sss_getpwuid_r(uid_t uid, struct passwd *result, char *buffer, size_t size,
                                     int *errnop)
 {
-	return nss_get_by_id(PROTO_GETPWUID, uid, passwd_read, result, buffer, size, errnop);
+	return nss_get_by_id(&passwd_map, uid, result, buffer, size, errnop);
 }
 
 enum nss_status _nss_sss_setpwent(int stay_open)

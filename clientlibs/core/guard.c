@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Guard - a mapped file that is cut short under its readers kills nobody
+ *
+ * The handler stays in place when the module is closed, as does the module (client.c). An exec(2)
+ * resets it. It is put in front of the program's action once: in front of one that came later it
+ * could stand in a circle, as that one may pass on to what it found, which was ours.
+ */
+#include "clientlibs/core/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+static struct {
+	uintptr_t start; /* 0: none */
+	size_t size;
+} ranges[GUARD_N_RANGES];
+
+/* What the program had before us. */
+static struct sigaction theirs;
+
+static bool turn_to_zeros(uintptr_t address)
+{
+	uintptr_t start;
+	size_t size;
+
+	for (unsigned i = 0; i < GUARD_N_RANGES; i++) {
+		start = __atomic_load_n(&ranges[i].start, __ATOMIC_ACQUIRE);
+		size = __atomic_load_n(&ranges[i].size, __ATOMIC_RELAXED);
+		if (start != 0 && address >= start && address - start < size)
+			return mmap((void *)start, size, PROT_READ,
+			            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+	}
+	return false;
+}
+
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+	bool is_default = !(theirs.sa_flags & SA_SIGINFO) && theirs.sa_handler == SIG_DFL;
+
+	if (is_default || theirs.sa_flags & SA_RESETHAND)
+		signal(number, SIG_DFL);
+	if (is_default) {
+		/* A fault comes again when we return; what kill(2) sent does not. */
+		if (info->si_code <= 0)
+			raise(number);
+	} else if (theirs.sa_flags & SA_SIGINFO) {
+		theirs.sa_sigaction(number, info, context);
+	} else {
+		theirs.sa_handler(number);
+	}
+}
+
+static void handle(int number, siginfo_t *info, void *context)
+{
+	int saved_errno = errno;
+	bool is_done = info->si_code > 0 && turn_to_zeros((uintptr_t)info->si_addr);
+
+	errno = saved_errno;
+	if (!is_done)
+		pass_on(number, info, context);
+}
+
+bool guard_is_on(void)
+{
+	static bool tried;
+	struct sigaction now, ours;
+	bool is_default;
+
+	if (sigaction(SIGBUS, NULL, &now) < 0)
+		return false;
+	if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == handle)
+		return true;
+
+	is_default = !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+	if (!is_default && (__atomic_exchange_n(&tried, true, __ATOMIC_ACQ_REL) ||
+	                    (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN)))
+		return false;
+	__atomic_store_n(&tried, true, __ATOMIC_RELEASE);
+
+	theirs = now;
+	ours = now;
+	ours.sa_flags &= ~SA_RESETHAND;
+	ours.sa_flags |= SA_SIGINFO;
+	ours.sa_sigaction = handle;
+	if (is_default)
+		ours.sa_flags |= SA_ONSTACK;
+	return sigaction(SIGBUS, &ours, NULL) == 0;
+}
+
+void guard_watch(unsigned index, const void *start, size_t size)
+{
+	__atomic_store_n(&ranges[index].start, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&ranges[index].size, size, __ATOMIC_RELAXED);
+	__atomic_store_n(&ranges[index].start, (uintptr_t)start, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Guard - a mapped file that is cut short under its readers kills nobody
+ *
+ * Whoever touches a page beyond the end of a file gets SIGBUS, and the end may move between any
+ * check and any read: a careless restore of a backup would kill half of a machine's programs. No
+ * read without a system call is safe from that, so the signal is caught: pages of ours turn into
+ * zeros, which no reader takes for an answer; for all else the program's own action holds as
+ * before. A program that sets another action afterwards has its way: then nothing is mapped.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define GUARD_N_RANGES 12
+
+/* Whether faults are ours to catch, now; tries to make it so. A system call or two. */
+bool guard_is_on(void);
+
+/* Watches over size bytes of a mapping at start. index, below GUARD_N_RANGES, is the caller's to
+ * give out; NULL ends the watch. */
+void guard_watch(unsigned index, const void *start, size_t size);
