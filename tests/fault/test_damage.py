@@ -161,7 +161,9 @@ def test_damage_never_makes_an_answer_wrong(suite, truth, number):
             assert never_wrong(verdict) and verdict.slowest_ms < BACK_S * 1000 + 500, verdict
             all_alive(suite)
         if online:
-            assert all_right(verdict), verdict
+            # Debian's client does not repeat a question that was under way at a crash.
+            crashes = int(c.show("sssd-nss.service", "NRestarts")) - restarts
+            assert verdict.unavailable <= crashes, verdict
     finally:
         if not online:
             suite.slapd.up()
