@@ -233,6 +233,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 
 	for (size_t i = 0; i < setup->n_domains; i++) {
 		const struct domain *domain = &setup->domains[i];
+		bool next_may_answer;
 		struct asked asked;
 		enum entry_age age;
 		int r;
@@ -249,10 +250,10 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		if (is_negative(lookups, domain, &asked.query))
 			continue;
 
-		/* With cache_first the next domain may answer because this one has nothing. */
+		/* With cache_first another domain may answer because this one has nothing. */
+		next_may_answer = setup->service.cache_first && i + 1 < setup->n_domains;
 		r = read_entry(lookups, setup, domain, &asked.query,
-		               setup->service.cache_first ? cache_find : cache_peek,
-		               &lookups->current);
+		               next_may_answer ? cache_find : cache_peek, &lookups->current);
 		if (r < 0) {
 			must_ask = true;
 			if (r != -ENOENT || !setup->service.cache_first)
