@@ -21,7 +21,7 @@ class Row:
               ratio target : then. absolute: counts and sizes are portable, target itself counts
     more      more is better
     limit     a function of a side: what the machine itself needs
-    place     where the cache lies: "tmpfs", "ext4"; or "growth": only ours, see sides.py
+    place     where the cache lies: "tmpfs", "ext4"; or "bis", "growth" (only ours): see sides.py
     once      the same in every round, so only the first has it
     nslcd     can be asked of nslcd too
     together  measured on both sides at the same time: function(sides) returns {side's name: number}
@@ -259,6 +259,29 @@ def wakeups(sides):
     return {
         side.name: (side.wakeups() - then) / WAKEUP_SECONDS for side, then in zip(sides, before)
     }
+
+
+# -- groups that list DNs ---------------------------------------------------------------------------
+
+
+@row("rfc2307bis: initgroups of 300 groups, cold", "ms", 347, 25, place="bis")
+def bis_initgroups_cold(side):
+    return initgroups_cold(side)
+
+
+@row("rfc2307bis: group of 5,000, names in the DNs, cold", "ms", 864, 30, place="bis")
+def bis_group_cold(side):
+    return group_cold(side)
+
+
+@row("rfc2307bis: group of 5,000, each looked up, cold", "ms", 864, 250, place="bis")
+def bis_group_looked_up(side):
+    return side.found("group", "everyone-else")["first_us"] / 1000
+
+
+@row("rfc2307bis: initgroups, ten groups in each other, cold", "ms", 8.5, 3, place="bis")
+def bis_nested_cold(side):
+    return side.found("initgroups", "nester")["first_us"] / 1000
 
 
 # -- a cache on a disk -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import json
 import re
 import tempfile
 
-from slapd import BASE, Slapd, big
+from slapd import BASE, Slapd, big, big_bis
 from suite import Suite
 
 TOOLS = "/usr/libexec/sssd-tests"
@@ -29,9 +29,11 @@ class Side:
     library = "libnss_sss.so.2"  # as this machine finds it
     programs = "sssd|sssd_[a-z_]+"
 
-    def __init__(self, name, c, entries=None):
+    options = {}  # of the domain, beside those that all have
+
+    def __init__(self, name, c, **directory):
         self.name, self.c = name, c
-        self.suite = Suite(c, Slapd(c, entries=entries or big()).start())
+        self.suite = Suite(c, Slapd(c, **(directory or {"entries": big()})).start())
 
     # -- its life --------------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ class Side:
 
     def start(self):
         # No TLS on either side: it would be the larger half of a search over loopback.
-        self.suite.start(uri=URI, ldap_id_use_start_tls="false")
+        self.suite.start(uri=URI, ldap_id_use_start_tls="false", **self.options)
         self.c.wait_for("an answer", lambda: self.suite.passwd("user10000"), timeout=30)
 
     def asleep(self, name="sssd-nss"):
@@ -200,6 +202,20 @@ class Nslcd(Side):
 
     def asleep(self, name=None):
         """It runs always."""
+
+
+class BisSide(Side):
+    """Groups list DNs, and hold groups."""
+
+    options = {
+        "ldap_schema": "rfc2307bis",
+        "ldap_group_nesting_level": 10,
+        "ldap_user_search_base": f"ou=people,{BASE}",
+        "ldap_group_search_base": f"ou=groups,{BASE}",
+    }
+
+    def __init__(self, name, c):
+        super().__init__(name, c, bis=True, **big_bis())
 
 
 class GrowingSide(Side):

@@ -61,6 +61,24 @@ def big(n_users=10000, n_groups=2000, group_size=20):
     return users, groups
 
 
+def big_bis():
+    """The same for Slapd(bis=True, …): what entries and extra are. The user "nester" is in the first
+    of ten groups that hold each other; "everyone-else" has 5,000 members whose DNs do not tell their
+    names."""
+    users, groups = big()
+    others = [
+        User(f"other{n:05}", 120000 + n, 200000, f"Other {n:05}", f"/home/other{n:05}", "/bin/bash")
+        for n in range(1, 5001)
+    ]
+    dns = [f"cn={user.gecos},ou=people,{BASE}" for user in others]
+    groups.append(Group("everyone-else", 300001, dns))
+    users.append(User("nester", 99998, 200000, "In ten groups", "/home/nester", "/bin/bash"))
+    for n in range(1, 11):
+        groups.append(Group(f"nest{n}", 300010 + n, [group_dn(f"nest{n - 1}") if n > 1 else "nester"]))
+    extra = "".join(user_ldif(user, dn=dn) for user, dn in zip(others, dns))
+    return {"entries": (users, groups), "extra": extra}
+
+
 def _line(name, value):
     """One line of LDIF (RFC 2849): anything but plain text goes as base64."""
     plain = (
@@ -207,6 +225,7 @@ class Slapd:
     anonymous  may anybody read? False: only READER
     tls        False: no certificate at all, StartTLS is refused
     security   more lines for the global part of slapd.conf, for instance "security ssf=128"
+    extra      more entries (LDIF)
     bis        groups of rfc2307bis (bis_group_ldif()) in the place of those of RFC 2307
     loose      posixAccount without its MUST attributes, so that senseless entries can be stored
     stats      every operation becomes a line in the journal of the unit
@@ -224,6 +243,7 @@ class Slapd:
         tls=True,
         security="",
         loose=False,
+        extra="",
         bis=False,
         stats=False,
         names=None,
@@ -233,7 +253,7 @@ class Slapd:
         self.unit, self.home = f"test-slapd-{name}.service", f"/srv/slapd-{name}"
         self.entries = entries if entries is not None else (USERS, GROUPS)
         self.anonymous, self.security, self.loose, self.stats = anonymous, security, loose, stats
-        self.bis = bis
+        self.extra, self.bis = extra, bis
         self.names = names or [address, "ldap.test", "localhost"]
         self.netns = netns
         self.ldapi = f"ldapi://{(self.home + '/ldapi').replace('/', '%2F')}"
@@ -277,7 +297,7 @@ class Slapd:
             self.use_certificate()
         self.c.run(
             ["slapadd", "-q", "-f", f"{self.home}/slapd.conf"],
-            input=ldif(*self.entries, bis=self.bis),
+            input=ldif(*self.entries, bis=self.bis) + self.extra,
             timeout=300,
         )
         self.install()

@@ -58,9 +58,8 @@ ID = [
 
 
 def start(c):
-    slapd = Slapd(c, entries=(USERS, GROUPS), bis=True).start()
-    slapd.add(user_ldif(ERIN, dn=ERIN_DN, cn="Erin Example, PhD"))
-    return slapd
+    erin = user_ldif(ERIN, dn=ERIN_DN, cn="Erin Example, PhD")
+    return Slapd(c, entries=(USERS, GROUPS), extra=erin, bis=True).start()
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +108,195 @@ class TestDebianResponder(Lookups):
             suite.configure(services="nss", ldap_schema="rfc2307bis")
             c.systemctl("start", "sssd.service")
             yield suite
+
+
+# -- what is followed --------------------------------------------------------------------------------
+
+NUMBERLESS = [
+    Group("workers", 20001, []),
+    Group("low", None, ["alice"]),
+    Group("middle", None, [group_dn("low")]),
+    Group("high", 22001, [group_dn("middle")]),
+]
+LEVELS = [
+    # ldap_group_nesting_level, groups of alice among a, b, c, d, members of d
+    (0, {21001}, set()),
+    (1, {21001, 21002}, {"carol"}),
+    (2, {21001, 21002, 21003}, {"carol"}),
+    (3, {21001, 21002, 21003, 21004}, {"alice", "bob", "carol"}),
+    (4294967295, {21001, 21002, 21003, 21004}, {"alice", "bob", "carol"}),
+]
+
+
+@pytest.fixture
+def own(container):
+    """A machine of its own: own(entries=…, **options) gives the suite, started there."""
+    machines = []
+
+    def make(entries=(USERS, GROUPS), extra="", **options):
+        machines.append(container())
+        c = machines[-1].__enter__()
+        slapd = Slapd(c, entries=entries, extra=extra, bis=True).start()
+        return Suite(c, slapd).start(ldap_schema="rfc2307bis", **options)
+
+    yield make
+    for machine in machines:
+        machine.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("level, groups, members", LEVELS)
+def test_nesting_level(own, level, groups, members):
+    suite = own(ldap_group_nesting_level=level)
+    chain = {21001, 21002, 21003, 21004}
+    assert suite.initgroups("alice") & chain == groups
+    assert suite.group("d") == ("d", 21004, members)
+    assert suite.group("ring1") == ("ring1", 21011, {"alice"} | ({"bob"} if level else set()))
+
+
+def test_group_without_a_number_is_followed_and_not_shown(own):
+    suite = own((USERS, NUMBERLESS), ldap_group_object_class="groupOfNames")
+    assert suite.initgroups("alice") == {22001}
+    assert suite.group("high") == ("high", 22001, {"alice"})
+    assert suite.group("low") is None
+
+
+def test_what_is_not_of_the_class_is_no_group(own):
+    suite = own((USERS, NUMBERLESS))
+    assert suite.initgroups("alice") == set()
+    assert suite.group("high") == ("high", 22001, set())
+
+
+def test_group_with_a_senseless_number_is_followed_and_named_in_the_log(own):
+    entries = USERS, [*NUMBERLESS[:1], Group("low", 0, ["alice"]), Group("high", 22001, [group_dn("low")])]
+    suite = own(entries)
+    assert suite.initgroups("alice") == {22001}
+    assert suite.group("high") == ("high", 22001, {"alice"})
+    assert group_dn("low") in suite.c.journal("-u", "sssd.service")
+
+
+# -- where members lie -------------------------------------------------------------------------------
+
+FRANK = User("frank", 10006, 20001, "Frank", "/home/frank", "/bin/sh")
+GRACE = User("grace", 10007, 20001, "Grace", "/home/grace", "/bin/sh")
+GUESTS = f"ou=guests,{BASE}"
+OUTSIDE = (
+    f"dn: {GUESTS}\nobjectClass: organizationalUnit\nou: guests\n\n"
+    + user_ldif(FRANK, dn=f"uid=frank,{GUESTS}", host="here")
+    + user_ldif(GRACE, dn=f"uid=grace,{GUESTS}")
+)
+GUEST_GROUP = Group("guests", 23001, [f"uid=frank,{GUESTS}", f"uid=grace,{GUESTS}", "alice", "gone"])
+
+
+@pytest.mark.parametrize(
+    "bases, members",
+    [
+        # The DN tells the name, also of one who is gone.
+        (f"{BASE}", {"frank", "grace", "alice", "gone"}),
+        # Guests are asked for, because of the filter.
+        (f"ou=people,{BASE}?subtree??{GUESTS}?subtree?(host=here)", {"frank", "alice", "gone"}),
+        (f"ou=people,{BASE}?subtree?(objectClass=account)?{GUESTS}?subtree?", {"frank", "grace", "alice"}),
+        # Who lies outside is nobody.
+        (f"ou=people,{BASE}", {"alice", "gone"}),
+        (f"{BASE}?onelevel??ou=people,{BASE}?onelevel?", {"alice", "gone"}),
+        (f"{BASE}?base??uid=alice,ou=people,{BASE}?base?", {"alice"}),
+    ],
+)
+def test_search_bases_decide_who_is_a_member(own, bases, members):
+    suite = own(
+        (USERS, [GUEST_GROUP]),
+        OUTSIDE,
+        ldap_user_search_base=bases,
+        ldap_group_search_base=f"ou=groups,{BASE}",
+    )
+    assert suite.group("guests") == ("guests", 23001, members)
+
+
+def test_group_named_like_a_user_by_its_dn_is_not_taken_for_one(own):
+    """With ldap_user_name = cn a DN cn=a,… may be that of either."""
+    suite = own((USERS, GROUPS[:3]), ldap_user_name="cn")
+    assert suite.group("b") == ("b", 21002, {"Alice Example", "Bob Example"})
+
+
+def test_a_member_we_would_refuse_as_a_user_is_left_out(own):
+    groups = [Group("team", 23002, ["alice", "bob"])]
+    suite = own((USERS, groups), ldap_user_search_base=f"{BASE}?subtree?(uid=*)", min_id=10002)
+    assert suite.group("team") == ("team", 23002, {"bob"})
+
+
+def test_ignore_group_members_asks_for_none(own):
+    suite = own(ignore_group_members="true")
+    before = suite.slapd.searches()
+    assert suite.group("c") == ("c", 21003, set())
+    assert suite.slapd.searches() == before + 1
+
+
+# -- what changes ------------------------------------------------------------------------------------
+
+
+def test_a_refresh_sees_what_has_changed_anywhere_in_the_chain(own):
+    suite = own(entry_cache_timeout=1)
+    assert suite.group("c") == ("c", 21003, {"alice", "bob", "carol"})
+    assert 21003 in suite.initgroups("alice")
+    suite.slapd.modify(f"dn: {group_dn('a')}\nchangetype: modify\ndelete: member\nmember: uid=alice,ou=people,{BASE}\n")
+    suite.c.wait_for("alice left", lambda: 21003 not in suite.initgroups("alice"))
+    assert suite.group("c") == ("c", 21003, {"bob", "carol"})
+
+
+def test_half_an_answer_replaces_nothing(own):
+    """The server cuts what it says about members: the old list stays."""
+    people = [User(f"p{n}", 30000 + n, 20001, "", "/", "") for n in range(20)]
+    suite = own(([*USERS, *people], [Group("team", 23003, [p.name for p in people])]), entry_cache_timeout=1,
+                ldap_user_search_base=f"{BASE}?subtree?(uid=*)")
+    names = {p.name for p in people}
+    assert suite.group("team") == ("team", 23003, names)
+    suite.slapd.down()
+    conf = suite.c.read("/srv/slapd-main/slapd.conf")
+    suite.c.write("/srv/slapd-main/slapd.conf", conf.replace("sizelimit unlimited", "sizelimit 5"))
+    suite.slapd.up()
+    suite.c.wait_for("the cut is noticed", lambda: (suite.group("team"), "cut its answer" in suite.c.journal())[1])
+    assert suite.group("team") == ("team", 23003, names)
+
+
+# -- what it costs the server ------------------------------------------------------------------------
+
+
+def searches_of(suite, ask):
+    before = suite.slapd.searches()
+    ask()
+    return suite.slapd.searches() - before
+
+
+@pytest.fixture(scope="module")
+def deep(container):
+    """One user in 500 groups, in five levels of 100."""
+    groups = [Group("workers", 20001, [])]
+    for n in range(500):
+        below = "alice" if n < 100 else group_dn(f"g{n - 100}")
+        groups.append(Group(f"g{n}", 30000 + n, [below]))
+    with container() as c:
+        slapd = Slapd(c, entries=(USERS, groups), bis=True).start()
+        yield Suite(c, slapd).start(ldap_schema="rfc2307bis", ldap_group_nesting_level=4)
+
+
+def test_id_in_500_groups_of_five_levels_costs_six_searches(deep):
+    deep.c.wait_for("online", lambda: deep.passwd("bob"))
+    assert searches_of(deep, lambda: deep.id("alice")) <= 6
+    assert deep.initgroups("alice") == set(range(30000, 30500))
+
+
+def test_names_in_dns_cost_no_search(own):
+    users = [User(f"p{n}", 30000 + n, 20001, "", "/", "") for n in range(300)]
+    suite = own((users, [Group("team", 23003, [user.name for user in users])]))
+    assert suite.passwd("p1")
+    assert searches_of(suite, lambda: suite.group("team")) == 1
+    assert suite.group("team")[2] == {user.name for user in users}
+
+
+def test_others_cost_one_search_for_fifty(own):
+    users = [User(f"p{n}", 30000 + n, 20001, f"Person {n}", "/", "") for n in range(300)]
+    dns = [f"cn=Person {n},ou=people,{BASE}" for n in range(300)]
+    suite = own(([], [Group("team", 23003, dns)]), "".join(user_ldif(u, dn=d) for u, d in zip(users, dns)),
+                ldap_user_search_base=f"ou=people,{BASE}", ldap_group_search_base=f"ou=groups,{BASE}")
+    assert suite.passwd("p1")
+    assert searches_of(suite, lambda: suite.group("team")) == 1 + 300 / 50
+    assert suite.group("team")[2] == {user.name for user in users}
