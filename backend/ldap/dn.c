@@ -159,9 +159,12 @@ int dn_parse(TALLOC_CTX *mem, const char *text, struct dn *ret_dn)
 		return -EINVAL;
 
 	r = make_key(mem, rdns, &dn.key);
-	if (r == 0 && rdns && rdns[0] && !rdns[0][1] && is_text(rdns[0][0])) {
-		const LDAPAVA *ava = rdns[0][0];
+	for (size_t i = 0; r == 0 && rdns && rdns[0] && rdns[0][i] && !dn.attr; i++) {
+		const LDAPAVA *ava = rdns[0][i];
 
+		if (!is_text(ava))
+			continue;
+		dn.single = i == 0 && !rdns[0][1];
 		dn.attr = talloc_strndup(mem, ava->la_attr.bv_val, ava->la_attr.bv_len);
 		dn.value = talloc_strndup(mem, ava->la_value.bv_val, ava->la_value.bv_len);
 		if (!dn.attr || !dn.value)

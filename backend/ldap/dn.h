@@ -14,9 +14,9 @@
  * folded, with a ',' between them and nowhere else. Whether an attribute minds case is the server's
  * business (RFC 4517); those that entries are named by do not. */
 struct dn {
-	char *key; /* "" for the root */
-	char *attr,
-		*value; /* the first RDN; NULL when that has several values, or none that is text */
+	char *key;          /* "" for the root */
+	char *attr, *value; /* of the first RDN, the first that is text; NULL when none is */
+	bool single;        /* there is no other in it */
 };
 
 /* Everything hangs below mem. Errors: -EINVAL text is not a DN, or longer than DN_MAX; -ENOMEM. */

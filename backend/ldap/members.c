@@ -2,14 +2,15 @@
  *
  * Members - see members.h
  *
- *   members_send ─▶ take_members ─▶ next_level ─▶ (searches) ─▶ searched ─▶ members_recv
- *                        ▲              ▲                           │
- *                        │              └──── what is left over ────┤
- *                        └───────── of each group that was found ───┘
+ *   members_send ─▶ take_members ─▶ next_level ─┬─▶ (searches) ─▶ searched ─▶ members_recv
+ *                        ▲             ▲  ▲       └─▶ (deref) ─▶ dereferenced     │
+ *                        │             │  └── of whom it said nothing ┘           │
+ *                        │             └───────── groups within these ────────────┤
+ *                        └────────────────── of each group that was found ────────┘
  *
- * Many DNs tell the name already ("uid=alice,…"): no question is asked about those. All others are
- * searched by their RDN, many with one filter, and known again by their DN: every server can do
- * that, and has an index for it.
+ * Many DNs tell the name already ("uid=alice,…"): no question is asked about those. Of the others
+ * a server that can tells all with one search. Who is left is searched by the RDN, many with one
+ * filter, and known again by the DN: every server can do that, and has an index for it.
  */
 #include "backend/ldap/members.h"
 
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "backend/ldap/deref.h"
 #include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/search.h"
@@ -29,10 +31,10 @@
 #define AT_A_TIME 8  /* searches, so that other questions need not wait for all of a large group */
 #define NAMES_MAX ((size_t)64 << 20)
 
-/* A member to look up. */
+/* A member to look up, or a group that was. */
 struct wanted {
 	char *attr, *value; /* its RDN */
-	bool user, group;   /* it may be one */
+	bool user, group;   /* it may be one, and was not found as one */
 };
 
 struct batch {
@@ -45,26 +47,27 @@ struct members_state {
 	struct ldap_domain *domain; /* borrowed */
 	const struct request_id *id;
 	uint32_t levels_left;
-	struct map *met;     /* keys of DNs: &wanted_mark or &followed_mark */
+	struct map *met;     /* keys of DNs → struct wanted, which hangs below it */
 	struct map *named;   /* names that are in names */
 	struct writer names; /* owned */
 	uint32_t n_names;
-	struct wanted *wanted; /* owned: what the next level looks up */
+	struct wanted **wanted; /* owned: whom the next level looks up */
 	size_t n_wanted;
+	char **derefs; /* owned: groups with many of these, to be dereferenced first */
+	size_t n_derefs, n_dereferenced;
 	struct batch *batches; /* owned: the searches of this level, which hang below it */
 	size_t n_batches, n_started, n_ended;
 	struct tevent_req *last; /* a search under way, or NULL */
 	bool no_memory;
 };
 
-/* Values of the map: a DN was asked for, a group was taken apart. */
-static char wanted_mark, followed_mark;
-
-static int take_members(struct members_state *state, const struct entry_values *group);
+static int take_first(struct members_state *state, const struct entry_values *group);
 static void next_level(struct members_state *state);
 static void one_user(struct entry_values *values, void *data);
 static void one_group(struct entry_values *values, void *data);
+static void one_member(const struct entry_values *values, bool user, bool group, void *data);
 static void searched(struct tevent_req *subreq);
+static void dereferenced(struct tevent_req *subreq);
 
 static int state_gone(struct members_state *state)
 {
@@ -92,7 +95,7 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 
 	state->met = map_new(state);
 	state->named = map_new(state);
-	r = state->met && state->named ? take_members(state, group) : -ENOMEM;
+	r = state->met && state->named ? take_first(state, group) : -ENOMEM;
 	if (r < 0)
 		req_finish(req, r);
 	else
@@ -116,38 +119,53 @@ static bool tells_name(const struct members_state *state, const struct dn *dn)
 {
 	const struct ldap_domain *domain = state->domain;
 
-	return dn->attr && strcasecmp(dn->attr, domain->conf.user_name) == 0 &&
+	return dn->single && strcasecmp(dn->attr, domain->conf.user_name) == 0 &&
 	       bases_hold(&domain->bases[SEARCH_USERS], dn->key, true) &&
 	       (strcasecmp(dn->attr, domain->conf.group_name) != 0 ||
 	        !bases_hold(&domain->bases[SEARCH_GROUPS], dn->key, false));
 }
 
+/* Remembers that this DN was met, as what ret_wanted will say; NULL when it was before. */
+static int meet(struct members_state *state, const struct dn *dn, struct wanted **ret_wanted)
+{
+	struct wanted *wanted;
+
+	*ret_wanted = NULL;
+	if (map_get(state->met, dn->key, strlen(dn->key)))
+		return 0;
+	wanted = talloc_zero(state->met, struct wanted);
+	if (!wanted)
+		return -ENOMEM;
+	*ret_wanted = wanted;
+	return map_set(state->met, dn->key, strlen(dn->key), wanted);
+}
+
 static int want(struct members_state *state, const struct dn *dn)
 {
 	const struct ldap_domain *domain = state->domain;
+	bool user = bases_hold(&domain->bases[SEARCH_USERS], dn->key, false);
+	bool group = bases_hold(&domain->bases[SEARCH_GROUPS], dn->key, false);
 	size_t room = talloc_array_length(state->wanted);
-	struct wanted wanted = {
-		.user = bases_hold(&domain->bases[SEARCH_USERS], dn->key, false),
-		.group = bases_hold(&domain->bases[SEARCH_GROUPS], dn->key, false),
-	};
+	struct wanted *wanted;
 	int r;
 
-	if ((!wanted.user && !wanted.group) || map_get(state->met, dn->key, strlen(dn->key)))
+	if (!user && !group)
 		return 0;
-	r = map_set(state->met, dn->key, strlen(dn->key), &wanted_mark);
-	if (r < 0)
+	r = meet(state, dn, &wanted);
+	if (r < 0 || !wanted)
 		return r;
-
 	if (state->n_wanted == room) {
-		struct wanted *more = talloc_realloc(state, state->wanted, struct wanted,
-		                                     (unsigned)(room ? room * 2 : 64));
+		struct wanted **more = talloc_realloc(state, state->wanted, struct wanted *,
+		                                      (unsigned)(room ? room * 2 : 64));
 
 		if (!more)
 			return -ENOMEM;
 		state->wanted = more;
 	}
-	wanted.attr = talloc_steal(state->wanted, dn->attr);
-	wanted.value = talloc_steal(state->wanted, dn->value);
+	wanted->attr = talloc_steal(wanted, dn->attr);
+	wanted->value = talloc_steal(wanted, dn->value);
+	wanted->user = user;
+	wanted->group = group;
 	state->wanted[state->n_wanted++] = wanted;
 	return 0;
 }
@@ -174,24 +192,51 @@ static int take_member(struct members_state *state, const struct berval *value, 
 		return r;
 	if (tells_name(state, &dn))
 		return accept_name(dn.value) == ACCEPTED ? add_name(state, dn.value) : 0;
-	return dn.attr && filter_attr_check(dn.attr) == 0 ? want(state, &dn) : 0;
+	if (!dn.attr || filter_attr_check(dn.attr) < 0) {
+		refusals_report(state->domain->refusals, state->id, group,
+		                "one of its members has a DN that cannot be searched for");
+		return 0;
+	}
+	return want(state, &dn);
+}
+
+static int add_deref(struct members_state *state, const char *dn)
+{
+	state->derefs = talloc_realloc(state, state->derefs, char *, (unsigned)state->n_derefs + 1);
+	if (!state->derefs)
+		return -ENOMEM;
+	state->derefs[state->n_derefs] = talloc_strdup(state->derefs, dn);
+	return state->derefs[state->n_derefs++] ? 0 : -ENOMEM;
 }
 
 static int take_members(struct members_state *state, const struct entry_values *group)
 {
 	const struct berval *value = group->values[GROUP_MEMBER_DN];
+	size_t n_before = state->n_wanted;
+	int r = 0;
+
+	for (; value && value->bv_val && r == 0; value++)
+		r = take_member(state, value, group->dn);
+	if (r == 0 && deref_is_usable(state->domain) &&
+	    state->n_wanted - n_before > state->domain->conf.deref_threshold)
+		r = add_deref(state, group->dn);
+	return r;
+}
+
+/* The group itself is followed already. */
+static int take_first(struct members_state *state, const struct entry_values *group)
+{
 	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct wanted *wanted;
 	struct dn dn;
 	int r;
 
 	r = dn_parse(scratch, group->dn, &dn);
 	if (r == 0)
-		r = map_set(state->met, dn.key, strlen(dn.key), &followed_mark);
+		r = meet(state, &dn, &wanted);
 	if (r == -EINVAL) /* it can be nobody's member, then */
 		r = 0;
-	for (; value && value->bv_val && r == 0; value++)
-		r = take_member(state, value, group->dn);
-	return r;
+	return r < 0 ? r : take_members(state, group);
 }
 
 /* ---- a level ---- */
@@ -212,7 +257,7 @@ static int make_filter(struct members_state *state, enum search_where where, siz
 	filter_open(&filter, '&');
 	filter_open(&filter, '|');
 	for (; *at < state->n_wanted && n < BATCH; (*at)++) {
-		const struct wanted *wanted = &state->wanted[*at];
+		const struct wanted *wanted = state->wanted[*at];
 
 		if (!is_asked_for(wanted, where))
 			continue;
@@ -231,7 +276,7 @@ static int make_batches(struct members_state *state, enum search_where where)
 	for (size_t at = 0;;) {
 		int r;
 
-		while (at < state->n_wanted && !is_asked_for(&state->wanted[at], where))
+		while (at < state->n_wanted && !is_asked_for(state->wanted[at], where))
 			at++;
 		if (at == state->n_wanted)
 			return 0;
@@ -263,10 +308,29 @@ static int start_searches(struct members_state *state)
 	return 0;
 }
 
+static int start_deref(struct members_state *state)
+{
+	const char *dn = state->derefs[state->n_dereferenced];
+	struct tevent_req *subreq;
+
+	subreq = deref_send(state->derefs, state->domain, state->id, dn, one_member, state);
+	if (!subreq)
+		return -ENOMEM;
+	tevent_req_set_callback(subreq, dereferenced, state);
+	return 0;
+}
+
 static void next_level(struct members_state *state)
 {
 	size_t most = 2 * (state->n_wanted / BATCH + 1);
 	int r;
+
+	if (state->n_derefs > 0) {
+		r = start_deref(state);
+		if (r < 0)
+			req_finish(state->req, r);
+		return;
+	}
 
 	TALLOC_FREE(state->batches);
 	state->n_batches = state->n_started = state->n_ended = 0;
@@ -282,8 +346,9 @@ static void next_level(struct members_state *state)
 		req_finish(state->req, r);
 }
 
-/* What was asked for, and not another with the same RDN? */
-static void *mark_of(const struct members_state *state, const struct entry_values *values)
+/* Who was asked for, not another with the same RDN; else NULL. */
+static struct wanted *find_wanted(const struct members_state *state,
+                                  const struct entry_values *values)
 {
 	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
 	struct dn dn;
@@ -293,29 +358,82 @@ static void *mark_of(const struct members_state *state, const struct entry_value
 	return map_get(state->met, dn.key, strlen(dn.key));
 }
 
+static void take_user(struct members_state *state, struct wanted *wanted,
+                      const struct entry_values *values)
+{
+	struct ldap_domain *domain = state->domain;
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	const char *reason, *name;
+
+	wanted->user = false;
+	reason = member_from(scratch, values, domain->conf.user_name, &domain->range, &name);
+	if (reason)
+		refusals_report(domain->refusals, state->id, values->dn, reason);
+	else if (add_name(state, name) < 0)
+		state->no_memory = true;
+}
+
 static void one_user(struct entry_values *values, void *data)
 {
 	struct members_state *state = data;
-	struct ldap_domain *domain = state->domain;
-	const char *reason, *name;
+	struct wanted *wanted = find_wanted(state, values);
 
-	if (mark_of(state, values)) {
-		reason = member_from(values, values, domain->conf.user_name, &domain->range, &name);
-		if (reason)
-			refusals_report(domain->refusals, state->id, values->dn, reason);
-		else if (add_name(state, name) < 0)
-			state->no_memory = true;
-	}
+	if (wanted && wanted->user)
+		take_user(state, wanted, values);
 	talloc_free(values);
 }
 
 static void one_group(struct entry_values *values, void *data)
 {
 	struct members_state *state = data;
+	struct wanted *wanted = find_wanted(state, values);
 
-	if (mark_of(state, values) == &wanted_mark && take_members(state, values) < 0)
-		state->no_memory = true;
+	if (wanted && wanted->group) {
+		wanted->group = false;
+		if (take_members(state, values) < 0)
+			state->no_memory = true;
+	}
 	talloc_free(values);
+}
+
+/* A group's own members are not in here: it is searched for, but as nothing else. */
+static void one_member(const struct entry_values *values, bool user, bool group, void *data)
+{
+	struct members_state *state = data;
+	struct wanted *wanted = user || group ? find_wanted(state, values) : NULL;
+
+	if (!wanted)
+		return;
+	if (user && wanted->user)
+		take_user(state, wanted, values);
+	wanted->user = false;
+	wanted->group &= group;
+}
+
+static void dereferenced(struct tevent_req *subreq)
+{
+	struct members_state *state = tevent_req_callback_data(subreq, struct members_state);
+	int r = deref_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	if (r == -ENOTSUP) {
+		state->domain->offers_deref = false;
+		r = 0;
+	}
+	if (r == 0 && state->no_memory)
+		r = -ENOMEM;
+	if (r == 0 && ++state->n_dereferenced < state->n_derefs && state->domain->offers_deref) {
+		r = start_deref(state);
+		if (r == 0)
+			return;
+	}
+
+	TALLOC_FREE(state->derefs);
+	state->n_derefs = state->n_dereferenced = 0;
+	if (r < 0)
+		req_finish(state->req, r);
+	else
+		next_level(state);
 }
 
 static void searched(struct tevent_req *subreq)

@@ -374,8 +374,9 @@ static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
 
 static int send_root_dse(struct conn_op *op, LDAP *ld, int *ret_msgid)
 {
-	static char contexts[] = "namingContexts", preferred[] = "defaultNamingContext";
-	char *attrs[] = { contexts, preferred, NULL };
+	static char contexts[] = "namingContexts", preferred[] = "defaultNamingContext",
+		    controls[] = "supportedControl";
+	char *attrs[] = { contexts, preferred, controls, NULL };
 
 	(void)op;
 	return ldap_error(ldap_search_ext(ld, "", LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL,
@@ -389,11 +390,13 @@ static void read_root_dse(struct tevent_req *req)
 	submit(tevent_req_data(req, struct setup_state), &type, "the root DSE");
 }
 
-enum { CONTEXTS, PREFERRED };
+enum { CONTEXTS, PREFERRED, CONTROLS };
 
-static void take_bases(struct setup_state *state, LDAP *ld, LDAPMessage *msg)
+static void take_root_dse(struct setup_state *state, LDAP *ld, LDAPMessage *msg)
 {
-	static const struct attrs attrs = { { "namingContexts", "defaultNamingContext" }, 2 };
+	static const struct attrs attrs = {
+		{ "namingContexts", "defaultNamingContext", "supportedControl" }, 3
+	};
 	struct entry_values *values;
 	const char *base;
 
@@ -408,6 +411,7 @@ static void take_bases(struct setup_state *state, LDAP *ld, LDAPMessage *msg)
 	if (entry_text(values, PREFERRED))
 		state->n_bases = 1;
 	state->default_base = base ? talloc_strdup(state, base) : NULL;
+	state->domain->offers_deref = entry_has_value(values, CONTROLS, LDAP_CONTROL_X_DEREF);
 	talloc_free(values);
 }
 
@@ -438,7 +442,7 @@ static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, boo
 
 	if (!last) {
 		if (ldap_msgtype(msg) == LDAP_RES_SEARCH_ENTRY)
-			take_bases(state, ld, msg);
+			take_root_dse(state, ld, msg);
 		else
 			ldap_msgfree(msg);
 		return;

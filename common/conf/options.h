@@ -125,7 +125,7 @@ struct ldap_conf {
 	uint32_t connection_expire_timeout_s, connection_expire_offset_s, connection_idle_timeout_s;
 	int deref; /* word: never, searching, finding, always; libldap's numbers */
 	bool referrals;
-	uint32_t group_nesting_level;
+	uint32_t group_nesting_level, deref_threshold;
 	/* attribute maps; group_member NULL: its default is the schema's */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname;

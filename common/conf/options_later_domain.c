@@ -132,7 +132,6 @@ const struct opt later_ldap_opts[] = {
 	{ "ldap_page_size", OPT_NUMBER, .state = OPT_LATER },
 	{ "ldap_disable_paging", OPT_BOOL, .state = OPT_LATER },
 	{ "ldap_disable_range_retrieval", OPT_BOOL, .state = OPT_LATER },
-	{ "ldap_deref_threshold", OPT_NUMBER, .state = OPT_LATER },
 	{ "ldap_ignore_unreadable_references", OPT_BOOL, .state = OPT_LATER },
 	{ "ldap_library_debug_level", OPT_SIGNED, .state = OPT_LATER },
 	{ "ldap_netgroup_search_base", OPT_TEXT, .state = OPT_LATER },

@@ -58,6 +58,9 @@ const struct opt ldap_opts[] = {
 	{ "ldap_deref", OPT_WORD, AT(deref), .fallback = "never", .words = deref_words,
 	  .help = "When the server follows aliases" },
 
+	{ "ldap_deref_threshold", OPT_NUMBER, AT(deref_threshold), .fallback = "10",
+	  .help = "More members than this are looked up by dereference; 0 = never" },
+
 	{ "ldap_user_search_base", OPT_TEXT, AT(user_search_base),
 	  .help = "Where to search users; unset = ldap_search_base" },
 	{ "ldap_group_search_base", OPT_TEXT, AT(group_search_base),

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *above;
 
 	if (dn_parse(mem, text, &dn) == 0) {
-		assert(!dn.attr == !dn.value);
+		assert(!dn.attr == !dn.value && (dn.attr || !dn.single));
 		/* libldap takes no empty value at the end. */
 		if (is_text(dn.key) && dn_parse(mem, dn.key, &again) == 0)
 			assert(strcmp(again.key, dn.key) == 0);

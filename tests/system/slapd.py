@@ -225,6 +225,7 @@ class Slapd:
     anonymous  may anybody read? False: only READER
     tls        False: no certificate at all, StartTLS is refused
     security   more lines for the global part of slapd.conf, for instance "security ssf=128"
+    deref      the overlay that dereferences members (slapo-deref(5))
     extra      more entries (LDIF)
     bis        groups of rfc2307bis (bis_group_ldif()) in the place of those of RFC 2307
     loose      posixAccount without its MUST attributes, so that senseless entries can be stored
@@ -245,6 +246,7 @@ class Slapd:
         loose=False,
         extra="",
         bis=False,
+        deref=False,
         stats=False,
         names=None,
         netns=None,
@@ -253,7 +255,7 @@ class Slapd:
         self.unit, self.home = f"test-slapd-{name}.service", f"/srv/slapd-{name}"
         self.entries = entries if entries is not None else (USERS, GROUPS)
         self.anonymous, self.security, self.loose, self.stats = anonymous, security, loose, stats
-        self.extra, self.bis = extra, bis
+        self.extra, self.bis, self.deref = extra, bis, deref
         self.names = names or [address, "ldap.test", "localhost"]
         self.netns = netns
         self.ldapi = f"ldapi://{(self.home + '/ldapi').replace('/', '%2F')}"
@@ -270,6 +272,9 @@ class Slapd:
             security=self.security,
             others="read" if self.anonymous else "none",
         )
+        if self.deref:
+            conf = conf.replace("moduleload back_mdb\n", "moduleload back_mdb\nmoduleload deref\n")
+            conf += "overlay deref\n"
         if not self.tls:
             conf = "".join(line for line in conf.splitlines(True) if not line.startswith("TLS"))
         self.c.run(["mkdir", "-p", f"{self.home}/db"])

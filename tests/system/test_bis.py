@@ -57,9 +57,9 @@ ID = [
 ]
 
 
-def start(c):
+def start(c, **how):
     erin = user_ldif(ERIN, dn=ERIN_DN, cn="Erin Example, PhD")
-    return Slapd(c, entries=(USERS, GROUPS), extra=erin, bis=True).start()
+    return Slapd(c, entries=(USERS, GROUPS), extra=erin, bis=True, **how).start()
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,19 @@ class TestOurClientOurResponder(Ours):
 
 class TestDebianClientOurResponder(Ours):
     client = "debian"
+
+
+class TestDereference(Ours):
+    """With a server that offers it, already for two members whose DNs do not tell their names."""
+
+    client = "ours"
+
+    @pytest.fixture(scope="class")
+    def suite(self, container):
+        with container() as c:
+            yield Suite(c, start(c, deref=True)).start(
+                ldap_schema="rfc2307bis", ldap_deref_threshold=1
+            )
 
 
 class TestDebianResponder(Lookups):
@@ -133,10 +146,10 @@ def own(container):
     """A machine of its own: own(entries=…, **options) gives the suite, started there."""
     machines = []
 
-    def make(entries=(USERS, GROUPS), extra="", **options):
+    def make(entries=(USERS, GROUPS), extra="", deref=False, **options):
         machines.append(container())
         c = machines[-1].__enter__()
-        slapd = Slapd(c, entries=entries, extra=extra, bis=True).start()
+        slapd = Slapd(c, entries=entries, extra=extra, bis=True, deref=deref).start()
         return Suite(c, slapd).start(ldap_schema="rfc2307bis", **options)
 
     yield make
@@ -292,11 +305,37 @@ def test_names_in_dns_cost_no_search(own):
     assert suite.group("team")[2] == {user.name for user in users}
 
 
-def test_others_cost_one_search_for_fifty(own):
-    users = [User(f"p{n}", 30000 + n, 20001, f"Person {n}", "/", "") for n in range(300)]
-    dns = [f"cn=Person {n},ou=people,{BASE}" for n in range(300)]
-    suite = own(([], [Group("team", 23003, dns)]), "".join(user_ldif(u, dn=d) for u, d in zip(users, dns)),
-                ldap_user_search_base=f"ou=people,{BASE}", ldap_group_search_base=f"ou=groups,{BASE}")
+PEOPLE = [User(f"p{n}", 30000 + n, 20001, f"Person {n}", "/", "") for n in range(300)]
+PEOPLE_DNS = [f"cn=Person {n},ou=people,{BASE}" for n in range(300)]
+PEOPLE_LDIF = "".join(user_ldif(user, dn=dn) for user, dn in zip(PEOPLE, PEOPLE_DNS))
+
+
+@pytest.mark.parametrize(
+    "deref, options, searches",
+    [
+        (False, {}, 1 + 300 / 50),
+        (True, {}, 2),
+        (True, {"ldap_deref_threshold": 0}, 1 + 300 / 50),
+        (True, {"ldap_deref_threshold": 300}, 1 + 300 / 50),
+        (True, {"ldap_user_search_base": f"ou=people,{BASE}?subtree?(uid=*)"}, 1 + 300 / 50),
+    ],
+)
+def test_others_cost_one_search_for_all_or_for_fifty(own, deref, options, searches):
+    bases = {
+        "ldap_user_search_base": f"ou=people,{BASE}",
+        "ldap_group_search_base": f"ou=groups,{BASE}",
+    }
+    suite = own(([], [Group("team", 23003, PEOPLE_DNS)]), PEOPLE_LDIF, deref=deref, **{**bases, **options})
     assert suite.passwd("p1")
-    assert searches_of(suite, lambda: suite.group("team")) == 1 + 300 / 50
-    assert suite.group("team")[2] == {user.name for user in users}
+    assert searches_of(suite, lambda: suite.group("team")) == searches
+    assert suite.group("team")[2] == {user.name for user in PEOPLE}
+
+
+def test_groups_among_dereferenced_members_are_followed(own):
+    groups = [Group(f"part{n}", 24000 + n, PEOPLE_DNS[n * 10 : n * 10 + 10]) for n in range(20)]
+    groups.append(Group("all", 23003, [group_dn(f"part{n}") for n in range(20)] + PEOPLE_DNS[290:]))
+    suite = own(([], groups), PEOPLE_LDIF, deref=True, ldap_deref_threshold=5)
+    assert suite.passwd("p1")
+    # all, its members, the groups among them, and the members of each.
+    assert searches_of(suite, lambda: suite.group("all")) == 1 + 1 + 1 + 20
+    assert suite.group("all")[2] == {f"p{n}" for n in [*range(200), *range(290, 300)]}
