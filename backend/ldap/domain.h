@@ -31,7 +31,7 @@ struct ldap_domain {
 	struct attrs gid_attrs;    /* of a group: all but the members */
 	struct attrs member_attrs; /* of a user: what member_from() reads */
 	struct attrs nested_attrs; /* of a group: only the members */
-	bool offers_deref; /* the server does, says its root DSE */
+	bool offers_deref;         /* the server does, says its root DSE */
 	struct id_range range;
 	uint32_t user_lifetime_s, group_lifetime_s;
 	struct refusals *refusals;

@@ -22,19 +22,30 @@
 #include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/search.h"
+#include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
+#include "common/event/timer.h"
 #include "common/ident/accept.h"
 
-#define BATCH     50 /* DNs in a filter: 50 of the longest fit */
-#define AT_A_TIME 8  /* searches, so that other questions need not wait for all of a large group */
+#define BATCH     50   /* DNs in a filter: 50 of the longest fit */
+#define SLICE     1000 /* members in one turn of the loop: about a millisecond */
+#define AT_A_TIME 8 /* searches, so that other questions need not wait for all of a large group */
 #define NAMES_MAX ((size_t)64 << 20)
 
 /* A member to look up, or a group that was. */
 struct wanted {
 	char *attr, *value; /* its RDN */
 	bool user, group;   /* it may be one, and was not found as one */
+};
+
+/* A group whose members are being read. */
+struct taking {
+	struct list node;
+	const struct entry_values *group; /* owned, or lookup.c's */
+	const struct berval *next;
+	size_t n_wanted; /* before the first of them */
 };
 
 struct batch {
@@ -53,7 +64,9 @@ struct members_state {
 	uint32_t n_names;
 	struct wanted **wanted; /* owned: whom the next level looks up */
 	size_t n_wanted;
-	char **derefs; /* owned: groups with many of these, to be dereferenced first */
+	struct list taking; /* of struct taking, the first is at work */
+	struct timer *more; /* armed while they are not all read */
+	char **derefs;      /* owned: groups with many of these, to be dereferenced first */
 	size_t n_derefs, n_dereferenced;
 	struct batch *batches; /* owned: the searches of this level, which hang below it */
 	size_t n_batches, n_started, n_ended;
@@ -62,6 +75,9 @@ struct members_state {
 };
 
 static int take_first(struct members_state *state, const struct entry_values *group);
+static void take_more(void *data);
+static void go_on(struct members_state *state);
+static void fail(struct members_state *state, int r);
 static void next_level(struct members_state *state);
 static void one_user(struct entry_values *values, void *data);
 static void one_group(struct entry_values *values, void *data);
@@ -90,6 +106,7 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->id = id;
 	state->levels_left = domain->conf.group_nesting_level;
 	state->names = writer_new(NAMES_MAX);
+	list_init(&state->taking);
 	talloc_set_destructor(state, state_gone);
 	tevent_req_defer_callback(req, domain->host->ev);
 
@@ -99,7 +116,7 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	if (r < 0)
 		req_finish(req, r);
 	else
-		next_level(state);
+		go_on(state);
 	return req;
 }
 
@@ -209,18 +226,62 @@ static int add_deref(struct members_state *state, const char *dn)
 	return state->derefs[state->n_derefs++] ? 0 : -ENOMEM;
 }
 
-static int take_members(struct members_state *state, const struct entry_values *group)
+/* Reads a slice of what is in taking; the rest is read from the loop. */
+static int take_slice(struct members_state *state)
 {
-	const struct berval *value = group->values[GROUP_MEMBER_DN];
-	size_t n_before = state->n_wanted;
+	unsigned n = 0;
 	int r = 0;
 
-	for (; value && value->bv_val && r == 0; value++)
-		r = take_member(state, value, group->dn);
-	if (r == 0 && deref_is_usable(state->domain) &&
-	    state->n_wanted - n_before > state->domain->conf.deref_threshold)
-		r = add_deref(state, group->dn);
+	while (!list_empty(&state->taking) && n < SLICE && r == 0) {
+		struct taking *taking = list_item(state->taking.next, struct taking, node);
+
+		for (; taking->next && taking->next->bv_val && n < SLICE && r == 0; n++)
+			r = take_member(state, taking->next++, taking->group->dn);
+		if (taking->next && taking->next->bv_val)
+			break;
+		if (r == 0 && deref_is_usable(state->domain) &&
+		    state->n_wanted - taking->n_wanted > state->domain->conf.deref_threshold)
+			r = add_deref(state, taking->group->dn);
+		list_remove(&taking->node);
+		talloc_free(taking);
+		if (!list_empty(&state->taking))
+			list_item(state->taking.next, struct taking, node)->n_wanted =
+				state->n_wanted;
+	}
+	if (r == 0 && !list_empty(&state->taking)) {
+		state->more = timer_once(state, state->domain->host->ev, 0, take_more, state);
+		r = state->more ? 0 : -ENOMEM;
+	}
 	return r;
+}
+
+static void take_more(void *data)
+{
+	struct members_state *state = data;
+	int r;
+
+	state->more = NULL;
+	r = take_slice(state);
+	if (r < 0)
+		fail(state, r);
+	else
+		go_on(state);
+}
+
+/* owned is group, to be freed when it has been read, or NULL. */
+static int take_members(struct members_state *state, struct entry_values *owned,
+                        const struct entry_values *group)
+{
+	struct taking *taking = talloc_zero(state, struct taking);
+
+	if (!taking)
+		return -ENOMEM;
+	taking->group = group;
+	taking->next = group->values[GROUP_MEMBER_DN];
+	taking->n_wanted = state->n_wanted;
+	talloc_steal(taking, owned);
+	list_append(&state->taking, &taking->node);
+	return state->more ? 0 : take_slice(state);
 }
 
 /* The group itself is followed already. */
@@ -236,7 +297,7 @@ static int take_first(struct members_state *state, const struct entry_values *gr
 		r = meet(state, &dn, &wanted);
 	if (r == -EINVAL) /* it can be nobody's member, then */
 		r = 0;
-	return r < 0 ? r : take_members(state, group);
+	return r < 0 ? r : take_members(state, NULL, group);
 }
 
 /* ---- a level ---- */
@@ -320,6 +381,25 @@ static int start_deref(struct members_state *state)
 	return 0;
 }
 
+static void fail(struct members_state *state, int r)
+{
+	TALLOC_FREE(state->more);
+	TALLOC_FREE(state->batches);
+	state->last = NULL;
+	req_finish(state->req, r);
+}
+
+/* Is this level done? Then to the next. */
+static void go_on(struct members_state *state)
+{
+	if (!list_empty(&state->taking) || state->n_ended < state->n_batches)
+		return;
+	if (state->n_batches > 0 && state->levels_left > 0)
+		state->levels_left--;
+	state->last = NULL;
+	next_level(state);
+}
+
 static void next_level(struct members_state *state)
 {
 	size_t most = 2 * (state->n_wanted / BATCH + 1);
@@ -388,12 +468,13 @@ static void one_group(struct entry_values *values, void *data)
 	struct members_state *state = data;
 	struct wanted *wanted = find_wanted(state, values);
 
-	if (wanted && wanted->group) {
-		wanted->group = false;
-		if (take_members(state, values) < 0)
-			state->no_memory = true;
+	if (!wanted || !wanted->group) {
+		talloc_free(values);
+		return;
 	}
-	talloc_free(values);
+	wanted->group = false;
+	if (take_members(state, values, values) < 0)
+		state->no_memory = true;
 }
 
 /* A group's own members are not in here: it is searched for, but as nothing else. */
@@ -448,18 +529,10 @@ static void searched(struct tevent_req *subreq)
 		r = -ENOMEM;
 	if (r == 0)
 		r = start_searches(state);
-	if (r == 0 && state->n_ended < state->n_batches)
-		return;
-
-	state->last = NULL;
-	if (r < 0) {
-		TALLOC_FREE(state->batches);
-		req_finish(state->req, r);
-		return;
-	}
-	if (state->levels_left > 0)
-		state->levels_left--;
-	next_level(state);
+	if (r < 0)
+		fail(state, r);
+	else
+		go_on(state);
 }
 
 int members_recv(struct tevent_req *req, TALLOC_CTX *mem, struct names *ret_names)

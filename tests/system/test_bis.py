@@ -297,12 +297,23 @@ def test_id_in_500_groups_of_five_levels_costs_six_searches(deep):
     assert deep.initgroups("alice") == set(range(30000, 30500))
 
 
+def test_id_in_500_groups_of_rfc2307_costs_four_searches(container):
+    groups = [Group(f"g{n}", 30000 + n, ["alice"]) for n in range(500)]
+    with container() as c:
+        suite = Suite(c, Slapd(c, entries=(USERS, groups)).start()).start()
+        assert suite.passwd("bob")
+        assert searches_of(suite, lambda: suite.id("alice")) <= 4
+        assert suite.initgroups("alice") == set(range(30000, 30500))
+
+
 def test_names_in_dns_cost_no_search(own):
-    users = [User(f"p{n}", 30000 + n, 20001, "", "/", "") for n in range(300)]
-    suite = own((users, [Group("team", 23003, [user.name for user in users])]))
-    assert suite.passwd("p1")
+    """Whether they are there or not; so many that they are not read in one piece."""
+    names = [f"p{n}" for n in range(2500)]
+    suite = own((USERS, [Group("team", 23003, names), Group("all", 23004, [group_dn("team"), *names])]))
+    assert suite.passwd("alice")
     assert searches_of(suite, lambda: suite.group("team")) == 1
-    assert suite.group("team")[2] == {user.name for user in users}
+    assert suite.group("team")[2] == set(names)
+    assert suite.group("all")[2] == set(names)
 
 
 PEOPLE = [User(f"p{n}", 30000 + n, 20001, f"Person {n}", "/", "") for n in range(300)]
