@@ -20,6 +20,7 @@
 #include "common/base/str.h"
 #include "common/conf/options.h"
 #include "monitor/check_domain.h"
+#include "monitor/check_names.h"
 
 #define TEXT_MAX 1000
 
@@ -403,6 +404,12 @@ static int check_all(struct conf_report *report)
 		r = check_section(report, *section);
 	if (r == 0)
 		r = check_services(report);
+	if (r == 0)
+		r = check_names(report, "sssd");
+	if (r == 0)
+		r = check_domain_names(report, "default_domain_suffix");
+	if (r == 0)
+		r = check_domain_names(report, "domain_resolution_order");
 	for (unsigned i = 0; r == 0 && i < report->n_domains; i++)
 		r = check_domain(report, report->domains[i].name);
 	if (r == 0)

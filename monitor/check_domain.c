@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/conf/options.h"
+#include "monitor/check_names.h"
 
 /* The bus of a domain has its name in the path, and sun_path holds 108 bytes (unix(7)). */
 #define DOMAIN_NAME_MAX 80
@@ -265,6 +266,8 @@ int check_domain(struct conf_report *report, const char *domain)
 		r = check_words(report, section);
 	if (r == 0)
 		r = check_pairs(report, section);
+	if (r == 0)
+		r = check_names(report, section);
 	provider = conf_get(report->conf, section, "id_provider");
 	if (r == 0 && provider && strcasecmp(provider->text, "ldap") == 0)
 		r = check_ldap(report, section);

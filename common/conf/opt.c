@@ -223,6 +223,7 @@ static int parse_number(TALLOC_CTX *mem, const struct opt *opt, const char *text
 /* The values of all types but texts and lists, which are one pointer each. */
 union value {
 	bool truth;
+	char character;
 	uint32_t number;
 	int32_t signed_number;
 	int word;
@@ -309,6 +310,13 @@ static int parse(TALLOC_CTX *mem, const struct opt *opt, const char *text, union
 		else
 			ret_value->signed_number = (int32_t)number;
 		return r;
+	case OPT_CHAR:
+		/* A blank, or what a name is taken apart at, would stand for something else. */
+		if (text[0] <= ' ' || text[0] > '~' || text[1] || strchr("/:@", text[0]))
+			return refuse(mem, text, ret_reason,
+			              "is not one character that a name may hold");
+		ret_value->character = text[0];
+		return 0;
 	case OPT_LEVEL:
 		if (log_mask_of(text, &mask) < 0)
 			return refuse(mem, text, ret_reason,
@@ -337,6 +345,8 @@ static size_t size_of(enum opt_type type)
 	switch (type) {
 	case OPT_BOOL:
 		return sizeof(bool);
+	case OPT_CHAR:
+		return sizeof(char);
 	case OPT_NUMBER:
 	case OPT_SIGNED:
 		return sizeof(uint32_t);
@@ -380,9 +390,10 @@ int opt_set(TALLOC_CTX *mem, const struct opt *opt, const char *text, void *ret_
 static const char *type_name(enum opt_type type)
 {
 	static const char *const names[] = {
-		[OPT_BOOL] = "bool",   [OPT_NUMBER] = "number", [OPT_SIGNED] = "signed",
-		[OPT_TEXT] = "text",   [OPT_LIST] = "list",     [OPT_WORD] = "word",
-		[OPT_LEVEL] = "level", [OPT_SECRET] = "secret", [OPT_NONE] = "any",
+		[OPT_BOOL] = "bool",      [OPT_NUMBER] = "number", [OPT_SIGNED] = "signed",
+		[OPT_CHAR] = "character", [OPT_TEXT] = "text",     [OPT_LIST] = "list",
+		[OPT_WORD] = "word",      [OPT_LEVEL] = "level",   [OPT_SECRET] = "secret",
+		[OPT_NONE] = "any",
 	};
 	return names[type];
 }

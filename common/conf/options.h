@@ -23,6 +23,10 @@ extern const struct opt common_opts[];
 /* [sssd] */
 struct sssd_conf {
 	char **services, **domains;
+	const char *re_expression, *full_name_format; /* common/conf/naming.h */
+	char **domain_resolution_order;
+	const char *default_domain_suffix;
+	char override_space;
 	bool monitor_resolv_conf, disable_netlink;
 	bool core_dumpable; /* every process is told; true must be written */
 };
@@ -76,6 +80,7 @@ struct domain_conf {
 	uint32_t cache_max_size_mib; /* ours, 512 */
 	bool ignore_group_members;
 	uint32_t override_gid; /* 0 = none */
+	const char *re_expression, *full_name_format; /* instead of what [sssd] says */
 	/* Instead of, or for the filters besides, what [nss] says. */
 	char **filter_users, **filter_groups;
 	const char *pwfield, *override_homedir, *fallback_homedir, *homedir_substring,

@@ -25,11 +25,6 @@ const struct opt later_any_opts[] = {
 };
 
 const struct opt later_sssd_opts[] = {
-	{ "re_expression", OPT_TEXT, .state = OPT_LATER },
-	{ "full_name_format", OPT_TEXT, .state = OPT_LATER },
-	{ "domain_resolution_order", OPT_LIST, .state = OPT_LATER },
-	{ "default_domain_suffix", OPT_TEXT, .state = OPT_LATER },
-	{ "override_space", OPT_TEXT, .state = OPT_LATER },
 	{ "krb5_rcache_dir", OPT_TEXT, .state = OPT_LATER },
 	{ "certificate_verification", OPT_LIST, .state = OPT_LATER },
 	{ "passkey_verification", OPT_LIST, .state = OPT_LATER },

@@ -66,8 +66,6 @@ const struct opt later_domain_opts[] = {
 	{ "entry_cache_computer_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "refresh_expired_interval", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "refresh_expired_interval_offset", OPT_NUMBER, .state = OPT_LATER, .unit = "s", .flags = OPT_HIDDEN },
-	{ "re_expression", OPT_TEXT, .state = OPT_LATER },
-	{ "full_name_format", OPT_TEXT, .state = OPT_LATER },
 	{ "pam_gssapi_services", OPT_LIST, .state = OPT_LATER },
 	{ "pam_gssapi_check_upn", OPT_BOOL, .state = OPT_LATER },
 	{ "pam_gssapi_indicators_map", OPT_LIST, .state = OPT_LATER },

@@ -153,13 +153,13 @@ static void answered(struct tevent_req *subreq)
 {
 	struct client *client = tevent_req_callback_data(subreq, struct client);
 	struct core *core = client->core;
-	const struct domain *domain;
 	struct answer answer;
+	struct found found;
 	int r;
 
-	r = lookup_recv(subreq, &domain);
+	r = lookup_recv(subreq, &found);
 	if (r == 0)
-		r = lookup_found(&core->lookups, core->setup, domain, &client->question, &answer);
+		r = lookup_found(&core->lookups, &found, &client->question, &answer);
 	if (r == 0) {
 		reply_body(client, &answer);
 		lookup_release(&answer);
@@ -170,18 +170,7 @@ static void answered(struct tevent_req *subreq)
 	}
 	log_request(client, r == 0 ? "found" : r == -ENOENT ? "not there" : error_text(r));
 
-	/* The request goes last: it pins the setup that domain belongs to. */
+	/* The request goes last: it pins the setup it was found in. */
 	TALLOC_FREE(client->lookup);
 	client_replied_later(client);
-}
-
-void resp_write_name(struct writer *out, const struct domain *domain, const char *name)
-{
-	if (!domain->conf.use_fully_qualified_names) {
-		writer_str(out, name);
-		return;
-	}
-	writer_bytes(out, name, strlen(name));
-	writer_bytes(out, "@", 1);
-	writer_str(out, domain->name);
 }

@@ -24,6 +24,7 @@
 #include "common/event/req.h"
 #include "common/ident/accept.h"
 #include "common/wire/proto.h"
+#include "responders/core/names.h"
 #include "responders/core/overrides.h"
 
 #define BUDGET_MS       5000 /* identity, design §3 */
@@ -31,21 +32,15 @@
 
 /* ---- which domains, and what to ask each ---- */
 
-/* The question as one domain understands it; name has room for the part before the '@'. */
+#define FOLDED_MAX (PROTO_NAME_MAX * 3 / 2) /* folding makes three bytes of two at most */
+
+/* The question as one domain understands it. */
 struct asked {
-	struct query query;
-	char name[PROTO_NAME_MAX + 1];
+	const struct domain *domain;
+	struct query query;  /* for its backend */
+	struct query cached; /* for its cache, where addresses are folded in any domain */
+	char name[PROTO_NAME_MAX + 1], folded[FOLDED_MAX + 1];
 };
-
-/* Is text "name@domain" for this domain? Then the size of its name part, else 0. */
-static size_t name_part(const char *text, const struct domain *domain)
-{
-	const char *at = strrchr(text, '@');
-
-	if (!at || at == text || strcasecmp(at + 1, domain->name) != 0)
-		return 0;
-	return (size_t)(at - text);
-}
 
 /* Root and our own user belong to the files, whatever a directory says. systemd asks for us by name
  * while it starts our units, and must not wait for a server then (spec/systemd-notes.md §1). */
@@ -63,32 +58,56 @@ static bool id_is_possible(const struct question *question, const struct setup *
 	       accept_id(question->id, domain->conf.min_id, domain->conf.max_id) == ACCEPTED;
 }
 
-/* False: this domain cannot know it, and is not asked. A name with a domain that is not configured
- * belongs to nobody (names of users that contain '@', user principal names, are not looked up yet).
- */
-static bool ask_of(const struct question *question, const struct setup *setup,
-                   const struct domain *domain, struct asked *ret_asked)
+/* Names with an '@' are looked up as addresses, too, in which no case counts. */
+static bool fold_address(struct asked *asked)
 {
-	size_t size;
+	auto_talloc char *folded = NULL;
 
-	ret_asked->query = (struct query){ .kind = question->kind, .id = question->id };
-	if (!question->text)
-		return id_is_possible(question, setup, domain);
-
-	size = name_part(question->text, domain);
-	if (!size) {
-		const char *at = strrchr(question->text, '@');
-
-		if (domain->conf.use_fully_qualified_names || (at && setup_domain(setup, at + 1)))
-			return false;
-		size = strlen(question->text);
-	}
-	if (size > PROTO_NAME_MAX)
+	if (!strchr(asked->name, '@'))
+		return true;
+	if (str_fold(NULL, asked->name, &folded) < 0 || strlen(folded) > FOLDED_MAX)
 		return false;
-	memcpy(ret_asked->name, question->text, size);
-	ret_asked->name[size] = '\0';
-	ret_asked->query.name = ret_asked->name;
-	return !is_local_name(ret_asked->name) && accept_name(ret_asked->name) == ACCEPTED;
+	memcpy(asked->folded, folded, strlen(folded) + 1);
+	asked->cached.name = asked->folded;
+	return true;
+}
+
+/* Each domain has two turns: first all are asked by the name that the text is for them, then those
+ * for which it may be an address as a whole. */
+static size_t count_turns(const struct setup *setup)
+{
+	return setup->n_domains * 2;
+}
+
+static bool is_second_round(const struct setup *setup, size_t turn)
+{
+	return turn == setup->n_domains;
+}
+
+/* False: the domain whose turn it is cannot know it, and is not asked. */
+static bool ask_of(const struct question *question, const struct setup *setup, size_t turn,
+                   struct asked *ret_asked)
+{
+	bool first = turn < setup->n_domains;
+	bool is_user = question->kind != QUERY_GROUP_BY_NAME; /* groups have no addresses */
+	const struct domain *domain = &setup->domains[first ? turn : turn - setup->n_domains];
+
+	ret_asked->domain = domain;
+	ret_asked->query = (struct query){ .kind = question->kind, .id = question->id };
+	ret_asked->cached = ret_asked->query;
+	if (!question->text)
+		return first && id_is_possible(question, setup, domain);
+
+	if (names_read(domain, question->text, ret_asked->name)) {
+		if (is_local_name(ret_asked->name))
+			return false;
+	} else if (first) {
+		return false;
+	}
+	if (!first && !names_read_whole(setup, domain, question->text, is_user, ret_asked->name))
+		return false;
+	ret_asked->query.name = ret_asked->cached.name = ret_asked->name;
+	return accept_name(ret_asked->name) == ACCEPTED && fold_address(ret_asked);
 }
 
 static enum entry_kind entry_kind_of(enum query_kind kind)
@@ -231,15 +250,19 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 	struct entry_now now = entry_now();
 	bool must_ask = false, domain_takes_it = false;
 
-	for (size_t i = 0; i < setup->n_domains; i++) {
-		const struct domain *domain = &setup->domains[i];
+	for (size_t turn = 0; turn < count_turns(setup); turn++) {
+		const struct domain *domain;
 		bool next_may_answer;
 		struct asked asked;
 		enum entry_age age;
 		int r;
 
-		if (!ask_of(question, setup, domain, &asked))
+		/* Whose name it is must be known before it is taken for an address. */
+		if (must_ask && is_second_round(setup, turn))
+			break;
+		if (!ask_of(question, setup, turn, &asked))
 			continue;
+		domain = asked.domain;
 		if (asked.query.name && is_hidden(lookups, setup, domain, kind, asked.query.name))
 			continue;
 		domain_takes_it = true;
@@ -247,12 +270,13 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 			must_ask = true;
 			continue;
 		}
-		if (is_negative(lookups, domain, &asked.query))
+		if (is_negative(lookups, domain, &asked.cached))
 			continue;
 
 		/* With cache_first another domain may answer because this one has nothing. */
-		next_may_answer = setup->service.cache_first && i + 1 < setup->n_domains;
-		r = read_entry(lookups, setup, domain, &asked.query,
+		next_may_answer = setup->service.cache_first && turn + 1 < count_turns(setup) &&
+		                  !is_second_round(setup, turn + 1);
+		r = read_entry(lookups, setup, domain, &asked.cached,
 		               next_may_answer ? cache_find : cache_peek, &lookups->current);
 		if (r < 0) {
 			must_ask = true;
@@ -286,18 +310,19 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 	return -ENOENT;
 }
 
-int lookup_found(struct lookups *lookups, struct setup *setup, const struct domain *domain,
+int lookup_found(struct lookups *lookups, const struct found *found,
                  const struct question *question, struct answer *ret_answer)
 {
 	struct asked asked;
 	int r;
 
-	if (!ask_of(question, setup, domain, &asked))
+	if (!ask_of(question, found->setup, found->turn, &asked))
 		return -ENOENT;
-	r = read_entry(lookups, setup, domain, &asked.query, cache_find, &lookups->current);
+	r = read_entry(lookups, found->setup, asked.domain, &asked.cached, cache_find,
+	               &lookups->current);
 	if (r < 0)
 		return r == -ENOENT ? r : -EIO;
-	*ret_answer = (struct answer){ .domain = domain, .entry = &lookups->current };
+	*ret_answer = (struct answer){ .domain = asked.domain, .entry = &lookups->current };
 	return 0;
 }
 
@@ -309,13 +334,12 @@ struct lookup_state {
 	const struct question *question; /* borrowed */
 	struct request_id id;
 	struct deadline deadline;
-	size_t next; /* of the setup's domains */
-	struct asked asked;
-	const struct domain *asking; /* the one that was asked last */
-	bool has_old;                /* … and whose cache has an expired record */
-	bool unsure;                 /* a domain could not tell */
-	int reason;                  /* why, for the client */
-	const struct domain *found;
+	size_t turn;        /* whose it is next */
+	struct asked asked; /* the domain that was asked last … */
+	bool has_old;       /* … and whose cache has an expired record */
+	bool unsure;        /* a domain could not tell */
+	int reason;         /* why, for the client */
+	size_t found;       /* in that turn */
 };
 
 static bool has_old_answer(struct lookup_state *state);
@@ -368,24 +392,22 @@ static int look(struct lookup_state *state, entry_finder *find)
 	struct entry entry;
 	int r;
 
-	r = read_entry(state->lookups, state->setup, state->asking, &state->asked.query, find,
+	r = read_entry(state->lookups, state->setup, state->asked.domain, &state->asked.cached, find,
 	               &entry);
 	if (r < 0)
 		return r;
-	clear_negative(state->lookups, state->asking, &state->asked.query, &entry);
-	cache_end(state->asking->store->cache);
+	clear_negative(state->lookups, state->asked.domain, &state->asked.cached, &entry);
+	cache_end(state->asked.domain->store->cache);
 	return 0;
 }
 
 /* Is there an old answer in any domain? Then nobody waits long for a new one (design §3). */
 static bool has_old_answer(struct lookup_state *state)
 {
-	for (size_t i = 0; i < state->setup->n_domains; i++) {
-		state->asking = &state->setup->domains[i];
-		if (ask_of(state->question, state->setup, state->asking, &state->asked) &&
+	for (size_t turn = 0; turn < count_turns(state->setup); turn++)
+		if (ask_of(state->question, state->setup, turn, &state->asked) &&
 		    look(state, cache_peek) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -396,27 +418,32 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 	struct tevent_req *subreq;
 
-	while (state->next < state->setup->n_domains) {
-		const struct domain *domain = &state->setup->domains[state->next++];
+	while (state->turn < count_turns(state->setup)) {
 		enum entry_kind kind = entry_kind_of(state->question->kind);
+		const struct domain *domain;
+		size_t turn = state->turn;
 
-		if (!ask_of(state->question, state->setup, domain, &state->asked))
+		/* Whose name it is must be known before it is taken for an address. */
+		if (state->unsure && is_second_round(state->setup, turn))
+			break;
+		state->turn++;
+		if (!ask_of(state->question, state->setup, turn, &state->asked))
 			continue;
+		domain = state->asked.domain;
 		if (state->asked.query.name &&
 		    is_hidden(state->lookups, state->setup, domain, kind, state->asked.query.name))
 			continue;
 		if (!state->question->flags &&
-		    is_negative(state->lookups, domain, &state->asked.query))
+		    is_negative(state->lookups, domain, &state->asked.cached))
 			continue;
 
-		state->asking = domain;
 		state->has_old = look(state, cache_peek) == 0;
 
 		/* It waited for its turn until it was too late: the server is spared the question.
 		 */
 		if (deadline_passed(state->deadline)) {
 			if (state->has_old) {
-				state->found = domain;
+				state->found = turn;
 				req_finish(req, 0);
 				return;
 			}
@@ -446,7 +473,7 @@ static void domain_asked(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
-	const struct domain *domain = state->asking;
+	const struct domain *domain = state->asked.domain;
 	uint64_t environment;
 	bool same = true;
 	int r, held;
@@ -462,7 +489,7 @@ static void domain_asked(struct tevent_req *subreq)
 		if (r < 0)
 			log_at(LEVEL_DEBUG, &state->id, "domain %s: %s: the old answer is given",
 			       domain->name, error_text(r));
-		state->found = domain;
+		state->found = state->turn - 1;
 		req_finish(req, 0);
 		return;
 	}
@@ -470,7 +497,7 @@ static void domain_asked(struct tevent_req *subreq)
 	if ((r == 0 || r == -E_OFFLINE) && !(held == -ENOENT && same))
 		r = held == -ENOENT ? -E_CACHE_REPLACED : held;
 	if (r == 0) {
-		set_negative(state->lookups, domain, &state->asked.query);
+		set_negative(state->lookups, domain, &state->asked.cached);
 	} else if (r != -E_OFFLINE) {
 		log_at(LEVEL_INFO, &state->id, "domain %s: %s", domain->name, error_text(r));
 		state->unsure = true;
@@ -479,13 +506,13 @@ static void domain_asked(struct tevent_req *subreq)
 	ask_next(req, state->lookups->ev);
 }
 
-int lookup_recv(struct tevent_req *req, const struct domain **ret_domain)
+int lookup_recv(struct tevent_req *req, struct found *ret_found)
 {
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 	int r = req_result(req);
 
 	if (r == 0)
-		*ret_domain = state->found;
+		*ret_found = (struct found){ state->setup, state->found };
 	tevent_req_received(req);
 	return r;
 }

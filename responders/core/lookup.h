@@ -38,15 +38,21 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
                   struct request_id *id, struct answer *ret_answer);
 void lookup_release(const struct answer *answer);
 
+/* Where lookup_send() found it. */
+struct found {
+	struct setup *setup; /* pinned by the request */
+	size_t turn;
+};
+
 /* Asks the backends of the domains in turn. question is borrowed until the request is freed,
  * setup is pinned.
- * 0 from recv: the record is in the cache of ret_domain, to be had with lookup_found(). An old
+ * 0 from recv: the record is in a cache, to be had with lookup_found(). An old
  * record is the answer while its server cannot be asked. Errors: -ENOENT no source knows it, or
  * nobody can be reached and it was never seen; -ETIMEDOUT, -EIO it cannot be told. */
 struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct setup *setup,
                                const struct question *question, const struct request_id *id);
-int lookup_recv(struct tevent_req *req, const struct domain **ret_domain);
+int lookup_recv(struct tevent_req *req, struct found *ret_found);
 
 /* Reads what lookup_send() found; like lookup_cached(), whatever its age. */
-int lookup_found(struct lookups *lookups, struct setup *setup, const struct domain *domain,
+int lookup_found(struct lookups *lookups, const struct found *found,
                  const struct question *question, struct answer *ret_answer);

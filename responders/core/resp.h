@@ -84,5 +84,11 @@ struct resp {
  * long enough. Returns the exit status of main(). */
 int resp_main(const struct resp *resp, int argc, char *argv[]);
 
-/* Writes name as the domain's clients shall see it: with @domain where it wants that. */
+/* Are the domain's names answered as they are? */
+bool resp_names_are_plain(const struct domain *domain);
+
+/* Writes name as the domain's clients shall see it, and its NUL. */
 void resp_write_name(struct writer *out, const struct domain *domain, const char *name);
+
+/* The name without its domain, on mem or borrowed: folded where the domain answers so. */
+const char *resp_short_name(TALLOC_CTX *mem, const struct domain *domain, const char *name);

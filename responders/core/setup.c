@@ -6,13 +6,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/conf/conf.h"
+#include "responders/core/names.h"
 
 #define IDLE_TIMEOUT_MIN_S 60
 #define CLIENT_IDLE_MIN_S  10
@@ -60,6 +60,9 @@ static int read_domains(const struct conf *conf, struct setup *setup, struct sto
 		r = read_section(conf, setup, section, domain_opts, &domain->conf);
 		if (r < 0)
 			return r;
+		if (!conf_get(conf, section, "use_fully_qualified_names"))
+			domain->conf.use_fully_qualified_names =
+				setup->sssd.default_domain_suffix != NULL;
 		domain->name = talloc_strdup(setup, names[i]);
 		domain->store =
 			store_use(stores, names[i],
@@ -68,8 +71,33 @@ static int read_domains(const struct conf *conf, struct setup *setup, struct sto
 		if (!domain->name || !domain->store)
 			return -ENOMEM;
 		setup->n_domains++;
+		r = naming_of(setup, &setup->sssd, domain);
+		if (r < 0)
+			return r;
 	}
 	return 0;
+}
+
+/* Those that are listed come first, in the order of the list; the others keep theirs. */
+static void order_domains(struct setup *setup)
+{
+	char *const *listed = setup->sssd.domain_resolution_order;
+	size_t n_first = 0;
+
+	for (; listed && *listed; listed++) {
+		size_t i = n_first;
+		struct domain domain;
+
+		while (i < setup->n_domains &&
+		       !domain_is_called(&setup->domains[i], *listed, strlen(*listed)))
+			i++;
+		if (i == setup->n_domains)
+			continue; /* unknown, or listed twice */
+		domain = setup->domains[i];
+		memmove(&setup->domains[n_first + 1], &setup->domains[n_first],
+		        (i - n_first) * sizeof(domain));
+		setup->domains[n_first++] = domain;
+	}
 }
 
 int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths *paths,
@@ -102,7 +130,9 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 	if (r < 0)
 		goto failed;
 
-	r = read_section(conf, setup, resp->name, common_opts, &setup->common);
+	r = read_section(conf, setup, "sssd", sssd_opts, &setup->sssd);
+	if (r == 0)
+		r = read_section(conf, setup, resp->name, common_opts, &setup->common);
 	if (r == 0)
 		r = read_section(conf, setup, resp->name, service_opts, &setup->service);
 	if (r == 0)
@@ -113,6 +143,7 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 		setup->generation = conf_generation(conf);
 		setup->kept_running = conf_named(conf);
 		r = read_domains(conf, setup, stores);
+		order_domains(setup);
 	}
 	if (r < 0)
 		goto failed;
@@ -137,10 +168,10 @@ void setup_unpin(struct setup *setup)
 		talloc_free(setup);
 }
 
-const struct domain *setup_domain(const struct setup *setup, const char *name)
+const struct domain *setup_domain(const struct setup *setup, const char *name, size_t size)
 {
 	for (size_t i = 0; i < setup->n_domains; i++)
-		if (strcasecmp(setup->domains[i].name, name) == 0)
+		if (domain_is_called(&setup->domains[i], name, size))
 			return &setup->domains[i];
 	return NULL;
 }

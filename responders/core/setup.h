@@ -9,21 +9,36 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 #include <talloc.h>
 
+#include "common/conf/naming.h"
 #include "common/conf/options.h"
 #include "responders/core/resp.h"
 #include "responders/core/store.h"
 
+/* How the names of a domain are written and read: names.h. All zero: names as they are, and names
+ * with a domain only by their '@'. */
+struct naming {
+	const struct name_pattern *pattern; /* NULL: the last '@' separates */
+	const char *format;                 /* of answers; NULL: without the domain */
+	bool qualified_only;                /* a name without a domain is not looked for here */
+	char space;                         /* in place of spaces; '\0': spaces */
+	bool folds;                         /* answers are folded */
+};
+
 struct domain {
 	const char *name;
 	struct domain_conf conf;
+	struct naming naming;
 	struct store *store; /* counted */
 };
 
 struct setup {
 	unsigned pins;
 	uint64_t generation; /* 0: nothing was ever compiled */
+	struct sssd_conf sssd;
 	struct common_conf common;
 	struct service_conf service;
 	void *conf;             /* the responder's own options */
@@ -32,6 +47,12 @@ struct setup {
 	bool kept_running; /* services= names this responder: no idle exit */
 	uint32_t own_uid, own_gid; /* of this process: no domain is asked about them */
 };
+
+/* Is the domain's name the size bytes at name? Without ASCII case, as DNS names are compared. */
+static inline bool domain_is_called(const struct domain *domain, const char *name, size_t size)
+{
+	return strlen(domain->name) == size && strncasecmp(domain->name, name, size) == 0;
+}
 
 /* Reads the compiled configuration of resp. When there is none, or it is not readable, the
  * setup has defaults and no domains and the reason is logged: the responder stays up and says
@@ -49,5 +70,5 @@ static inline struct setup *setup_pin(struct setup *setup)
 /* Frees the setup with its last pin. */
 void setup_unpin(struct setup *setup);
 
-/* The domain of that name (compared without ASCII case, as DNS names are), or NULL. */
-const struct domain *setup_domain(const struct setup *setup, const char *name);
+/* The domain whose name is the size bytes at name, or NULL. */
+const struct domain *setup_domain(const struct setup *setup, const char *name, size_t size);

@@ -36,7 +36,7 @@ static uint32_t write_members(struct writer *out, const struct answer *answer,
                               const struct nss *nss)
 {
 	const struct names *members = &answer->entry->group.members;
-	bool plain = !answer->domain->conf.use_fully_qualified_names;
+	bool plain = resp_names_are_plain(answer->domain);
 	const char *run = members->bytes, *member = NULL;
 	uint32_t count = 0;
 

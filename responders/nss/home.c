@@ -32,13 +32,14 @@ static const char *fill(TALLOC_CTX *mem, const struct nss_conf *nss, const struc
                         const struct user *user, const char *template)
 {
 	char uid[sizeof("4294967295")];
+	const char *name = resp_short_name(mem, domain, user->name);
 	char *filled = NULL, *lower = NULL;
 	const struct template_value values[] = {
-		{ 'u', user->name },
+		{ 'u', name },
 		{ 'U', uid },
 		{ 'd', domain->name },
-		{ 'f', talloc_asprintf(mem, "%s@%s", user->name, domain->name) },
-		{ 'l', first_letter(mem, user->name) },
+		{ 'f', talloc_asprintf(mem, "%s@%s", name, domain->name) },
+		{ 'l', first_letter(mem, name) },
 		{ 'P', principal(user->upn) },
 		{ 'o', user->home },
 		{ 'h', str_fold(mem, user->home, &lower) == 0 ? lower : NULL },

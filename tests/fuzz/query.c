@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Fuzz: what getAccountInfo is asked. The first byte is the entry type, the rest the filter; the
- * filter is split as a name, too. What parses is the same question when it is asked again.
+ * Fuzz: what getAccountInfo is asked. The first byte is the entry type, the rest the filter. What
+ * parses is the same question when it is asked again.
  */
 #include "common/ident/query.h"
 
@@ -9,8 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "common/ident/name.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,22 +28,6 @@ static void try_query(uint32_t entry_type, const char *filter)
 	talloc_free(mem);
 }
 
-static void try_name(const char *text)
-{
-	TALLOC_CTX *mem = talloc_new(NULL);
-	struct name_parts parts;
-	char *joined;
-
-	if (name_split(mem, text, &parts) == 0) {
-		assert(parts.name[0] != '\0');
-		assert(!parts.domain || (parts.domain[0] != '\0' && !strchr(parts.domain, '@')));
-		joined = talloc_asprintf(mem, "%s%s%s", parts.name, parts.domain ? "@" : "",
-		                         parts.domain ? parts.domain : "");
-		assert(strcmp(joined, text) == 0);
-	}
-	talloc_free(mem);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text;
@@ -54,7 +36,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	text = strndup((const char *)data + 1, size - 1);
 	try_query(data[0], text);
-	try_name(text);
 	free(text);
 	return 0;
 }

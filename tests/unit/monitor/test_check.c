@@ -130,9 +130,20 @@ static const struct {
 	  "'3' is not within 2 to 2.|", false },
 	{ "use_fully_qualified_names = false\n[sssd]\ndefault_domain_suffix = A\n",
 	  "E value 6 Attribute 'use_fully_qualified_names' in section 'domain/A' cannot be false while "
-	  "'default_domain_suffix' in section 'sssd' is set.|"
-	  "W not_implemented 8 Attribute 'default_domain_suffix' in section 'sssd' is not implemented: "
-	  "it has no effect.|", true },
+	  "'default_domain_suffix' in section 'sssd' is set.|", true },
+	{ "use_fully_qualified_names = true\n[sssd]\ndefault_domain_suffix = a\ndomain_resolution_order = A, NOWHERE\n",
+	  "W effect 9 Attribute 'domain_resolution_order' in section 'sssd': there is no domain 'NOWHERE'.|", false },
+	{ "re_expression = (\n",
+	  "E value 6 Attribute 're_expression' in section 'domain/A' has an invalid value: "
+	  "'(': missing closing parenthesis, at byte 2.|", true },
+	{ "re_expression = ^(?P<domain>.*)$\n[sssd]\nre_expression = ^.*$\n",
+	  "E value 8 Attribute 're_expression' in section 'sssd' has an invalid value: "
+	  "'^.*$': it has no group (?P<name>…).|"
+	  "E value 6 Attribute 're_expression' in section 'domain/A' has an invalid value: "
+	  "'^(?P<domain>.*)$': it has no group (?P<name>…).|", true },
+	{ "[sssd]\nfull_name_format = %2$s\n",
+	  "E value 7 Attribute 'full_name_format' in section 'sssd' has an invalid value: "
+	  "'%2$s': it does not hold the name, %1$s.|", false },
 
 	/* words we know and cannot do */
 	{ "id_provider = ad\n",

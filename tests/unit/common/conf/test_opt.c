@@ -26,7 +26,8 @@ static size_t field_size(const struct opt *opt)
 {
 	switch (opt->type) {
 	case OPT_BOOL:
-		return sizeof(bool);
+	case OPT_CHAR:
+		return 1;
 	case OPT_NUMBER:
 	case OPT_SIGNED:
 	case OPT_WORD:
@@ -247,6 +248,7 @@ struct sample {
 	bool truth;
 	uint32_t number, percent, milli;
 	int32_t sign;
+	char character;
 	const char *text, *home;
 	char **list, **words_list;
 	int word;
@@ -263,6 +265,7 @@ static const struct opt sample_opts[] = {
 	{ "milli", OPT_NUMBER, offsetof(struct sample, milli), .flags = OPT_MILLI },
 	{ "sign", OPT_SIGNED, offsetof(struct sample, sign) },
 	{ "text", OPT_TEXT, offsetof(struct sample, text) },
+	{ "character", OPT_CHAR, offsetof(struct sample, character) },
 	{ "home", OPT_TEXT, offsetof(struct sample, home), .letters = "ud" },
 	{ "list", OPT_LIST, offsetof(struct sample, list) },
 	{ "words_list", OPT_LIST, offsetof(struct sample, words_list), .words = word_list },
@@ -313,6 +316,8 @@ START_TEST(test_values_fill_their_fields)
 	ck_assert_int_eq(sample.sign, INT32_MIN);
 	ck_assert_int_eq(set("text", "a b"), 0);
 	ck_assert_str_eq(sample.text, "a b");
+	ck_assert_int_eq(set("character", "_"), 0);
+	ck_assert_int_eq(sample.character, '_');
 	ck_assert_int_eq(set("home", "/home/%d/%u%%"), 0);
 	ck_assert_str_eq(sample.home, "/home/%d/%u%%");
 	ck_assert_int_eq(set("list", "a,, b c ,d"), 0);
@@ -330,8 +335,8 @@ START_TEST(test_unset_is_zero)
 {
 	for (const struct opt *opt = sample_opts; opt->name; opt++)
 		ck_assert_int_eq(set(opt->name, NULL), 0);
-	ck_assert(!sample.truth && !sample.number && !sample.sign && !sample.text && !sample.list &&
-	          !sample.word && !sample.secret);
+	ck_assert(!sample.truth && !sample.character && !sample.number && !sample.sign &&
+	          !sample.text && !sample.list && !sample.word && !sample.secret);
 }
 END_TEST
 
@@ -343,6 +348,9 @@ START_TEST(test_reasons_tell_what_was_expected)
 	ck_assert_str_eq(reason, "'abc' is not a number");
 	ck_assert_int_eq(set("percent", "100"), -E_CONFIG);
 	ck_assert_str_eq(reason, "'100' is not within 1 to 99");
+	for (const char *const *bad = (const char *const[]){ "ab", "/", ":", "@", "\t", "ä", NULL };
+	     *bad; bad++)
+		ck_assert_int_eq(set("character", *bad), -E_CONFIG);
 	ck_assert_int_eq(set("home", "/x/%q"), -E_CONFIG);
 	ck_assert_str_eq(reason, "'/x/%q' has a '%' that is followed by no letter with a meaning: "
 	                         "%u, %d, or %%");

@@ -158,12 +158,12 @@ void setup_unpin(struct setup *setup)
 	setup->pins--;
 }
 
-const struct domain *setup_domain(const struct setup *setup, const char *name)
+const struct domain *setup_domain(const struct setup *setup, const char *name, size_t size)
 {
 	(void)setup;
-	return strcasecmp(name, "A") == 0   ? &domains[0]
-	       : strcasecmp(name, "B") == 0 ? &domains[1]
-	                                    : NULL;
+	return domain_is_called(&domains[0], name, size)   ? &domains[0]
+	       : domain_is_called(&domains[1], name, size) ? &domains[1]
+	                                                   : NULL;
 }
 
 static bool hides(const void *conf, const struct domain *domain, enum entry_kind kind,
@@ -215,6 +215,10 @@ static const struct test tests[] = {
 	{ "another file than the backend's: cannot tell", "u", { NOTHING, ELSEWHERE, 0 }, { NOTHING, NOTHING, 0 }, -EIO, 0, 1, 1, 0 },
 	{ "the same, offline",                        "u",   { NOTHING, ELSEWHERE, -E_OFFLINE }, { NOTHING, NOTHING, 0 }, -EIO, 0, 1, 1, 0 },
 	{ "qualified: only that domain",              "u@B", { FRESH, 0, 0 }, { NOTHING, FRESH, 0 },        0, 'B', 0, 1, 0 },
+	{ "… and then as an address of somebody there", "u@B", { FRESH, 0, 0 }, { NOTHING, NOTHING, 0 }, -ENOENT, 0, 0, 2, 0 },
+	{ "an address is looked for everywhere",      "u@x", { NOTHING, NOTHING, 0 }, { NOTHING, FRESH, 0 }, 0, 'B', 1, 1, 0 },
+	{ "… and found in a cache",                   "u@x", { NOTHING, NOTHING, 0 }, { FRESH, 0, 0 },      0, 'B', 0, 0, 0 },
+	{ "whose name cannot be told is no address",  "u@B", { FRESH, 0, 0 }, { NOTHING, NOTHING, -ETIMEDOUT }, -ETIMEDOUT, 0, 0, 1, 0 },
 	{ "domain names ignore ASCII case",           "u@b", { FRESH, 0, 0 }, { NOTHING, FRESH, 0 },        0, 'B', 0, 1, 0 },
 	{ "hidden: not there, nobody is asked",       "root", { FRESH, 0, 0 }, { FRESH, 0, 0 },             -ENOENT, 0, 0, 0, 0 },
 	{ "nobody can have such a name",              "a/b", { FRESH, 0, 0 }, { FRESH, 0, 0 },              -ENOENT, 0, 0, 0, 0 },
@@ -244,8 +248,8 @@ static int lookup(struct lookups *lookups, struct setup *setup, const struct que
                   struct answer *ret_answer)
 {
 	struct request_id id = { 0 };
-	const struct domain *domain;
 	struct tevent_req *req;
+	struct found found;
 	int r;
 
 	r = lookup_cached(lookups, setup, question, &id, ret_answer);
@@ -253,9 +257,11 @@ static int lookup(struct lookups *lookups, struct setup *setup, const struct que
 		return r;
 	req = lookup_send(lookups->ev, lookups, setup, question, &id);
 	ck_assert(tevent_req_poll(req, lookups->ev));
-	r = lookup_recv(req, &domain);
+	r = lookup_recv(req, &found);
+	if (r == 0)
+		r = lookup_found(lookups, &found, question, ret_answer);
 	talloc_free(req);
-	return r < 0 ? r : lookup_found(lookups, setup, domain, question, ret_answer);
+	return r;
 }
 
 START_TEST(test_lookup)
@@ -409,7 +415,7 @@ START_TEST(test_short_names_are_not_for_a_fully_qualified_domain)
 	struct setup setup;
 
 	prepare(&test, &setup);
-	domains[0].conf.use_fully_qualified_names = true;
+	domains[0].naming.qualified_only = true;
 	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), 0);
 	ck_assert_str_eq(answer.domain->name, "B");
 	lookup_release(&answer);

@@ -71,7 +71,7 @@ END_TEST
 
 START_TEST(test_qualified_domains_show_it)
 {
-	domain.conf.use_fully_qualified_names = true;
+	domain.naming.format = NAME_FORMAT_DEFAULT;
 	entry = (struct entry){ .kind = ENTRY_USER,
 		                .user = { .name = "al",
 		                          .uid = 1000,
@@ -126,7 +126,7 @@ END_TEST
 
 START_TEST(test_members_are_qualified_and_filtered)
 {
-	domain.conf.use_fully_qualified_names = true;
+	domain.naming.format = NAME_FORMAT_DEFAULT;
 	set_members("root\0bob\0dave", 14, 3);
 	reply_group(&out, &answer, &conf);
 	EXPECT("\1\0\0\0\0\0\0\0\7\0\0\0\2\0\0\0g@LDAP\0*\0bob@LDAP\0dave@LDAP\0");
