@@ -5,6 +5,9 @@
 #include "backend/ldap/commit.h"
 
 #include <errno.h>
+#include <string.h>
+
+#include "common/base/str.h"
 
 static bool is_cached(struct cache *cache, const struct query *query)
 {
@@ -18,9 +21,22 @@ static bool is_cached(struct cache *cache, const struct query *query)
 	return r != -ENOENT; /* what cannot be read is better removed, too */
 }
 
-int commit_removal(TALLOC_CTX *mem, const struct ldap_domain *domain, const struct query *query,
+/* Addresses of users are kept folded, whatever the domain does: records.c. */
+static const char *stored_name(TALLOC_CTX *mem, const struct query *query)
+{
+	char *folded;
+
+	if (!query->name || query->kind == QUERY_GROUP_BY_NAME || !strchr(query->name, '@') ||
+	    str_fold(mem, query->name, &folded) < 0)
+		return query->name;
+	return folded;
+}
+
+int commit_removal(TALLOC_CTX *mem, const struct ldap_domain *domain, const struct query *asked,
                    struct cache_change **ret_change)
 {
+	struct query stored = { asked->kind, stored_name(mem, asked), asked->id };
+	const struct query *query = &stored;
 	/* A user's list of groups goes with the user, and a list may be there without its user. */
 	struct query user = { .kind = QUERY_USER_BY_NAME, .name = query->name };
 	struct cache *cache = cache_writer_reader(domain->host->writer);

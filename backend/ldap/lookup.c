@@ -11,6 +11,7 @@
 #include "backend/ldap/lookup.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "backend/ldap/commit.h"
 #include "backend/ldap/filter.h"
@@ -18,6 +19,7 @@
 #include "backend/ldap/pick.h"
 #include "backend/ldap/search.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/ident/accept.h"
 
@@ -36,6 +38,18 @@ static void committed(struct tevent_req *subreq);
 
 /* ---- filters ---- */
 
+/* (|(uid=a@b)(krbPrincipalName=a@b)(mail=a@b)): what has an '@' may be any of these. */
+static void add_address(struct filter *filter, const struct ldap_conf *conf, const char *address)
+{
+	filter_open(filter, '|');
+	filter_equal(filter, conf->user_name, address);
+	if (!str_empty(conf->user_principal))
+		filter_equal(filter, conf->user_principal, address);
+	if (!str_empty(conf->user_email))
+		filter_equal(filter, conf->user_email, address);
+	filter_close(filter);
+}
+
 int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name, uint32_t id,
                        char **ret_filter)
 {
@@ -45,7 +59,9 @@ int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char
 	 * first, because servers look in this order. One without a uid, or with 0, is not left out:
 	 * it makes no sense, and somebody should hear of it. */
 	filter_open(&filter, '&');
-	if (name)
+	if (name && strchr(name, '@'))
+		add_address(&filter, conf, name);
+	else if (name)
 		filter_equal(&filter, conf->user_name, name);
 	else
 		filter_equal_number(&filter, conf->user_uid_number, id);

@@ -4,6 +4,7 @@
  */
 #include "backend/ldap/pick.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "common/base/mem.h"
@@ -16,6 +17,24 @@ static void report_twin(const struct pick *pick, const char *loser, const char *
 
 	refusals_report(pick->domain->refusals, pick->id, loser,
 	                reason ? reason : "another entry comes first");
+}
+
+/* Of users who answer to the same address: one who is called so, before one whose principal it is,
+ * before one who gets mail there. */
+static int rank(const struct pick *pick, const struct user *user)
+{
+	if (!pick->asked || !strchr(pick->asked, '@') || strcasecmp(user->name, pick->asked) == 0)
+		return 0;
+	return strcasecmp(user->upn, pick->asked) == 0 ? 1 : 2;
+}
+
+/* Does the new one come after the one that was taken already? */
+static bool comes_after(const struct pick *pick, const struct entry_values *values,
+                        const struct user *user)
+{
+	int before = pick->kind == PICK_USER ? rank(pick, user) - rank(pick, &pick->user) : 0;
+
+	return before > 0 || (before == 0 && strcasecmp(pick->values->dn, values->dn) < 0);
 }
 
 void pick_entry(struct entry_values *values, void *data)
@@ -38,7 +57,7 @@ void pick_entry(struct entry_values *values, void *data)
 		refusals_report(domain->refusals, pick->id, values->dn, reason);
 		return;
 	}
-	if (pick->values && strcasecmp(pick->values->dn, values->dn) < 0) {
+	if (pick->values && comes_after(pick, values, &user)) {
 		report_twin(pick, values->dn, pick->values->dn);
 		return;
 	}

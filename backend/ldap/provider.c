@@ -95,6 +95,7 @@ static int check_names(const struct ldap_domain *domain)
 		{ "ldap_user_shell", conf->user_shell },
 		{ "ldap_user_principal", conf->user_principal },
 		{ "ldap_user_fullname", conf->user_fullname },
+		{ "ldap_user_email", conf->user_email },
 		{ "ldap_group_object_class", conf->group_object_class, true },
 		{ "ldap_group_name", conf->group_name, true },
 		{ "ldap_group_gid_number", conf->group_gid_number, true },
@@ -164,6 +165,7 @@ static void set_attrs(struct ldap_domain *domain)
 	set_attr(user, USER_SHELL, conf->user_shell);
 	set_attr(user, USER_PRINCIPAL, conf->user_principal);
 	set_attr(user, USER_FULLNAME, conf->user_fullname);
+	set_attr(user, USER_EMAIL, conf->user_email);
 
 	set_attr(group, GROUP_NAME, conf->group_name);
 	set_attr(group, GROUP_GID, conf->group_gid_number);

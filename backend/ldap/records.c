@@ -8,12 +8,18 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/ident/accept.h"
 
 /* PATH_MAX for paths, and no person has a longer gecos: what is longer makes no sense. */
 #define TEXT_MAX 4096
 
+/* What the cache takes for one record is more; nobody has so many names. */
+#define ALIASES_SIZE_MAX (1u << 20)
+
 static const char out_of_memory[] = "no memory";
+static const char too_many_names[] = "it has too many names";
 
 /* ---- parts of an entry ---- */
 
@@ -109,6 +115,64 @@ static int names_from(TALLOC_CTX *mem, const struct entry_values *values, size_t
 	return 0;
 }
 
+/* ---- what a user is also called ---- */
+
+static bool add_alias(struct writer *out, const struct user *user, const char *alias)
+{
+	if (accept_name(alias) != ACCEPTED || strcmp(alias, user->name) == 0)
+		return false;
+	writer_str(out, alias);
+	return true;
+}
+
+/* The name, or a principal, or a mail address: in those no case counts, whatever the domain does,
+ * so that the folded form leads here, too. */
+static uint32_t add_called(struct writer *out, const struct user *user, const char *called)
+{
+	auto_talloc char *folded = NULL;
+	uint32_t n = add_alias(out, user, called);
+
+	if (strchr(called, '@') && str_fold(NULL, called, &folded) == 0 &&
+	    strcmp(folded, called) != 0)
+		n += add_alias(out, user, folded);
+	return n;
+}
+
+/* addresses: what has no '@' is none, and must not lead from somebody else's name to this user. */
+static uint32_t add_values(struct writer *out, const struct user *user, const struct berval *values,
+                           bool addresses)
+{
+	uint32_t n = 0;
+
+	for (; values && values->bv_val; values++)
+		if (value_is_whole(values) && (!addresses || strchr(values->bv_val, '@')))
+			n += add_called(out, user, values->bv_val);
+	return n;
+}
+
+/* Further names, principals, mail addresses. */
+static int aliases_from(TALLOC_CTX *mem, const struct entry_values *values, const struct user *user,
+                        struct names *ret_aliases)
+{
+	struct writer out = writer_new(ALIASES_SIZE_MAX);
+	struct names aliases = { 0 };
+	int r;
+
+	aliases.count = add_values(&out, user, values->values[USER_NAME], false) +
+	                add_values(&out, user, values->values[USER_PRINCIPAL], true) +
+	                add_values(&out, user, values->values[USER_EMAIL], true);
+	aliases.size = out.size;
+	r = writer_end(&out);
+	if (r == 0 && aliases.count > 0) {
+		aliases.bytes = talloc_memdup(mem, out.bytes, out.size);
+		r = aliases.bytes ? 0 : -ENOMEM;
+	}
+	writer_free(&out);
+	if (r == 0)
+		*ret_aliases = aliases;
+	return r;
+}
+
 /* ---- whole records ---- */
 
 const char *member_from(TALLOC_CTX *mem, const struct entry_values *values, const char *name_attr,
@@ -134,6 +198,7 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 	struct user user = { .dn = values->dn };
 	enum refusal refusal;
 	const char *reason;
+	int r;
 
 	user.name = name_of(mem, values, USER_NAME, name_attr, asked);
 	if (!user.name)
@@ -160,9 +225,9 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 	if (reason)
 		return reason;
 
-	if (values->values[USER_NAME][1].bv_val &&
-	    names_from(mem, values, USER_NAME, user.name, &user.aliases) < 0)
-		return out_of_memory;
+	r = aliases_from(mem, values, &user, &user.aliases);
+	if (r < 0)
+		return r == -ENOMEM ? out_of_memory : too_many_names;
 	*ret_user = user;
 	return NULL;
 }

@@ -133,7 +133,7 @@ struct ldap_conf {
 	uint32_t group_nesting_level, deref_threshold;
 	/* attribute maps; group_member NULL: its default is the schema's */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
-		*user_home_directory, *user_shell, *user_principal, *user_fullname;
+		*user_home_directory, *user_shell, *user_principal, *user_fullname, *user_email;
 	const char *group_object_class, *group_name, *group_gid_number, *group_member;
 };
 extern const struct opt ldap_opts[];

@@ -87,6 +87,8 @@ const struct opt ldap_opts[] = {
 	  .help = "Attribute with the Kerberos principal" },
 	{ "ldap_user_fullname", OPT_TEXT, AT(user_fullname), .fallback = "cn",
 	  .help = "Attribute with the full name" },
+	{ "ldap_user_email", OPT_TEXT, AT(user_email), .fallback = "mail",
+	  .help = "Attribute with mail addresses" },
 
 	{ "ldap_group_object_class", OPT_TEXT, AT(group_object_class), .fallback = "posixGroup",
 	  .help = "Object class of groups" },

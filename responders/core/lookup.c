@@ -58,7 +58,7 @@ static bool id_is_possible(const struct question *question, const struct setup *
 	       accept_id(question->id, domain->conf.min_id, domain->conf.max_id) == ACCEPTED;
 }
 
-/* Names with an '@' are looked up as addresses, too, in which no case counts. */
+/* A user's name with an '@' is looked up as an address, too, in which no case counts. */
 static bool fold_address(struct asked *asked)
 {
 	auto_talloc char *folded = NULL;
@@ -107,7 +107,7 @@ static bool ask_of(const struct question *question, const struct setup *setup, s
 	if (!first && !names_read_whole(setup, domain, question->text, is_user, ret_asked->name))
 		return false;
 	ret_asked->query.name = ret_asked->cached.name = ret_asked->name;
-	return accept_name(ret_asked->name) == ACCEPTED && fold_address(ret_asked);
+	return accept_name(ret_asked->name) == ACCEPTED && (!is_user || fold_address(ret_asked));
 }
 
 static enum entry_kind entry_kind_of(enum query_kind kind)
@@ -392,8 +392,8 @@ static int look(struct lookup_state *state, entry_finder *find)
 	struct entry entry;
 	int r;
 
-	r = read_entry(state->lookups, state->setup, state->asked.domain, &state->asked.cached, find,
-	               &entry);
+	r = read_entry(state->lookups, state->setup, state->asked.domain, &state->asked.cached,
+	               find, &entry);
 	if (r < 0)
 		return r;
 	clear_negative(state->lookups, state->asked.domain, &state->asked.cached, &entry);

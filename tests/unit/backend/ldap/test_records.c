@@ -70,6 +70,17 @@ static const char *user(const char *asked, struct user *ret_user)
 	return user_from(values, values, "uid", asked, &any, ret_user);
 }
 
+static void expect_names(const struct names *names, const char *const *expected)
+{
+	const char *name = NULL;
+
+	while ((name = names_next(names, name))) {
+		ck_assert_ptr_nonnull(*expected);
+		ck_assert_str_eq(name, *expected++);
+	}
+	ck_assert_ptr_null(*expected);
+}
+
 START_TEST(test_whole_user)
 {
 	struct user u;
@@ -84,7 +95,34 @@ START_TEST(test_whole_user)
 	ck_assert_str_eq(u.shell, "/bin/bash");
 	ck_assert_str_eq(u.upn, "alice@X");
 	ck_assert_str_eq(u.dn, "uid=alice,ou=people,dc=x");
-	ck_assert_uint_eq(u.aliases.count, 0);
+	expect_names(&u.aliases, (const char *const[]){ "alice@X", "alice@x", NULL });
+}
+END_TEST
+
+START_TEST(test_what_a_user_is_also_called)
+{
+	struct user u;
+
+	set(USER_NAME, "alice");
+	set(USER_NAME, "Ally");
+	set(USER_NAME, "al@Home");
+	set(USER_UID, "10001");
+	set(USER_GID, "10002");
+	set(USER_PRINCIPAL, "alice@REALM");
+	set(USER_PRINCIPAL, "alice/admin@REALM");
+	set(USER_EMAIL, "alice@example.com");
+	set(USER_EMAIL, "A.Example@Example.com");
+	set(USER_EMAIL, "alice");
+	set(USER_EMAIL, "bob");
+	set(USER_PRINCIPAL, "root");
+	ck_assert_pstr_eq(user("alice", &u), NULL);
+	ck_assert_str_eq(u.name, "alice");
+	ck_assert_str_eq(u.upn, "alice@REALM");
+	ck_assert_uint_eq(u.aliases.count, 8);
+	expect_names(&u.aliases, (const char *const[]){ "Ally", "al@Home", "al@home", "alice@REALM",
+	                                                "alice@realm", "alice@example.com",
+	                                                "A.Example@Example.com",
+	                                                "a.example@example.com", NULL });
 }
 END_TEST
 
@@ -399,6 +437,7 @@ int main(void)
 
 	tcase_add_checked_fixture(users, begin, end);
 	tcase_add_test(users, test_whole_user);
+	tcase_add_test(users, test_what_a_user_is_also_called);
 	tcase_add_test(users, test_user_with_the_least);
 	tcase_add_test(users, test_full_name_stands_in_for_gecos);
 	tcase_add_loop_test(users, test_senseless_user_is_refused_with_a_reason, 0,
