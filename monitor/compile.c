@@ -48,6 +48,8 @@ static void print_option(FILE *out, const struct conf *conf, const char *section
 {
 	const struct conf_value *value = conf_get(conf, section, opt->name);
 
+	if (opt_find(section, opt->name) != opt) /* a table for fewer sections has it, too */
+		return;
 	if (!value && strcmp(opt->name, "debug_level") == 0)
 		value = conf_get(conf, section, "debug");
 	if (value && opt->state == OPT_BUILT && is_good(opt, value->text))

@@ -24,6 +24,7 @@ const struct dirs_item dirs_items[] = {
 	{ "/var/lib/sss",           NULL,                  0755,  false, false, false },
 	{ "/var/lib/sss/db",        NULL,                  0700,  true,  true,  true },
 	{ "/var/lib/sss/mc",        NULL,                  0755,  true,  true,  true },
+	{ "/var/lib/sss/secrets",   NULL,                  0700,  true,  true,  true },
 	{ "/var/lib/sss/conf",      NULL,                  02750, false, true,  true },
 	{ "/var/lib/sss/pipes",     "/run/sss/pipes",      0,     false, false, false },
 	{ "/var/log/sssd",          NULL,                  0750,  true,  true,  true },

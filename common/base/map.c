@@ -57,10 +57,11 @@ static void sip_round(uint64_t v[4])
 }
 
 /* SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF"), words in host order. */
-static uint64_t hash_of(const struct map *map, const uint8_t *key, size_t size)
+uint64_t map_hash(const uint64_t seed[2], const void *bytes, size_t size)
 {
-	uint64_t v[4] = { map->seed[0] ^ 0x736f6d6570736575, map->seed[1] ^ 0x646f72616e646f6d,
-		          map->seed[0] ^ 0x6c7967656e657261, map->seed[1] ^ 0x7465646279746573 };
+	uint64_t v[4] = { seed[0] ^ 0x736f6d6570736575, seed[1] ^ 0x646f72616e646f6d,
+		          seed[0] ^ 0x6c7967656e657261, seed[1] ^ 0x7465646279746573 };
+	const uint8_t *key = bytes;
 	uint64_t word;
 
 	for (size_t left = size;; left -= sizeof(word), key += sizeof(word)) {
@@ -112,7 +113,7 @@ static struct pair **place_of(const struct map *map, uint64_t hash, const void *
 
 void *map_get(const struct map *map, const void *key, size_t size)
 {
-	struct pair *pair = *place_of(map, hash_of(map, key, size), key, size);
+	struct pair *pair = *place_of(map, map_hash(map->seed, key, size), key, size);
 
 	return pair ? pair->value : NULL;
 }
@@ -140,7 +141,7 @@ static void grow(struct map *map)
 
 int map_set(struct map *map, const void *key, size_t size, void *value)
 {
-	uint64_t hash = hash_of(map, key, size);
+	uint64_t hash = map_hash(map->seed, key, size);
 	struct pair **place, *pair;
 
 	assert(value);
@@ -166,7 +167,8 @@ int map_set(struct map *map, const void *key, size_t size, void *value)
 
 void *map_remove(struct map *map, const void *key, size_t size)
 {
-	struct pair **place = place_of(map, hash_of(map, key, size), key, size), *pair = *place;
+	struct pair **place = place_of(map, map_hash(map->seed, key, size), key, size);
+	struct pair *pair = *place;
 	void *value;
 
 	if (!pair)

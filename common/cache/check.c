@@ -24,7 +24,10 @@ DEFINE_CLEANUP(MDB_cursor *, mdb_cursor_close)
 #define FREE_TABLE 0 /* LMDB's own: transaction → pages that it gave back */
 
 struct walk {
-	struct view view;
+	MDB_txn *txn;
+	MDB_dbi table;
+	env_sound *sound;
+	void *data; /* of sound */
 	uint64_t last_page;
 	uint64_t keys, free_pages;
 };
@@ -35,14 +38,13 @@ static int walk_table(struct walk *walk)
 	MDB_val key, value, before = { 0 };
 	int r;
 
-	r = lmdb_error(mdb_cursor_open(walk->view.txn, walk->view.table, &cursor));
+	r = lmdb_error(mdb_cursor_open(walk->txn, walk->table, &cursor));
 	while (r == 0) {
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
 		if (r < 0)
 			break;
-		if (key.mv_size == 0 ||
-		    page_follows(walk->view.txn, walk->view.table, before, key) < 0 ||
-		    !sound_key(&walk->view, key, value))
+		if (key.mv_size == 0 || page_follows(walk->txn, walk->table, before, key) < 0 ||
+		    !walk->sound(walk->txn, walk->table, key, value, walk->data))
 			return -E_CACHE_DAMAGED;
 		before = key;
 		walk->keys++;
@@ -74,7 +76,7 @@ static int walk_free(struct walk *walk)
 	MDB_val key, list;
 	int r;
 
-	r = lmdb_error(mdb_cursor_open(walk->view.txn, FREE_TABLE, &cursor));
+	r = lmdb_error(mdb_cursor_open(walk->txn, FREE_TABLE, &cursor));
 	while (r == 0) {
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &list, MDB_NEXT));
 		if (r < 0)
@@ -92,7 +94,7 @@ static int tree_pages(struct walk *walk, MDB_dbi table, MDB_stat *ret_stat, uint
 {
 	int r;
 
-	r = lmdb_error(mdb_stat(walk->view.txn, table, ret_stat));
+	r = lmdb_error(mdb_stat(walk->txn, table, ret_stat));
 	if (r < 0)
 		return r;
 	*ret_pages = ret_stat->ms_branch_pages + ret_stat->ms_leaf_pages +
@@ -110,7 +112,7 @@ static int count_pages(struct walk *walk)
 	r = tree_pages(walk, FREE_TABLE, &stat, &theirs);
 	if (r < 0)
 		return r;
-	r = tree_pages(walk, walk->view.table, &stat, &ours);
+	r = tree_pages(walk, walk->table, &stat, &ours);
 	if (r < 0)
 		return r;
 	if (stat.ms_entries != walk->keys ||
@@ -119,30 +121,32 @@ static int count_pages(struct walk *walk)
 	return 0;
 }
 
-static int walk_all(MDB_env *mdb, const struct cache_files *files)
+int env_walk(MDB_env *mdb, env_sound *sound, void *data)
 {
 	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
-	struct walk walk = { 0 };
+	struct walk walk = { .sound = sound, .data = data };
+	MDB_val key = { .mv_size = 1, .mv_data = (uint8_t[]){ KEY_HEADER } }, header;
 	MDB_envinfo info;
 	int r;
 
 	r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
 	if (r < 0)
 		return r;
-	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &walk.view.table));
+	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &walk.table));
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_env_info(mdb, &info));
 	if (r < 0)
 		return r;
-	walk.view.txn = txn;
+	walk.txn = txn;
 	walk.last_page = info.me_last_pgno;
 
-	r = header_read(txn, walk.view.table, &walk.view.header);
+	r = lmdb_error(mdb_get(txn, walk.table, &key, &header));
+	if (r == 0)
+		r = page_find_map(txn, walk.table, header);
 	if (r < 0)
-		return r;
-	if (strcmp(walk.view.header.domain, files->domain) != 0)
-		return -E_CACHE_DAMAGED;
+		return r == -ENOENT ? -E_CACHE_DAMAGED : r;
+
 	r = walk_table(&walk);
 	if (r < 0)
 		return r;
@@ -150,6 +154,36 @@ static int walk_all(MDB_env *mdb, const struct cache_files *files)
 	if (r < 0)
 		return r;
 	return count_pages(&walk);
+}
+
+static bool sound_in_view(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *data)
+{
+	struct view *view = data;
+
+	view->txn = txn;
+	view->table = table;
+	return sound_key(view, key, value);
+}
+
+static int walk_all(MDB_env *mdb, const struct cache_files *files)
+{
+	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	struct view view = { 0 };
+	int r;
+
+	r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &view.table));
+	if (r < 0)
+		return r;
+	r = header_read(txn, view.table, &view.header);
+	if (r < 0)
+		return r;
+	if (strcmp(view.header.domain, files->domain) != 0)
+		return -E_CACHE_DAMAGED;
+	mdb_txn_abort(take_ptr(txn));
+	return env_walk(mdb, sound_in_view, &view);
 }
 
 int cache_check(const struct cache_options *options)

@@ -51,32 +51,59 @@ static char *data_path(TALLOC_CTX *mem, const char *dir, const char *escaped)
 	return talloc_asprintf(mem, "%s/cache_%s.%d.mdb", dir, escaped, CACHE_SCHEMA);
 }
 
+/* All that lies beside data. */
+static int name_files(struct cache_files *files, const char *dir, const char *name)
+{
+	files->dir = talloc_strdup(files, dir);
+	files->domain = talloc_strdup(files, name);
+	if (!files->dir || !files->domain || !files->data)
+		return -ENOMEM;
+	files->lock = talloc_asprintf(files, "%s-lock", files->data);
+	files->state = talloc_asprintf(files, "%s-state", files->data);
+	files->suspect = talloc_asprintf(files, "%s-suspect", files->data);
+	files->made = talloc_asprintf(files, "%s.new", files->data);
+	files->made_lock = talloc_asprintf(files, "%s.new-lock", files->data);
+	files->damaged = talloc_asprintf(files, "%s.damaged-1", files->data);
+	if (!files->lock || !files->state || !files->suspect || !files->made || !files->made_lock ||
+	    !files->damaged)
+		return -ENOMEM;
+	return 0;
+}
+
+int files_named(TALLOC_CTX *mem, const char *dir, const char *name, struct cache_files **ret_files)
+{
+	auto_talloc struct cache_files *files = talloc_zero(mem, struct cache_files);
+	int r;
+
+	if (!files)
+		return -ENOMEM;
+	files->data = talloc_asprintf(files, "%s/%s.mdb", dir, name);
+	r = name_files(files, dir, name);
+	if (r < 0)
+		return r;
+
+	*ret_files = take_ptr(files);
+	return 0;
+}
+
 int files_of(TALLOC_CTX *mem, const struct cache_options *options,
              struct cache_files **ret_files)
 {
 	auto_talloc struct cache_files *files = talloc_zero(mem, struct cache_files);
 	char *escaped;
+	int r;
 
 	if (!files)
 		return -ENOMEM;
 	escaped = escape(files, options->domain);
 	if (!escaped)
 		return -ENOMEM;
-
-	files->dir = talloc_strdup(files, options->dir);
-	files->domain = talloc_strdup(files, options->domain);
 	files->data = data_path(files, options->dir, escaped);
-	if (!files->dir || !files->domain || !files->data)
-		return -ENOMEM;
-	files->lock = talloc_asprintf(files, "%s-lock", files->data);
-	files->state = talloc_asprintf(files, "%s-state", files->data);
-	files->suspect = talloc_asprintf(files, "%s-suspect", files->data);
+	r = name_files(files, options->dir, options->domain);
+	if (r < 0)
+		return r;
 	files->bereft = talloc_asprintf(files, "%s-bereft", files->data);
-	files->made = talloc_asprintf(files, "%s.new", files->data);
-	files->made_lock = talloc_asprintf(files, "%s.new-lock", files->data);
-	files->damaged = talloc_asprintf(files, "%s.damaged-1", files->data);
-	if (!files->lock || !files->state || !files->suspect || !files->bereft || !files->made ||
-	    !files->made_lock || !files->damaged)
+	if (!files->bereft)
 		return -ENOMEM;
 
 	*ret_files = take_ptr(files);
@@ -383,8 +410,7 @@ int files_look(const struct cache_files *files)
 	return size < needed ? -E_CACHE_DAMAGED : 0;
 }
 
-/* Of a file that is sound what is missing at the end is free pages, whose bytes nobody reads. */
-static int lengthen(const struct cache_files *files)
+int files_lengthen(const struct cache_files *files)
 {
 	auto_close int fd = open(files->data, O_RDWR | O_CLOEXEC);
 	uint64_t size, needed;
@@ -430,7 +456,8 @@ int files_set_aside(const struct cache_files *files)
 {
 	/* First the mark: who reads meanwhile must not take a missing file for an empty one. On a
 	 * full disk the cache is of more use than its mark. */
-	make_mark(files->bereft);
+	if (files->bereft)
+		make_mark(files->bereft);
 	if (rename(files->data, files->damaged) < 0 && errno != ENOENT)
 		return -errno;
 
@@ -465,7 +492,7 @@ int cache_mark_checked(const struct cache_options *options)
 	r = state_lock(files, &fd);
 	if (r < 0)
 		return r;
-	r = lengthen(files);
+	r = files_lengthen(files);
 	if (r < 0)
 		return r;
 	r = state_write(fd, &data, false);

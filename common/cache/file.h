@@ -36,12 +36,17 @@
 struct cache_files {
 	const char *dir;
 	const char *domain;
-	const char *data, *lock, *state, *suspect, *bereft, *made, *made_lock, *damaged;
+	const char *data, *lock, *state, *suspect, *made, *made_lock, *damaged;
+	const char *bereft; /* NULL of an environment that is no domain's */
 };
 
 /* Errors: -ENOMEM. */
 int files_of(TALLOC_CTX *mem, const struct cache_options *options,
              struct cache_files **ret_files);
+
+/* The same for DIR/NAME.mdb, an environment that no server can fill again: nothing is bereft.
+ * Errors: -ENOMEM. */
+int files_named(TALLOC_CTX *mem, const char *dir, const char *name, struct cache_files **ret_files);
 
 /* Errors: -E_NETWORK_FS; errno of statfs(2). */
 int files_on_network(const struct cache_files *files);
@@ -107,6 +112,10 @@ int files_meta(const struct cache_files *files, struct meta *ret_meta);
 /* The same, and whether the file is as long as the meta page says: LMDB maps it, and a page beyond
  * its end is a SIGBUS. Errors: as files_meta(). */
 int files_look(const struct cache_files *files);
+
+/* Of a file that is sound what is missing at the end is free pages, whose bytes nobody reads: makes
+ * it as long as its meta page says. */
+int files_lengthen(const struct cache_files *files);
 
 /* ---- damage ---- */
 

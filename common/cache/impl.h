@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/cache/cache.h"
+#include "common/cache/env.h"
 #include "common/cache/file.h"
 #include "common/cache/key.h"
 #include "common/cache/record.h"
@@ -19,9 +20,6 @@
 /* ---- env.c ---- */
 
 #define MAP_SIZE (sizeof(size_t) > 4 ? (size_t)4 << 30 : (size_t)1 << 30)
-
-/* LMDB answers 0, errno (positive) or MDB_* (negative): lmdb.h, "Return Codes". */
-int lmdb_error(int code);
 
 /* An open environment. All zero is a closed one. */
 struct env {
@@ -79,13 +77,6 @@ struct view {
 
 /* Does what stands at key agree with what else there is? */
 bool sound_key(const struct view *view, MDB_val key, MDB_val value);
-
-/* ---- crash.c ---- */
-
-/* What happens between these two on this thread is work on the environment of files: a fault in
- * there marks it suspect (cache_watch_crashes()). Costs nothing. */
-void crash_begin(const struct cache_files *files);
-void crash_end(void);
 
 /* ---- find.c ---- */
 

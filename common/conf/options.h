@@ -60,6 +60,15 @@ extern const struct opt nss_opts[];
  * homedir_substring (sssd.conf(5)). */
 #define HOME_LETTERS "uUdflPohH"
 
+/* [kcm] */
+struct kcm_conf {
+	uint32_t max_ccaches, max_uid_ccaches; /* 0 = no limit */
+	uint32_t max_ccache_size_kib;          /* likewise */
+};
+extern const struct opt kcm_opts[];
+extern const struct opt kcm_service_opts[]; /* fills struct service_conf */
+extern const struct opt kcm_ignored_opts[];
+
 enum case_sensitive {
 	CASE_TRUE,
 	CASE_FALSE,

@@ -23,6 +23,9 @@ const struct opt common_opts[] = {
 const struct opt_table opt_tables[] = {
 	{ "sssd",    NULL,   sssd_opts,    sizeof(struct sssd_conf) },
 	{ "nss",     NULL,   nss_opts,     sizeof(struct nss_conf) },
+	{ "kcm",     NULL,   kcm_opts,     sizeof(struct kcm_conf) },
+	{ "kcm",     NULL,   kcm_service_opts, sizeof(struct service_conf) },
+	{ "kcm",     NULL,   kcm_ignored_opts },
 	{ "service", NULL,   service_opts, sizeof(struct service_conf) },
 	{ "domain",  NULL,   domain_opts,  sizeof(struct domain_conf) },
 	{ "domain",  "ldap", ldap_opts,    sizeof(struct ldap_conf) },

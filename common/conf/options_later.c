@@ -122,9 +122,6 @@ const struct opt later_ifp_opts[] = {
 
 const struct opt later_kcm_opts[] = {
 	{ "socket_path", OPT_TEXT, .state = OPT_LATER },
-	{ "max_ccaches", OPT_NUMBER, .state = OPT_LATER },
-	{ "max_uid_ccaches", OPT_NUMBER, .state = OPT_LATER },
-	{ "max_ccache_size", OPT_NUMBER, .state = OPT_LATER, .unit = "bytes" },
 	{ "tgt_renewal", OPT_BOOL, .state = OPT_LATER },
 	{ "tgt_renewal_inherit", OPT_TEXT, .state = OPT_LATER },
 	{ "krb5_renew_interval", OPT_TEXT, .state = OPT_LATER },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Frame - one message on a stream: the header of proto.h
+ * Frame - one message on a stream: the header of proto.h, and KCM's length
  */
 #include "common/wire/frame.h"
 
@@ -34,6 +34,16 @@ struct frame_header frame_header(const void *bytes)
 	header.command = reader_u32(&in);
 	header.status = reader_u32(&in);
 	return header; /* the fourth word is reserved and means nothing yet */
+}
+
+int64_t frame_be_length(const void *bytes, size_t size, uint32_t max)
+{
+	struct reader in = reader_over(bytes, size);
+	int64_t length = (int64_t)reader_be32(&in) + FRAME_BE_SIZE;
+
+	if (in.err < 0)
+		return 0;
+	return length > max ? -EMSGSIZE : length;
 }
 
 void frame_begin(struct writer *out, uint32_t command, uint32_t status)

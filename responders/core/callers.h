@@ -16,6 +16,7 @@
 #define CALLER_CONNECTIONS 256
 #define CALLER_REQUESTS    64
 #define CALLER_UNSENT      (8u << 20) /* one answer alone may be larger */
+#define CALLER_TAKEN       (32u << 20)
 
 struct callers; /* a talloc object */
 
@@ -25,6 +26,7 @@ struct caller {
 	bool exempt;
 	unsigned connections, requests;
 	size_t unsent;       /* bytes of answers it did not take yet, over all connections */
+	size_t taken;        /* bytes of room for unfinished requests beyond the usual, likewise */
 	unsigned idle;       /* connections without a request; counted only when one has to go */
 	struct list waiting; /* of clients whose request waits for its turn */
 };

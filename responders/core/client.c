@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/secret.h"
 #include "common/base/time.h"
-#include "common/wire/frame.h"
 #include "responders/core/core.h"
 
 #define IN_ROOM         1024 /* to begin with; holds every usual request */
@@ -73,6 +73,12 @@ static void turn_ends(struct client *client)
 
 /* ---- coming and going ---- */
 
+static void wipe(const struct client *client, void *bytes, size_t size)
+{
+	if (client->core->resp->secretive)
+		secret_wipe(bytes, size);
+}
+
 static int client_gone(struct client *client)
 {
 	struct core *core = client->core;
@@ -84,6 +90,10 @@ static int client_gone(struct client *client)
 	list_remove(&client->waiting);
 	turn_ends(client);
 	client->caller->unsent -= client->unsent;
+	if (client->in_room > IN_ROOM)
+		client->caller->taken -= client->in_room - IN_ROOM;
+	wipe(client, client->in, client->in_size);
+	wipe(client, client->out.bytes, client->out.size);
 	callers_left(core->callers, client->caller);
 	writer_free(&client->out);
 	TALLOC_FREE(client->fde);
@@ -168,7 +178,7 @@ static void client_new(struct core *core, int fd)
 	client->fd = fd;
 	client->peer = peer;
 	client->active_us = monotonic_us();
-	client->out = writer_new(PROTO_REPLY_MAX);
+	client->out = writer_new(reply_max(core));
 	list_init(&client->waiting);
 	list_init(&client->node);
 	list_append(&core->clients, &client->node);
@@ -264,33 +274,45 @@ static void client_is_active(struct client *client)
 
 /* ---- requests ---- */
 
-static uint32_t longest(const struct client *client)
+/* Moves what came to a buffer of that size. What is beyond the usual counts for the uid: whoever
+ * begins many long requests and ends none would have all our memory. */
+static int resize(struct client *client, size_t room)
 {
-	uint32_t command =
-		client->in_size >= PROTO_HEADER_SIZE ? frame_header(client->in).command : 0;
-	const struct resp_cmd *cmd =
-		command < RESP_OPCODES ? client->core->by_opcode[command] : NULL;
+	struct caller *caller = client->caller;
+	size_t taken = caller->taken - (client->in_room - IN_ROOM) + (room - IN_ROOM);
+	uint8_t *in;
 
-	return cmd && cmd->max ? cmd->max : PROTO_REQUEST_MAX;
+	if (!caller->exempt && room > client->in_room && taken > CALLER_TAKEN) {
+		log_info("uid %u: too many unfinished requests", (unsigned)caller->uid);
+		return -EDQUOT;
+	}
+	in = talloc_size(client, room);
+	if (!in)
+		return -ENOMEM;
+	memcpy(in, client->in, client->in_size);
+	wipe(client, client->in, client->in_size);
+	talloc_free(client->in);
+	client->in = in;
+	client->in_room = room;
+	caller->taken = taken;
+	return 0;
 }
 
-/* The size of the whole request at the start of the buffer; 0 when it is not there yet.
- * Errors: of frame_length(); -ENOMEM. */
+/* The size of the whole request at the start of the buffer; 0 when it is not there yet. The buffer
+ * grows with what comes, not with what is announced, and never reads beyond a long request.
+ * Errors: of request_length(); -ENOMEM; -EDQUOT. */
 static int64_t whole_request(struct client *client)
 {
-	int64_t length = frame_length(client->in, client->in_size, longest(client));
-	uint8_t *in;
+	int64_t length = request_length(client);
+	size_t room = 2 * client->in_room;
+	int r;
 
 	if (length <= 0 || (size_t)length <= client->in_size)
 		return length;
-	if ((size_t)length > client->in_room) {
-		in = talloc_realloc_size(client, client->in, (size_t)length);
-		if (!in)
-			return -ENOMEM;
-		client->in = in;
-		client->in_room = (size_t)length;
-	}
-	return 0;
+	if ((size_t)length <= client->in_room || client->in_size < client->in_room)
+		return 0;
+	r = resize(client, room < (size_t)length ? room : (size_t)length);
+	return r < 0 ? r : 0;
 }
 
 /* Which events matter now. tevent tells of a client that hung up only where bytes are wanted of it,
@@ -336,11 +358,17 @@ static void request_ends(struct client *client)
 {
 	client->busy = client->sending = false;
 	client->core->last_request_us = monotonic_us();
-	if (client->cmd->opcode != PROTO_GET_VERSION)
+	if (!client->greeting)
 		client->served = true;
+	client->greeting = false;
 	client->in_size -= client->request_size;
+	wipe(client, client->in, client->request_size);
 	memmove(client->in, client->in + client->request_size, client->in_size);
+	wipe(client, client->in + client->in_size, client->request_size);
+	if (client->in_room > IN_ROOM && client->in_size <= IN_ROOM)
+		resize(client, IN_ROOM);
 	want_bytes(client);
+	wipe(client, client->out.bytes, client->out.size);
 	writer_reset(&client->out);
 	client->out_sent = 0;
 	client->caller->unsent -= client->unsent;

@@ -43,6 +43,7 @@ struct core {
 	struct lookups lookups;
 	struct callers *callers;
 	struct monitor_client *monitor;
+	void *service; /* of resp->service */
 
 	struct listener listeners[RESP_SOCKETS_MAX];
 	size_t n_listeners;
@@ -83,6 +84,7 @@ struct client {
 	/* the request under way */
 	bool busy;
 	bool counted; /* in caller->requests */
+	bool greeting; /* it is the handshake */
 	const struct resp_cmd *cmd;
 	uint32_t request_size;
 	struct question question;
@@ -107,7 +109,16 @@ bool client_takes_turn(struct client *client);
 void client_half_close(struct client *client);
 void clients_watch_idle(struct core *core);
 
-/* dispatch.c: answers the request at the start of client->in, now or later.
+/* dispatch.c */
+
+/* How long the request is that begins in client->in; 0 when that cannot be told yet.
+ * Errors: -EBADMSG, -EMSGSIZE the client broke the protocol. */
+int64_t request_length(const struct client *client);
+
+/* The longest reply there is. */
+uint32_t reply_max(const struct core *core);
+
+/* Answers the request at the start of client->in, now or later.
  * False: the client broke the protocol and must go. */
 bool dispatch(struct client *client, uint32_t size);
 

@@ -60,13 +60,14 @@ static const struct resp_cmd get_version = { .opcode = PROTO_GET_VERSION };
 static void answer_version(struct client *client)
 {
 	client->cmd = &get_version;
+	client->greeting = true;
 	frame_begin(&client->out, PROTO_GET_VERSION, 0);
 	writer_u32(&client->out, client->core->resp->version);
 	frame_finish(&client->out);
 	client_replied(client);
 }
 
-/* ---- requests ---- */
+/* ---- questions ---- */
 
 static bool may_ask(const struct client *client)
 {
@@ -103,14 +104,63 @@ static void ask(struct client *client)
 	tevent_req_set_callback(client->lookup, answered, client);
 }
 
+/* ---- requests to a service ---- */
+
+static bool serve(struct client *client, uint32_t size)
+{
+	struct reader in = reader_over(client->in + FRAME_BE_SIZE, size - FRAME_BE_SIZE);
+	struct core *core = client->core;
+	const char *what = "?";
+	int r;
+
+	client->id.text[0] = '\0';
+	r = core->resp->service->answer(core->service, &client->peer, &in, &client->out, &what);
+	if (log_wants(LEVEL_INFO)) {
+		request_id_ensure(&client->id);
+		log_at(LEVEL_INFO, &client->id, "uid %u pid %d: %s: %s", (unsigned)client->peer.uid,
+		       (int)client->peer.pid, what, r < 0 ? error_text(r) : "done");
+	}
+	if (r == -E_CACHE_REPLACED)
+		core_drain(core);
+	client_replied(client);
+	return true;
+}
+
+/* ---- requests ---- */
+
+int64_t request_length(const struct client *client)
+{
+	const struct resp_service *service = client->core->resp->service;
+	const struct resp_cmd *cmd = NULL;
+	uint32_t command;
+
+	if (service)
+		return frame_be_length(client->in, client->in_size, service->request_max);
+	if (client->in_size < PROTO_HEADER_SIZE)
+		return 0;
+	command = frame_header(client->in).command;
+	if (command < RESP_OPCODES)
+		cmd = client->core->by_opcode[command];
+	return frame_length(client->in, client->in_size,
+	                    cmd && cmd->max ? cmd->max : PROTO_REQUEST_MAX);
+}
+
+uint32_t reply_max(const struct core *core)
+{
+	return core->resp->service ? core->resp->service->reply_max : PROTO_REPLY_MAX;
+}
+
 bool dispatch(struct client *client, uint32_t size)
 {
 	struct core *core = client->core;
-	struct frame_header header = frame_header(client->in);
+	struct frame_header header;
 	struct answer answer;
 	int r;
 
-	(void)size;
+	if (core->resp->service)
+		return serve(client, size);
+
+	header = frame_header(client->in);
 	if (header.command == PROTO_GET_VERSION) {
 		answer_version(client);
 		return true;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -223,6 +224,8 @@ void core_reload(struct core *core)
 	core->setup = setup;
 	negative_clear(core->lookups.negative);
 	tune(core);
+	if (core->resp->service)
+		core->resp->service->reload(core->service, core->setup->conf);
 	watch_idleness(core);
 }
 
@@ -331,7 +334,17 @@ static void usage(FILE *out, const char *program)
 /* Exit status when the program must not go on, else -1. */
 static int read_arguments(int argc, char *argv[], struct arguments *args)
 {
-	enum { FD = 256, DEBUG, LOGGER, IDLE, CONF_DIR, CACHE_DIR_, RUN_DIR, ACTIVATED };
+	enum {
+		FD = 256,
+		DEBUG,
+		LOGGER,
+		IDLE,
+		CONF_DIR,
+		CACHE_DIR_,
+		RUN_DIR,
+		SECRETS_DIR_,
+		ACTIVATED,
+	};
 	static const struct option options[] = {
 		{ "fd", required_argument, NULL, FD },
 		{ "debug-level", required_argument, NULL, DEBUG },
@@ -341,6 +354,7 @@ static int read_arguments(int argc, char *argv[], struct arguments *args)
 		{ "conf-dir", required_argument, NULL, CONF_DIR },
 		{ "cache-dir", required_argument, NULL, CACHE_DIR_ },
 		{ "run-dir", required_argument, NULL, RUN_DIR },
+		{ "secrets-dir", required_argument, NULL, SECRETS_DIR_ },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL },
 	};
@@ -379,6 +393,9 @@ static int read_arguments(int argc, char *argv[], struct arguments *args)
 		case RUN_DIR:
 			args->paths.run_dir = optarg;
 			break;
+		case SECRETS_DIR_:
+			args->paths.secrets_dir = optarg;
+			break;
 		case ACTIVATED:
 			break; /* what upstream's units pass; it is always so */
 		case 'h':
@@ -407,13 +424,22 @@ static int drop_privileges(bool *ret_known)
 	return account_become(uid, gid);
 }
 
+/* Not to a file, not to a program (a limit of one byte: core(5)), not by ptrace(2). */
+static void forbid_core_dump(void)
+{
+	static const struct rlimit one_byte = { 1, 1 };
+
+	if (setrlimit(RLIMIT_CORE, &one_byte) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warn("core dumps cannot be switched off: %s", error_text(-errno));
+}
+
 static int core_start(struct core *core, const struct arguments *args)
 {
 	const struct resp_cmd *cmd;
 	int r;
 
 	list_init(&core->clients);
-	for (cmd = core->resp->cmds; cmd->opcode; cmd++)
+	for (cmd = core->resp->cmds; cmd && cmd->opcode; cmd++)
 		core->by_opcode[cmd->opcode] = cmd;
 
 	core->ev = daemon_events(core->daemon);
@@ -431,7 +457,15 @@ static int core_start(struct core *core, const struct arguments *args)
 		return r;
 	tune(core);
 	limit_descriptors(core);
+	if (core->resp->secretive && !core->setup->sssd.core_dumpable)
+		forbid_core_dump();
 	watch_conf_dir(core);
+
+	if (core->resp->service)
+		r = core->resp->service->start(core, core->ev, &core->paths, core->setup->conf,
+		                               &core->service);
+	if (r < 0)
+		return r;
 
 	core->monitor = monitor_client_new(core);
 	core->last_request_us = monotonic_us();
@@ -493,8 +527,11 @@ static int run(const struct resp *resp, const struct arguments *args)
 			return EXIT_FAILURE;
 	}
 
-	daemon_ready(core->daemon, "Serving %zu %s", core->setup->n_domains,
-	             core->setup->n_domains == 1 ? "domain" : "domains");
+	if (resp->service)
+		daemon_ready(core->daemon, "Serving");
+	else
+		daemon_ready(core->daemon, "Serving %zu %s", core->setup->n_domains,
+		             core->setup->n_domains == 1 ? "domain" : "domains");
 	r = daemon_run(core->daemon);
 
 	/* Before the setups that their lookups pin. */
@@ -506,7 +543,7 @@ static int run(const struct resp *resp, const struct arguments *args)
 int resp_main(const struct resp *resp, int argc, char *argv[])
 {
 	struct arguments args = {
-		.paths = { CONF_COMPILED_DIR, CACHE_DIR, SBUS_DIR },
+		.paths = { CONF_COMPILED_DIR, CACHE_DIR, SBUS_DIR, SECRETS_DIR },
 		.idle_exit_ms = -1,
 	};
 	int r;

@@ -4,7 +4,7 @@
  *
  * A responder is a table of commands: bytes become a question, the answer becomes bytes. Sockets,
  * credentials, framing, cache, backends, negative answers, reload and idle exit live in this
- * folder, once for all.
+ * folder, once for all. One that asks no domain (kcm) has a service of its own instead of commands.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/fd.h"
 #include "common/conf/opt.h"
 #include "common/ident/entry.h"
 #include "common/ident/query.h"
@@ -19,6 +20,8 @@
 #include "common/wire/writer.h"
 
 struct domain;
+struct resp_paths;
+struct tevent_context;
 
 enum caller_kind {
 	ANYONE,
@@ -56,12 +59,33 @@ struct resp_cmd {
 	uint32_t max;            /* longest message in bytes; 0 = PROTO_REQUEST_MAX */
 };
 
+/* A responder that answers each request at once, from a store of its own, in a protocol whose
+ * messages begin with their length (frame_be_length()). */
+struct resp_service {
+	uint32_t request_max, reply_max; /* whole messages */
+
+	/* Opens what it answers from; conf is the struct that opts fill. */
+	int (*start)(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_paths *paths,
+	             const void *conf, void **ret_service);
+
+	/* The configuration is another one. */
+	void (*reload)(void *service, const void *conf);
+
+	/* Reads the request, behind its length, and writes the whole reply. ret_what is what was
+	 * asked, for the log. Errors are for the log, too: the reply was written all the same;
+	 * but -E_CACHE_REPLACED: this process cannot go on, the next one may. */
+	int (*answer)(void *service, const struct peer *caller, struct reader *in,
+	              struct writer *out, const char **ret_what);
+};
+
 struct resp {
 	const char *name;            /* unit name and [section] of the configuration: "nss" */
 	uint32_t version;            /* answered to GET_VERSION */
-	const struct resp_cmd *cmds; /* ends with opcode 0 */
+	const struct resp_cmd *cmds; /* ends with opcode 0; NULL with a service */
+	const struct resp_service *service;
 	const struct opt *opts;      /* of the section; ends with OPT_END */
 	size_t conf_size;            /* of the struct opts fill, or that begins with it */
+	const struct opt *service_opts; /* where its defaults differ from service_opts; or NULL */
 
 	/* Completes the struct once opts have filled it, with what hangs below mem. May be NULL.
 	 * Errors: -ENOMEM. */
@@ -78,6 +102,10 @@ struct resp {
 	/* Starts as root and drops to the service user by itself, because User= in its unit would
 	 * be an NSS lookup (spec/systemd-notes.md §1). */
 	bool drops_privileges;
+
+	/* Holds keys or passwords: is not dumped unless core_dumpable is set, out of reach of other
+	 * processes of its user (ptrace(2)), and wipes its messages. */
+	bool secretive;
 };
 
 /* Runs the responder on the sockets it was given, until it is told to stop or was idle for

@@ -121,9 +121,10 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 
 	r = conf_load(setup, paths->conf_dir, resp->name, &conf);
 	if (r < 0) {
-		log_notice("no configuration: %s/%s/current: %s; every question is answered with "
-		           "\"cannot tell\"",
-		           paths->conf_dir, resp->name, error_text(r));
+		if (!resp->service)
+			log_notice("no configuration: %s/%s/current: %s; every question is "
+			           "answered with \"cannot tell\"",
+			           paths->conf_dir, resp->name, error_text(r));
 		conf = conf_new(setup);
 		r = conf ? conf_seal(conf) : -ENOMEM;
 	}
@@ -134,7 +135,9 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 	if (r == 0)
 		r = read_section(conf, setup, resp->name, common_opts, &setup->common);
 	if (r == 0)
-		r = read_section(conf, setup, resp->name, service_opts, &setup->service);
+		r = read_section(conf, setup, resp->name,
+		                 resp->service_opts ? resp->service_opts : service_opts,
+		                 &setup->service);
 	if (r == 0)
 		r = read_section(conf, setup, resp->name, resp->opts, setup->conf);
 	if (r == 0 && resp->prepare)
@@ -142,7 +145,8 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 	if (r == 0) {
 		setup->generation = conf_generation(conf);
 		setup->kept_running = conf_named(conf);
-		r = read_domains(conf, setup, stores);
+		if (!resp->service)
+			r = read_domains(conf, setup, stores);
 		order_domains(setup);
 	}
 	if (r < 0)

@@ -16,11 +16,14 @@
 #include "common/cache/cache.h"
 #include "responders/core/backend_client.h"
 
+#define SECRETS_DIR "/var/lib/sss/secrets"
+
 /* Where things are; the defaults are those of the host, tests have others. */
 struct resp_paths {
 	const char *conf_dir;  /* CONF_COMPILED_DIR */
 	const char *cache_dir; /* CACHE_DIR */
 	const char *run_dir;   /* SBUS_DIR */
+	const char *secrets_dir; /* SECRETS_DIR */
 };
 
 struct stores; /* a talloc object */

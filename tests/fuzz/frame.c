@@ -49,6 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	for (size_t i = 0; i < left && i < PROTO_HEADER_SIZE; i++)
 		require(frame_length(stream, i, max) == 0);
+	length = frame_be_length(stream, left, max);
+	require((length == 0) == (left < FRAME_BE_SIZE));
+	require(length == 0 || length == -EMSGSIZE || (length >= FRAME_BE_SIZE && length <= max));
 	length = frame_length(stream, left, max);
 
 	require(length == 0 || length == -EBADMSG || length == -EMSGSIZE ||

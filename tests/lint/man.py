@@ -15,8 +15,9 @@ import sys
 PAGES = {
     "sssd.conf.5": ("*", "sssd", "service", "nss", "domain"),
     "sssd-ldap.5": ("domain:ldap",),
+    "sssd-kcm.8": ("kcm",),
 }
-UNITS = {"s": "seconds", "%": "percent", "id": "id", "MiB": "MiB"}
+UNITS = {"s": "seconds", "%": "percent", "id": "id", "MiB": "MiB", "KiB": "KiB"}
 LIST = re.compile(r'^\.\\" options: (\S+)$')
 ITEM = re.compile(r"^\.It Ic (\S+) Pq (.*?)(?:[,;] default (.*))?$")
 

@@ -3,9 +3,10 @@
 
 A container's root is an overlay upon "/". Packages that only tests need (slapd, Debian's own sssd)
 are installed once into the upper side of such an overlay, in a chroot where no service may start,
-and kept as a tar file in /var/cache/sssd-tests:
+and kept as a tar file in /var/cache/sssd-tests ($SSSD_TEST_CACHE):
 
-    base-HASH.tar           slapd and what the tests call; Debian's client in /opt/debian-client
+    base-HASH.tar           slapd, a KDC and what the tests call; Debian's client in
+                            /opt/debian-client, Heimdal's in /opt/heimdal
     debian-sssd-HASH.tar    upon base: Debian's own sssd, for comparison
 
 HASH covers the package list, this file and the packages of the machine: when one of them changes,
@@ -20,7 +21,7 @@ import shutil
 import subprocess
 import sys
 
-CACHE = pathlib.Path("/var/cache/sssd-tests")
+CACHE = pathlib.Path(os.environ.get("SSSD_TEST_CACHE", "/var/cache/sssd-tests"))
 PACKAGES = pathlib.Path(__file__).resolve().parent.parent / "packages.txt"
 BELOW = {"base": None, "debian-sssd": "base"}
 
@@ -48,7 +49,8 @@ def _hash(image):
     parts = [open("/var/lib/dpkg/status", "rb").read(), pathlib.Path(__file__).read_bytes()]
     for layer in layers(image):
         parts.append(" ".join(packages("image-" + layer)).encode())
-    parts.append(" ".join(packages("image-client")).encode())
+    for section in ("image-client", "image-heimdal"):
+        parts.append(" ".join(packages(section)).encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -198,12 +200,13 @@ def _inside(layer, target, below):
     inside("apt-get", "update", "-q")
     inside("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages("image-" + layer))
     if layer == "base":
-        for package in packages("image-client"):
-            inside(
-                "sh",
-                "-c",
-                f"cd /tmp && apt-get download -q {package} && dpkg-deb -x {package}_*.deb unpacked",
-            )
+        for section, where in (("image-client", "/tmp/unpacked"), ("image-heimdal", "/opt/heimdal")):
+            for package in packages(section):
+                inside(
+                    "sh",
+                    "-c",
+                    f"cd /tmp && apt-get download -q {package} && dpkg-deb -x {package}_*.deb {where}",
+                )
         os.makedirs(f"{root}/opt/debian-client")
         for library in pathlib.Path(f"{root}/tmp/unpacked").rglob("libnss_sss.so.2"):
             shutil.copy(library, f"{root}/opt/debian-client/")

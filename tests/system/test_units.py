@@ -4,7 +4,13 @@ import re
 
 import pytest
 
-UNITS = ["sssd.service", "sssd-nss.socket", "sssd-nss.service"]
+UNITS = [
+    "sssd.service",
+    "sssd-nss.socket",
+    "sssd-nss.service",
+    "sssd-kcm.socket",
+    "sssd-kcm.service",
+]
 
 
 def test_systemd_analyze_verify_is_clean(machine):
@@ -35,8 +41,8 @@ def test_nss_service_names_no_user(machine):
 
 def test_no_responder_waits_for_the_monitor(machine):
     """It would be a dead-lock: sssd.service starts them and waits."""
-    assert "sssd.service" not in machine.show("sssd-nss.service", "After").split()
-    assert "sssd.service" not in machine.show("sssd-nss.socket", "After").split()
+    for unit in UNITS[1:]:
+        assert "sssd.service" not in machine.show(unit, "After").split()
 
 
 def test_enabling_the_socket_enables_the_daemon(container):
@@ -63,7 +69,8 @@ def test_without_configuration_nothing_runs_and_nothing_fails(container):
 def test_tree_is_made_and_owned_as_promised(machine):
     out = machine.sh(
         "cd /; stat -c '%n %A %U:%G' run/sss run/sss/pipes run/sss/pipes/private run/sssd "
-        "var/lib/sss var/lib/sss/db var/lib/sss/mc var/lib/sss/conf var/log/sssd; "
+        "var/lib/sss var/lib/sss/db var/lib/sss/mc var/lib/sss/secrets var/lib/sss/conf "
+        "var/log/sssd; "
         "readlink var/lib/sss/pipes run/sssd.pid"
     ).out
     assert out.splitlines() == [
@@ -74,6 +81,7 @@ def test_tree_is_made_and_owned_as_promised(machine):
         "var/lib/sss drwxr-xr-x root:root",
         "var/lib/sss/db drwx------ sssd:sssd",
         "var/lib/sss/mc drwxr-xr-x sssd:sssd",
+        "var/lib/sss/secrets drwx------ sssd:sssd",
         "var/lib/sss/conf drwxr-s--- root:sssd",
         "var/log/sssd drwxr-x--- sssd:sssd",
         "/run/sss/pipes",

@@ -93,6 +93,20 @@ START_TEST(test_a_message_over_max_is_not_finished)
 }
 END_TEST
 
+START_TEST(test_a_length_in_network_order_leaves_itself_out)
+{
+	static const uint8_t message[] = { 0, 0, 1, 2, 'x' };
+
+	for (size_t size = 0; size < FRAME_BE_SIZE; size++)
+		ck_assert_int_eq(frame_be_length(message, size, 1000), 0);
+	ck_assert_int_eq(frame_be_length(message, sizeof(message), 1000), 0x102 + 4);
+	ck_assert_int_eq(frame_be_length(message, sizeof(message), 0x102 + 4), 0x102 + 4);
+	ck_assert_int_eq(frame_be_length(message, sizeof(message), 0x102 + 3), -EMSGSIZE);
+	ck_assert_int_eq(frame_be_length("\xff\xff\xff\xff", 4, UINT32_MAX), -EMSGSIZE);
+	ck_assert_int_eq(frame_be_length("\0\0\0\0", 4, 1000), 4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("frame");
@@ -106,6 +120,7 @@ int main(void)
 	tcase_add_test(frame, test_the_length_does_not_depend_on_how_much_is_there);
 	tcase_add_test(frame, test_a_message_has_its_header);
 	tcase_add_test(frame, test_a_message_over_max_is_not_finished);
+	tcase_add_test(frame, test_a_length_in_network_order_leaves_itself_out);
 	suite_add_tcase(suite, frame);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

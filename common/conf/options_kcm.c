@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Options of [kcm]
+ */
+#include "common/conf/options.h"
+
+#define AT(field) offsetof(struct kcm_conf, field)
+
+/* clang-format off */
+const struct opt kcm_opts[] = {
+	{ "max_ccaches", OPT_NUMBER, AT(max_ccaches), .fallback = "0",
+	  .help = "Credential caches of all users together; 0 = no limit" },
+	{ "max_uid_ccaches", OPT_NUMBER, AT(max_uid_ccaches), .fallback = "64",
+	  .help = "Credential caches of one user; 0 = no limit" },
+	{ "max_ccache_size", OPT_NUMBER, AT(max_ccache_size_kib), .fallback = "65536", .unit = "KiB",
+	  .help = "Size of one credential cache with all its tickets; 0 = no limit" },
+	OPT_END
+};
+#undef AT
+
+#define AT(field) offsetof(struct service_conf, field)
+
+/* Those of every responder, where kcm has another default. */
+const struct opt kcm_service_opts[] = {
+	{ "responder_idle_timeout", OPT_NUMBER, AT(responder_idle_timeout_s), .fallback = "300", .unit = "s",
+	  .help = "A responder that nobody asks for so long exits; 0 = never, 1 to 59 count as 60" },
+	{ "client_idle_timeout", OPT_NUMBER, AT(client_idle_timeout_s), .fallback = "300", .unit = "s",
+	  .help = "A connection without requests is closed after this; under 10 means 10" },
+	{ "fd_limit", OPT_NUMBER, AT(fd_limit), .fallback = "2048", .flags = OPT_RESTART,
+	  .help = "Soft limit of open files, within the hard one" },
+	OPT_END
+};
+
+/* No server is ever asked. */
+const struct opt kcm_ignored_opts[] = {
+	{ "request_timeout", OPT_NONE, .state = OPT_IGNORED },
+	{ "cache_first", OPT_NONE, .state = OPT_IGNORED },
+	OPT_END
+};
+/* clang-format on */

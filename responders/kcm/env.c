@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Environment - the file of the store
+ *
+ * One process and one thread use it, so LMDB needs no lock file (MDB_NOLOCK); the lock on the state
+ * file keeps others out. MDB_NOSYNC: the kernel has each commit at once, the disk when the syncer
+ * has run. A file that was not closed in order before another boot may therefore hold pages of
+ * several moments, and is walked in a child, which may die of it.
+ */
+#include "responders/kcm/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/cache/record.h"
+#include "common/wire/writer.h"
+
+#define FORMAT        1
+#define ENV_FLAGS     (MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK | MDB_NOSYNC)
+#define MAP_SIZE      (sizeof(size_t) > 4 ? (size_t)4 << 30 : (size_t)1 << 30)
+#define CHECK_LIMIT_S 20
+
+DEFINE_CLEANUP(MDB_env *, mdb_env_close)
+DEFINE_CLEANUP(MDB_txn *, mdb_txn_abort)
+
+/* ---- sums ---- */
+
+uint64_t kcm_sum(MDB_val key, const void *bytes, size_t size)
+{
+	return checksum(checksum(0, key.mv_data, key.mv_size), bytes, size);
+}
+
+int kcm_unseal(MDB_val key, MDB_val value, struct reader *ret_in)
+{
+	struct reader in = reader_over(value.mv_data, value.mv_size);
+	uint64_t sum = reader_u64(&in);
+
+	if (in.err < 0 || sum != kcm_sum(key, in.pos, reader_left(&in)))
+		return -E_CACHE_DAMAGED;
+	*ret_in = in;
+	return 0;
+}
+
+/* ---- the syncer ---- */
+
+struct syncer {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	int fd; /* of the data, its own */
+	bool dirty, stop;
+};
+
+static void sync_data(int fd)
+{
+	if (fdatasync(fd) < 0)
+		log_error("credential caches cannot be written to the disk: %s",
+		          error_text(-errno));
+}
+
+/* Under the lock: waits until SYNC_MS have passed or it is time to stop. */
+static void rest(struct syncer *syncer)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += SYNC_MS / 1000;
+	while (!syncer->stop &&
+	       pthread_cond_timedwait(&syncer->wake, &syncer->lock, &until) != ETIMEDOUT)
+		;
+}
+
+static void *sync_thread(void *data)
+{
+	struct syncer *syncer = data;
+
+	pthread_mutex_lock(&syncer->lock);
+	while (!syncer->stop || syncer->dirty) {
+		if (!syncer->dirty) {
+			pthread_cond_wait(&syncer->wake, &syncer->lock);
+			continue;
+		}
+		rest(syncer);
+		syncer->dirty = false;
+		pthread_mutex_unlock(&syncer->lock);
+		sync_data(syncer->fd);
+		pthread_mutex_lock(&syncer->lock);
+	}
+	pthread_mutex_unlock(&syncer->lock);
+	return NULL;
+}
+
+static int syncer_gone(struct syncer *syncer)
+{
+	pthread_mutex_lock(&syncer->lock);
+	syncer->stop = true;
+	pthread_cond_signal(&syncer->wake);
+	pthread_mutex_unlock(&syncer->lock);
+	pthread_join(syncer->thread, NULL);
+
+	pthread_cond_destroy(&syncer->wake);
+	pthread_mutex_destroy(&syncer->lock);
+	close(syncer->fd);
+	return 0;
+}
+
+static struct syncer *syncer_new(struct kcm_env *env)
+{
+	struct syncer *syncer = talloc_zero(env, struct syncer);
+	pthread_condattr_t monotonic;
+	int fd;
+
+	if (!syncer)
+		return NULL;
+	mdb_env_get_fd(env->mdb, &fd);
+	syncer->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	pthread_mutex_init(&syncer->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&syncer->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (syncer->fd < 0 || pthread_create(&syncer->thread, NULL, sync_thread, syncer) != 0) {
+		if (syncer->fd >= 0)
+			close(syncer->fd);
+		talloc_free(syncer);
+		return NULL;
+	}
+	talloc_set_destructor(syncer, syncer_gone);
+	return syncer;
+}
+
+/* The thread is begun with the first commit: most of our lives only read. */
+void kcm_env_sync_soon(struct kcm_env *env)
+{
+	int fd;
+
+	if (!env->syncer)
+		env->syncer = syncer_new(env);
+	if (!env->syncer) {
+		mdb_env_get_fd(env->mdb, &fd);
+		sync_data(fd);
+		return;
+	}
+	pthread_mutex_lock(&env->syncer->lock);
+	if (!env->syncer->dirty)
+		pthread_cond_signal(&env->syncer->wake);
+	env->syncer->dirty = true;
+	pthread_mutex_unlock(&env->syncer->lock);
+}
+
+/* ---- open ---- */
+
+static int env_gone(struct kcm_env *env)
+{
+	TALLOC_FREE(env->syncer); /* the last sync */
+	if (env->mdb) {
+		bool ours = kcm_env_still_there(env) == 0;
+
+		mdb_env_close(env->mdb);
+		if (ours && files_lengthen(env->files) == 0)
+			state_write(env->state_fd, &env->data, true);
+	}
+	close_fd(&env->state_fd);
+	return 0;
+}
+
+/* mdb_env_open() with what all our openings have. */
+static int open_file(const struct cache_files *files, unsigned flags, MDB_env **ret_mdb)
+{
+	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
+	int r;
+
+	r = lmdb_error(mdb_env_create(&mdb));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_env_set_mapsize(mdb, MAP_SIZE));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_env_open(mdb, files->data, ENV_FLAGS | flags, 0600));
+	if (r < 0)
+		return r;
+
+	*ret_mdb = take_ptr(mdb);
+	return 0;
+}
+
+/* ---- the header ---- */
+
+static MDB_val header_key(void)
+{
+	static uint8_t zero;
+
+	return (MDB_val){ .mv_size = 1, .mv_data = &zero };
+}
+
+static int read_header(MDB_txn *txn, MDB_dbi table, uint64_t seed[2])
+{
+	MDB_val key = header_key(), value;
+	struct reader in;
+	uint32_t format;
+	int r;
+
+	r = lmdb_error(mdb_get(txn, table, &key, &value));
+	if (r == 0)
+		r = kcm_unseal(key, value, &in);
+	if (r < 0)
+		return r == -ENOENT ? -E_CACHE_DAMAGED : r;
+	format = reader_be32(&in);
+	if (in.err == 0 && format != FORMAT)
+		return -E_CACHE_VERSION;
+	seed[0] = reader_be64(&in);
+	seed[1] = reader_be64(&in);
+	return reader_end(&in) < 0 ? -E_CACHE_DAMAGED : 0;
+}
+
+static int write_header(MDB_txn *txn, MDB_dbi table)
+{
+	struct writer out = writer_new(64);
+	MDB_val key = header_key(), value;
+	uint64_t seed[2], sum;
+	int r;
+
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return -errno;
+	writer_u64(&out, 0);
+	writer_be32(&out, FORMAT);
+	writer_be64(&out, seed[0]);
+	writer_be64(&out, seed[1]);
+	r = writer_end(&out);
+	if (r == 0) {
+		sum = kcm_sum(key, out.bytes + sizeof(sum), out.size - sizeof(sum));
+		memcpy(out.bytes, &sum, sizeof(sum));
+		value = (MDB_val){ .mv_size = out.size, .mv_data = out.bytes };
+		r = lmdb_error(mdb_put(txn, table, &key, &value, 0));
+	}
+	writer_free(&out);
+	return r;
+}
+
+/* ---- make ---- */
+
+static int write_first(MDB_env *mdb)
+{
+	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	MDB_dbi table;
+	int r;
+
+	r = lmdb_error(mdb_txn_begin(mdb, NULL, 0, &txn));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
+	if (r < 0)
+		return r;
+	r = write_header(txn, table);
+	if (r < 0)
+		return r;
+	return lmdb_error(mdb_txn_commit(take_ptr(txn)));
+}
+
+/* Aside and renamed: at its path there is no file or a whole one. */
+static int make_file(const struct cache_files *files)
+{
+	struct cache_files aside = { .data = files->made };
+	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
+	int r;
+
+	if (unlink(files->made) < 0 && errno != ENOENT)
+		return -errno;
+	r = open_file(&aside, 0, &mdb);
+	if (r < 0)
+		return r;
+	r = write_first(mdb);
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_env_sync(mdb, 1));
+	if (r < 0)
+		return r;
+	return rename(files->made, files->data) < 0 ? -errno : 0;
+}
+
+/* ---- check ---- */
+
+static int walk_file(const struct cache_files *files, env_sound *sound)
+{
+	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
+	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	uint64_t seed[2];
+	struct meta meta;
+	MDB_dbi table;
+	int r;
+
+	r = files_meta(files, &meta);
+	if (r < 0)
+		return r;
+	r = open_file(files, MDB_RDONLY, &mdb);
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
+	if (r < 0)
+		return r;
+	r = read_header(txn, table, seed);
+	if (r < 0)
+		return r;
+	mdb_txn_abort(take_ptr(txn));
+	return env_walk(mdb, sound, seed);
+}
+
+/* In a child, because a damaged page may be the end of it; before there is anything to wait for. */
+static int check_file(const struct cache_files *files, env_sound *sound)
+{
+	int status, r;
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		signal(SIGALRM, SIG_DFL);
+		signal(SIGSEGV, SIG_DFL);
+		signal(SIGBUS, SIG_DFL);
+		signal(SIGABRT, SIG_DFL);
+		alarm(CHECK_LIMIT_S);
+		r = walk_file(files, sound);
+		_exit(r == 0 ? 0 : r == -E_CACHE_VERSION ? 2 : 1);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+		return -E_CACHE_VERSION;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -E_CACHE_DAMAGED;
+}
+
+static int set_aside(const struct cache_files *files, int why)
+{
+	log_error("credential caches: %s: %s; it is kept as %s, and a new one begun", files->data,
+	          error_text(why), files->damaged);
+	return files_set_aside(files);
+}
+
+/* Leaves a sound file at the path, or none. */
+static int inspect(const struct cache_files *files, env_sound *sound)
+{
+	int r;
+
+	if (!files_need_check(files))
+		return 0;
+	r = check_file(files, sound);
+	if (r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION)
+		return set_aside(files, r);
+	if (r < 0)
+		return r;
+	log_notice("credential caches were not closed in order, and are whole");
+	r = files_lengthen(files);
+	if (r < 0)
+		return r;
+	return unlink(files->suspect) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int open_data(struct kcm_env *env)
+{
+	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	int fd, r;
+
+	r = open_file(env->files, 0, &env->mdb);
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &env->table));
+	if (r < 0)
+		return r;
+	r = read_header(txn, env->table, env->seed);
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_txn_commit(take_ptr(txn))); /* keeps the table open */
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_env_get_fd(env->mdb, &fd));
+	return r < 0 ? r : file_id_open(fd, &env->data);
+}
+
+static void close_data(struct kcm_env *env)
+{
+	if (env->mdb)
+		mdb_env_close(env->mdb);
+	env->mdb = NULL;
+}
+
+static int open_or_make(struct kcm_env *env)
+{
+	int r;
+
+	if (access(env->files->data, F_OK) < 0) {
+		r = make_file(env->files);
+		if (r < 0)
+			return r;
+	}
+	crash_begin(env->files);
+	r = open_data(env);
+	crash_end();
+	return r;
+}
+
+int kcm_env_open(TALLOC_CTX *mem, const char *dir, env_sound *sound, struct kcm_env **ret_env)
+{
+	auto_talloc struct kcm_env *env = talloc_zero(mem, struct kcm_env);
+	int r;
+
+	if (!env)
+		return -ENOMEM;
+	env->state_fd = -1;
+	talloc_set_destructor(env, env_gone);
+
+	r = files_named(env, dir, "kcm", &env->files);
+	if (r < 0)
+		return r;
+	r = files_on_network(env->files);
+	if (r < 0)
+		return r;
+	r = state_lock(env->files, &env->state_fd);
+	if (r < 0)
+		return r;
+	r = inspect(env->files, sound);
+	if (r < 0)
+		return r;
+	r = open_or_make(env);
+	if (r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION) {
+		close_data(env);
+		r = set_aside(env->files, r);
+		if (r == 0)
+			r = open_or_make(env);
+	}
+	if (r == 0)
+		r = state_write(env->state_fd, &env->data, false);
+	if (r < 0) {
+		close_data(env);
+		return r;
+	}
+
+	*ret_env = take_ptr(env);
+	return 0;
+}
+
+int kcm_env_still_there(const struct kcm_env *env)
+{
+	struct file_id data;
+
+	if (file_id(env->files->data, &data) < 0 || !file_id_equal(&data, &env->data) ||
+	    !state_lock_holds(env->files, env->state_fd))
+		return -E_CACHE_REPLACED;
+	return 0;
+}
+
+void kcm_env_suspect(const struct kcm_env *env)
+{
+	auto_close int fd = open(env->files->suspect, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	log_error("%s is damaged%s", env->files->data, fd < 0 ? ", and cannot be marked" : "");
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * KCM responder - Kerberos credential caches for libkrb5 ("KCM:")
+ *
+ * It asks nobody and needs nobody: no monitor, no backend, no configuration.
+ */
+#include <errno.h>
+#include <malloc.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/time.h"
+#include "common/event/timer.h"
+#include "common/wire/frame.h"
+#include "responders/core/resp.h"
+#include "responders/core/store.h"
+#include "responders/kcm/kcm.h"
+
+#define PURGE_INTERVAL_MS 60000 /* what expired is gone within two of them */
+#define PURGE_AT_ONCE     1000
+#define PURGE_MORE_MS     10
+
+struct kcm {
+	struct tevent_context *ev;
+	const char *dir;     /* borrowed */
+	struct store *store; /* NULL while it cannot be opened */
+	struct store_limits limits;
+	struct timer *purge; /* runs only while something will expire */
+};
+
+/* ---- what expires ---- */
+
+static void purge(void *data);
+
+static void purge_in(struct kcm *kcm, int64_t ms)
+{
+	if (!kcm->purge)
+		kcm->purge = timer_once(kcm, kcm->ev, ms, purge, kcm);
+}
+
+static void purge(void *data)
+{
+	struct kcm *kcm = data;
+	int64_t now_s = walltime_now().s, next_s = 0;
+	int r;
+
+	kcm->purge = NULL;
+	if (!kcm->store)
+		return;
+	r = store_begin(kcm->store, true);
+	if (r == 0)
+		r = store_end(kcm->store, store_purge(kcm->store, now_s, PURGE_AT_ONCE, &next_s));
+	if (r < 0)
+		log_warn("expired tickets cannot be removed: %s", error_text(r));
+	if (r < 0 || next_s > now_s)
+		purge_in(kcm, PURGE_INTERVAL_MS);
+	else if (next_s > 0)
+		purge_in(kcm, PURGE_MORE_MS);
+}
+
+/* ---- the service ---- */
+
+static int open_store(struct kcm *kcm)
+{
+	int r;
+
+	r = store_open(kcm, kcm->dir, &kcm->store);
+	if (r < 0) {
+		log_error("credential caches in %s cannot be opened: %s", kcm->dir, error_text(r));
+		return r;
+	}
+	store_set_limits(kcm->store, &kcm->limits);
+	TALLOC_FREE(kcm->purge);
+	purge(kcm);
+	return 0;
+}
+
+static void reload(void *service, const void *conf)
+{
+	const struct kcm_conf *options = conf;
+	struct kcm *kcm = service;
+
+	kcm->limits = (struct store_limits){
+		.ccaches = options->max_ccaches,
+		.uid_ccaches = options->max_uid_ccaches,
+		.ccache_size = (uint64_t)options->max_ccache_size_kib * 1024,
+	};
+	if (kcm->store)
+		store_set_limits(kcm->store, &kcm->limits);
+}
+
+static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_paths *paths,
+                 const void *conf, void **ret_service)
+{
+	struct kcm *kcm = talloc_zero(mem, struct kcm);
+
+	if (!kcm)
+		return -ENOMEM;
+	/* Tickets pass through buffers of LMDB, too: what is freed is overwritten (mallopt(3)). */
+	mallopt(M_PERTURB, 0xa5);
+	kcm->ev = ev;
+	kcm->dir = paths->secrets_dir;
+	reload(kcm, conf);
+	open_store(kcm); /* if it cannot be: every request says so, and tries again */
+	*ret_service = kcm;
+	return 0;
+}
+
+static bool must_reopen(int r)
+{
+	return r == -E_CACHE_REPLACED || r == -E_CACHE_DAMAGED || r == -EIO;
+}
+
+/* A file that was removed, exchanged or damaged is opened again, and the request has its answer
+ * from there. A directory that is missing is not ours to make: the service manager does when it
+ * starts us the next time. */
+static int answer(void *service, const struct peer *caller, struct reader *in, struct writer *out,
+                  const char **ret_what)
+{
+	struct reader again = *in;
+	struct kcm *kcm = service;
+	int r = -E_CACHE_REPLACED;
+
+	if (kcm->store)
+		r = kcm_answer(kcm->store, caller->uid, in, out, ret_what);
+	if (must_reopen(r)) {
+		TALLOC_FREE(kcm->store);
+		r = open_store(kcm);
+		if (r < 0) {
+			kcm_refuse(out, r);
+			return r == -ENOENT ? -E_CACHE_REPLACED : r;
+		}
+		writer_reset(out);
+		r = kcm_answer(kcm->store, caller->uid, &again, out, ret_what);
+	}
+	purge_in(kcm, PURGE_INTERVAL_MS);
+	return r;
+}
+
+static const struct resp_service service = {
+	.request_max = KCM_MESSAGE_MAX + FRAME_BE_SIZE,
+	.reply_max = KCM_MESSAGE_MAX + 2 * FRAME_BE_SIZE,
+	.start = start,
+	.reload = reload,
+	.answer = answer,
+};
+
+static const struct resp kcm = {
+	.name = "kcm",
+	.service = &service,
+	.opts = kcm_opts,
+	.conf_size = sizeof(struct kcm_conf),
+	.service_opts = kcm_service_opts,
+	.secretive = true,
+};
+
+int main(int argc, char *argv[])
+{
+	return resp_main(&kcm, argc, argv);
+}

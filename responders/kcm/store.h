@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Store - the credential caches of all users, in an LMDB environment of their own
+ *
+ *   key                                        value
+ *   00                                         format: u32 | seed: u64, u64
+ *   'c' uid name                               cache: id, KDC offset, counts
+ *   'd' uid                                    name of the default cache
+ *   'p' uid id                                 principal of the cache; none before INITIALIZE
+ *   'r' uid id number                          expiry: u64 | credential
+ *   's' uid id server client number            -    finds a credential by its names
+ *   'u' uid id                                 name of the cache
+ *   'x' expiry uid id number                   -    what expires next stands first
+ *
+ * uid: u32; id: u64, drawn by lot when the cache is made; number: u64, counts the credentials of a
+ * cache in the order they came; server, client: u64, hashes with the store's own seed of the
+ * server's name without its realm, and of the rest; expiry: u64, seconds of the wall clock. All in
+ * network byte order, so that keys ascend like their numbers. Every value begins with a sum over
+ * its key and itself, because LMDB has none. Nothing is ever looked up without the caller's uid.
+ *
+ * A credential therefore costs the same to store and to find whether its cache has one or
+ * thousands.
+ *
+ * Only one process has the environment open (a lock on the state file), and only its main thread
+ * uses it. What is committed is in the kernel at once, so that no kill loses it, and on the disk
+ * within 5 s, by a thread that does nothing else. After a power cut the tickets of these seconds
+ * may be gone; whether the rest is sound is checked by a child before anything is believed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <talloc.h>
+
+#include "responders/kcm/cred.h"
+
+#define CCACHE_NAME_MAX    255
+#define CCACHE_CREDENTIALS 8192 /* so that no single request takes long */
+
+struct store; /* a talloc object */
+
+struct store_limits {
+	uint32_t ccaches, uid_ccaches; /* 0 = none */
+	uint64_t ccache_size;          /* bytes; 0 = none */
+};
+
+/* Opens DIR/kcm.mdb, or makes it. One that is damaged, or that a newer version wrote, is set aside
+ * and begun anew, and the log says so.
+ * Errors: -EBUSY another process has it open; errno of open(2). */
+int store_open(TALLOC_CTX *mem, const char *dir, struct store **ret_store);
+
+void store_set_limits(struct store *store, const struct store_limits *limits);
+
+/* Everything below happens between these two; what was read points into the environment, and is
+ * good until something is written or store_end(). store_end(r) commits if r is 0, else gives up,
+ * and returns r or what went wrong.
+ * Errors: -E_CACHE_REPLACED the file is no longer at its path; -E_CACHE_DAMAGED it is marked, and
+ * checked when it is opened next; -ENOSPC. */
+int store_begin(struct store *store, bool writing);
+int store_end(struct store *store, int r);
+
+struct ccache {
+	uid_t uid;
+	const char *name; /* borrowed from who asked */
+	uint64_t id;
+	int32_t kdc_offset; /* seconds that the KDC's clock is ahead of ours */
+	uint32_t n_credentials;
+	uint32_t n_tickets;   /* of them, those that expire */
+	uint64_t next_number; /* 1 at first: 0 is the cache itself */
+	uint64_t size;        /* bytes of credentials */
+};
+
+/* Errors: -ENOENT. */
+int store_find(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache);
+
+/* Writes the name, at most CCACHE_NAME_MAX bytes and a NUL. Errors: -ENOENT. */
+int store_name(struct store *store, uid_t uid, uint64_t id, char ret_name[CCACHE_NAME_MAX + 1]);
+
+/* The next cache of uid in the order of names, after the one whose name is in name; "" = the first.
+ * Its name is written there. Errors: -ENOENT there are no more. */
+int store_next(struct store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
+               struct ccache *ret_ccache);
+
+/* Makes a cache; none of that name may exist.
+ * Errors: -EDQUOT limit uid_ccaches; -ENFILE limit ccaches. */
+int store_make(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache);
+
+/* Removes the cache and all that is in it; a default that it was is none any more. */
+int store_destroy(struct store *store, struct ccache *ccache);
+
+/* Removes all credentials. */
+int store_empty(struct store *store, struct ccache *ccache);
+
+/* Gives it another name; none of that name may exist. */
+int store_rename(struct store *store, struct ccache *ccache, const char *name);
+
+/* Errors: -ENOENT it has none yet. */
+int store_principal(struct store *store, const struct ccache *ccache, struct bytes *ret_principal);
+int store_set_principal(struct store *store, const struct ccache *ccache, struct bytes principal);
+
+/* Sets the offset, and when the credentials expire by our clock. */
+int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset);
+
+/* Errors: -ENOENT there is none. */
+int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX + 1]);
+int store_set_default(struct store *store, const struct ccache *ccache);
+
+/* Adds a credential; one with the same client and server goes.
+ * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS. */
+int store_add(struct store *store, struct ccache *ccache, const struct credential *credential);
+
+struct stored {
+	uint64_t number;
+	int64_t expires_s; /* wall clock, 0 = never */
+	struct bytes credential;
+};
+
+/* Errors: -ENOENT. */
+int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
+              struct stored *ret_stored);
+
+/* The next one after number, in the order they came. Errors: -ENOENT there are no more. */
+int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
+                          struct stored *ret_stored);
+
+/* One that tag matches and that expires after now_s. Errors: -ENOENT. */
+int store_match(struct store *store, const struct ccache *ccache, const struct tag *tag,
+                uint32_t how, int64_t now_s, struct stored *ret_stored);
+
+int store_remove(struct store *store, struct ccache *ccache, uint64_t number);
+
+/* Does the cache hold a ticket that is good now, or none at all? */
+int store_is_usable(struct store *store, const struct ccache *ccache, int64_t now_s,
+                    bool *ret_usable);
+
+/* Removes credentials that expired by now_s, at most max of them, and caches in which no ticket is
+ * left. ret_next_s is when the next one expires, 0 = none does. */
+int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_next_s);

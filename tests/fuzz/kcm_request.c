@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Every operation of KCM, one request after the other, against a store that lives as long
+ *
+ *   | uid: u8 | size: u16 | request | … |
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "responders/kcm/kcm.h"
+
+#define USERS 3
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(int truth)
+{
+	if (!truth)
+		abort();
+}
+
+static struct store *store;
+static char dir[] = "/tmp/kcm-fuzz-XXXXXX";
+
+static void close_store(void)
+{
+	static const char *const names[] = { "kcm.mdb", "kcm.mdb-state" };
+	char path[64];
+
+	TALLOC_FREE(store);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+static void open_store(void)
+{
+	static const struct store_limits limits = { 8, 4, 65536 };
+
+	require(mkdtemp(dir) != NULL);
+	require(store_open(NULL, dir, &store) == 0);
+	store_set_limits(store, &limits);
+	atexit(close_store);
+}
+
+static void ask(uid_t uid, struct reader in)
+{
+	size_t size = reader_left(&in);
+	uint8_t *copy = malloc(size ? size : 1); /* its own, so that ASan guards its end */
+	struct writer out = writer_new(KCM_MESSAGE_MAX + 8);
+	struct reader request, reply;
+	const char *what = NULL;
+	uint32_t length;
+
+	if (size > 0)
+		memcpy(copy, in.pos, size);
+	request = reader_over(copy, size);
+	kcm_answer(store, uid, &request, &out, &what);
+	free(copy);
+
+	reply = reader_over(out.bytes, out.size);
+	length = reader_be32(&reply);
+	require(reader_be32(&reply) == 0);
+	require(length >= 4 && length == reader_left(&reply));
+	require(reader_be32(&reply) == 0 || length == 4);
+	writer_free(&out);
+}
+
+/* So that each input finds the same. */
+static void destroy_all(void)
+{
+	require(store_begin(store, true) == 0);
+	for (uid_t uid = 0; uid < USERS; uid++) {
+		char name[CCACHE_NAME_MAX + 1] = "";
+		struct ccache ccache;
+
+		while (store_next(store, uid, name, &ccache) == 0)
+			require(store_destroy(store, &ccache) == 0);
+	}
+	require(store_end(store, 0) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct reader in = reader_over(data, size);
+
+	if (!store)
+		open_store();
+	while (reader_left(&in) > 0) {
+		uid_t uid = reader_u8(&in) % USERS;
+		uint16_t length = reader_u16(&in);
+		const uint8_t *bytes = reader_bytes(&in, length);
+
+		if (bytes)
+			ask(uid, reader_over(bytes, length));
+	}
+	destroy_all();
+	return 0;
+}

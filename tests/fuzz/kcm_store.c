@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Records of the KCM store that are not what the store writes, their sums right: the check, and
+ * everything that reads or removes
+ *
+ *   | key size: u8 | key | value size: u16 | value | … |
+ */
+#include "responders/kcm/store.c"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define USERS 2
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(int truth)
+{
+	if (!truth)
+		abort();
+}
+
+static struct store *store;
+static char dir[] = "/tmp/kcm-fuzz-XXXXXX";
+
+static void close_store(void)
+{
+	static const char *const names[] = { "kcm.mdb", "kcm.mdb-state" };
+	char path[64];
+
+	TALLOC_FREE(store);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+static void open_store(void)
+{
+	require(mkdtemp(dir) != NULL);
+	require(store_open(NULL, dir, &store) == 0);
+	atexit(close_store);
+}
+
+static void fill(struct reader *in)
+{
+	struct key key;
+
+	while (reader_left(in) > 0) {
+		size_t key_size = reader_u8(in), value_size;
+		const uint8_t *key_bytes = reader_bytes(in, key_size), *value;
+
+		value_size = reader_u16(in);
+		value = reader_bytes(in, value_size);
+		if (!value || key_size == 0 || key_size > sizeof(key.bytes) || key_bytes[0] == 0)
+			return;
+		key.size = key_size;
+		memcpy(key.bytes, key_bytes, key_size);
+		require(put_bytes(store, &key, value, value_size) == 0);
+	}
+}
+
+/* What the check says of each pair. */
+static bool walk(void)
+{
+	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
+	MDB_val key, value;
+	bool all = true;
+
+	require(mdb_cursor_open(store->txn, store->env->table, &cursor) == 0);
+	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
+		all = sound(store->txn, store->env->table, key, value, store->env->seed) && all;
+	return all;
+}
+
+static int use_one(struct ccache *ccache)
+{
+	struct stored stored = { 0 };
+	struct credential credential;
+	struct tag tag = { 0 };
+	struct bytes principal;
+	bool usable;
+	int r;
+
+	store_principal(store, ccache, &principal);
+	store_is_usable(store, ccache, 1000, &usable);
+	store_match(store, ccache, &tag, 0, 1000, &stored);
+	stored = (struct stored){ 0 };
+	while ((r = store_next_credential(store, ccache, stored.number, &stored)) == 0) {
+		if (parse(&stored, &credential) == 0) {
+			tag.like = credential;
+			store_match(store, ccache, &tag, DONT_MATCH_REALM, 0,
+			            &(struct stored){ 0 });
+		}
+	}
+	return r;
+}
+
+static void use(void)
+{
+	char name[CCACHE_NAME_MAX + 1], other[CCACHE_NAME_MAX + 1];
+	struct ccache ccache;
+	int64_t next_s;
+
+	for (uid_t uid = 0; uid < USERS; uid++) {
+		store_default(store, uid, other);
+		name[0] = '\0';
+		while (store_next(store, uid, name, &ccache) == 0) {
+			store_name(store, uid, ccache.id, other);
+			use_one(&ccache);
+		}
+	}
+	store_purge(store, 1000, 100, &next_s);
+	name[0] = '\0';
+	while (store_next(store, 0, name, &ccache) == 0)
+		if (store_set_offset(store, &ccache, 60) < 0 || store_destroy(store, &ccache) < 0)
+			break;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct reader in = reader_over(data, size);
+
+	if (!store)
+		open_store();
+	require(store_begin(store, true) == 0);
+	fill(&in);
+	walk();
+	use();
+	store_end(store, -ECANCELED); /* so that each input finds nothing */
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Builders - principals, credentials and tags as libkrb5 writes them, for tests and fuzzers
+ */
+#pragma once
+
+#include <string.h>
+
+#include "common/wire/writer.h"
+
+static inline void put_data(struct writer *out, const char *text)
+{
+	writer_be32(out, (uint32_t)strlen(text));
+	writer_bytes(out, text, strlen(text));
+}
+
+/* A principal of one or two components; second may be NULL. */
+static inline void put_principal(struct writer *out, const char *realm, const char *first,
+                                 const char *second)
+{
+	writer_be32(out, 1);
+	writer_be32(out, second ? 2 : 1);
+	put_data(out, realm);
+	put_data(out, first);
+	if (second)
+		put_data(out, second);
+}
+
+/* What follows the principals, in a credential and in a tag with all parts. */
+static inline void put_rest(struct writer *out, uint32_t endtime, const char *ticket)
+{
+	writer_be16(out, 18);
+	put_data(out, "0123456789abcdef0123456789abcdef");
+	writer_be32(out, 1);
+	writer_be32(out, 1);
+	writer_be32(out, endtime);
+	writer_be32(out, 0);
+	writer_u8(out, 0);
+	writer_be32(out, 0x40000000);
+	writer_be32(out, 0);
+	writer_be32(out, 0);
+	put_data(out, ticket);
+	put_data(out, "");
+}
+
+static inline void put_credential(struct writer *out, const char *client, const char *server,
+                                  uint32_t endtime, const char *ticket)
+{
+	put_principal(out, "TEST", client, NULL);
+	put_principal(out, "TEST", "host", server);
+	put_rest(out, endtime, ticket);
+}
+
+/* A tag that names the server only. */
+static inline void put_server_tag(struct writer *out, const char *server)
+{
+	writer_be32(out, 0x0002);
+	put_principal(out, "TEST", "host", server);
+	for (int i = 0; i < 4; i++)
+		writer_be32(out, 0);
+	writer_u8(out, 0);
+	writer_be32(out, 0);
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Operations, byte by byte: what each opcode answers, and what it does with input that is cut
+ */
+#include "responders/kcm/kcm.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "tests/unit/responders/kcm/build.h"
+
+#define ALICE 1001
+#define BOB   1002
+
+static char dir[64];
+static struct store *store;
+static struct writer asked, out;
+static struct reader answer; /* what follows the status */
+static uint32_t later, past;
+
+static void setup(void)
+{
+	strcpy(dir, "/tmp/kcm-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(store_open(NULL, dir, &store), 0);
+	asked = writer_new(1u << 20);
+	out = writer_new(KCM_MESSAGE_MAX + 8);
+	later = (uint32_t)time(NULL) + 3600;
+	past = (uint32_t)time(NULL) - 10;
+}
+
+static void teardown(void)
+{
+	auto_talloc char *data = talloc_asprintf(NULL, "%s/kcm.mdb", dir);
+	auto_talloc char *state = talloc_asprintf(NULL, "%s/kcm.mdb-state", dir);
+
+	TALLOC_FREE(store);
+	writer_free(&asked);
+	writer_free(&out);
+	unlink(data);
+	unlink(state);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static struct writer *ask(uint16_t opcode)
+{
+	writer_reset(&asked);
+	writer_u8(&asked, 2);
+	writer_u8(&asked, 0);
+	writer_be16(&asked, opcode);
+	return &asked;
+}
+
+static int32_t send_cut(uid_t uid, size_t size)
+{
+	uint8_t *copy = malloc(size ? size : 1); /* its own, so that ASan guards its end */
+	struct reader in;
+	const char *what = NULL;
+	uint32_t length;
+	int32_t status;
+
+	memcpy(copy, asked.bytes, size);
+	in = reader_over(copy, size);
+	writer_reset(&out);
+	kcm_answer(store, uid, &in, &out, &what);
+	free(copy);
+
+	answer = reader_over(out.bytes, out.size);
+	length = reader_be32(&answer);
+	ck_assert_uint_eq(reader_be32(&answer), 0);
+	ck_assert_uint_eq(length, reader_left(&answer));
+	status = (int32_t)reader_be32(&answer);
+	ck_assert(status == 0 || reader_left(&answer) == 0);
+	return status;
+}
+
+static int32_t sent(uid_t uid)
+{
+	return send_cut(uid, asked.size);
+}
+
+static int32_t named(uid_t uid, uint16_t opcode, const char *name)
+{
+	writer_str(ask(opcode), name);
+	return sent(uid);
+}
+
+static void initialize(uid_t uid, const char *name)
+{
+	writer_str(ask(KCM_INITIALIZE), name);
+	put_principal(&asked, "TEST", "alice", NULL);
+	ck_assert_int_eq(sent(uid), 0);
+}
+
+static int32_t stores(uid_t uid, const char *name, const char *server, uint32_t endtime)
+{
+	writer_str(ask(KCM_STORE), name);
+	put_credential(&asked, "alice", server, endtime, "ticket");
+	return sent(uid);
+}
+
+static int32_t retrieves(uid_t uid, const char *name, const char *server)
+{
+	writer_str(ask(KCM_RETRIEVE), name);
+	writer_be32(&asked, 1);
+	put_server_tag(&asked, server);
+	return sent(uid);
+}
+
+static const char *text(void)
+{
+	return reader_str(&answer, CCACHE_NAME_MAX, NULL);
+}
+
+static const char *default_of(uid_t uid)
+{
+	ask(KCM_GET_DEFAULT_CACHE);
+	ck_assert_int_eq(sent(uid), 0);
+	return text();
+}
+
+START_TEST(test_a_cache_from_first_to_last)
+{
+	const uint8_t *principal;
+
+	ck_assert_str_eq(default_of(ALICE), "1001");
+	ck_assert_int_eq(named(ALICE, KCM_GET_PRINCIPAL, "1001"), KCM_FCC_NOFILE);
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores(ALICE, "1001", "www", later), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_PRINCIPAL, "1001"), 0);
+	principal = reader_bytes(&answer, 25);
+	ck_assert_int_eq(memcmp(principal + 20, "alice", 5), 0);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "www"), 0);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "ftp"), KCM_CC_NOTFOUND);
+	ck_assert_int_eq(named(ALICE, KCM_DESTROY, "1001"), 0);
+	ck_assert_int_eq(named(ALICE, KCM_DESTROY, "1001"), KCM_FCC_NOFILE);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "www"), KCM_FCC_NOFILE);
+}
+END_TEST
+
+START_TEST(test_both_ways_to_list_give_the_same)
+{
+	uint8_t uuid[16], again[16];
+	uint32_t size;
+
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores(ALICE, "1001", "www", later), 0);
+	ck_assert_int_eq(stores(ALICE, "1001", "ftp", later), 0);
+
+	ck_assert_int_eq(named(ALICE, KCM_GET_CRED_UUID_LIST, "1001"), 0);
+	ck_assert_uint_eq(reader_left(&answer), 2 * sizeof(uuid));
+	memcpy(uuid, reader_bytes(&answer, sizeof(uuid)), sizeof(uuid));
+	memcpy(again, reader_bytes(&answer, sizeof(uuid)), sizeof(uuid));
+	ck_assert_int_ne(memcmp(uuid, again, sizeof(uuid)), 0);
+
+	writer_str(ask(KCM_GET_CRED_BY_UUID), "1001");
+	writer_bytes(&asked, uuid, sizeof(uuid));
+	ck_assert_int_eq(sent(ALICE), 0);
+	size = (uint32_t)reader_left(&answer);
+	ck_assert_int_eq(sent(BOB), KCM_CC_END);
+
+	ck_assert_int_eq(named(ALICE, KCM_GET_CRED_LIST, "1001"), 0);
+	ck_assert_uint_eq(reader_be32(&answer), 2);
+	ck_assert_uint_eq(reader_be32(&answer), size);
+}
+END_TEST
+
+START_TEST(test_the_collection)
+{
+	uint8_t uuid[16];
+
+	ask(KCM_GET_CACHE_UUID_LIST);
+	ck_assert_int_eq(sent(ALICE), KCM_FCC_NOFILE);
+	initialize(ALICE, "1001");
+	initialize(ALICE, "1001:second");
+	ck_assert_str_eq(default_of(ALICE), "1001"); /* the first one made stays it */
+	ask(KCM_GET_CACHE_UUID_LIST);
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_uint_eq(reader_left(&answer), 32);
+	reader_bytes(&answer, 16);
+	memcpy(uuid, reader_bytes(&answer, 16), 16);
+	writer_bytes(ask(KCM_GET_CACHE_BY_UUID), uuid, 16);
+	ck_assert_int_eq(sent(BOB), KCM_CC_END);
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_str_eq(text(), "1001:second");
+
+	ck_assert_int_eq(named(ALICE, KCM_SET_DEFAULT_CACHE, "1001:second"), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001:second");
+	initialize(ALICE, "1001:second"); /* again: it stays what it was */
+	ck_assert_str_eq(default_of(ALICE), "1001:second");
+	ck_assert_int_eq(named(ALICE, KCM_DESTROY, "1001:second"), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001");
+}
+END_TEST
+
+START_TEST(test_an_expired_default_gives_way)
+{
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores(ALICE, "1001", "www", past), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001");
+	ck_assert_int_eq(retrieves(ALICE, "1001", "www"), KCM_CC_NOTFOUND);
+	initialize(ALICE, "1001:good"); /* making it purges the other */
+	ck_assert_int_eq(stores(ALICE, "1001:good", "www", later), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001:good");
+}
+END_TEST
+
+START_TEST(test_new_names_are_ones_own_and_free)
+{
+	ask(KCM_GEN_NEW);
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_int_eq(strncmp(text(), "1001:", 5), 0);
+	writer_str(ask(KCM_INITIALIZE), "1002");
+	put_principal(&asked, "TEST", "alice", NULL);
+	ck_assert_int_eq(sent(ALICE), KCM_CC_BADNAME);
+	writer_str(ask(KCM_INITIALIZE), "");
+	put_principal(&asked, "TEST", "alice", NULL);
+	ck_assert_int_eq(sent(ALICE), KCM_CC_IO);
+}
+END_TEST
+
+START_TEST(test_nobody_reaches_what_is_another_users)
+{
+	static const uint16_t opcodes[] = { KCM_GET_NAME,      KCM_GET_PRINCIPAL,
+		                            KCM_DESTROY,       KCM_GET_CRED_UUID_LIST,
+		                            KCM_GET_CRED_LIST, KCM_GET_KDC_OFFSET };
+
+	initialize(ALICE, "1001");
+	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++) {
+		ck_assert_int_ne(named(BOB, opcodes[i], "1001"), 0);
+		ck_assert_int_ne(named(0, opcodes[i], "1001"), 0);
+	}
+	ck_assert_int_ne(stores(BOB, "1001", "www", later), 0);
+	ck_assert_int_ne(named(BOB, KCM_SET_DEFAULT_CACHE, "1001"), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001"), 0);
+}
+END_TEST
+
+START_TEST(test_a_credential_is_removed)
+{
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores(ALICE, "1001", "www", later), 0);
+	ck_assert_int_eq(stores(ALICE, "1001", "ftp", later), 0);
+	writer_str(ask(KCM_REMOVE_CRED), "1001");
+	writer_be32(&asked, 0);
+	put_server_tag(&asked, "www");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_int_eq(sent(ALICE), KCM_CC_NOTFOUND);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "www"), KCM_CC_NOTFOUND);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "ftp"), 0);
+}
+END_TEST
+
+static void put_replace(const char *name, uint32_t count, uint32_t sent_count)
+{
+	struct writer one = writer_new(4096);
+
+	writer_str(ask(KCM_REPLACE), name);
+	writer_be32(&asked, 7);
+	put_principal(&asked, "TEST", "alice", NULL);
+	writer_be32(&asked, count);
+	put_credential(&one, "alice", "new", later, "ticket");
+	for (uint32_t i = 0; i < sent_count; i++) {
+		writer_be32(&asked, (uint32_t)one.size);
+		writer_bytes(&asked, one.bytes, one.size);
+	}
+	writer_free(&one);
+}
+
+START_TEST(test_replace_is_all_or_nothing)
+{
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores(ALICE, "1001", "old", later), 0);
+	put_replace("1001", 2, 1);
+	ck_assert_int_eq(sent(ALICE), KCM_CC_IO);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "old"), 0);
+	put_replace("1001", 1, 1);
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "old"), KCM_CC_NOTFOUND);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "new"), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_KDC_OFFSET, "1001"), 0);
+	ck_assert_uint_eq(reader_be32(&answer), 7);
+}
+END_TEST
+
+START_TEST(test_offsets_names_and_flags)
+{
+	ck_assert_int_eq(named(ALICE, KCM_GET_KDC_OFFSET, "1001"), KCM_FCC_NOFILE);
+	initialize(ALICE, "1001");
+	writer_str(ask(KCM_SET_KDC_OFFSET), "1001");
+	writer_be32(&asked, (uint32_t)-30);
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_KDC_OFFSET, "1001"), 0);
+	ck_assert_int_eq((int32_t)reader_be32(&answer), -30);
+	writer_str(ask(KCM_SET_FLAGS), "1001");
+	writer_be32(&asked, 0);
+	ck_assert_int_eq(sent(ALICE), 0);
+
+	writer_str(ask(KCM_MOVE_CACHE), "1001");
+	writer_str(&asked, "1001:moved");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001"), KCM_FCC_NOFILE);
+	ck_assert_int_eq(named(ALICE, KCM_GET_KDC_OFFSET, "1001:moved"), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001:moved");
+	writer_str(ask(KCM_MOVE_CACHE), "1001:moved");
+	writer_str(&asked, "1002");
+	ck_assert_int_eq(sent(ALICE), KCM_CC_BADNAME);
+}
+END_TEST
+
+START_TEST(test_limits_have_errors_of_their_own)
+{
+	struct store_limits limits = { .uid_ccaches = 1, .ccache_size = 200 };
+
+	store_set_limits(store, &limits);
+	initialize(ALICE, "1001");
+	writer_str(ask(KCM_INITIALIZE), "1001:second");
+	put_principal(&asked, "TEST", "alice", NULL);
+	ck_assert_int_eq(sent(ALICE), EDQUOT);
+	ck_assert_int_eq(stores(ALICE, "1001", "www", past), 0);
+	ck_assert_int_eq(stores(ALICE, "1001", "ftp", later), EFBIG);
+	/* What has expired makes place. */
+	writer_str(ask(KCM_INITIALIZE), "1001:second");
+	put_principal(&asked, "TEST", "alice", NULL);
+	ck_assert_int_eq(sent(ALICE), 0);
+}
+END_TEST
+
+START_TEST(test_what_nobody_serves_is_answered)
+{
+	static const uint16_t opcodes[] = { KCM_RESOLVE, 15, 16, 24, 28, 29, 13000, 13003, 65535 };
+
+	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
+		ck_assert_int_eq(named(ALICE, opcodes[i], "1001"), KCM_FCC_INTERNAL);
+	ck_assert_int_eq(named(ALICE, KCM_CHOWN, "1001"), KCM_FCC_PERM);
+	ck_assert_int_eq(named(ALICE, KCM_CHMOD, "1001"), KCM_FCC_PERM);
+	ask(KCM_NOOP);
+	ck_assert_int_eq(sent(ALICE), 0);
+	asked.bytes[0] = 3; /* another version */
+	ck_assert_int_eq(sent(ALICE), KCM_FCC_INTERNAL);
+	ck_assert_int_eq(send_cut(ALICE, 0), KCM_CC_IO);
+	ck_assert_int_eq(send_cut(ALICE, 3), KCM_CC_IO);
+}
+END_TEST
+
+static void put_request(uint16_t opcode)
+{
+	ask(opcode);
+	switch (opcode) {
+	case KCM_STORE:
+		writer_str(&asked, "1001");
+		put_credential(&asked, "alice", "www", later, "ticket");
+		break;
+	case KCM_RETRIEVE:
+	case KCM_REMOVE_CRED:
+		writer_str(&asked, "1001");
+		writer_be32(&asked, 0);
+		put_server_tag(&asked, "www");
+		break;
+	case KCM_REPLACE:
+		put_replace("1001", 2, 2);
+		break;
+	case KCM_INITIALIZE:
+		writer_str(&asked, "1001");
+		put_principal(&asked, "TEST", "alice", NULL);
+		break;
+	case KCM_MOVE_CACHE:
+		writer_str(&asked, "1001");
+		writer_str(&asked, "1001:x");
+		break;
+	case KCM_GET_CACHE_BY_UUID:
+		writer_be64(&asked, 1);
+		writer_be64(&asked, 1);
+		break;
+	case KCM_GET_CRED_BY_UUID:
+		writer_str(&asked, "1001");
+		writer_be64(&asked, 1);
+		writer_be64(&asked, 1);
+		break;
+	case KCM_SET_FLAGS:
+	case KCM_SET_KDC_OFFSET:
+		writer_str(&asked, "1001");
+		writer_be32(&asked, 1);
+		break;
+	case KCM_NOOP:
+	case KCM_GEN_NEW:
+	case KCM_GET_CACHE_UUID_LIST:
+	case KCM_GET_DEFAULT_CACHE:
+		break;
+	default:
+		writer_str(&asked, "1001");
+	}
+}
+
+static const uint16_t served[] = {
+	KCM_NOOP,
+	KCM_GET_NAME,
+	KCM_GEN_NEW,
+	KCM_INITIALIZE,
+	KCM_DESTROY,
+	KCM_STORE,
+	KCM_RETRIEVE,
+	KCM_GET_PRINCIPAL,
+	KCM_GET_CRED_UUID_LIST,
+	KCM_GET_CRED_BY_UUID,
+	KCM_REMOVE_CRED,
+	KCM_SET_FLAGS,
+	KCM_MOVE_CACHE,
+	KCM_GET_CACHE_UUID_LIST,
+	KCM_GET_CACHE_BY_UUID,
+	KCM_GET_DEFAULT_CACHE,
+	KCM_SET_DEFAULT_CACHE,
+	KCM_GET_KDC_OFFSET,
+	KCM_SET_KDC_OFFSET,
+	KCM_GET_CRED_LIST,
+	KCM_REPLACE,
+};
+
+START_TEST(test_a_request_that_is_cut_or_too_long_changes_nothing)
+{
+	uint16_t opcode = served[_i];
+	size_t size;
+
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores(ALICE, "1001", "www", later), 0);
+	put_request(opcode);
+	size = asked.size;
+	for (size_t cut = 4; cut < size; cut++)
+		ck_assert_int_eq(send_cut(ALICE, cut), KCM_CC_IO);
+	writer_u8(&asked, 0);
+	ck_assert_int_eq(sent(ALICE), KCM_CC_IO);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "www"), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("ops");
+	TCase *tcase = tcase_create("ops");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, test_a_cache_from_first_to_last);
+	tcase_add_test(tcase, test_both_ways_to_list_give_the_same);
+	tcase_add_test(tcase, test_the_collection);
+	tcase_add_test(tcase, test_an_expired_default_gives_way);
+	tcase_add_test(tcase, test_new_names_are_ones_own_and_free);
+	tcase_add_test(tcase, test_nobody_reaches_what_is_another_users);
+	tcase_add_test(tcase, test_a_credential_is_removed);
+	tcase_add_test(tcase, test_replace_is_all_or_nothing);
+	tcase_add_test(tcase, test_offsets_names_and_flags);
+	tcase_add_test(tcase, test_limits_have_errors_of_their_own);
+	tcase_add_test(tcase, test_what_nobody_serves_is_answered);
+	tcase_add_loop_test(tcase, test_a_request_that_is_cut_or_too_long_changes_nothing, 0,
+	                    sizeof(served) / sizeof(served[0]));
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

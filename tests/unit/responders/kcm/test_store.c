@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Store: against a model in plain arrays; limits, expiry, and files that are not what they should
+ * be
+ */
+#include "responders/kcm/store.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "responders/kcm/env.h"
+#include "tests/unit/responders/kcm/build.h"
+
+#define ALICE 1001
+#define BOB   1002
+
+static char dir[64];
+static struct store *store;
+
+static char *path_of(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void reopen(void)
+{
+	TALLOC_FREE(store);
+	ck_assert_int_eq(store_open(NULL, dir, &store), 0);
+}
+
+static void setup(void)
+{
+	strcpy(dir, "/tmp/kcm-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	reopen();
+}
+
+static void teardown(void)
+{
+	static const char *const names[] = { "kcm.mdb", "kcm.mdb-state", "kcm.mdb-suspect",
+		                             "kcm.mdb.damaged-1", "kcm.mdb.new" };
+
+	TALLOC_FREE(store);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(path_of(names[i]));
+	ck_assert_int_eq(rmdir(dir), 0); /* and nothing else was left there */
+}
+
+static void begin(bool writing)
+{
+	ck_assert_int_eq(store_begin(store, writing), 0);
+}
+
+static void end(int r)
+{
+	ck_assert_int_eq(store_end(store, r), 0);
+}
+
+static struct ccache find(uid_t uid, const char *name)
+{
+	struct ccache ccache;
+
+	ck_assert_int_eq(store_find(store, uid, name, &ccache), 0);
+	return ccache;
+}
+
+static void make(uid_t uid, const char *name)
+{
+	struct ccache ccache;
+
+	begin(true);
+	end(store_make(store, uid, name, &ccache));
+}
+
+static int add_to(struct ccache *ccache, const char *server, uint32_t endtime, const char *ticket)
+{
+	struct writer out = writer_new(1u << 20);
+	struct credential credential;
+	struct reader in;
+	int r;
+
+	put_credential(&out, "alice", server, endtime, ticket);
+	in = reader_over(out.bytes, out.size);
+	credential = read_credential(&in);
+	ck_assert_int_eq(reader_end(&in), 0);
+	r = store_add(store, ccache, &credential);
+	writer_free(&out);
+	return r;
+}
+
+static int add(uid_t uid, const char *name, const char *server, uint32_t endtime)
+{
+	struct ccache ccache;
+
+	begin(true);
+	ccache = find(uid, name);
+	return store_end(store, add_to(&ccache, server, endtime, "ticket"));
+}
+
+static int match(uid_t uid, const char *name, const char *server, int64_t now_s,
+                 struct stored *ret_stored)
+{
+	struct writer out = writer_new(4096);
+	struct ccache ccache = find(uid, name);
+	struct reader in;
+	struct tag tag;
+	int r;
+
+	put_server_tag(&out, server);
+	in = reader_over(out.bytes, out.size);
+	tag = read_tag(&in);
+	ck_assert_int_eq(reader_end(&in), 0);
+	r = store_match(store, &ccache, &tag, 0, now_s, ret_stored);
+	writer_free(&out);
+	return r;
+}
+
+static unsigned count(uid_t uid, const char *name)
+{
+	struct ccache ccache = find(uid, name);
+	struct stored stored = { 0 };
+	unsigned n = 0;
+
+	while (store_next_credential(store, &ccache, stored.number, &stored) == 0)
+		n++;
+	ck_assert_uint_eq(n, ccache.n_credentials);
+	return n;
+}
+
+/* As the check at the next start sees it. */
+static void assert_sound(void)
+{
+	TALLOC_FREE(store);
+	ck_assert_int_eq(close(open(path_of("kcm.mdb-suspect"), O_CREAT | O_WRONLY, 0600)), 0);
+	ck_assert_int_eq(store_open(NULL, dir, &store), 0);
+	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), -1);
+	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), -1);
+}
+
+/* ---- the model ---- */
+
+#define USERS   2
+#define NAMES   3
+#define SERVERS 6
+
+struct model {
+	bool exists;
+	int32_t kdc_offset;
+	uint32_t endtime[SERVERS]; /* 0 = not there */
+};
+
+static const uid_t users[USERS] = { ALICE, BOB };
+static const char *const names[NAMES] = { "1001", "1001:a", "1001:b" };
+static const char *const servers[SERVERS] = { "a", "b", "c", "d", "e", "f" };
+static struct model models[USERS][NAMES];
+static int defaults[USERS]; /* of names, -1 = none */
+
+static void compare_one(int u, int n)
+{
+	struct model *model = &models[u][n];
+	unsigned credentials = 0, size = 0;
+	struct stored stored;
+	struct ccache ccache;
+	int r;
+
+	r = store_find(store, users[u], names[n], &ccache);
+	ck_assert_int_eq(r, model->exists ? 0 : -ENOENT);
+	if (!model->exists)
+		return;
+	ck_assert_int_eq(ccache.kdc_offset, model->kdc_offset);
+	for (int s = 0; s < SERVERS; s++) {
+		r = match(users[u], names[n], servers[s], 0, &stored);
+		ck_assert_int_eq(r, model->endtime[s] ? 0 : -ENOENT);
+		if (r < 0)
+			continue;
+		credentials++;
+		size += (unsigned)stored.credential.size;
+		ck_assert_int_eq(stored.expires_s, (int64_t)model->endtime[s] - model->kdc_offset);
+	}
+	ck_assert_uint_eq(count(users[u], names[n]), credentials);
+	ck_assert_uint_eq(ccache.n_tickets, credentials);
+	ck_assert_uint_eq(ccache.size, size);
+}
+
+static void compare(void)
+{
+	char name[CCACHE_NAME_MAX + 1];
+	int r;
+
+	begin(false);
+	for (int u = 0; u < USERS; u++) {
+		for (int n = 0; n < NAMES; n++)
+			compare_one(u, n);
+		r = store_default(store, users[u], name);
+		ck_assert_int_eq(r, defaults[u] < 0 ? -ENOENT : 0);
+		if (r == 0)
+			ck_assert_str_eq(name, names[defaults[u]]);
+	}
+	end(0);
+}
+
+static void forget(int u, int n)
+{
+	models[u][n] = (struct model){ 0 };
+	if (defaults[u] == n)
+		defaults[u] = -1;
+}
+
+static void purge_models(int64_t now_s)
+{
+	for (int u = 0; u < USERS; u++)
+		for (int n = 0; n < NAMES; n++) {
+			struct model *model = &models[u][n];
+			bool went = false, left = false;
+
+			for (int s = 0; s < SERVERS; s++) {
+				if (model->endtime[s] &&
+				    (int64_t)model->endtime[s] - model->kdc_offset <= now_s) {
+					model->endtime[s] = 0;
+					went = true;
+				}
+				left = left || model->endtime[s];
+			}
+			if (went && !left)
+				forget(u, n);
+		}
+}
+
+static void do_one(unsigned lot)
+{
+	int u = rand() % USERS, n = rand() % NAMES, s = rand() % SERVERS;
+	struct model *model = &models[u][n];
+	struct ccache ccache;
+	struct stored stored;
+	int64_t next_s, now_s;
+	uint32_t endtime;
+	int r = 0;
+
+	begin(true);
+	if (lot < 4 && !model->exists) {
+		r = store_make(store, users[u], names[n], &ccache);
+		model->exists = true;
+	} else if (lot < 12 && model->exists) {
+		ccache = find(users[u], names[n]);
+		endtime = 1000 + (uint32_t)rand() % 1000;
+		r = add_to(&ccache, servers[s], endtime, "ticket");
+		model->endtime[s] = endtime;
+	} else if (lot == 12 && model->exists) {
+		ccache = find(users[u], names[n]);
+		r = store_destroy(store, &ccache);
+		forget(u, n);
+	} else if (lot < 15 && model->endtime[s]) {
+		ck_assert_int_eq(match(users[u], names[n], servers[s], 0, &stored), 0);
+		ccache = find(users[u], names[n]);
+		r = store_remove(store, &ccache, stored.number);
+		model->endtime[s] = 0;
+	} else if (lot == 15 && model->exists) {
+		ccache = find(users[u], names[n]);
+		model->kdc_offset = rand() % 600 - 300;
+		r = store_set_offset(store, &ccache, model->kdc_offset);
+	} else if (lot == 16 && model->exists) {
+		ccache = find(users[u], names[n]);
+		r = store_set_default(store, &ccache);
+		defaults[u] = n;
+	} else if (lot == 17) {
+		now_s = 700 + rand() % 700;
+		r = store_purge(store, now_s, 1000, &next_s);
+		ck_assert(next_s == 0 || next_s > now_s);
+		purge_models(now_s);
+	} else if (lot == 18 && model->exists) {
+		int to = (n + 1) % NAMES;
+
+		if (!models[u][to].exists) {
+			ccache = find(users[u], names[n]);
+			r = store_rename(store, &ccache, names[to]);
+			models[u][to] = *model;
+			*model = (struct model){ 0 };
+			if (defaults[u] == n)
+				defaults[u] = to;
+		}
+	} else if (lot == 19 && model->exists) {
+		ccache = find(users[u], names[n]);
+		r = store_empty(store, &ccache);
+		memset(model->endtime, 0, sizeof(model->endtime));
+	}
+	end(r);
+}
+
+START_TEST(test_like_the_model)
+{
+	unsigned seed = (unsigned)getpid();
+
+	printf("seed %u\n", seed);
+	srand(seed);
+	memset(models, 0, sizeof(models));
+	defaults[0] = defaults[1] = -1;
+	for (int i = 0; i < 3000; i++) {
+		do_one((unsigned)rand() % 20);
+		compare();
+		if (i % 1000 == 999)
+			assert_sound();
+	}
+}
+END_TEST
+
+/* ---- what it is for ---- */
+
+START_TEST(test_everything_is_there_after_a_restart)
+{
+	struct stored stored;
+
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	reopen();
+	begin(false);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 4999, &stored), 0);
+	end(0);
+}
+END_TEST
+
+/* A child that dies without closing anything. */
+START_TEST(test_a_kill_loses_nothing_that_was_committed)
+{
+	struct stored stored;
+	pid_t pid;
+	int status;
+
+	TALLOC_FREE(store);
+	pid = fork();
+	if (pid == 0) {
+		if (store_open(NULL, dir, &store) < 0)
+			_exit(1);
+		make(ALICE, "1001");
+		if (add(ALICE, "1001", "www", 5000) < 0)
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(pid, &status, 0);
+	ck_assert(WIFSIGNALED(status));
+	reopen();
+	begin(false);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 4999, &stored), 0);
+	end(0);
+	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), -1);
+}
+END_TEST
+
+START_TEST(test_what_failed_left_no_trace)
+{
+	struct ccache ccache;
+
+	make(ALICE, "1001");
+	begin(true);
+	ccache = find(ALICE, "1001");
+	ck_assert_int_eq(add_to(&ccache, "www", 5000, "ticket"), 0);
+	ck_assert_int_eq(store_end(store, -EBADMSG), -EBADMSG);
+	begin(false);
+	ck_assert_uint_eq(count(ALICE, "1001"), 0);
+	end(0);
+	assert_sound();
+}
+END_TEST
+
+START_TEST(test_nobody_sees_what_is_another_users)
+{
+	char name[CCACHE_NAME_MAX + 1] = "";
+	struct ccache ccache;
+	uint64_t id;
+
+	make(ALICE, "1001");
+	begin(false);
+	id = find(ALICE, "1001").id;
+	ck_assert_int_eq(store_find(store, BOB, "1001", &ccache), -ENOENT);
+	ck_assert_int_eq(store_name(store, BOB, id, name), -ENOENT);
+	ck_assert_int_eq(store_next(store, BOB, name, &ccache), -ENOENT);
+	ck_assert_int_eq(store_next(store, 0, name, &ccache), -ENOENT);
+	end(0);
+}
+END_TEST
+
+START_TEST(test_the_same_server_is_stored_once)
+{
+	struct stored stored;
+
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	ck_assert_int_eq(add(ALICE, "1001", "www", 6000), 0);
+	begin(false);
+	ck_assert_uint_eq(count(ALICE, "1001"), 1);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 5500, &stored), 0);
+	end(0);
+}
+END_TEST
+
+START_TEST(test_an_expired_ticket_is_not_found)
+{
+	struct stored stored;
+	bool usable;
+	struct ccache ccache;
+
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	begin(false);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 4999, &stored), 0);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 5000, &stored), -ENOENT);
+	ccache = find(ALICE, "1001");
+	ck_assert_int_eq(store_is_usable(store, &ccache, 4999, &usable), 0);
+	ck_assert(usable);
+	ck_assert_int_eq(store_is_usable(store, &ccache, 5000, &usable), 0);
+	ck_assert(!usable);
+	end(0);
+}
+END_TEST
+
+START_TEST(test_a_purge_takes_no_more_than_it_is_told)
+{
+	int64_t next_s;
+	char server[16];
+
+	make(ALICE, "1001");
+	for (int i = 0; i < 10; i++) {
+		snprintf(server, sizeof(server), "s%d", i);
+		ck_assert_int_eq(add(ALICE, "1001", server, 100 + (uint32_t)i), 0);
+	}
+	begin(true);
+	ck_assert_int_eq(store_purge(store, 200, 4, &next_s), 0);
+	ck_assert_int_eq(next_s, 104);
+	ck_assert_uint_eq(count(ALICE, "1001"), 6);
+	ck_assert_int_eq(store_purge(store, 105, 4, &next_s), 0);
+	ck_assert_int_eq(next_s, 106);
+	end(0);
+}
+END_TEST
+
+/* ---- limits ---- */
+
+START_TEST(test_limits_are_kept)
+{
+	struct store_limits limits = { .ccaches = 3, .uid_ccaches = 2, .ccache_size = 400 };
+	struct ccache ccache;
+
+	store_set_limits(store, &limits);
+	make(ALICE, "1001");
+	make(ALICE, "1001:a");
+	begin(true);
+	ck_assert_int_eq(store_end(store, store_make(store, ALICE, "1001:b", &ccache)), -EDQUOT);
+	make(BOB, "1002");
+	begin(true);
+	ck_assert_int_eq(store_end(store, store_make(store, BOB, "1002:b", &ccache)), -ENFILE);
+
+	ck_assert_int_eq(add(ALICE, "1001", "a", 5000), 0);
+	ck_assert_int_eq(add(ALICE, "1001", "b", 5000), 0);
+	ck_assert_int_eq(add(ALICE, "1001", "c", 5000), -EFBIG);
+	ck_assert_int_eq(add(ALICE, "1001", "b", 6000), 0); /* in another's place */
+	begin(false);
+	ck_assert_uint_eq(count(ALICE, "1001"), 2);
+	end(0);
+}
+END_TEST
+
+START_TEST(test_a_name_has_an_end)
+{
+	char name[CCACHE_NAME_MAX + 2];
+	struct ccache ccache;
+
+	memset(name, '1', sizeof(name));
+	name[CCACHE_NAME_MAX] = '\0';
+	make(ALICE, name);
+	name[CCACHE_NAME_MAX] = '1';
+	name[CCACHE_NAME_MAX + 1] = '\0';
+	begin(true);
+	ck_assert_int_eq(store_end(store, store_make(store, ALICE, name, &ccache)), -ENAMETOOLONG);
+	begin(false);
+	ck_assert_int_eq(store_find(store, ALICE, name, &ccache), -ENOENT);
+	end(0);
+	assert_sound();
+}
+END_TEST
+
+/* ---- files ---- */
+
+START_TEST(test_only_one_has_it_open)
+{
+	struct store *second;
+
+	ck_assert_int_eq(store_open(NULL, dir, &second), -EBUSY);
+}
+END_TEST
+
+START_TEST(test_a_file_that_goes_is_noticed)
+{
+	make(ALICE, "1001");
+	ck_assert_int_eq(unlink(path_of("kcm.mdb")), 0);
+	usleep(1100000);
+	ck_assert_int_eq(store_begin(store, false), -E_CACHE_REPLACED);
+	reopen();
+	begin(false);
+	ck_assert_int_eq(store_find(store, ALICE, "1001", &(struct ccache){ 0 }), -ENOENT);
+	end(0);
+}
+END_TEST
+
+static void overwrite(off_t at, const void *bytes, size_t size)
+{
+	auto_close int fd = open(path_of("kcm.mdb"), O_WRONLY);
+
+	ck_assert_int_eq(pwrite(fd, bytes, size, at), (ssize_t)size);
+}
+
+/* Every page but the two first, one after the other: it is opened, whole or anew, and never wrong.
+ */
+START_TEST(test_a_damaged_page_is_set_aside)
+{
+	static const uint8_t noise[64] = { 0xff, 0xee, 0xdd, 1, 2, 3 };
+	struct stored stored;
+	struct stat st;
+	char server[16];
+	unsigned aside = 0;
+
+	for (off_t page = 0; page < 20; page++) {
+		make(ALICE, "1001");
+		for (int i = 0; i < 30; i++) {
+			snprintf(server, sizeof(server), "s%d", i);
+			ck_assert_int_eq(add(ALICE, "1001", server, 5000), 0);
+		}
+		TALLOC_FREE(store);
+		ck_assert_int_eq(stat(path_of("kcm.mdb"), &st), 0);
+		overwrite(page * 4096 % st.st_size + 24, noise, sizeof(noise));
+		ck_assert_int_eq(close(open(path_of("kcm.mdb-suspect"), O_CREAT | O_WRONLY, 0600)),
+		                 0);
+		ck_assert_int_eq(store_open(NULL, dir, &store), 0);
+		begin(false);
+		if (store_find(store, ALICE, "1001", &(struct ccache){ 0 }) == 0)
+			for (int i = 0; i < 30; i++) {
+				snprintf(server, sizeof(server), "s%d", i);
+				ck_assert_int_eq(match(ALICE, "1001", server, 0, &stored), 0);
+			}
+		end(0);
+		aside += access(path_of("kcm.mdb.damaged-1"), F_OK) == 0;
+		TALLOC_FREE(store);
+		unlink(path_of("kcm.mdb.damaged-1"));
+		unlink(path_of("kcm.mdb"));
+		reopen();
+	}
+	ck_assert_uint_gt(aside, 3);
+}
+END_TEST
+
+START_TEST(test_a_newer_format_is_set_aside)
+{
+	MDB_env *mdb;
+	MDB_txn *txn;
+	MDB_dbi table;
+	MDB_val key = { 1, (uint8_t[]){ 0 } }, value;
+	uint8_t bytes[28] = { 0 };
+	uint64_t sum;
+
+	TALLOC_FREE(store);
+	bytes[11] = 2; /* the format */
+	sum = kcm_sum(key, bytes + 8, sizeof(bytes) - 8);
+	memcpy(bytes, &sum, sizeof(sum));
+	ck_assert_int_eq(mdb_env_create(&mdb), 0);
+	ck_assert_int_eq(mdb_env_open(mdb, path_of("kcm.mdb"), MDB_NOSUBDIR | MDB_NOLOCK, 0600), 0);
+	ck_assert_int_eq(mdb_txn_begin(mdb, NULL, 0, &txn), 0);
+	ck_assert_int_eq(mdb_dbi_open(txn, NULL, 0, &table), 0);
+	value = (MDB_val){ sizeof(bytes), bytes };
+	ck_assert_int_eq(mdb_put(txn, table, &key, &value, 0), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+	mdb_env_close(mdb);
+
+	reopen();
+	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), 0);
+	make(ALICE, "1001");
+}
+END_TEST
+
+START_TEST(test_an_empty_or_foreign_file_is_set_aside)
+{
+	TALLOC_FREE(store);
+	ck_assert_int_eq(truncate(path_of("kcm.mdb"), 0), 0);
+	reopen();
+	make(ALICE, "1001");
+	TALLOC_FREE(store);
+	overwrite(0, "this is no environment of ours at all", 30);
+	reopen();
+	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), 0);
+	make(ALICE, "1001");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("store");
+	TCase *tcase = tcase_create("store");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, test_like_the_model);
+	tcase_add_test(tcase, test_everything_is_there_after_a_restart);
+	tcase_add_test(tcase, test_a_kill_loses_nothing_that_was_committed);
+	tcase_add_test(tcase, test_what_failed_left_no_trace);
+	tcase_add_test(tcase, test_nobody_sees_what_is_another_users);
+	tcase_add_test(tcase, test_the_same_server_is_stored_once);
+	tcase_add_test(tcase, test_an_expired_ticket_is_not_found);
+	tcase_add_test(tcase, test_a_purge_takes_no_more_than_it_is_told);
+	tcase_add_test(tcase, test_limits_are_kept);
+	tcase_add_test(tcase, test_a_name_has_an_end);
+	tcase_add_test(tcase, test_only_one_has_it_open);
+	tcase_add_test(tcase, test_a_file_that_goes_is_noticed);
+	tcase_add_test(tcase, test_a_damaged_page_is_set_aside);
+	tcase_add_test(tcase, test_a_newer_format_is_set_aside);
+	tcase_add_test(tcase, test_an_empty_or_foreign_file_is_set_aside);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
