@@ -20,23 +20,6 @@
 
 #define OBJECT_PATH "/sssd"
 
-/* The arguments come before the rest of the header: with each of them libdbus writes the header's
- * signature anew, and moves all that stands behind it. */
-static int new_message(int type, const struct sbus_args *args, const void *from,
-                       DBusMessage **ret_message)
-{
-	cleanup_with(dbus_message_unref) DBusMessage *message = dbus_message_new(type);
-	int r;
-
-	if (!message)
-		return -ENOMEM;
-	r = sbus_args_write(message, args, from);
-	if (r < 0)
-		return r;
-	*ret_message = take_ptr(message);
-	return 0;
-}
-
 /* ---- asking ---- */
 
 struct request_state {
@@ -82,11 +65,10 @@ struct tevent_req *sbus_request_send(TALLOC_CTX *mem, struct tevent_context *ev,
 	if (timeout_ms == 0)
 		return req_finish_now(req, ev, -ETIMEDOUT);
 
-	r = new_message(DBUS_MESSAGE_TYPE_METHOD_CALL, &method->in, in, &message);
-	if (r == 0 && (!dbus_message_set_path(message, OBJECT_PATH) ||
-	               !dbus_message_set_interface(message, interface->name) ||
-	               !dbus_message_set_member(message, method->name)))
-		r = -ENOMEM;
+	message = dbus_message_new_method_call(NULL, OBJECT_PATH, interface->name, method->name);
+	if (!message)
+		return req_finish_now(req, ev, -ENOMEM);
+	r = sbus_args_write(message, &method->in, in);
 	if (r == 0)
 		r = wait_until(conn, state->deadline);
 	if (r == 0)
@@ -350,10 +332,8 @@ void sbus_reply(struct sbus_call *call, const struct sbus_method *method, const 
 
 	assert(call->method == method && !call->done);
 	if (!call->conn->ended && !dbus_message_get_no_reply(call->message)) {
-		r = new_message(DBUS_MESSAGE_TYPE_METHOD_RETURN, &method->out, out, &answer);
-		if (r == 0 && !dbus_message_set_reply_serial(
-				      answer, dbus_message_get_serial(call->message)))
-			r = -ENOMEM;
+		answer = dbus_message_new_method_return(call->message);
+		r = answer ? sbus_args_write(answer, &method->out, out) : -ENOMEM;
 		if (r == 0)
 			r = sbus_conn_write(call->conn, answer, NULL);
 		if (r < 0) {
