@@ -108,7 +108,7 @@ static bool found_just_now(struct initgroups_state *state)
 
 	if (cache_begin(cache) < 0)
 		return false;
-	if (cache_find(cache, &query, &entry) == 0 && *entry.user.dn &&
+	if (cache_peek(cache, &query, &entry) == 0 && *entry.user.dn &&
 	    entry_age(&entry, &now, 0, cache_epoch(cache, ENTRY_USER)) == ENTRY_FRESH &&
 	    entry.times.boot == now.boot_id &&
 	    now.boot.s - entry.times.stored_boot.s <= JUST_NOW_S) {
