@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/wire/memcache.h"
 
 #define PIPES_DIR "/run/sss/pipes"
 
@@ -61,7 +62,7 @@ static int judge(struct arguments *args, bool daemon)
 int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 {
 	enum { VERSION = 256, HELP, LOGGER, MICROSECONDS, TIMESTAMPS, NETLINK,
-	       RUN_DIR, PIPES, CONF_DIR, CACHE, LIBEXEC };
+	       RUN_DIR, PIPES, CONF_DIR, CACHE, MC_DIR, LIBEXEC };
 	static const struct option options[] = {
 		{ "debug-level", required_argument, NULL, 'd' },
 		{ "debug-timestamps", required_argument, NULL, TIMESTAMPS },
@@ -79,10 +80,14 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 		{ "pipes-dir", required_argument, NULL, PIPES },
 		{ "conf-dir", required_argument, NULL, CONF_DIR },
 		{ "cache-dir", required_argument, NULL, CACHE },
+		{ "mc-dir", required_argument, NULL, MC_DIR },
 		{ "libexec", required_argument, NULL, LIBEXEC },
 		{ NULL },
 	};
-	struct arguments args = { .paths = { SBUS_DIR, PIPES_DIR, NULL, NULL, LIBEXEC_DIR } };
+	struct arguments args = { .paths = { .run_dir = SBUS_DIR,
+		                             .pipes_dir = PIPES_DIR,
+		                             .mc_dir = MEMCACHE_DIR,
+		                             .libexec = LIBEXEC_DIR } };
 	bool daemon = false, asked;
 	int option, status;
 
@@ -105,6 +110,7 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 		case PIPES: args.paths.pipes_dir = optarg; break;
 		case CONF_DIR: args.paths.conf_dir = optarg; break;
 		case CACHE: args.paths.cache_dir = optarg; break;
+		case MC_DIR: args.paths.mc_dir = optarg; break;
 		case LIBEXEC: args.paths.libexec = optarg; break;
 		case VERSION:
 			puts(SSSD_VERSION);

@@ -27,6 +27,7 @@
 #include "monitor/control.h"
 #include "monitor/dirs.h"
 #include "monitor/loss.h"
+#include "monitor/memcache.h"
 #include "monitor/network.h"
 #include "monitor/pathwatch.h"
 #include "monitor/pidfile.h"
@@ -114,6 +115,7 @@ int monitor_load(struct monitor *monitor)
 	talloc_free(monitor->conf);
 	monitor->conf = take_ptr(conf);
 	monitor->options = options;
+	memcache_settle(monitor);
 	return 0;
 }
 
@@ -246,6 +248,7 @@ static void hangup(void *data)
 {
 	struct monitor *monitor = data;
 
+	memcache_clear(monitor);
 	control_tell(monitor->control, COMMAND_HANGUP);
 }
 

@@ -25,6 +25,7 @@ struct monitor_paths {
 	const char *pipes_dir; /* what clients connect to */
 	const char *conf_dir;  /* NULL = CONF_COMPILED_DIR */
 	const char *cache_dir; /* NULL = the children's default */
+	const char *mc_dir;    /* of the memory cache */
 	const char *libexec;
 };
 

@@ -53,6 +53,9 @@ struct nss_conf {
 	const char *homedir_substring;
 	const char *override_shell, *default_shell, *shell_fallback;
 	char **allowed_shells, **vetoed_shells;
+	uint32_t memcache_timeout_s;
+	uint32_t memcache_size_passwd_mib, memcache_size_group_mib, memcache_size_initgroups_mib,
+		memcache_size_sid_mib;
 };
 extern const struct opt nss_opts[];
 

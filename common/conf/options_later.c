@@ -44,11 +44,6 @@ const struct opt later_service_opts[] = {
 const struct opt later_nss_opts[] = {
 	{ "enum_cache_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "user_attributes", OPT_LIST, .state = OPT_LATER },
-	{ "memcache_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
-	{ "memcache_size_passwd", OPT_NUMBER, .state = OPT_LATER, .unit = "MB" },
-	{ "memcache_size_group", OPT_NUMBER, .state = OPT_LATER, .unit = "MB" },
-	{ "memcache_size_initgroups", OPT_NUMBER, .state = OPT_LATER, .unit = "MB" },
-	{ "memcache_size_sid", OPT_NUMBER, .state = OPT_LATER, .unit = "MB" },
 	{ "local_negative_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	OPT_END
 };

@@ -5,6 +5,7 @@
 #include "common/conf/options.h"
 
 #define AT(field) offsetof(struct nss_conf, field)
+#define MEMCACHE_MIB_MAX 1024 /* common/memcache/mcmap.h */
 
 /* clang-format off */
 const struct opt nss_opts[] = {
@@ -36,6 +37,16 @@ const struct opt nss_opts[] = {
 	  .help = "In place of a shell that is vetoed, or allowed and not installed" },
 	{ "default_shell", OPT_TEXT, AT(default_shell),
 	  .help = "The shell of users that have none" },
+	{ "memcache_timeout", OPT_NUMBER, AT(memcache_timeout_s), .fallback = "300", .unit = "s",
+	  .help = "How long an answer stays in the memory cache, at most as long as it is fresh; 0 = no such cache" },
+	{ "memcache_size_passwd", OPT_NUMBER, AT(memcache_size_passwd_mib), 0, MEMCACHE_MIB_MAX, "8", .unit = "MiB",
+	  .help = "Size of the memory cache of users; 0 = none" },
+	{ "memcache_size_group", OPT_NUMBER, AT(memcache_size_group_mib), 0, MEMCACHE_MIB_MAX, "6", .unit = "MiB",
+	  .help = "Size of the memory cache of groups; 0 = none" },
+	{ "memcache_size_initgroups", OPT_NUMBER, AT(memcache_size_initgroups_mib), 0, MEMCACHE_MIB_MAX, "10", .unit = "MiB",
+	  .help = "Size of the memory cache of the groups of users; 0 = none" },
+	{ "memcache_size_sid", OPT_NUMBER, AT(memcache_size_sid_mib), 0, MEMCACHE_MIB_MAX, "6", .unit = "MiB",
+	  .help = "Size of the memory cache of SIDs, which holds none yet; 0 = none" },
 	OPT_END
 };
 /* clang-format on */

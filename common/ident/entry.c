@@ -23,22 +23,36 @@ static int64_t age_s(const struct entry_times *times, const struct entry_now *no
 	return now->wall.s - times->stored_wall.s;
 }
 
+/* The age at which it begins to be ageing, or expired. */
+static int64_t fresh_until_s(const struct entry_times *times, uint32_t nowait_percent)
+{
+	int64_t nowait = (int64_t)times->lifetime_s * nowait_percent / 100;
+
+	if (nowait_percent == 0 || nowait_percent > 99)
+		return times->lifetime_s;
+	if (nowait < NOWAIT_MIN_S)
+		nowait = NOWAIT_MIN_S;
+	return nowait < times->lifetime_s ? nowait : times->lifetime_s;
+}
+
 enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
                          uint32_t nowait_percent, uint32_t epoch)
 {
 	const struct entry_times *times = &entry->times;
 	int64_t age = age_s(times, now);
-	int64_t nowait;
 
 	if (times->epoch < epoch || age < 0 || age >= times->lifetime_s)
 		return ENTRY_EXPIRED;
-	if (nowait_percent == 0 || nowait_percent > 99)
-		return ENTRY_FRESH;
+	return age < fresh_until_s(times, nowait_percent) ? ENTRY_FRESH : ENTRY_AGEING;
+}
 
-	nowait = (int64_t)times->lifetime_s * nowait_percent / 100;
-	if (nowait < NOWAIT_MIN_S)
-		nowait = NOWAIT_MIN_S;
-	return age < nowait ? ENTRY_FRESH : ENTRY_AGEING;
+int64_t entry_fresh_s(const struct entry *entry, const struct entry_now *now,
+                      uint32_t nowait_percent, uint32_t epoch)
+{
+	if (entry_age(entry, now, nowait_percent, epoch) != ENTRY_FRESH)
+		return 0;
+	/* The second that has begun is not whole. */
+	return fresh_until_s(&entry->times, nowait_percent) - age_s(&entry->times, now) - 1;
 }
 
 void entry_encode(struct writer *out, const struct entry *entry)

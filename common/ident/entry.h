@@ -70,6 +70,10 @@ enum entry_age {
 enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
                          uint32_t nowait_percent, uint32_t epoch);
 
+/* How many seconds it will stay ENTRY_FRESH, at least; 0 if it is not. */
+int64_t entry_fresh_s(const struct entry *entry, const struct entry_now *now,
+                      uint32_t nowait_percent, uint32_t epoch);
+
 void entry_encode(struct writer *out, const struct entry *entry);
 
 /* Texts and lists point into bytes. Errors: -EBADMSG this is no such form. */

@@ -41,6 +41,7 @@ struct core {
 	struct stores *stores;
 	struct setup *setup; /* pinned; replaced by a reload */
 	struct lookups lookups;
+	void *memory; /* what resp->memory made, or NULL */
 	struct callers *callers;
 	struct monitor_client *monitor;
 	void *service; /* of resp->service */
@@ -126,6 +127,7 @@ bool dispatch(struct client *client, uint32_t size);
 void core_reload(struct core *core);
 void core_client_left(struct core *core);
 void core_drain(struct core *core);
+void core_clear_memory(struct core *core);
 
 /* monitor_client.c */
 struct monitor_client *monitor_client_new(struct core *core);

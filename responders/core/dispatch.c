@@ -38,6 +38,17 @@ static void reply_body(struct client *client, const struct answer *answer)
 		reply_status(client, r);
 }
 
+/* Others than this client may be told what it was told. */
+static void remember(struct client *client, const struct answer *answer)
+{
+	const struct core *core = client->core;
+
+	if (core->memory && frame_header(client->out.bytes).status == 0)
+		core->resp->memory->answered(core->memory, core->setup, &client->question, answer,
+		                             reader_over(client->out.bytes + PROTO_HEADER_SIZE,
+		                                         client->out.size - PROTO_HEADER_SIZE));
+}
+
 static void log_request(struct client *client, const char *outcome)
 {
 	struct question *question = &client->question;
@@ -192,8 +203,10 @@ bool dispatch(struct client *client, uint32_t size)
 	}
 
 	reply_body(client, r == 0 ? &answer : NULL);
-	if (r == 0)
+	if (r == 0) {
+		remember(client, &answer);
 		lookup_release(&answer);
+	}
 	log_request(client, r == 0 ? "cached" : "not there, known");
 	client_replied(client);
 	return true;
@@ -212,9 +225,11 @@ static void answered(struct tevent_req *subreq)
 		r = lookup_found(&core->lookups, &found, &client->question, &answer);
 	if (r == 0) {
 		reply_body(client, &answer);
+		remember(client, &answer);
 		lookup_release(&answer);
 	} else if (r == -ENOENT) {
 		reply_body(client, NULL);
+		remember(client, NULL);
 	} else {
 		reply_status(client, r);
 	}

@@ -243,6 +243,20 @@ void lookup_release(const struct answer *answer)
 	cache_end(answer->domain->store->cache);
 }
 
+/* From the current entry, which was just read. */
+static struct answer answer_of(const struct lookups *lookups, const struct domain *domain,
+                               const struct entry_now *now)
+{
+	const struct entry *entry = &lookups->current;
+	uint32_t epoch = cache_epoch(domain->store->cache, entry->kind);
+
+	return (struct answer){
+		.domain = domain,
+		.entry = entry,
+		.fresh_s = entry_fresh_s(entry, now, lookups->nowait_percent, epoch),
+	};
+}
+
 int lookup_cached(struct lookups *lookups, struct setup *setup, const struct question *question,
                   struct request_id *id, struct answer *ret_answer)
 {
@@ -299,7 +313,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 			backend_refresh(domain->store->backend, &asked.query, id);
 		}
 		lookups->hits++;
-		*ret_answer = (struct answer){ .domain = domain, .entry = &lookups->current };
+		*ret_answer = answer_of(lookups, domain, &now);
 		return 0;
 	}
 
@@ -313,6 +327,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 int lookup_found(struct lookups *lookups, const struct found *found,
                  const struct question *question, struct answer *ret_answer)
 {
+	struct entry_now now = entry_now();
 	struct asked asked;
 	int r;
 
@@ -322,7 +337,7 @@ int lookup_found(struct lookups *lookups, const struct found *found,
 	               &lookups->current);
 	if (r < 0)
 		return r == -ENOENT ? r : -EIO;
-	*ret_answer = (struct answer){ .domain = asked.domain, .entry = &lookups->current };
+	*ret_answer = answer_of(lookups, asked.domain, &now);
 	return 0;
 }
 

@@ -27,6 +27,7 @@
 #include "common/conf/conf.h"
 #include "common/event/listen.h"
 #include "common/sbus/sbus.h"
+#include "common/wire/memcache.h"
 #include "responders/core/core.h"
 
 #define GREETING_GRACE_MS   200
@@ -191,6 +192,17 @@ static void tune(struct core *core)
 	log_set_microseconds(core->setup->common.debug_microseconds);
 }
 
+void core_clear_memory(struct core *core)
+{
+	if (core->memory)
+		core->resp->memory->clear(core->memory);
+}
+
+static void hang_up(void *data)
+{
+	core_clear_memory(data);
+}
+
 /* fd_limit, within the hard limit. Some are kept for the cache, the backends and the monitor: they
  * may have to be opened again at any time. */
 static void limit_descriptors(struct core *core)
@@ -226,6 +238,8 @@ void core_reload(struct core *core)
 	tune(core);
 	if (core->resp->service)
 		core->resp->service->reload(core->service, core->setup->conf);
+	if (core->memory)
+		core->resp->memory->configure(core->memory, core->setup);
 	watch_idleness(core);
 }
 
@@ -343,6 +357,7 @@ static int read_arguments(int argc, char *argv[], struct arguments *args)
 		CACHE_DIR_,
 		RUN_DIR,
 		SECRETS_DIR_,
+		MC_DIR,
 		ACTIVATED,
 	};
 	static const struct option options[] = {
@@ -355,6 +370,7 @@ static int read_arguments(int argc, char *argv[], struct arguments *args)
 		{ "cache-dir", required_argument, NULL, CACHE_DIR_ },
 		{ "run-dir", required_argument, NULL, RUN_DIR },
 		{ "secrets-dir", required_argument, NULL, SECRETS_DIR_ },
+		{ "mc-dir", required_argument, NULL, MC_DIR },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL },
 	};
@@ -395,6 +411,9 @@ static int read_arguments(int argc, char *argv[], struct arguments *args)
 			break;
 		case SECRETS_DIR_:
 			args->paths.secrets_dir = optarg;
+			break;
+		case MC_DIR:
+			args->paths.mc_dir = optarg;
 			break;
 		case ACTIVATED:
 			break; /* what upstream's units pass; it is always so */
@@ -460,6 +479,12 @@ static int core_start(struct core *core, const struct arguments *args)
 	if (core->resp->secretive && !core->setup->sssd.core_dumpable)
 		forbid_core_dump();
 	watch_conf_dir(core);
+	if (core->resp->memory) {
+		core->memory = core->resp->memory->new(core, core->ev, &core->paths);
+		if (!core->memory)
+			return -ENOMEM;
+		core->resp->memory->configure(core->memory, core->setup);
+	}
 
 	if (core->resp->service)
 		r = core->resp->service->start(core, core->ev, &core->paths, core->setup->conf,
@@ -487,7 +512,7 @@ static void look_for_account(void *data)
 static int run(const struct resp *resp, const struct arguments *args)
 {
 	auto_talloc struct core *core = talloc_zero(NULL, struct core);
-	struct daemon_hooks hooks = { .terminate = terminate };
+	struct daemon_hooks hooks = { .terminate = terminate, .hangup = hang_up };
 	char *name = talloc_asprintf(core, "sssd_%s", resp->name);
 	struct daemon_args daemon = { .name = name,
 		                      .debug_level = args->debug_level,
@@ -543,7 +568,7 @@ static int run(const struct resp *resp, const struct arguments *args)
 int resp_main(const struct resp *resp, int argc, char *argv[])
 {
 	struct arguments args = {
-		.paths = { CONF_COMPILED_DIR, CACHE_DIR, SBUS_DIR, SECRETS_DIR },
+		.paths = { CONF_COMPILED_DIR, CACHE_DIR, SBUS_DIR, SECRETS_DIR, MEMCACHE_DIR },
 		.idle_exit_ms = -1,
 	};
 	int r;

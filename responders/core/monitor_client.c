@@ -46,6 +46,14 @@ static void clear_negcache(struct sbus_call *call, void *data)
 	service_clear_negcache_reply(call);
 }
 
+static void clear_memcache(struct sbus_call *call, void *data)
+{
+	struct monitor_client *monitor = data;
+
+	core_clear_memory(monitor->core);
+	service_clear_memcache_reply(call);
+}
+
 static void config_changed(struct sbus_call *call, const struct service_config_changed_in *in,
                            void *data)
 {
@@ -71,6 +79,7 @@ static void drain(struct sbus_call *call, void *data)
 static const struct service_methods methods = {
 	.ping = ping,
 	.rotate_logs = rotate_logs,
+	.clear_memcache = clear_memcache,
 	.clear_negcache = clear_negcache,
 	.config_changed = config_changed,
 	.drain = drain,

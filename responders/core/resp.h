@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <talloc.h>
+#include <tevent.h>
 
 #include "common/base/fd.h"
 #include "common/conf/opt.h"
@@ -42,6 +44,7 @@ struct question {
 struct answer {
 	const struct domain *domain;
 	const struct entry *entry; /* texts point into the cache's map */
+	int64_t fresh_s;           /* how long it may be told again without asking us, 0 = not */
 };
 
 struct resp_cmd {
@@ -78,6 +81,24 @@ struct resp_service {
 	              struct writer *out, const char **ret_what);
 };
 
+struct setup;
+
+/* What a responder lets its clients find by themselves. Each function gets what new made, which is
+ * a talloc object. */
+struct resp_memory {
+	void *(*new)(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_paths *paths);
+
+	/* A setup comes into force. */
+	void (*configure)(void *memory, const struct setup *setup);
+
+	/* A question got its answer; NULL: "not there". body is what the client is told. */
+	void (*answered)(void *memory, const struct setup *setup, const struct question *question,
+	                 const struct answer *answer, struct reader body);
+
+	/* Forget all. */
+	void (*clear)(void *memory);
+};
+
 struct resp {
 	const char *name;            /* unit name and [section] of the configuration: "nss" */
 	uint32_t version;            /* answered to GET_VERSION */
@@ -98,6 +119,9 @@ struct resp {
 	/* Which of the responder's options the lookup itself needs; what it leaves alone keeps its
 	 * default. May be NULL. */
 	void (*tune)(const void *conf, uint32_t *negative_timeout_s, uint32_t *nowait_percent);
+
+	/* May be NULL. */
+	const struct resp_memory *memory;
 
 	/* Starts as root and drops to the service user by itself, because User= in its unit would
 	 * be an NSS lookup (spec/systemd-notes.md §1). */

@@ -24,6 +24,7 @@ struct resp_paths {
 	const char *cache_dir; /* CACHE_DIR */
 	const char *run_dir;   /* SBUS_DIR */
 	const char *secrets_dir; /* SECRETS_DIR */
+	const char *mc_dir;    /* MEMCACHE_DIR */
 };
 
 struct stores; /* a talloc object */

@@ -98,6 +98,7 @@ static const struct resp nss = {
 	.prepare = nss_prepare,
 	.hides = nss_hides,
 	.tune = nss_tune,
+	.memory = &nss_memcache,
 	.drops_privileges = true,
 };
 

@@ -57,3 +57,6 @@ int shells_parse(TALLOC_CTX *mem, char *text, char ***ret_shells);
 
 /* user.c: the password field of users and groups. */
 const char *nss_pwfield(const struct nss *nss, const struct domain *domain);
+
+/* memcache.c: the files in which clients find answers by themselves (common/wire/memcache.h) */
+extern const struct resp_memory nss_memcache;

@@ -15,7 +15,7 @@ NO_MEMORY_CACHE = {"SSS_NSS_USE_MEMCACHE": "NO"}
 
 class Load:
     """nsscall, running. Options are its own: clients=4, seconds=2, pause_us=500, fresh=True …
-    It asks past the memory cache.
+    It asks past the memory cache, unless memory_cache.
 
     calls = Load(c, "passwd", "alice", "bob", client="debian", seconds=5).end()
     assert calls.failed == 0
@@ -25,7 +25,7 @@ class Load:
     assert load.calls.were_all_right(), load.calls
     """
 
-    def __init__(self, c, kind, *keys, client="ours", user=None, **options):
+    def __init__(self, c, kind, *keys, client="ours", user=None, memory_cache=False, **options):
         self.calls = None
         self._seconds = 0 if options.get("until_eof") else float(options.get("seconds", 60))
         words = [NSSCALL, f"--library={LIBRARY[client]}"]
@@ -35,7 +35,7 @@ class Load:
         self._process = c.popen(
             [*words, kind, *map(str, keys)],
             user=user,
-            env=NO_MEMORY_CACHE,
+            env=None if memory_cache else NO_MEMORY_CACHE,
             stdin=subprocess.PIPE if options.get("until_eof") else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIBRARY = "usr/lib/x86_64-linux-gnu/libnss_sss.so.2"
 DEBIAN_CLIENT = {"LD_LIBRARY_PATH": "/opt/debian-client"}
 NOT_FOUND = 2  # getent(1)
+MEMCACHE = {"memcache_timeout": None}  # as shipped
 
 _made = {}
 
@@ -66,10 +67,11 @@ def sssd_conf(
     domain="LDAP", uri="ldaps://ldap.test", services=None, sssd=None, nss=None, **options
 ):
     """The text of an sssd.conf with one LDAP domain; options go into its section, sssd and nss
-    are options for theirs. An option that is None is left out."""
+    are options for theirs. An option that is None is left out. There is no memory cache unless it
+    is asked for (nss=MEMCACHE): most tests are about the responder, and would not reach it."""
     sections = {
         "sssd": {"services": services, "domains": domain, **(sssd or {})},
-        "nss": nss or {},
+        "nss": {"memcache_timeout": 0, **(nss or {})},
         f"domain/{domain}": {
             "id_provider": "ldap",
             "ldap_uri": uri,

@@ -1,27 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The memory cache: answers that need no process of ours."""
-import re
+import time
 
 import pytest
 
 from container import Container
-from slapd import Slapd
-from suite import Suite, our_client
-
-# What is asked, and asked again with strace looking on.
-QUESTIONS = [
-    ("passwd", "alice"),
-    ("passwd", "10002"),
-    ("group", "devs"),
-    ("group", "20006"),
-    ("initgroups", "alice"),
-]
-
-
-def traced(c, *command):
-    """What the command printed, and the calls in which it spoke to a socket of ours."""
-    done = c.run(["strace", "-f", "-o", "/tmp/trace", "-e", "trace=%network", *command])
-    return done.out, re.findall(r".*sss/pipes.*", c.read("/tmp/trace"))
+from memcache import CLIENTS, QUESTIONS, Asleep, answers, inodes, learn, traced, without_socket
+from slapd import BASE, Slapd
+from suite import MEMCACHE, Suite, our_client
 
 
 class TestOurClientDebianFiles:
@@ -31,7 +17,7 @@ class TestOurClientDebianFiles:
     def suite(self):
         with Container(image="debian-sssd", install=[our_client()]) as c:
             suite = Suite(c, Slapd(c).start())
-            suite.configure(services="nss")
+            suite.configure(services="nss", nss=MEMCACHE)
             c.systemctl("start", "sssd.service")
             yield suite
 
@@ -56,3 +42,142 @@ class TestOurClientDebianFiles:
             assert [suite.getent(*question).out for question in QUESTIONS] == want
         finally:
             suite.c.systemctl("start", "sssd.service")
+
+
+# ---- our own files ----
+
+
+@pytest.fixture(scope="module")
+def remembering(machine, slapd):
+    """The suite with a memory cache, and all of QUESTIONS in it."""
+    return learn(Suite(machine, slapd).start(nss=MEMCACHE))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_same_answers_without_any_process_of_ours(remembering, client):
+    asked = answers(remembering, client, memory_cache=False)
+    assert all(asked)
+    with Asleep(remembering):
+        assert answers(remembering, client) == asked
+        assert answers(remembering, client, memory_cache=False) == [""] * len(QUESTIONS)
+
+
+def test_the_values_are_those_of_the_directory(remembering):
+    with Asleep(remembering):
+        assert remembering.passwd("alice") == (
+            "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
+        )
+        assert remembering.group("devs") == ("devs", 20002, {"alice", "bob"})
+        assert remembering.initgroups("alice") == {20002, 20004}
+
+
+def test_a_hit_asks_nobody(remembering):
+    learn(remembering)
+    for question in QUESTIONS:
+        assert traced(remembering.c, "getent", *question)[1] == []
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_kept_across_restarts_and_kills(remembering, client):
+    c = learn(remembering).c
+    before = inodes(c)
+    c.systemctl("restart", "sssd-nss.service")
+    killed = c.main_pid("sssd-nss.service")
+    c.run(["kill", "-9", str(killed)])
+    c.wait_for("the next responder", lambda: c.main_pid("sssd-nss.service") not in (0, killed))
+    assert remembering.passwd("carol")  # it has taken over what was there
+    assert inodes(c) == before
+    with Asleep(remembering):
+        assert all(answers(remembering, client))
+
+
+@pytest.mark.parametrize("responder", ("running", "stopped"))
+def test_hup_clears(remembering, responder):
+    c = remembering.c
+    assert remembering.passwd("nobody-has-this-name") is None  # starts it
+    learn(remembering)
+    if responder == "stopped":
+        c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service")
+    assert all(without_socket(remembering))
+    c.systemctl("kill", "--signal=HUP", "--kill-whom=main", "sssd.service")
+    try:
+        c.wait_for("an empty cache", lambda: not any(without_socket(remembering)))
+    finally:
+        c.systemctl("start", "sssd-nss.socket")
+
+
+def test_reload_clears_what_the_new_configuration_would_say_differently(remembering):
+    c = learn(remembering).c
+    remembering.configure(nss={**MEMCACHE, "filter_users": "root, alice"})
+    c.systemctl("reload", "sssd.service")
+    try:
+        for client in CLIENTS:
+            assert remembering.passwd("alice", client=client) is None
+    finally:
+        remembering.configure(nss=MEMCACHE)
+        c.systemctl("reload", "sssd.service")
+
+
+def test_what_has_gone_at_the_server_goes_here(machine, slapd, remembering):
+    dn = f"uid=shortlived,ou=people,{BASE}"
+    slapd.add(
+        f"dn: {dn}\nobjectClass: account\nobjectClass: posixAccount\ncn: Short\n"
+        "uid: shortlived\nuidNumber: 15555\ngidNumber: 20001\nhomeDirectory: /home/s\n"
+    )
+    remembering.configure(nss=MEMCACHE, entry_cache_timeout=3)
+    machine.systemctl("reload", "sssd.service")
+    try:
+        assert remembering.passwd("shortlived")
+        slapd.delete(dn)
+        machine.wait_for("it to be gone", lambda: remembering.passwd("shortlived") is None)
+        assert remembering.passwd(15555) is None
+        with Asleep(remembering):
+            assert remembering.getent("passwd", "shortlived").rc != 0
+    finally:
+        remembering.configure(nss=MEMCACHE)
+        machine.systemctl("reload", "sssd.service")
+
+
+def test_no_longer_than_memcache_timeout(remembering):
+    remembering.configure(nss={"memcache_timeout": 2})
+    remembering.c.systemctl("reload", "sssd.service")
+    try:
+        learn(remembering)
+        with Asleep(remembering):
+            time.sleep(3.1)
+            assert not any(answers(remembering, "ours"))
+            assert not any(answers(remembering, "debian"))
+    finally:
+        remembering.configure(nss=MEMCACHE)
+        remembering.c.systemctl("reload", "sssd.service")
+
+
+def test_zero_is_none(remembering):
+    c = remembering.c
+    remembering.configure(nss={**MEMCACHE, "memcache_size_group": 0})
+    c.systemctl("reload", "sssd.service")
+    assert remembering.group("devs") and not c.exists("/var/lib/sss/mc/group")
+    assert c.exists("/var/lib/sss/mc/passwd")
+    remembering.configure(nss={"memcache_timeout": 0})
+    c.systemctl("reload", "sssd.service")
+    assert c.sh("ls /var/lib/sss/mc").out == ""
+    assert all(answers(remembering, "ours")) and all(answers(remembering, "debian"))
+    remembering.configure(nss=MEMCACHE)
+    c.systemctl("reload", "sssd.service")
+
+
+def test_qualified_names_are_the_keys(remembering):
+    c = remembering.c
+    remembering.configure(nss=MEMCACHE, use_fully_qualified_names="true")
+    c.systemctl("reload", "sssd.service")
+    try:
+        for client in CLIENTS:
+            assert remembering.passwd("alice@LDAP", client=client).startswith("alice@LDAP:")
+            assert remembering.passwd("alice", client=client) is None
+        with Asleep(remembering):
+            for client in CLIENTS:
+                assert remembering.passwd("alice@LDAP", client=client).startswith("alice@LDAP:")
+                assert remembering.getent("passwd", "alice", client=client).rc != 0
+    finally:
+        remembering.configure(nss=MEMCACHE)
+        c.systemctl("reload", "sssd.service")

@@ -159,7 +159,7 @@ static void tear_down(void)
 static pid_t spawn(const char *option)
 {
 	const char *run = path("run"), *pipes = path("pipes"), *conf = path("conf"),
-		   *libexec = path("libexec");
+		   *libexec = path("libexec"), *mc = path("mc");
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -168,7 +168,7 @@ static pid_t spawn(const char *option)
 		if (!getenv("TEST_LOUD"))
 			dup2(null, STDERR_FILENO);
 		execl(BUILD_ROOT "/monitor/sssd", "sssd", option, "--run-dir", run, "--pipes-dir",
-		      pipes, "--conf-dir", conf, "--libexec", libexec, NULL);
+		      pipes, "--conf-dir", conf, "--libexec", libexec, "--mc-dir", mc, NULL);
 		_exit(127);
 	}
 	return pid;

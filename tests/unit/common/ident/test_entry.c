@@ -355,6 +355,37 @@ START_TEST(test_age)
 }
 END_TEST
 
+/* What is said to stay fresh is so to the last second, and no longer. */
+START_TEST(test_fresh_for)
+{
+	struct entry entry = { .kind = ENTRY_USER };
+	struct entry_now now = { .boot.s = 1000, .boot_id = 1 };
+	static const uint32_t lives[] = { 0, 1, 5, 10, 11, 100, 5400, UINT32_MAX };
+	static const uint32_t percents[] = { 0, 1, 50, 99, 100 };
+
+	entry.times.stored_boot.s = 1000;
+	entry.times.boot = 1;
+	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {
+		for (size_t j = 0; j < sizeof(percents) / sizeof(percents[0]); j++) {
+			int64_t left;
+
+			entry.times.lifetime_s = lives[i];
+			now.boot.s = 1000;
+			left = entry_fresh_s(&entry, &now, percents[j], 0);
+			ck_assert_int_eq(left > 0, lives[i] > 1);
+			ck_assert_int_eq(entry_fresh_s(&entry, &now, percents[j], 1), 0);
+			now.boot.s = 1000 + left;
+			if (left > 0)
+				ck_assert_int_eq(entry_age(&entry, &now, percents[j], 0),
+				                 ENTRY_FRESH);
+			now.boot.s++;
+			ck_assert_int_ne(entry_age(&entry, &now, percents[j], 0), ENTRY_FRESH);
+			ck_assert_int_eq(entry_fresh_s(&entry, &now, percents[j], 0), 0);
+		}
+	}
+}
+END_TEST
+
 START_TEST(test_now_is_now)
 {
 	struct entry_now now = entry_now();
@@ -392,6 +423,7 @@ int main(void)
 
 	tcase_add_loop_test(age, test_age, 0, sizeof(travels) / sizeof(travels[0]));
 	tcase_add_test(age, test_now_is_now);
+	tcase_add_test(age, test_fresh_for);
 	suite_add_tcase(suite, age);
 
 	runner = srunner_create(suite);

@@ -99,6 +99,12 @@ enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
 	                                           : ENTRY_EXPIRED;
 }
 
+int64_t entry_fresh_s(const struct entry *entry, const struct entry_now *now,
+                      uint32_t nowait_percent, uint32_t epoch)
+{
+	return entry_age(entry, now, nowait_percent, epoch) == ENTRY_FRESH ? 60 : 0;
+}
+
 int store_read(struct store *store)
 {
 	return cache_begin(store->cache);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Check - whether a file of the memory cache may be taken over
+ *
+ * Every record that a chain leads to must be one that this writer could have left: within the file,
+ * between equal barriers, in a chain of its own keys, on slots of its own. The bits are not
+ * believed but made anew: a record that was written and not yet linked, or removed and its bits not
+ * yet cleared, is nothing.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/memcache/impl.h"
+#include "common/wire/reader.h"
+
+struct walk {
+	struct mcmap *map;
+	uint8_t *bytes;  /* the data of the file */
+	uint8_t *starts; /* a bit for each slot where a record was found */
+	uint8_t *bits;   /* those of the file */
+};
+
+/* 0 the record at slot is sound, and its slots are taken for it unless they were already. */
+static int visit(struct walk *walk, uint32_t slot, uint32_t hash, uint32_t *ret_next)
+{
+	struct mcmap *map = walk->map;
+	const uint8_t *record = walk->bytes + (size_t)slot * MEMCACHE_SLOT_SIZE;
+	struct memcache_head head = memcache_head_read(record);
+	uint64_t left = (uint64_t)(map->n_slots - slot) * MEMCACHE_SLOT_SIZE;
+	struct mcmap_keys keys;
+
+	if (head.b1 != head.b2 || !memcache_barrier_is_valid(head.b1) ||
+	    head.length < MEMCACHE_HEAD_SIZE + MEMCACHE_DATA_MIN || head.length > left ||
+	    mcmap_keys_read(map->options.kind, record + MEMCACHE_HEAD_SIZE,
+	                    head.length - MEMCACHE_HEAD_SIZE, &keys) < 0 ||
+	    head.hash1 != hash_of(map, keys.key1) || head.hash2 != hash_of(map, keys.key2) ||
+	    (head.hash1 != hash && head.hash2 != hash))
+		return -EBADMSG;
+
+	*ret_next = head.hash1 == hash ? head.next1 : head.next2;
+	if ((head.b1 & 0xffffffu) > (map->barrier & 0xffffffu))
+		map->barrier = head.b1;
+	if (bit_get(walk->starts, slot))
+		return 0; /* by its other key */
+
+	bit_set(walk->starts, slot, true);
+	for (uint32_t i = slot; i < slot + slots_of(head.length); i++) {
+		if (bit_get(map->used, i))
+			return -EBADMSG;
+		bit_set(map->used, i, true);
+		map->n_used++;
+		if (map->hand <= i)
+			map->hand = i + 1;
+	}
+	return 0;
+}
+
+static int walk_chain(struct walk *walk, uint32_t slot, uint32_t hash)
+{
+	uint32_t n_slots = walk->map->n_slots, next = 0;
+	int r;
+
+	for (uint32_t steps = 0; slot != MEMCACHE_NONE; steps++, slot = next) {
+		if (slot >= n_slots || steps >= n_slots)
+			return -EBADMSG;
+		r = visit(walk, slot, hash, &next);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The bits of a healthy file say how far its data goes: holes behind it are not read. */
+static int read_data(struct walk *walk)
+{
+	struct mcmap *map = walk->map;
+	uint32_t end = map->n_slots;
+	int r;
+
+	r = mcmap_read(map, map->header.bits_at, walk->bits, map->n_slots / 8);
+	if (r < 0)
+		return r;
+	while (end >= 8 && walk->bits[end / 8 - 1] == 0)
+		end -= 8;
+	return mcmap_read(map, map->header.data_at, walk->bytes, (size_t)end * MEMCACHE_SLOT_SIZE);
+}
+
+int mcmap_check(struct mcmap *map)
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	struct walk walk = { .map = map };
+	size_t table_size = (size_t)map->n_hashes * sizeof(uint32_t);
+	uint8_t *table = talloc_size(mem, table_size);
+	struct reader in;
+	int r;
+
+	/* Zeros, where nothing was read, are no record. */
+	walk.bytes = talloc_zero_size(mem, (size_t)map->n_slots * MEMCACHE_SLOT_SIZE);
+	walk.starts = talloc_zero_size(mem, map->n_slots / 8);
+	walk.bits = talloc_size(mem, map->n_slots / 8);
+	if (!table || !walk.bytes || !walk.starts || !walk.bits)
+		return -ENOMEM;
+	r = mcmap_read(map, map->header.table_at, table, table_size);
+	if (r == 0)
+		r = read_data(&walk);
+	in = reader_over(table, table_size);
+	for (uint32_t hash = 0; r == 0 && hash < map->n_hashes; hash++)
+		r = walk_chain(&walk, reader_u32(&in), hash);
+	if (r < 0)
+		return r;
+	return memcmp(walk.bits, map->used, map->n_slots / 8) != 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Memory cache map - shared by the files of this folder, by nobody else
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "common/memcache/mcmap.h"
+
+struct mcmap {
+	struct mcmap_options options;
+	const char *path;
+	int fd; /* -1: none, until mcmap_clear() */
+	dev_t dev;
+	ino_t ino;
+	uint64_t size;
+	struct memcache_header header;
+	uint32_t n_slots, n_hashes;
+	uint32_t barrier; /* the last one given: none comes twice for long, or a slow reader would
+	                   * take two records for one */
+	uint8_t *used;    /* a bit a slot, as in the file */
+	uint8_t *in_use;  /* a bit a record, at its first slot: it was stored again */
+	uint32_t n_used;
+	uint32_t hand; /* the slot from which room is looked for; a record's first, or free */
+	struct mcmap_stats stats;
+};
+
+static inline bool bit_get(const uint8_t *bits, uint32_t slot)
+{
+	return bits[slot / 8] & (0x80u >> slot % 8);
+}
+
+static inline void bit_set(uint8_t *bits, uint32_t slot, bool value)
+{
+	uint8_t mask = (uint8_t)(0x80u >> slot % 8);
+
+	bits[slot / 8] = (uint8_t)(value ? bits[slot / 8] | mask : bits[slot / 8] & ~mask);
+}
+
+static inline uint32_t slots_of(uint32_t length)
+{
+	return (length + MEMCACHE_SLOT_SIZE - 1) / MEMCACHE_SLOT_SIZE;
+}
+
+static inline uint64_t place_of_slot(const struct mcmap *map, uint32_t slot)
+{
+	return map->header.data_at + (uint64_t)slot * MEMCACHE_SLOT_SIZE;
+}
+
+static inline uint64_t place_of_hash(const struct mcmap *map, uint32_t hash)
+{
+	return map->header.table_at + (uint64_t)hash * sizeof(uint32_t);
+}
+
+static inline uint32_t hash_of(const struct mcmap *map, const char *key)
+{
+	return memcache_hash(key, __builtin_strlen(key) + 1, map->header.seed) % map->n_hashes;
+}
+
+/* All size bytes at place. Errors: -EBADMSG the file is shorter; errno. */
+int mcmap_read(const struct mcmap *map, uint64_t place, void *bytes, size_t size);
+
+/* check.c: walks all chains of the file and sets map->used, n_used, barrier, and the hand behind
+ * the last record. Changes nothing in the file: 0, or 1 its bits are others than map->used. Errors:
+ * -EBADMSG a finding; -ENOMEM; of pread(2). */
+int mcmap_check(struct mcmap *map);

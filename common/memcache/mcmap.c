@@ -1,0 +1,833 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Memory cache map - the writing side of one file of the memory cache
+ *
+ *   put ─ the same? ─▶ a new time ──────────────────────────────────────────────┐
+ *    └─▶ remove others of its keys ─▶ make room ─▶ write, unseen ─▶ live ─▶ link ─┴▶
+ *
+ * The seed of the hash stands for what a file belongs to: boot and generation. The padding behind
+ * the header holds when the machine was booted, by the wall clock of whoever began the file.
+ */
+#include "common/memcache/mcmap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/base/time.h"
+#include "common/memcache/impl.h"
+#include "common/wire/reader.h"
+#include "common/wire/writer.h"
+
+#define SLOTS_PER_MIB 26214u
+#define RECORD_PART   8  /* a record takes at most this part of the file */
+#define PASSED_MAX    64 /* records in use that one search for room passes by */
+#define CLOCK_STEP_S  60
+#define BOOTED_AT     MEMCACHE_HEADER_SIZE /* u32 */
+#define STATUS_AT     12
+#define SEED_AT       16
+#define HEADER_B2_AT  48
+#define FILE_MODE     0644
+
+static const char *const names[] = { MCMAP_NAMES };
+
+/* ---- bytes ---- */
+
+int mcmap_read(const struct mcmap *map, uint64_t place, void *bytes, size_t size)
+{
+	uint8_t *to = bytes;
+	ssize_t n;
+
+	for (; size > 0; size -= (size_t)n, to += n, place += (uint64_t)n) {
+		n = pread(map->fd, to, size, (off_t)place);
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n < 0)
+			return -errno;
+		else if (n == 0)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+/* What is written by one call stands in the file before what the next one writes. */
+static int put(const struct mcmap *map, uint64_t place, const void *bytes, size_t size)
+{
+	const uint8_t *from = bytes;
+	ssize_t n;
+
+	for (; size > 0; size -= (size_t)n, from += n, place += (uint64_t)n) {
+		n = pwrite(map->fd, from, size, (off_t)place);
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n < 0)
+			return -errno;
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return 0;
+}
+
+/* Where there are blocks already: the disk cannot be too full for it. */
+static int put_again(const struct mcmap *map, uint64_t place, const void *bytes, size_t size)
+{
+	int r = put(map, place, bytes, size);
+
+	return r == -ENOSPC ? -EIO : r;
+}
+
+static int put_u32(const struct mcmap *map, uint64_t place, uint32_t value)
+{
+	return put_again(map, place, &value, sizeof(value));
+}
+
+static int get_u32(const struct mcmap *map, uint64_t place, uint32_t *ret_value)
+{
+	return mcmap_read(map, place, ret_value, sizeof(*ret_value));
+}
+
+/* ---- records ---- */
+
+/* A text that ends within the data, at place. */
+static const char *text_at(const void *data, size_t size, size_t place)
+{
+	struct reader in = reader_over(data, size);
+
+	reader_bytes(&in, place);
+	return reader_str(&in, size, NULL);
+}
+
+int mcmap_keys_read(enum mcmap_kind kind, const void *data, size_t size,
+                    struct mcmap_keys *ret_keys)
+{
+	struct reader in = reader_over(data, size);
+	uint32_t first = reader_u32(&in), second = reader_u32(&in);
+
+	switch (kind) {
+	case MCMAP_PASSWD:
+	case MCMAP_GROUP:
+		ret_keys->key1 =
+			first == MEMCACHE_TEXTS_AT ? text_at(data, size, MEMCACHE_TEXTS_AT) : NULL;
+		memcache_id_key(second, ret_keys->digits);
+		ret_keys->key2 = ret_keys->digits;
+		break;
+	case MCMAP_INITGROUPS:
+		ret_keys->key1 = text_at(data, size, second);
+		ret_keys->key2 = text_at(data, size, first);
+		break;
+	default:
+		return -EBADMSG;
+	}
+	return ret_keys->key1 && ret_keys->key2 ? 0 : -EBADMSG;
+}
+
+/* A record of the file, whole; bytes is on mem. Errors: -EBADMSG the file is damaged. */
+struct record {
+	uint32_t slot;
+	struct memcache_head head;
+	uint8_t *data;
+	size_t size;
+};
+
+static int read_head(const struct mcmap *map, uint32_t slot, struct memcache_head *ret_head)
+{
+	uint8_t bytes[MEMCACHE_HEAD_SIZE];
+	int r;
+
+	if (slot >= map->n_slots)
+		return -EBADMSG;
+	r = mcmap_read(map, place_of_slot(map, slot), bytes, sizeof(bytes));
+	if (r < 0)
+		return r;
+	*ret_head = memcache_head_read(bytes);
+	if (ret_head->length < MEMCACHE_HEAD_SIZE + MEMCACHE_DATA_MIN ||
+	    slots_of(ret_head->length) > map->n_slots - slot)
+		return -EBADMSG;
+	return 0;
+}
+
+/* Where hash's chain goes on behind the record in slot. -EBADMSG: that is in no such chain. */
+static int link_of(const struct memcache_head *head, uint32_t hash, uint64_t place,
+                   uint64_t *ret_link, uint32_t *ret_next)
+{
+	if (head->hash1 == hash) {
+		*ret_link = place + 16;
+		*ret_next = head->next1;
+		return 0;
+	}
+	if (head->hash2 == hash) {
+		*ret_link = place + 20;
+		*ret_next = head->next2;
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+/* Finds the place of the link that leads to slot in hash's chain: 1, or 0 it is not in there. */
+static int find_link(const struct mcmap *map, uint32_t hash, uint32_t slot, uint64_t *ret_link)
+{
+	uint64_t link = place_of_hash(map, hash);
+	struct memcache_head head;
+	uint32_t next = MEMCACHE_NONE;
+	int r = get_u32(map, link, &next);
+
+	for (uint32_t steps = 0; r == 0 && next != MEMCACHE_NONE; steps++) {
+		if (next == slot) {
+			*ret_link = link;
+			return 1;
+		}
+		if (steps >= map->n_slots)
+			return -EBADMSG;
+		r = read_head(map, next, &head);
+		if (r == 0)
+			r = link_of(&head, hash, place_of_slot(map, next), &link, &next);
+	}
+	return r;
+}
+
+static int mark_slots(struct mcmap *map, uint32_t slot, uint32_t n, bool value)
+{
+	uint32_t first = slot / 8, last = (slot + n - 1) / 8;
+
+	for (uint32_t i = slot; i < slot + n; i++)
+		bit_set(map->used, i, value);
+	map->n_used = value ? map->n_used + n : map->n_used - n;
+	return put_again(map, map->header.bits_at + first, map->used + first, last - first + 1);
+}
+
+static int unlink_record(const struct mcmap *map, uint32_t hash, uint32_t next, uint32_t slot)
+{
+	uint64_t link;
+	int r = find_link(map, hash, slot, &link);
+
+	return r > 0 ? put_u32(map, link, next) : r;
+}
+
+/* Dead, then out of its chains, then its slots are free. */
+static int remove_record(struct mcmap *map, uint32_t slot, const struct memcache_head *head)
+{
+	uint64_t place = place_of_slot(map, slot);
+	int r;
+
+	r = put_u32(map, place + MEMCACHE_B2_AT, MEMCACHE_INVALID);
+	if (r == 0)
+		r = put_u32(map, place, MEMCACHE_INVALID);
+	if (r == 0)
+		r = unlink_record(map, head->hash1, head->next1, slot);
+	if (r == 0 && head->hash2 != head->hash1)
+		r = unlink_record(map, head->hash2, head->next2, slot);
+	if (r == 0)
+		r = mark_slots(map, slot, slots_of(head->length), false);
+	bit_set(map->in_use, slot, false);
+	return r;
+}
+
+static int read_record(const struct mcmap *map, TALLOC_CTX *mem, uint32_t slot,
+                       struct record *ret_record)
+{
+	struct record record = { .slot = slot };
+	int r = read_head(map, slot, &record.head);
+
+	if (r < 0)
+		return r;
+	record.size = record.head.length - MEMCACHE_HEAD_SIZE;
+	record.data = talloc_size(mem, record.size);
+	if (!record.data)
+		return -ENOMEM;
+	r = mcmap_read(map, place_of_slot(map, slot) + MEMCACHE_HEAD_SIZE, record.data,
+	               record.size);
+	if (r == 0)
+		*ret_record = record;
+	return r;
+}
+
+/* The first record in key's chain that has it, from slot on: 1, or 0 there is none. */
+static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by by, const char *key,
+                       struct record *ret_record)
+{
+	uint32_t hash = hash_of(map, key), slot = MEMCACHE_NONE;
+	struct mcmap_keys keys;
+	struct record record;
+	uint64_t link;
+	int r = get_u32(map, place_of_hash(map, hash), &slot);
+
+	for (uint32_t steps = 0; r == 0 && slot != MEMCACHE_NONE; steps++) {
+		if (steps >= map->n_slots)
+			return -EBADMSG;
+		r = read_record(map, mem, slot, &record);
+		if (r == 0)
+			r = mcmap_keys_read(map->options.kind, record.data, record.size, &keys);
+		if (r < 0)
+			return r;
+		if (strcmp(by == MCMAP_BY_KEY1 ? keys.key1 : keys.key2, key) == 0) {
+			*ret_record = record;
+			return 1;
+		}
+		TALLOC_FREE(record.data);
+		r = link_of(&record.head, hash, place_of_slot(map, slot), &link, &slot);
+	}
+	return r;
+}
+
+int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key)
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	struct record record;
+	int r, n = 0;
+
+	if (map->fd < 0)
+		return -EBADF;
+	while ((r = find_record(map, mem, by, key, &record)) > 0) {
+		r = remove_record(map, record.slot, &record.head);
+		if (r < 0)
+			return r;
+		map->stats.forgotten++;
+		n++;
+	}
+	return r < 0 ? r : n;
+}
+
+/* ---- room ---- */
+
+/* Whether the record at the hand is to stay. One that was stored again has a second chance. */
+static bool stays(struct mcmap *map, const struct memcache_head *head, uint32_t *passed)
+{
+	if ((int64_t)head->expires < walltime_now().s || !bit_get(map->in_use, map->hand) ||
+	    *passed >= PASSED_MAX)
+		return false;
+	bit_set(map->in_use, map->hand, false);
+	(*passed)++;
+	return true;
+}
+
+/* Finds n free slots in a row from the hand on, and makes them free as need be. */
+static int make_room(struct mcmap *map, uint32_t n, uint32_t *ret_slot)
+{
+	uint32_t run = 0, passed = 0;
+	struct memcache_head head;
+	int r;
+
+	if (n > map->n_slots / RECORD_PART)
+		return -EMSGSIZE;
+	while (run < n) {
+		if (map->hand >= map->n_slots) {
+			map->hand = 0;
+			run = 0; /* not around the end */
+		}
+		if (!bit_get(map->used, map->hand)) {
+			map->hand++;
+			run++;
+			continue;
+		}
+		r = read_head(map, map->hand, &head);
+		if (r < 0)
+			return r;
+		if (stays(map, &head, &passed)) {
+			map->hand += slots_of(head.length);
+			run = 0;
+			continue;
+		}
+		r = remove_record(map, map->hand, &head);
+		if (r < 0)
+			return r;
+		map->stats.evicted++;
+	}
+	*ret_slot = map->hand - n;
+	return 0;
+}
+
+/* ---- storing ---- */
+
+static int set_expiry(struct mcmap *map, uint32_t slot, uint64_t expires)
+{
+	uint64_t place = place_of_slot(map, slot);
+	int r;
+
+	map->barrier = memcache_barrier_next(map->barrier);
+	r = put_u32(map, place + MEMCACHE_B2_AT, map->barrier);
+	if (r == 0)
+		r = put_again(map, place + 8, &expires, sizeof(expires));
+	if (r == 0)
+		r = put_u32(map, place, map->barrier);
+	return r;
+}
+
+/* At the head of the chain: next is in place before anything leads here. */
+static int link_record(struct mcmap *map, uint32_t hash, uint32_t slot, uint64_t next_at)
+{
+	uint32_t first;
+	int r = get_u32(map, place_of_hash(map, hash), &first);
+
+	if (r == 0)
+		r = put_u32(map, place_of_slot(map, slot) + next_at, first);
+	if (r == 0)
+		r = put_u32(map, place_of_hash(map, hash), slot);
+	return r;
+}
+
+/* Links by what it is not linked by yet. */
+static int link_by(struct mcmap *map, uint32_t slot, const struct memcache_head *head,
+                   enum mcmap_by by)
+{
+	uint64_t link;
+	int r = 0;
+
+	if (by & MCMAP_BY_KEY1 || head->hash1 == head->hash2) {
+		r = find_link(map, head->hash1, slot, &link);
+		if (r == 0)
+			r = link_record(map, head->hash1, slot, 16);
+	}
+	if (r >= 0 && by & MCMAP_BY_KEY2 && head->hash2 != head->hash1) {
+		r = find_link(map, head->hash2, slot, &link);
+		if (r == 0)
+			r = link_record(map, head->hash2, slot, 20);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Nobody sees it before its first word is valid, and it is in no chain yet. */
+static int write_record(struct mcmap *map, uint32_t slot, const struct memcache_head *head,
+                        const void *data, size_t size)
+{
+	struct writer out = writer_new(MEMCACHE_HEAD_SIZE + size);
+	int r;
+
+	writer_u32(&out, MEMCACHE_INVALID);
+	writer_u32(&out, head->length);
+	writer_u64(&out, head->expires);
+	writer_u32(&out, MEMCACHE_NONE);
+	writer_u32(&out, MEMCACHE_NONE);
+	writer_u32(&out, head->hash1);
+	writer_u32(&out, head->hash2);
+	writer_u32(&out, 0);
+	writer_u32(&out, head->b2);
+	writer_bytes(&out, data, size);
+	r = writer_end(&out);
+	if (r == 0)
+		r = put(map, place_of_slot(map, slot), out.bytes, out.size);
+	if (r == 0)
+		r = put_u32(map, place_of_slot(map, slot), head->b1);
+	writer_free(&out);
+	return r;
+}
+
+static int add_record(struct mcmap *map, const struct mcmap_keys *keys, const void *data,
+                      size_t size, uint64_t expires, enum mcmap_by by)
+{
+	struct memcache_head head = {
+		.length = (uint32_t)(MEMCACHE_HEAD_SIZE + size),
+		.expires = expires,
+		.hash1 = hash_of(map, keys->key1),
+		.hash2 = hash_of(map, keys->key2),
+	};
+	uint32_t slot;
+	int r = make_room(map, slots_of(head.length), &slot);
+
+	if (r < 0)
+		return r;
+	head.b1 = head.b2 = map->barrier = memcache_barrier_next(map->barrier);
+	r = write_record(map, slot, &head, data, size);
+	if (r == 0)
+		r = mark_slots(map, slot, slots_of(head.length), true);
+	if (r == 0)
+		r = link_by(map, slot, &head, by);
+	if (r == 0)
+		map->stats.stored++;
+	return r;
+}
+
+/* Finds the record that holds just this data: 1, or 0. */
+static int find_same(const struct mcmap *map, TALLOC_CTX *mem, const struct mcmap_keys *keys,
+                     const void *data, size_t size, struct record *ret_record)
+{
+	const char *const texts[] = { keys->key1, keys->key2 };
+	static const enum mcmap_by by[] = { MCMAP_BY_KEY1, MCMAP_BY_KEY2 };
+	int r;
+
+	for (int i = 0; i < 2; i++) {
+		r = find_record(map, mem, by[i], texts[i], ret_record);
+		if (r < 0)
+			return r;
+		if (r > 0 && ret_record->size == size && memcmp(ret_record->data, data, size) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires, enum mcmap_by by)
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	struct mcmap_keys keys;
+	struct record old;
+	int r;
+
+	if (map->fd < 0)
+		return -EBADF;
+	if (size > UINT32_MAX / RECORD_PART)
+		return -EMSGSIZE;
+	r = mcmap_keys_read(map->options.kind, data, size, &keys);
+	if (r < 0)
+		return r;
+
+	if (by != MCMAP_BY_BOTH && hash_of(map, keys.key1) == hash_of(map, keys.key2))
+		return 0; /* in the one chain of both it would be found by the wrong key, too */
+
+	r = find_same(map, mem, &keys, data, size, &old);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		bit_set(map->in_use, old.slot, true);
+		map->stats.renewed++;
+		r = old.head.expires != expires ? set_expiry(map, old.slot, expires) : 0;
+		return r < 0 ? r : link_by(map, old.slot, &old.head, by);
+	}
+
+	if (by & MCMAP_BY_KEY1)
+		r = mcmap_forget(map, MCMAP_BY_KEY1, keys.key1);
+	if (r >= 0 && by & MCMAP_BY_KEY2 && map->options.kind != MCMAP_INITGROUPS)
+		r = mcmap_forget(map, MCMAP_BY_KEY2, keys.key2);
+	return r < 0 ? r : add_record(map, &keys, data, size, expires, by);
+}
+
+/* ---- the file ---- */
+
+/* When the machine was booted, by the wall clock as it goes now. */
+static uint32_t booted_at(void)
+{
+	return (uint32_t)(walltime_now().s - boottime_now().s);
+}
+
+static uint32_t seed_of(uint64_t generation)
+{
+	uint64_t what[] = { boot_id(), generation };
+
+	return memcache_hash(what, sizeof(what), 0);
+}
+
+static uint32_t round_up(uint32_t value)
+{
+	return (value + 7) & ~7u;
+}
+
+static struct memcache_header header_for(const struct mcmap_options *options)
+{
+	uint32_t n = round_up(options->size_mib * SLOTS_PER_MIB);
+	uint32_t barrier = memcache_barrier_next(0);
+	struct memcache_header header = {
+		.b1 = barrier,
+		.major = MEMCACHE_MAJOR,
+		.minor = MEMCACHE_MINOR,
+		.status = MEMCACHE_ALIVE,
+		.seed = seed_of(options->generation),
+		.data_size = n * MEMCACHE_SLOT_SIZE,
+		.bits_size = n / 8,
+		.table_size = n * (uint32_t)sizeof(uint32_t),
+		.data_at = MEMCACHE_DATA_AT,
+		.b2 = barrier,
+	};
+
+	header.bits_at = header.data_at + header.data_size;
+	header.table_at = round_up(header.bits_at + header.bits_size);
+	return header;
+}
+
+static void write_header(struct writer *out, const struct memcache_header *header)
+{
+	writer_u32(out, header->b1);
+	writer_u32(out, header->major);
+	writer_u32(out, header->minor);
+	writer_u32(out, header->status);
+	writer_u32(out, header->seed);
+	writer_u32(out, header->data_size);
+	writer_u32(out, header->bits_size);
+	writer_u32(out, header->table_size);
+	writer_u32(out, header->data_at);
+	writer_u32(out, header->bits_at);
+	writer_u32(out, header->table_at);
+	writer_u32(out, 0);
+	writer_u32(out, header->b2);
+	writer_u32(out, booted_at());
+}
+
+static int lock_file(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return 0;
+	return errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
+}
+
+static bool clock_was_set(uint32_t booted)
+{
+	int64_t step = (int64_t)booted_at() - booted;
+
+	return step > CLOCK_STEP_S || step < -CLOCK_STEP_S;
+}
+
+/* Is what the file says in its first bytes what we would write there? Only the barriers may
+ * differ. */
+static bool is_ours(const struct mcmap *map)
+{
+	uint8_t found[MEMCACHE_DATA_AT];
+	struct writer out = writer_new(sizeof(found));
+	struct memcache_header header;
+	uint32_t booted;
+	bool is;
+
+	if (mcmap_read(map, 0, found, sizeof(found)) < 0)
+		return false;
+	write_header(&out, &map->header);
+	is = writer_end(&out) == 0 && memcache_header_read(found, map->size, &header) == 0 &&
+	     memcmp(found + 4, out.bytes + 4, HEADER_B2_AT - 4) == 0;
+	writer_free(&out);
+	memcpy(&booted, found + BOOTED_AT, sizeof(booted));
+	return is && !clock_was_set(booted);
+}
+
+static void close_file(struct mcmap *map)
+{
+	if (map->fd >= 0)
+		close(map->fd);
+	map->fd = -1;
+}
+
+static void use_file(struct mcmap *map, const struct stat *st)
+{
+	map->dev = st->st_dev;
+	map->ino = st->st_ino;
+	map->hand = 0;
+	map->n_used = 0;
+	map->barrier = memcache_barrier_next(0);
+	memset(map->used, 0, map->n_slots / 8);
+	memset(map->in_use, 0, map->n_slots / 8);
+}
+
+static int recycle_fd(int fd)
+{
+	struct mcmap map = { .fd = fd };
+	uint32_t barrier;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)MEMCACHE_HEADER_SIZE)
+		return 0; /* nobody reads that */
+	r = get_u32(&map, 0, &barrier);
+	barrier = memcache_barrier_next(barrier);
+	if (r == 0)
+		r = put_u32(&map, HEADER_B2_AT, barrier);
+	if (r == 0)
+		r = put_u32(&map, STATUS_AT, MEMCACHE_RECYCLED);
+	if (r == 0)
+		r = put_u32(&map, 0, barrier);
+	return r;
+}
+
+/* Opens what is there for writing. -ENOENT: nothing, or nothing that is a file. */
+static int open_path(const char *path, int *ret_fd)
+{
+	struct stat st;
+	auto_close int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return errno == ELOOP || errno == EISDIR || errno == ENXIO ? -ENOENT : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* Takes the file at the path over. -EBADMSG: it is none to go on with, and is given up. */
+static int take_over(struct mcmap *map)
+{
+	struct stat st;
+	int r = open_path(map->path, &map->fd);
+
+	if (r < 0)
+		return r;
+	r = lock_file(map->fd);
+	if (r < 0) {
+		close_file(map);
+		return r;
+	}
+	if (fstat(map->fd, &st) < 0)
+		r = -errno;
+	if (r == 0)
+		use_file(map, &st);
+	if (r == 0 && ((uint64_t)st.st_size != map->size || !is_ours(map)))
+		r = -EBADMSG;
+	if (r == 0)
+		r = mcmap_check(map);
+	if (r > 0)
+		r = put_again(map, map->header.bits_at, map->used, map->n_slots / 8);
+	if (r == 0)
+		return 0;
+	recycle_fd(map->fd);
+	close_file(map);
+	return -EBADMSG;
+}
+
+/* Everything but the records: they are holes until they come. */
+static int write_empty(const struct mcmap *map)
+{
+	struct writer out = writer_new(MEMCACHE_DATA_AT);
+	size_t table_size = map->header.table_size;
+	auto_talloc uint8_t *table = talloc_size(NULL, table_size);
+	int r;
+
+	if (!table)
+		return -ENOMEM;
+	if (ftruncate(map->fd, (off_t)map->size) < 0)
+		return -errno;
+	memset(table, 0xff, table_size);
+	r = put(map, map->header.table_at, table, table_size);
+	if (r == 0)
+		r = put(map, map->header.bits_at, map->used, map->n_slots / 8);
+	write_header(&out, &map->header);
+	if (r == 0)
+		r = writer_end(&out);
+	if (r == 0)
+		r = put(map, 0, out.bytes, out.size);
+	writer_free(&out);
+	return r;
+}
+
+/* A new file takes the path when it is whole and locked. Whatever is there, a directory even, goes
+ * away if it can. */
+static int begin_file(struct mcmap *map)
+{
+	auto_talloc char *aside = talloc_asprintf(NULL, "%s.new", map->path);
+	struct stat st;
+	int r;
+
+	if (!aside)
+		return -ENOMEM;
+	unlink(aside);
+	map->fd = open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	if (map->fd < 0)
+		return -errno;
+	r = fchmod(map->fd, FILE_MODE) < 0 || fstat(map->fd, &st) < 0 ? -errno : 0;
+	if (r == 0)
+		r = lock_file(map->fd);
+	if (r == 0) {
+		use_file(map, &st);
+		r = write_empty(map);
+	}
+	if (r == 0)
+		rmdir(map->path);
+	if (r == 0 && rename(aside, map->path) < 0)
+		r = -errno;
+	if (r < 0) {
+		close_file(map);
+		unlink(aside);
+	}
+	return r;
+}
+
+static int mcmap_gone(struct mcmap *map)
+{
+	close_file(map);
+	return 0;
+}
+
+int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcmap **ret_map)
+{
+	auto_talloc struct mcmap *map = talloc_zero(mem, struct mcmap);
+	int r;
+
+	if (!map)
+		return -ENOMEM;
+	map->fd = -1;
+	talloc_set_destructor(map, mcmap_gone);
+	map->options = *options;
+	map->header = header_for(options);
+	map->n_slots = map->header.data_size / MEMCACHE_SLOT_SIZE;
+	map->n_hashes = map->header.table_size / (uint32_t)sizeof(uint32_t);
+	map->size = (uint64_t)map->header.table_at + map->header.table_size;
+	map->path = talloc_asprintf(map, "%s/%s", options->dir, names[options->kind]);
+	map->used = talloc_zero_size(map, map->n_slots / 8);
+	map->in_use = talloc_zero_size(map, map->n_slots / 8);
+	if (!map->path || !map->used || !map->in_use)
+		return -ENOMEM;
+
+	r = take_over(map);
+	if (r == 0)
+		map->stats.was_kept = true;
+	else if (r != -EBUSY)
+		r = begin_file(map);
+	if (r < 0)
+		return r;
+	*ret_map = take_ptr(map);
+	return 0;
+}
+
+bool mcmap_is_sound(const struct mcmap *map)
+{
+	struct stat ours, there;
+
+	return map->fd >= 0 && stat(map->path, &there) == 0 && there.st_dev == map->dev &&
+	       there.st_ino == map->ino && fstat(map->fd, &ours) == 0 &&
+	       (uint64_t)ours.st_size == map->size && is_ours(map);
+}
+
+int mcmap_clear(struct mcmap *map)
+{
+	if (map->fd >= 0)
+		recycle_fd(map->fd);
+	close_file(map);
+	return begin_file(map);
+}
+
+void mcmap_stats(const struct mcmap *map, struct mcmap_stats *ret_stats)
+{
+	*ret_stats = map->stats;
+	ret_stats->slots = map->n_slots;
+	ret_stats->used = map->n_used;
+}
+
+/* seed: of a file that is left alone; NULL = of none */
+static int give_up(const char *dir, enum mcmap_kind kind, const uint32_t *seed, bool take_away)
+{
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/%s", dir, names[kind]);
+	auto_close int fd = -1;
+	uint32_t found;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	r = open_path(path, &fd);
+	if (r == 0 && seed && pread(fd, &found, sizeof(found), SEED_AT) == sizeof(found) &&
+	    found == *seed)
+		return 0;
+	if (r == 0)
+		r = recycle_fd(fd);
+	if (r == -ENOENT)
+		r = 0;
+	if (take_away && unlink(path) < 0 && errno != ENOENT && r == 0)
+		r = -errno;
+	return r;
+}
+
+int mcmap_recycle(const char *dir, enum mcmap_kind kind)
+{
+	return give_up(dir, kind, NULL, false);
+}
+
+int mcmap_recycle_others(const char *dir, enum mcmap_kind kind, uint64_t generation)
+{
+	uint32_t seed = seed_of(generation);
+
+	return give_up(dir, kind, &seed, false);
+}
+
+int mcmap_remove(const char *dir, enum mcmap_kind kind)
+{
+	return give_up(dir, kind, NULL, true);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Memory cache map - the writing side of one file of the memory cache (common/wire/memcache.h)
+ *
+ * The file is written with pwrite(2) and never mapped here: where the disk is full or somebody cuts
+ * the file, an answer is not stored, and that is all. It outlives its writer: whoever opens it next
+ * takes it over if it is sound, of this boot, and of the same kind. Its only writer holds a lock on
+ * it (fcntl(2), byte 0).
+ *
+ * Each write leaves chains that end. A record is dead for readers before it leaves its chains, so
+ * that a writer killed at any point leaves nothing that was meant to go.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <talloc.h>
+
+#include "common/wire/memcache.h"
+
+#define MCMAP_NAMES "passwd", "group", "initgroups", "sid"
+
+enum mcmap_kind {
+	MCMAP_PASSWD,
+	MCMAP_GROUP,
+	MCMAP_INITGROUPS,
+	MCMAP_SID, /* holds no records yet */
+	MCMAP_N_KINDS,
+};
+
+struct mcmap; /* a talloc object: freeing it closes the file, which stays as it is */
+
+struct mcmap_options {
+	const char *dir; /* MEMCACHE_DIR but for tests */
+	enum mcmap_kind kind;
+	uint32_t size_mib;   /* 1 to MCMAP_SIZE_MAX_MIB */
+	uint64_t generation; /* a file that was written under another one is not taken over */
+};
+#define MCMAP_SIZE_MAX_MIB 1024u
+
+/* Takes the file over, or begins a new one in its place.
+ * Errors: -EBUSY another process writes it; -ENOENT there is no such directory; -ENOSPC and others
+ * of open(2) and write(2). */
+int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcmap **ret_map);
+
+/* Whether the file at the path is still this one, whole, alive, and of this time: the wall clock,
+ * by which records expire, was not set by more than a minute since it was begun. Three system
+ * calls. If not: mcmap_clear(). */
+bool mcmap_is_sound(const struct mcmap *map);
+
+/* Gives the file up, so that all readers leave it at once, and begins a new one. On failure there
+ * is none, and it may be called again. Errors: as of mcmap_open(). */
+int mcmap_clear(struct mcmap *map);
+
+/* The keys of a record, each with its NUL, as its data has them. */
+struct mcmap_keys {
+	const char *key1, *key2; /* key2 points into the data, or to digits */
+	char digits[MEMCACHE_ID_DIGITS_SIZE];
+};
+
+/* Reads the keys of data, which may be anything. Errors: -EBADMSG. */
+int mcmap_keys_read(enum mcmap_kind kind, const void *data, size_t size,
+                    struct mcmap_keys *ret_keys);
+
+/* By which of its keys a record shall be found. */
+enum mcmap_by {
+	MCMAP_BY_KEY1 = 1,
+	MCMAP_BY_KEY2 = 2,
+	MCMAP_BY_BOTH = 3,
+};
+
+/* Stores a record, in the place of those that have its first key, and but for initgroups, where
+ * several names lead to one user, of those that have its second. If nothing but its time is new,
+ * it stays where it is and counts as one that is in use. When the file is full, others make room:
+ * expired ones, then those that were stored longest ago and were not in use.
+ * expires  seconds of CLOCK_REALTIME
+ * Errors: the record is not stored, and the old one is gone. -EMSGSIZE it is too large; -ENOSPC the
+ * disk is full; -EBADMSG data is no record, or the file is damaged; others: mcmap_clear(). */
+int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires, enum mcmap_by by);
+
+/* Removes what has the key, which for MCMAP_BY_KEY2 may be several. Returns how many.
+ * Errors: mcmap_clear(). */
+int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key);
+
+struct mcmap_stats {
+	uint64_t stored, renewed, evicted, forgotten;
+	uint32_t slots, used; /* of the file now */
+	bool was_kept;        /* mcmap_open() took it over */
+};
+void mcmap_stats(const struct mcmap *map, struct mcmap_stats *ret_stats);
+
+/* For those who do not write: marks the file given up, whoever writes it, so that no reader trusts
+ * it any more; its writer begins a new one at its next look. Without a file there is nothing to do.
+ * Errors: of open(2), pwrite(2). */
+int mcmap_recycle(const char *dir, enum mcmap_kind kind);
+
+/* The same, unless it was written in this boot and under that generation. */
+int mcmap_recycle_others(const char *dir, enum mcmap_kind kind, uint64_t generation);
+
+/* Recycles the file and takes it away: there is no such cache. */
+int mcmap_remove(const char *dir, enum mcmap_kind kind);

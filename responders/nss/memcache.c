@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Memory cache - which answers the clients may find by themselves, and how long
+ *
+ * A record is made from the very bytes that a client was told, and holds no longer than the cached
+ * entry is fresh: what has to be refreshed comes to us. It is found by the keys for which it is
+ * known to be the answer. An entry of a later domain that was asked for by id may have a name that
+ * an earlier domain has, too, and then that one is the answer.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/base/time.h"
+#include "common/memcache/mcmap.h"
+#include "common/wire/proto.h"
+#include "responders/core/names.h"
+#include "responders/core/setup.h"
+#include "responders/nss/nss.h"
+
+#define LOOK_INTERVAL_US 1000000
+#define RECENT           256
+#define RECENT_MAX_S     10
+#define FAR_AWAY_S       INT64_C(0x7fffffff)
+
+struct memcache {
+	const char *dir;    /* borrowed */
+	uint32_t timeout_s; /* 0: nothing is kept */
+	uint64_t generation;
+	uint32_t sizes[MCMAP_N_KINDS];     /* MiB, 0 = none */
+	struct mcmap *maps[MCMAP_N_KINDS]; /* owned; NULL: none, or it could not be opened */
+	int64_t looked_us[MCMAP_N_KINDS];  /* when, of CLOCK_MONOTONIC; 0 = never */
+	int results[MCMAP_N_KINDS];        /* so that a lasting failure is logged once */
+	int clock_fd;
+
+	/* What was stored a moment ago: a client that does not use the cache costs no writing. */
+	struct {
+		uint64_t print;
+		int64_t until_us;
+	} recent[RECENT];
+};
+
+static const char *const names[] = { MCMAP_NAMES };
+
+/* ---- the files ---- */
+
+static void forget_recent(struct memcache *cache)
+{
+	memset(cache->recent, 0, sizeof(cache->recent));
+}
+
+static void note(struct memcache *cache, enum mcmap_kind kind, int r)
+{
+	/* For the moment that our predecessor takes to leave, the cache is his. */
+	if (r < 0 && r != -EBUSY && r != cache->results[kind])
+		log_warn("%s/%s: %s: clients have to ask", cache->dir, names[kind], error_text(r));
+	cache->results[kind] = r;
+	cache->looked_us[kind] = monotonic_us();
+}
+
+static int open_map(struct memcache *cache, enum mcmap_kind kind)
+{
+	struct mcmap_options options = { cache->dir, kind, cache->sizes[kind], cache->generation };
+	struct mcmap_stats stats;
+	int r = mcmap_open(cache, &options, &cache->maps[kind]);
+
+	if (r == 0) {
+		mcmap_stats(cache->maps[kind], &stats);
+		log_debug("%s/%s: %s, %u of %u slots are used", cache->dir, names[kind],
+		          stats.was_kept ? "kept" : "begun anew", stats.used, stats.slots);
+	}
+	return r;
+}
+
+static void clear_map(struct memcache *cache, enum mcmap_kind kind)
+{
+	forget_recent(cache);
+	note(cache, kind, mcmap_clear(cache->maps[kind]));
+}
+
+/* The map to work on, NULL if there is none. Looked at once a second: somebody may have removed,
+ * replaced or recycled the file. */
+static struct mcmap *map_of(struct memcache *cache, enum mcmap_kind kind)
+{
+	bool is_due = monotonic_us() - cache->looked_us[kind] >= LOOK_INTERVAL_US;
+
+	if (cache->sizes[kind] == 0)
+		return NULL;
+	if (!cache->maps[kind] && is_due) {
+		forget_recent(cache);
+		note(cache, kind, open_map(cache, kind));
+	} else if (cache->maps[kind] && is_due) {
+		cache->looked_us[kind] = monotonic_us();
+		if (!mcmap_is_sound(cache->maps[kind]))
+			clear_map(cache, kind);
+	}
+	return cache->results[kind] == 0 ? cache->maps[kind] : NULL;
+}
+
+/* A full disk, or an answer that is too large, is no fault of the file's. */
+static void wrote(struct memcache *cache, enum mcmap_kind kind, int r)
+{
+	if (r >= 0 || r == -ENOSPC || r == -EDQUOT || r == -EMSGSIZE || r == -ENOMEM)
+		return;
+	log_warn("%s/%s: %s: it is begun anew", cache->dir, names[kind], error_text(r));
+	clear_map(cache, kind);
+}
+
+static void configure(void *memory, const struct setup *setup)
+{
+	struct memcache *cache = memory;
+	const struct nss *nss = setup->conf;
+	const uint32_t sizes[MCMAP_N_KINDS] = {
+		nss->conf.memcache_size_passwd_mib,
+		nss->conf.memcache_size_group_mib,
+		nss->conf.memcache_size_initgroups_mib,
+		nss->conf.memcache_size_sid_mib,
+	};
+
+	cache->timeout_s = nss->conf.memcache_timeout_s;
+	cache->generation = setup->generation;
+	forget_recent(cache);
+	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++) {
+		/* Closed first: whoever closes a file loses all his locks on it. */
+		TALLOC_FREE(cache->maps[kind]);
+		cache->results[kind] = 0;
+		cache->sizes[kind] = cache->timeout_s > 0 && setup->n_domains > 0 ? sizes[kind] : 0;
+		if (cache->sizes[kind] == 0)
+			mcmap_remove(cache->dir, kind);
+		else
+			note(cache, kind, open_map(cache, kind));
+	}
+}
+
+static void clear(void *memory)
+{
+	struct memcache *cache = memory;
+
+	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++)
+		if (cache->maps[kind])
+			clear_map(cache, kind);
+}
+
+/* ---- the clock, by which records expire ---- */
+
+static void watch_clock(const struct memcache *cache)
+{
+	struct itimerspec never = { .it_value.tv_sec = FAR_AWAY_S };
+
+	timerfd_settime(cache->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+}
+
+static void clock_was_set(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
+                          void *data)
+{
+	struct memcache *cache = data;
+	uint64_t expirations;
+
+	(void)ev;
+	(void)fde;
+	(void)flags;
+	if (read(cache->clock_fd, &expirations, sizeof(expirations)) < 0 && errno == EAGAIN)
+		return;
+	watch_clock(cache);
+	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++)
+		if (cache->maps[kind] && !mcmap_is_sound(cache->maps[kind]))
+			clear_map(cache, kind);
+}
+
+static void *memcache_new(TALLOC_CTX *mem, struct tevent_context *ev,
+                          const struct resp_paths *paths)
+{
+	struct memcache *cache = talloc_zero(mem, struct memcache);
+	struct tevent_fd *fde;
+
+	if (!cache)
+		return NULL;
+	cache->dir = paths->mc_dir;
+	cache->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (cache->clock_fd < 0)
+		return cache; /* the step is seen at the next question */
+	fde = tevent_add_fd(ev, cache, cache->clock_fd, TEVENT_FD_READ, clock_was_set, cache);
+	if (!fde) {
+		close(cache->clock_fd);
+		talloc_free(cache);
+		return NULL;
+	}
+	tevent_fd_set_auto_close(fde);
+	watch_clock(cache);
+	return cache;
+}
+
+/* ---- records ---- */
+
+/* A user's name as all its spellings come down to it. On mem; NULL without memory. */
+static char *canonical_name(TALLOC_CTX *mem, const struct domain *domain, const char *name)
+{
+	char *folded = NULL, *text = NULL;
+
+	if (domain->store->names == CACHE_CASE_FOLDED && str_fold(mem, name, &folded) < 0)
+		return NULL;
+	text = talloc_asprintf(mem, "%s@%s", folded ? folded : name, domain->name);
+	talloc_free(folded);
+	return text;
+}
+
+/* body | results 1 | 0 | uid | gid | texts |         data | 16 | uid | gid | size | texts |
+ *      | results 1 | 0 | gid | members | texts |          | 16 | gid | members | size | texts | */
+static void write_entry(struct writer *out, struct reader body)
+{
+	reader_u32(&body);
+	reader_u32(&body);
+	writer_u32(out, MEMCACHE_TEXTS_AT);
+	writer_u32(out, reader_u32(&body));
+	writer_u32(out, reader_u32(&body));
+	writer_u32(out, (uint32_t)reader_left(&body));
+	writer_bytes(out, body.pos, reader_left(&body));
+}
+
+/* body | groups | 0 | gid … | */
+static void write_initgroups(struct writer *out, struct reader body, const char *canonical,
+                             const char *asked)
+{
+	uint32_t n = reader_u32(&body), texts_at, name_at, texts_size;
+
+	reader_u32(&body);
+	texts_at = MEMCACHE_GIDS_AT + n * (uint32_t)sizeof(uint32_t);
+	name_at = texts_at + (uint32_t)strlen(canonical) + 1;
+	texts_size = name_at - texts_at + (uint32_t)strlen(asked) + 1;
+	writer_u32(out, texts_at);
+	writer_u32(out, name_at);
+	writer_u32(out, texts_at);
+	writer_u32(out, texts_size);
+	writer_u32(out, n * (uint32_t)sizeof(uint32_t) + texts_size);
+	writer_u32(out, n);
+	writer_bytes(out, body.pos, reader_left(&body));
+	writer_str(out, canonical);
+	writer_str(out, asked);
+}
+
+static enum mcmap_kind kind_of(enum query_kind kind)
+{
+	switch (kind) {
+	case QUERY_GROUP_BY_NAME:
+	case QUERY_GROUP_BY_ID:
+		return MCMAP_GROUP;
+	case QUERY_INITGROUPS:
+		return MCMAP_INITGROUPS;
+	default:
+		return MCMAP_PASSWD;
+	}
+}
+
+/* Would name be asked of this domain, and of none before it? */
+static bool name_is_its_own(const struct setup *setup, const struct domain *domain,
+                            const char *name)
+{
+	char part[PROTO_NAME_MAX + 1];
+
+	for (const struct domain *earlier = setup->domains; earlier < domain; earlier++)
+		if (names_read(earlier, name, part))
+			return false;
+	return names_read(domain, name, part);
+}
+
+/* For which of its keys the record is the answer, whoever asks. 0: for none. */
+static unsigned keys_of(const struct setup *setup, const struct question *question,
+                        const struct domain *domain, const char *name)
+{
+	unsigned by = 0;
+
+	if ((question->text && strcmp(question->text, name) == 0) ||
+	    name_is_its_own(setup, domain, name))
+		by |= MCMAP_BY_KEY1;
+	if (!question->text || domain == &setup->domains[0])
+		by |= MCMAP_BY_KEY2;
+	return by;
+}
+
+/* Was the same stored a moment ago? If not, it is remembered as if it were. */
+static bool is_recent(struct memcache *cache, enum mcmap_kind kind, unsigned by,
+                      const struct writer *data, int64_t expires_in_s)
+{
+	uint32_t low = memcache_hash(data->bytes, data->size, (uint32_t)kind * 4 + by);
+	uint32_t high = memcache_hash(data->bytes, data->size, ~low);
+	uint64_t print = (uint64_t)high << 32 | low;
+	int64_t now_us = monotonic_us();
+	int64_t keep_s = expires_in_s / 4 < RECENT_MAX_S ? expires_in_s / 4 : RECENT_MAX_S;
+
+	if (cache->recent[low % RECENT].print == print &&
+	    now_us < cache->recent[low % RECENT].until_us)
+		return true;
+	cache->recent[low % RECENT].print = print;
+	cache->recent[low % RECENT].until_us = now_us + keep_s * 1000000;
+	return false;
+}
+
+static void store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
+                  const struct setup *setup, const struct question *question,
+                  const struct answer *answer, struct reader body)
+{
+	int64_t expires_in_s =
+		answer->fresh_s < cache->timeout_s ? answer->fresh_s : cache->timeout_s;
+	struct writer data = writer_new(PROTO_REPLY_MAX);
+	auto_talloc char *canonical = NULL;
+	struct mcmap_keys keys;
+	unsigned by = MCMAP_BY_BOTH;
+	int r;
+
+	if (kind == MCMAP_INITGROUPS) {
+		canonical = canonical_name(NULL, answer->domain, answer->entry->initgroups.name);
+		if (canonical)
+			write_initgroups(&data, body, canonical, question->text);
+	} else {
+		write_entry(&data, body);
+	}
+	r = writer_end(&data);
+	if (r == 0)
+		r = mcmap_keys_read(kind, data.bytes, data.size, &keys);
+	if (r == 0 && kind != MCMAP_INITGROUPS)
+		by = keys_of(setup, question, answer->domain, keys.key1);
+	if (r == 0 && by && !is_recent(cache, kind, by, &data, expires_in_s))
+		wrote(cache, kind,
+		      mcmap_put(map, data.bytes, data.size,
+		                (uint64_t)(walltime_now().s + expires_in_s), by));
+	writer_free(&data);
+}
+
+static void forget(struct memcache *cache, enum mcmap_kind kind, enum mcmap_by by, const char *key)
+{
+	struct mcmap *map = map_of(cache, kind);
+
+	if (map) {
+		forget_recent(cache);
+		wrote(cache, kind, mcmap_forget(map, by, key));
+	}
+}
+
+/* The lists of groups of whoever may be meant by text, in all spellings. */
+static void forget_groups_of(struct memcache *cache, const struct setup *setup, const char *text)
+{
+	char name[PROTO_NAME_MAX + 1];
+
+	for (size_t i = 0; i < setup->n_domains; i++) {
+		auto_talloc char *canonical = NULL;
+
+		if (names_read(&setup->domains[i], text, name))
+			canonical = canonical_name(NULL, &setup->domains[i], name);
+		if (canonical)
+			forget(cache, MCMAP_INITGROUPS, MCMAP_BY_KEY2, canonical);
+	}
+}
+
+/* What is there, if anything, is not the answer any more. */
+static void forget_answer(struct memcache *cache, enum mcmap_kind kind, const struct setup *setup,
+                          const struct question *question)
+{
+	char digits[MEMCACHE_ID_DIGITS_SIZE];
+
+	if (question->text && kind != MCMAP_GROUP)
+		forget_groups_of(cache, setup, question->text);
+	if (question->text && kind != MCMAP_INITGROUPS) {
+		forget(cache, kind, MCMAP_BY_KEY1, question->text);
+	} else if (!question->text) {
+		memcache_id_key(question->id, digits);
+		forget(cache, kind, MCMAP_BY_KEY2, digits);
+	}
+}
+
+/* An incomplete list is told to who asks, and kept from all others. One without groups looks like
+ * "not there" to clients, so it is left to the socket. */
+static bool may_be_kept(const struct answer *answer)
+{
+	const struct initgroups *groups = &answer->entry->initgroups;
+
+	return answer->fresh_s > 0 && (answer->entry->kind != ENTRY_INITGROUPS ||
+	                               (groups->complete && groups->n_gids > 0));
+}
+
+static void answered(void *memory, const struct setup *setup, const struct question *question,
+                     const struct answer *answer, struct reader body)
+{
+	struct memcache *cache = memory;
+	enum mcmap_kind kind = kind_of(question->kind);
+	struct mcmap *map = map_of(cache, kind);
+
+	if (!map)
+		return;
+	if (answer && may_be_kept(answer))
+		store(cache, map, kind, setup, question, answer, body);
+	else
+		forget_answer(cache, kind, setup, question);
+}
+
+const struct resp_memory nss_memcache = {
+	.new = memcache_new,
+	.configure = configure,
+	.answered = answered,
+	.clear = clear,
+};

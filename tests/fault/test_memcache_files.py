@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The files of the memory cache, and their writer, come to harm: the clients do not."""
+import time
+
+import pytest
+
+from length import by_length
+from load import Load, Processes
+from memcache import CLIENTS, QUESTIONS, answers, learn, traced
+from slapd import Slapd
+from suite import MEMCACHE, Suite
+
+SECONDS = by_length(5, 60)
+
+
+@pytest.fixture(scope="module")
+def remembering(machine, slapd):
+    """The suite with a memory cache, and all of QUESTIONS in it."""
+    return learn(Suite(machine, slapd).start(nss=MEMCACHE))
+
+
+HARM = {
+    "cut": "truncate -s 0 passwd group initgroups",
+    "cut in the middle": "truncate -s 5000 passwd group initgroups",
+    "grown": "truncate -s +1M passwd group initgroups",
+    "removed": "rm -f passwd group initgroups",
+    "directories": "for f in passwd group initgroups; do rm -f $f; mkdir $f; done",
+    "unreadable": "chmod 0 passwd group initgroups",
+    "garbage": "for f in passwd group initgroups; do "
+    "dd if=/dev/urandom of=$f bs=64k count=100 conv=notrunc status=none; done",
+    "garbage in the records": "for f in passwd group initgroups; do "
+    "dd if=/dev/urandom of=$f bs=8 seek=7 count=2000 conv=notrunc status=none; done",
+    "replaced by older ones": "cp passwd group initgroups /tmp; rm -f *; "
+    "cp /tmp/passwd /tmp/group /tmp/initgroups .",
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_whatever_is_done_to_the_files_the_answers_are_right(remembering, harm):
+    """While both client libraries are at work on them, and afterwards."""
+    c = learn(remembering).c
+    want = answers(remembering, "ours", memory_cache=False)
+    loads = [
+        Load(c, "passwd", "alice", "bob", "10002", client=client, clients=2, seconds=3,
+             memory_cache=True)
+        for client in CLIENTS
+        # Debian's library has no net under it: it gets SIGBUS from a file that was cut, and is safe
+        # only when the writer has noticed, which it does within a second.
+        if client == "ours" or "cut" not in harm
+    ]  # fmt: skip
+    time.sleep(0.5)
+    c.sh(f"cd /var/lib/sss/mc && {HARM[harm]}")
+    assert answers(remembering, "ours") == want
+    c.wait_for("Debian's answers", lambda: answers(remembering, "debian") == want, timeout=3)
+    for load in loads:
+        load.end().were_all_right(at_least=1000)
+    learn(remembering)
+    c.wait_for("files that are sound again", lambda: all_files_are_read(remembering))
+
+
+def all_files_are_read(suite):
+    learn(suite)
+    return all(not traced(suite.c, "getent", *question)[1] for question in QUESTIONS)
+
+
+def test_killed_writers_never_make_an_answer_wrong(remembering):
+    c = learn(remembering).c
+    processes = Processes(c)
+    loads = [
+        Load(c, "passwd", "alice", "bob", "carol", "10002", "10003", client=client, clients=4,
+             seconds=SECONDS, memory_cache=True)
+        for client in CLIENTS
+    ]  # fmt: skip
+    writers = Load(c, "passwd", "alice", "bob", "carol", clients=2, seconds=SECONDS, pause_us=200)
+    end = time.monotonic() + SECONDS - 0.5
+    kills = 0
+    while time.monotonic() < end:
+        c.sh("rm -f /var/lib/sss/mc/passwd")  # so that there is something to write
+        time.sleep(0.1)
+        kills += bool(processes.kill("sssd_nss"))
+    for load in loads:
+        load.end().were_all_right(at_least=1000)
+    assert writers.end().wrong == 0
+    assert kills >= SECONDS * 2
+
+
+def test_a_full_disk_is_no_harm(container):
+    with container() as c:
+        suite = Suite(c, Slapd(c).start())
+        c.sh("mkdir -p /var/lib/sss/mc && mount -t tmpfs -o size=3700k tmpfs /var/lib/sss/mc")
+        suite.start(nss={"memcache_size_sid": 0})
+        learn(suite)
+        c.sh("dd if=/dev/zero of=/var/lib/sss/mc/full bs=4k status=none || true")
+        for client in CLIENTS:
+            for number in range(10001, 10005):
+                assert suite.passwd(number, client=client)
+            assert all(answers(suite, client))
+        c.systemctl("restart", "sssd-nss.service")
+        for client in CLIENTS:
+            assert all(answers(suite, client))
+        assert c.failed_units() == []

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The writing side of the memory cache, seen by the reader of the client library
+ */
+#include "common/memcache/mcmap.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clientlibs/nss/nss.h"
+#include "common/wire/writer.h"
+
+#define FOREVER UINT64_C(0x7fffffff)
+#define N_USERS 300
+
+static char dir[] = "/tmp/test_mcmap_XXXXXX";
+static char path[64];
+static struct mcmap_options options;
+static struct mcmap *map;
+static struct mcmap_stats stats;
+
+/* ---- what may happen to a write ---- */
+
+static long writes_left = -1; /* then the process is killed; -1 = never */
+static long bytes_left = -1;  /* then the disk is full; -1 = never */
+
+/* Stands in front of the C library's. */
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t place)
+{
+	if (writes_left == 0)
+		_exit(0);
+	if (writes_left > 0)
+		writes_left--;
+	if (bytes_left >= 0 && (long)size > bytes_left) {
+		size = (size_t)bytes_left;
+		if (size == 0) {
+			errno = ENOSPC;
+			return -1;
+		}
+	}
+	if (bytes_left > 0)
+		bytes_left -= (long)size;
+	return syscall(SYS_pwrite64, fd, bytes, size, place);
+}
+
+/* ---- records ---- */
+
+static int put_user(const char *name, uint32_t uid, const char *home, uint64_t expires,
+                    enum mcmap_by by)
+{
+	struct writer data = writer_new(1 << 20);
+	int r;
+
+	writer_u32(&data, 16);
+	writer_u32(&data, uid);
+	writer_u32(&data, 100);
+	writer_u32(&data, (uint32_t)(strlen(name) + strlen(home) + 9));
+	writer_str(&data, name);
+	writer_str(&data, "*");
+	writer_str(&data, "G");
+	writer_str(&data, home);
+	writer_str(&data, "/s");
+	ck_assert_int_eq(writer_end(&data), 0);
+	r = mcmap_put(map, data.bytes, data.size, expires, by);
+	writer_free(&data);
+	return r;
+}
+
+static int put_groups(const char *name, const char *canonical, uint32_t gid)
+{
+	struct writer data = writer_new(1 << 20);
+	int r;
+
+	writer_u32(&data, 28);
+	writer_u32(&data, 28 + (uint32_t)strlen(canonical) + 1);
+	writer_u32(&data, 28);
+	writer_u32(&data, (uint32_t)(strlen(canonical) + strlen(name) + 2));
+	writer_u32(&data, (uint32_t)(strlen(canonical) + strlen(name) + 6));
+	writer_u32(&data, 1);
+	writer_u32(&data, gid);
+	writer_str(&data, canonical);
+	writer_str(&data, name);
+	r = mcmap_put(map, data.bytes, data.size, FOREVER, MCMAP_BY_BOTH);
+	writer_free(&data);
+	return r;
+}
+
+/* ---- what a client sees ---- */
+
+static struct passwd user;
+static char texts[70000];
+
+static uint8_t *file_bytes(size_t *ret_size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	uint8_t *bytes;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	bytes = malloc((size_t)st.st_size);
+	ck_assert_int_eq(read(fd, bytes, (size_t)st.st_size), st.st_size);
+	close(fd);
+	*ret_size = (size_t)st.st_size;
+	return bytes;
+}
+
+/* One look at the file, for as many questions as one likes. */
+static struct mapped look(void)
+{
+	struct mapped mapped;
+
+	mapped.bytes = file_bytes(&mapped.size);
+	ck_assert_int_eq(memcache_header_read(mapped.bytes, mapped.size, &mapped.header), 0);
+	return mapped;
+}
+
+static int ask(const struct mapped *mapped, const char *name, uint32_t uid)
+{
+	struct nss_place place = { &user, texts, sizeof(texts) };
+	struct memcache_key key = { .name = name, .id = uid };
+
+	return memcache_find_in(mapped, &passwd_map.memcache, &key, time(NULL), &place);
+}
+
+static int find(const char *name, uint32_t uid)
+{
+	struct mapped mapped = look();
+	int r = ask(&mapped, name, uid);
+
+	free((void *)mapped.bytes);
+	return r;
+}
+
+static int find_groups(const char *name)
+{
+	struct mapped mapped = look();
+	gid_t *gids = NULL;
+	long start = 0, size = 0;
+	struct nss_groups wanted = { 1, &start, &size, &gids, -1, 0 };
+	int r = memcache_find_in(&mapped, &initgroups_kind, &(struct memcache_key){ .name = name },
+	                         0, &wanted);
+
+	r = r > 0 ? (int)gids[0] : r;
+	free(gids);
+	free((void *)mapped.bytes);
+	return r;
+}
+
+static void reopen(void)
+{
+	TALLOC_FREE(map);
+	ck_assert_int_eq(mcmap_open(NULL, &options, &map), 0);
+	mcmap_stats(map, &stats);
+}
+
+static void set_up(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/passwd", dir);
+	options = (struct mcmap_options){ dir, MCMAP_PASSWD, 1, 7 };
+	reopen();
+	ck_assert(!stats.was_kept);
+}
+
+static void clean_up(void)
+{
+	TALLOC_FREE(map);
+	unlink(path);
+	rmdir(path);
+	rmdir(dir);
+}
+
+/* ---- tests ---- */
+
+START_TEST(test_the_file_is_as_others_have_it)
+{
+	struct mapped mapped = look();
+	struct stat st;
+
+	ck_assert_uint_eq(mapped.header.data_size, 26216 * 40);
+	ck_assert_uint_eq(mapped.header.bits_size, 26216 / 8);
+	ck_assert_uint_eq(mapped.header.table_size, 26216 * 4);
+	ck_assert_uint_eq(mapped.header.data_at, 56);
+	ck_assert_uint_eq(mapped.header.table_at % 8, 0);
+	free((void *)mapped.bytes);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0644);
+	ck_assert_int_lt(st.st_blocks * 512, 26216 * 5 + 16384); /* the records are holes */
+}
+END_TEST
+
+START_TEST(test_put_is_found_by_both_keys)
+{
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(find("al", 0), 1);
+	ck_assert_uint_eq(user.pw_uid, 1000);
+	ck_assert_str_eq(user.pw_dir, "/h");
+	ck_assert_str_eq(user.pw_shell, "/s");
+	ck_assert_int_eq(find(NULL, 1000), 1);
+	ck_assert_str_eq(user.pw_name, "al");
+	ck_assert_int_eq(find("bo", 0), -ENOENT);
+}
+END_TEST
+
+START_TEST(test_found_only_by_the_keys_it_was_put_for)
+{
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_KEY1), 0);
+	ck_assert_int_eq(put_user("bo", 1001, "/h", FOREVER, MCMAP_BY_KEY2), 0);
+	ck_assert_int_eq(find("al", 0), 1);
+	ck_assert_int_eq(find(NULL, 1000), -ENOENT);
+	ck_assert_int_eq(find("bo", 0), -ENOENT);
+	ck_assert_int_eq(find(NULL, 1001), 1);
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_KEY2), 0);
+	ck_assert_int_eq(find(NULL, 1000), 1);
+	ck_assert_int_eq(find("al", 0), 1);
+	mcmap_stats(map, &stats);
+	ck_assert_uint_eq(stats.stored, 2);
+	reopen();
+	ck_assert(stats.was_kept);
+	ck_assert_int_eq(find("bo", 0), -ENOENT);
+	ck_assert_int_eq(find(NULL, 1001), 1);
+}
+END_TEST
+
+START_TEST(test_a_new_version_replaces_the_old_one)
+{
+	ck_assert_int_eq(put_user("al", 1000, "/old", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(put_user("al", 1000, "/new", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(find(NULL, 1000), 1);
+	ck_assert_str_eq(user.pw_dir, "/new");
+
+	ck_assert_int_eq(put_user("al", 2000, "/new", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(find(NULL, 1000), -ENOENT);
+	ck_assert_int_eq(put_user("bo", 2000, "/new", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(find("al", 0), -ENOENT);
+	ck_assert_int_eq(find(NULL, 2000), 1);
+	ck_assert_str_eq(user.pw_name, "bo");
+	mcmap_stats(map, &stats);
+	ck_assert_uint_eq(stats.used, 2);
+}
+END_TEST
+
+START_TEST(test_the_same_again_is_given_more_time)
+{
+	ck_assert_int_eq(put_user("al", 1000, "/h", (uint64_t)time(NULL) - 9, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(find("al", 0), -ENOENT);
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(find("al", 0), 1);
+	mcmap_stats(map, &stats);
+	ck_assert_uint_eq(stats.stored, 1);
+	ck_assert_uint_eq(stats.renewed, 1);
+}
+END_TEST
+
+START_TEST(test_forget)
+{
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(put_user("bo", 1001, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY1, "nobody"), 0);
+	ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY1, "al"), 1);
+	ck_assert_int_eq(find(NULL, 1000), -ENOENT);
+	ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY2, "1001"), 1);
+	ck_assert_int_eq(find("bo", 0), -ENOENT);
+	mcmap_stats(map, &stats);
+	ck_assert_uint_eq(stats.used, 0);
+}
+END_TEST
+
+START_TEST(test_several_names_lead_to_the_groups_of_one_user)
+{
+	TALLOC_FREE(map);
+	options.kind = MCMAP_INITGROUPS;
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/initgroups", dir);
+	reopen();
+	ck_assert_int_eq(put_groups("al", "al@d", 5000), 0);
+	ck_assert_int_eq(put_groups("AL", "al@d", 5000), 0);
+	ck_assert_int_eq(put_groups("bo", "bo@d", 5001), 0);
+	ck_assert_int_eq(find_groups("al"), 5000);
+	ck_assert_int_eq(find_groups("AL"), 5000);
+	ck_assert_int_eq(put_groups("al", "al@d", 5002), 0);
+	ck_assert_int_eq(find_groups("al"), 5002);
+	ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY2, "al@d"), 2);
+	ck_assert_int_eq(find_groups("AL"), -ENOENT);
+	ck_assert_int_eq(find_groups("bo"), 5001);
+	reopen();
+	ck_assert(stats.was_kept);
+	ck_assert_int_eq(find_groups("bo"), 5001);
+}
+END_TEST
+
+START_TEST(test_what_is_no_record_is_refused)
+{
+	static const uint32_t bad[] = { 15, 1000, 100, 2, 0x61616161 };
+
+	ck_assert_int_eq(mcmap_put(map, bad, sizeof(bad), FOREVER, MCMAP_BY_BOTH), -EBADMSG);
+	for (size_t size = 0; size < 16; size++)
+		ck_assert_int_eq(mcmap_put(map, "\20\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0", size, FOREVER,
+		                           MCMAP_BY_BOTH),
+		                 -EBADMSG);
+}
+END_TEST
+
+START_TEST(test_another_process_is_kept_out)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct mcmap *second;
+
+		_exit(mcmap_open(NULL, &options, &second) == -EBUSY ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert(mcmap_is_sound(map));
+}
+END_TEST
+
+/* Whatever is found at the path is taken over only if it is ours, whole, and of today. */
+START_TEST(test_what_is_not_taken_over)
+{
+	static const struct {
+		off_t place;
+		uint32_t value;
+	} rows[] = {
+		{ 0, 0xf0000009 },   { 4, 2 },        { 12, 0 },
+		{ 12, 2 },           { 16, 1 },       { 20, 80 },
+		{ 40, 60 },          { 52, 1 },       { 56, 0xffffffff },
+		{ 56 + 4, 1 << 30 }, { 56 + 16, 77 }, { 56 + 24, 1 },
+		{ 56 + 36, 1 },      { 56 + 40, 17 }, { 56 + 44, 1234 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd;
+
+		ck_assert_int_eq(mcmap_clear(map), 0);
+		ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		ck_assert_int_eq(pwrite(fd, &rows[i].value, 4, rows[i].place), 4);
+		close(fd);
+		reopen();
+		ck_assert_msg(!stats.was_kept, "row %zu", i);
+		ck_assert_int_eq(find("al", 0), -ENOENT);
+	}
+
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	options.generation++;
+	reopen();
+	ck_assert(!stats.was_kept);
+	options.size_mib = 2;
+	reopen();
+	ck_assert(!stats.was_kept);
+	TALLOC_FREE(map);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	reopen();
+	ck_assert(!stats.was_kept);
+	ck_assert_int_eq(chmod(path, 0), 0);
+	reopen();
+	ck_assert_int_eq(truncate(path, 100), 0);
+	reopen();
+	ck_assert(!stats.was_kept);
+}
+END_TEST
+
+START_TEST(test_what_others_do_to_the_file_is_noticed)
+{
+	for (int i = 0; i < 4; i++) {
+		ck_assert(mcmap_is_sound(map));
+		ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+		if (i == 0)
+			ck_assert_int_eq(unlink(path), 0);
+		else if (i == 1)
+			ck_assert_int_eq(truncate(path, 5000), 0);
+		else if (i == 2)
+			ck_assert_int_eq(mcmap_recycle(dir, MCMAP_PASSWD), 0);
+		else
+			ck_assert_int_eq(mcmap_remove(dir, MCMAP_PASSWD), 0);
+		put_user("bo", 1001, "/h", FOREVER, MCMAP_BY_BOTH); /* fails, or goes nowhere */
+		ck_assert(!mcmap_is_sound(map));
+		ck_assert_int_eq(mcmap_clear(map), 0);
+		ck_assert_int_eq(find("al", 0), -ENOENT);
+	}
+}
+END_TEST
+
+START_TEST(test_clear_gives_the_old_file_up)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint32_t status;
+
+	ck_assert_int_eq(mcmap_clear(map), 0);
+	ck_assert_int_eq(pread(fd, &status, 4, 12), 4);
+	ck_assert_uint_eq(status, MEMCACHE_RECYCLED);
+	close(fd);
+	ck_assert(mcmap_is_sound(map));
+}
+END_TEST
+
+START_TEST(test_a_full_disk_stores_nothing_and_harms_nothing)
+{
+	char name[32];
+
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	for (long room = 0; room < 75; room += 5) {
+		bytes_left = room;
+		snprintf(name, sizeof(name), "u%ld", room);
+		ck_assert_int_lt(
+			put_user(name, 2000 + (uint32_t)room, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+		bytes_left = -1;
+		ck_assert_int_eq(find(name, 0), -ENOENT);
+		ck_assert_int_eq(find("al", 0), 1);
+	}
+	bytes_left = 1000;
+	ck_assert_int_eq(mcmap_clear(map), -ENOSPC);
+	ck_assert_int_lt(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	bytes_left = -1;
+	ck_assert_int_eq(mcmap_clear(map), 0);
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(find("al", 0), 1);
+}
+END_TEST
+
+START_TEST(test_those_in_use_outlast_those_that_came_once)
+{
+	char name[32];
+	unsigned hot = 0;
+
+	for (uint32_t i = 0; i < 40000; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		ck_assert_int_eq(put_user(name, 10000 + i, "/home/user", FOREVER, MCMAP_BY_BOTH),
+		                 0);
+		if (i % 100 == 99)
+			for (uint32_t j = 0; j < 50; j++) {
+				snprintf(name, sizeof(name), "user%u", j);
+				ck_assert_int_eq(put_user(name, 10000 + j, "/home/user", FOREVER,
+				                          MCMAP_BY_BOTH),
+				                 0);
+			}
+	}
+	mcmap_stats(map, &stats);
+	ck_assert_uint_gt(stats.evicted, 20000);
+	for (uint32_t j = 0; j < 50; j++) {
+		snprintf(name, sizeof(name), "user%u", j);
+		hot += find(name, 0) == 1;
+	}
+	ck_assert_uint_eq(hot, 50);
+	ck_assert_uint_eq(stats.stored, 40000); /* the hot ones stayed where they were */
+	reopen();
+	ck_assert(stats.was_kept);
+}
+END_TEST
+
+START_TEST(test_a_record_that_takes_too_much_of_the_file)
+{
+	char *home = malloc(200000);
+
+	memset(home, 'h', 199999);
+	home[199999] = '\0';
+	ck_assert_int_eq(put_user("al", 1000, home, FOREVER, MCMAP_BY_BOTH), -EMSGSIZE);
+	home[60000] = '\0';
+	for (uint32_t i = 0; i < 60; i++)
+		ck_assert_int_eq(put_user("al", 1000 + i, home, FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(find(NULL, 1059), 1);
+	free(home);
+}
+END_TEST
+
+/* Users come, change their names, numbers and homes, and go; the file is closed and opened. Nothing
+ * is evicted, so all that the model has must be found, and nothing else. */
+START_TEST(test_as_a_model_of_it)
+{
+	static struct {
+		uint32_t uid, home;
+	} model[N_USERS]; /* uid 0: not there */
+	char name[32], home[32];
+	struct mapped mapped;
+
+	srand(4711);
+	for (int step = 0; step < 6000; step++) {
+		uint32_t n = (uint32_t)rand() % N_USERS;
+
+		snprintf(name, sizeof(name), "u%u", n);
+		if (rand() % 4 == 0) {
+			ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY1, name), model[n].uid != 0);
+			model[n].uid = 0;
+		} else {
+			uint32_t uid = 1000 + (uint32_t)rand() % N_USERS;
+
+			snprintf(home, sizeof(home), "/h/%0*d", rand() % 20 + 1, step);
+			for (uint32_t i = 0; i < N_USERS; i++)
+				if (model[i].uid == uid)
+					model[i].uid = 0;
+			model[n].uid = uid;
+			model[n].home = (uint32_t)step;
+			ck_assert_int_eq(put_user(name, uid, home, FOREVER, MCMAP_BY_BOTH), 0);
+		}
+		if (step % 500 == 0) {
+			reopen();
+			ck_assert(stats.was_kept);
+		}
+		if (step % 60 != 0)
+			continue;
+		mapped = look();
+		for (uint32_t i = 0; i < N_USERS; i++) {
+			snprintf(name, sizeof(name), "u%u", i);
+			ck_assert_int_eq(ask(&mapped, name, 0), model[i].uid ? 1 : -ENOENT);
+			if (!model[i].uid)
+				continue;
+			ck_assert_uint_eq(user.pw_uid, model[i].uid);
+			ck_assert_uint_eq(strtoul(user.pw_dir + 3, NULL, 10), model[i].home);
+			ck_assert_int_eq(ask(&mapped, NULL, model[i].uid), 1);
+			ck_assert_str_eq(user.pw_name, name);
+		}
+		free((void *)mapped.bytes);
+	}
+}
+END_TEST
+
+/* Killed before each write of a change in turn: readers are told the old version, the new one, or
+ * nothing, and whoever takes over goes on. */
+START_TEST(test_killed_at_any_write)
+{
+	int status, kept = 0;
+	pid_t pid;
+
+	for (long n = 0; n < 40; n++) {
+		ck_assert_int_eq(mcmap_clear(map), 0);
+		ck_assert_int_eq(put_user("bo", 1001, "/b", FOREVER, MCMAP_BY_BOTH), 0);
+		ck_assert_int_eq(put_user("al", 1000, "/old", FOREVER, MCMAP_BY_BOTH), 0);
+		pid = fork();
+		if (pid == 0) {
+			writes_left = n;
+			put_user("al", 2000, "/longer than it was, by far, to need more room",
+			         FOREVER, MCMAP_BY_BOTH);
+			_exit(1);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		for (int again = 0; again < 2; again++) {
+			int by_name = find("al", 0);
+
+			ck_assert(by_name != 1 || user.pw_uid == 1000 || user.pw_uid == 2000);
+			if (n == 0)
+				ck_assert_int_eq(by_name, 1);
+			if (find(NULL, 1000) == 1)
+				ck_assert_int_eq(n, 0); /* the first write makes it go */
+			if (find("bo", 0) == 1)
+				ck_assert_uint_eq(user.pw_uid, 1001);
+			reopen();
+			kept += stats.was_kept;
+		}
+		ck_assert_int_eq(put_user("al", 3000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+		ck_assert_int_eq(find(NULL, 3000), 1);
+		if (status != 0)
+			break; /* it was not killed any more */
+	}
+	ck_assert_int_ne(status, 0);
+	ck_assert_int_gt(kept, 10);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("mcmap");
+	TCase *records = tcase_create("records"), *files = tcase_create("files");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(records, set_up, clean_up);
+	tcase_set_timeout(records, 60);
+	tcase_add_test(records, test_the_file_is_as_others_have_it);
+	tcase_add_test(records, test_put_is_found_by_both_keys);
+	tcase_add_test(records, test_found_only_by_the_keys_it_was_put_for);
+	tcase_add_test(records, test_a_new_version_replaces_the_old_one);
+	tcase_add_test(records, test_the_same_again_is_given_more_time);
+	tcase_add_test(records, test_forget);
+	tcase_add_test(records, test_several_names_lead_to_the_groups_of_one_user);
+	tcase_add_test(records, test_what_is_no_record_is_refused);
+	tcase_add_test(records, test_those_in_use_outlast_those_that_came_once);
+	tcase_add_test(records, test_a_record_that_takes_too_much_of_the_file);
+	tcase_add_test(records, test_as_a_model_of_it);
+	suite_add_tcase(suite, records);
+
+	tcase_add_checked_fixture(files, set_up, clean_up);
+	tcase_set_timeout(files, 60);
+	tcase_add_test(files, test_another_process_is_kept_out);
+	tcase_add_test(files, test_what_is_not_taken_over);
+	tcase_add_test(files, test_what_others_do_to_the_file_is_noticed);
+	tcase_add_test(files, test_clear_gives_the_old_file_up);
+	tcase_add_test(files, test_a_full_disk_stores_nothing_and_harms_nothing);
+	tcase_add_test(files, test_killed_at_any_write);
+	suite_add_tcase(suite, files);
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

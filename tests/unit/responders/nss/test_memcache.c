@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Which answers enter the memory cache, by which keys, and how long they stay
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/conf/options.h"
+#include "common/memcache/mcmap.h"
+#include "responders/core/setup.h"
+#include "responders/nss/nss.h"
+#include "tests/unit/responders/nss/client.h"
+
+static char dir[] = "/tmp/test_nss_memcache_XXXXXX";
+static struct tevent_context *ev;
+static void *memory;
+
+static struct nss conf;
+static struct store stores[2] = { { .names = CACHE_CASE_FOLDED }, { .names = CACHE_CASE_FOLDED } };
+static struct domain domains[2] = { { .name = "A", .store = &stores[0] },
+	                            { .name = "B", .store = &stores[1] } };
+static struct setup setup = { .generation = 1, .conf = &conf, .domains = domains };
+static struct entry entry;
+
+static void set_up(void)
+{
+	static struct resp_paths paths = { .mc_dir = dir };
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	conf = (struct nss){ .conf = { .pwfield = "*",
+		                       .memcache_timeout_s = 300,
+		                       .memcache_size_passwd_mib = 1,
+		                       .memcache_size_group_mib = 1,
+		                       .memcache_size_initgroups_mib = 1,
+		                       .memcache_size_sid_mib = 1 } };
+	setup.n_domains = 2;
+	domains[0].naming = domains[1].naming = (struct naming){ 0 };
+	ev = tevent_context_init(NULL);
+	memory = nss_memcache.new(ev, ev, &paths);
+	ck_assert_ptr_nonnull(memory);
+	nss_memcache.configure(memory, &setup);
+}
+
+static void clean_up(void)
+{
+	TALLOC_FREE(ev);
+	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++)
+		mcmap_remove(dir, kind);
+	rmdir(dir);
+}
+
+/* ---- a question and its answer ---- */
+
+typedef void reply_fn(struct writer *out, const struct answer *answer, const void *conf);
+
+static void told(const struct question *question, const struct domain *domain, int64_t fresh_s,
+                 reply_fn *reply)
+{
+	struct answer answer = { .domain = domain, .entry = &entry, .fresh_s = fresh_s };
+	struct writer body = writer_new(1 << 20);
+
+	reply(&body, domain ? &answer : NULL, &conf);
+	nss_memcache.answered(memory, &setup, question, domain ? &answer : NULL,
+	                      reader_over(body.bytes, body.size));
+	writer_free(&body);
+}
+
+/* The user al, 1000, of domain; asked for by text, or by id. */
+static void told_user(const char *text, const struct domain *domain, int64_t fresh_s)
+{
+	struct question question = { .kind = text ? QUERY_USER_BY_NAME : QUERY_USER_BY_ID,
+		                     .text = text,
+		                     .id = 1000 };
+
+	entry = (struct entry){ .kind = ENTRY_USER,
+		                .user = { .name = "al",
+		                          .uid = 1000,
+		                          .gid = 100,
+		                          .gecos = "",
+		                          .home = "/h",
+		                          .shell = "/s" } };
+	told(&question, domain, fresh_s, reply_user);
+}
+
+static void told_groups(const char *text, const struct domain *domain, uint32_t n, bool complete)
+{
+	struct question question = { .kind = QUERY_INITGROUPS, .text = text };
+	static const uint32_t gids[] = { 5000, 5001 };
+
+	entry = (struct entry){ .kind = ENTRY_INITGROUPS,
+		                .initgroups = { .name = "Al",
+		                                .primary_gid = 100,
+		                                .complete = complete,
+		                                .n_gids = n,
+		                                .gids = (const uint8_t *)gids } };
+	told(&question, domain, 60, reply_initgroups);
+}
+
+/* ---- what a client finds ---- */
+
+static bool has_user(const char *name, int64_t in_s)
+{
+	return client_has_user(dir, name, 1000, time(NULL) + in_s);
+}
+
+static long count_groups(const char *name)
+{
+	return client_counts_groups(dir, name, time(NULL));
+}
+
+/* ---- tests ---- */
+
+START_TEST(test_a_fresh_answer_of_the_first_domain_is_found_by_both_keys)
+{
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+	ck_assert(has_user(NULL, 0));
+	told_user("al@A", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+	ck_assert(!has_user("al@A", 0));
+}
+END_TEST
+
+START_TEST(test_no_longer_than_it_is_fresh_nor_than_configured)
+{
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 58));
+	ck_assert(!has_user("al", 62));
+	nss_memcache.clear(memory);
+	told_user("al", &domains[0], 5000);
+	ck_assert(has_user("al", 298));
+	ck_assert(!has_user("al", 302));
+}
+END_TEST
+
+START_TEST(test_an_answer_that_is_not_fresh_goes)
+{
+	told_user("al", &domains[0], 60);
+	told_user("al", &domains[0], 0);
+	ck_assert(!has_user("al", 0));
+	told_user("al", &domains[0], 60);
+	told_user(NULL, &domains[0], 0);
+	ck_assert(!has_user("al", 0));
+}
+END_TEST
+
+START_TEST(test_not_there_takes_the_record_and_the_groups_of_the_user)
+{
+	told_user("al", &domains[0], 60);
+	told_groups("al", &domains[0], 2, true);
+	told_groups("AL@A", &domains[0], 2, true);
+	ck_assert_int_eq(count_groups("al"), 2);
+	ck_assert_int_eq(count_groups("AL@A"), 2);
+	told_user("al", NULL, 0);
+	ck_assert(!has_user(NULL, 0));
+	ck_assert_int_eq(count_groups("al"), 0);
+	ck_assert_int_eq(count_groups("AL@A"), 0);
+	told_user("al", &domains[0], 60);
+	told_user(NULL, NULL, 0);
+	ck_assert(!has_user("al", 0));
+}
+END_TEST
+
+/* The first domain may have an "al" or a 1000 of its own. */
+START_TEST(test_of_a_later_domain_only_what_was_asked_for_is_known)
+{
+	told_user("al@B", &domains[1], 60);
+	ck_assert(!has_user("al", 0));
+	ck_assert(!has_user(NULL, 0));
+	told_user("AL", &domains[1], 60);
+	ck_assert(!has_user("al", 0));
+	told_user("al", &domains[1], 60);
+	ck_assert(has_user("al", 0));
+	ck_assert(!has_user(NULL, 0));
+	told_user(NULL, &domains[1], 60);
+	ck_assert(has_user("al", 0));
+	ck_assert(has_user(NULL, 0));
+}
+END_TEST
+
+START_TEST(test_a_qualified_name_belongs_to_one_domain)
+{
+	domains[1].naming = (struct naming){ .format = "%1$s@%2$s", .qualified_only = true };
+	told_user(NULL, &domains[1], 60);
+	ck_assert(has_user("al@B", 0));
+	ck_assert(has_user(NULL, 0));
+	ck_assert(!has_user("al", 0));
+}
+END_TEST
+
+START_TEST(test_incomplete_and_empty_lists_are_not_kept)
+{
+	told_groups("al", &domains[0], 2, false);
+	ck_assert_int_eq(count_groups("al"), 0);
+	told_groups("al", &domains[0], 0, true);
+	ck_assert_int_eq(count_groups("al"), 0);
+	told_groups("al", &domains[1], 2, true);
+	ck_assert_int_eq(count_groups("al"), 2);
+}
+END_TEST
+
+START_TEST(test_cleared_replaced_and_switched_off)
+{
+	struct stat st;
+	char path[64];
+
+	told_user("al", &domains[0], 60);
+	nss_memcache.clear(memory);
+	ck_assert(!has_user("al", 0));
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+
+	setup.generation++;
+	nss_memcache.configure(memory, &setup);
+	ck_assert(!has_user("al", 0));
+	told_user("al", &domains[0], 60);
+	nss_memcache.configure(memory, &setup); /* nothing new */
+	ck_assert(has_user("al", 0));
+
+	conf.conf.memcache_size_passwd_mib = 0;
+	nss_memcache.configure(memory, &setup);
+	snprintf(path, sizeof(path), "%s/passwd", dir);
+	ck_assert_int_lt(stat(path, &st), 0);
+	told_user("al", &domains[0], 60);
+	ck_assert_int_lt(stat(path, &st), 0);
+}
+END_TEST
+
+START_TEST(test_a_file_that_was_removed_is_back_within_a_second)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/passwd", dir);
+	told_user("al", &domains[0], 60);
+	ck_assert_int_eq(unlink(path), 0);
+	sleep(1);
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("memcache");
+	TCase *all = tcase_create("all");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(all, set_up, clean_up);
+	tcase_add_test(all, test_a_fresh_answer_of_the_first_domain_is_found_by_both_keys);
+	tcase_add_test(all, test_no_longer_than_it_is_fresh_nor_than_configured);
+	tcase_add_test(all, test_an_answer_that_is_not_fresh_goes);
+	tcase_add_test(all, test_not_there_takes_the_record_and_the_groups_of_the_user);
+	tcase_add_test(all, test_of_a_later_domain_only_what_was_asked_for_is_known);
+	tcase_add_test(all, test_a_qualified_name_belongs_to_one_domain);
+	tcase_add_test(all, test_incomplete_and_empty_lists_are_not_kept);
+	tcase_add_test(all, test_cleared_replaced_and_switched_off);
+	tcase_add_test(all, test_a_file_that_was_removed_is_back_within_a_second);
+	suite_add_tcase(suite, all);
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
