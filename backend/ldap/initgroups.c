@@ -24,6 +24,7 @@
 #include "backend/ldap/parents.h"
 #include "backend/ldap/pick.h"
 #include "backend/ldap/search.h"
+#include "common/base/account.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
 
@@ -36,6 +37,7 @@ struct initgroups_state {
 	char *user_filter;
 	struct pick pick;
 	bool cached; /* the user is in the cache since just now: pick has no values */
+	bool local;  /* the user is one of /etc/passwd: so, too */
 	struct tevent_req *user, *groups; /* NULL when it has ended */
 	char *member;                     /* whose groups were asked for */
 	uint32_t *gids;
@@ -135,6 +137,18 @@ static void find_groups(struct tevent_req *req, const char *member)
 		tevent_req_set_callback(state->groups, groups_found, req);
 }
 
+/* Is the user none of the directory's, but one of this host who may be in its groups? */
+static bool is_local(struct initgroups_state *state)
+{
+	struct user *user = &state->pick.user;
+
+	if (!state->domain->conf.rfc2307_fallback_to_local_users || !lists_names(state) ||
+	    account_find(NULL, state->query->name, &user->uid, &user->gid) < 0)
+		return false;
+	user->name = state->query->name;
+	return true;
+}
+
 static void user_searched(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
@@ -148,7 +162,9 @@ static void user_searched(struct tevent_req *subreq)
 		return;
 	}
 
-	if (!state->pick.values) {
+	if (!state->pick.values && is_local(state)) {
+		state->local = true; /* whose groups are under way */
+	} else if (!state->pick.values) {
 		TALLOC_FREE(state->groups); /* of nobody */
 	} else {
 		const struct user *user = &state->pick.user;
@@ -205,7 +221,7 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 	struct cache_change *change;
 	int r = 0;
 
-	if (!state->pick.values && !state->cached)
+	if (!state->pick.values && !state->cached && !state->local)
 		return commit_removal(state, state->domain, state->query, ret_change);
 
 	change = cache_change_new(state);
@@ -218,7 +234,7 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 		.n_gids = settle_gids(state->gids, state->n_gids, user->gid),
 		.gids = (const uint8_t *)state->gids,
 	};
-	if (!state->cached)
+	if (state->pick.values)
 		r = cache_put_user(change, user, state->domain->user_lifetime_s);
 	if (r == 0)
 		r = cache_put_initgroups(change, &initgroups, state->domain->user_lifetime_s);

@@ -5,6 +5,7 @@
  *   lookup_send ─▶ (search) ─▶ searched ─┬─ found ─────▶ (commit) ─▶ committed ─▶ lookup_recv
  *                                        │                ▲
  *                                        ├─ a group of DNs ─▶ (members) ─▶ members_found
+ *                                        ├─ no such group ─▶ (private) ─▶ private_found
  *                                        ├─ not there, cached ─▶ (commit: removal) ──▲
  *                                        └─ not there, not cached ───────────────────▲
  */
@@ -17,6 +18,7 @@
 #include "backend/ldap/filter.h"
 #include "backend/ldap/members.h"
 #include "backend/ldap/pick.h"
+#include "backend/ldap/private.h"
 #include "backend/ldap/search.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
@@ -28,10 +30,14 @@ struct lookup_state {
 	const struct query *query;  /* borrowed */
 	char *filter;
 	struct pick pick;
-	struct tevent_req *search, *members; /* NULL when it has ended */
+	struct tevent_req *search, *members, *private; /* NULL when it has ended */
+	bool made_up;                                  /* pick has a group, and no values */
 };
 
+static void search(struct tevent_req *req);
 static void searched(struct tevent_req *subreq);
+static void find_private(struct tevent_req *req);
+static void private_found(struct tevent_req *subreq);
 static void members_found(struct tevent_req *subreq);
 static void commit(struct tevent_req *req);
 static void committed(struct tevent_req *subreq);
@@ -91,6 +97,11 @@ int lookup_group_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const cha
 
 /* ---- the request ---- */
 
+static enum private_groups private_groups(const struct lookup_state *state)
+{
+	return (enum private_groups)state->domain->host->options->auto_private_groups;
+}
+
 struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *query,
                                const struct request_id *id)
 {
@@ -99,7 +110,6 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 	bool user = query->kind == QUERY_USER_BY_NAME || query->kind == QUERY_USER_BY_ID;
 	struct lookup_state *state;
 	struct tevent_req *req;
-	int r;
 
 	req = tevent_req_create(mem, &state, struct lookup_state);
 	if (!req)
@@ -119,19 +129,33 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 	    accept_id(query->id, domain->range.min, domain->range.max) != ACCEPTED)
 		return req_finish_now(req, ev, 0);
 
+	if (!user && private_groups(state) == PRIVATE_GROUPS_TRUE)
+		find_private(req);
+	else
+		search(req);
+	return tevent_req_is_in_progress(req) ? req : tevent_req_post(req, ev);
+}
+
+static void search(struct tevent_req *req)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	struct ldap_domain *domain = state->domain;
+	const struct query *query = state->query;
+	bool user = state->pick.kind == PICK_USER;
+	int r;
+
 	r = user ? lookup_user_filter(state, &domain->conf, query->name, query->id, &state->filter)
 	         : lookup_group_filter(state, &domain->conf, query->name, query->id,
 	                               &state->filter);
-	if (r < 0)
-		return req_finish_now(req, ev, r);
-
+	if (r < 0) {
+		req_finish(req, r);
+		return;
+	}
 	state->search = search_send(
-		state, domain, id, user ? SEARCH_USERS : SEARCH_GROUPS, state->filter,
+		state, domain, state->pick.id, user ? SEARCH_USERS : SEARCH_GROUPS, state->filter,
 		user ? &domain->user_attrs : &domain->group_attrs, pick_entry, &state->pick);
-	if (tevent_req_nomem(state->search, req))
-		return tevent_req_post(req, ev);
-	tevent_req_set_callback(state->search, searched, req);
-	return req;
+	if (!tevent_req_nomem(state->search, req))
+		tevent_req_set_callback(state->search, searched, req);
 }
 
 static void searched(struct tevent_req *subreq)
@@ -146,6 +170,11 @@ static void searched(struct tevent_req *subreq)
 		req_finish(req, r);
 		return;
 	}
+	if (pick->kind == PICK_GROUP && !pick->values &&
+	    private_groups(state) == PRIVATE_GROUPS_HYBRID) {
+		find_private(req);
+		return;
+	}
 	if (pick->kind == PICK_USER || !pick->values || !pick->values->values[GROUP_MEMBER_DN]) {
 		commit(req);
 		return;
@@ -153,6 +182,32 @@ static void searched(struct tevent_req *subreq)
 	state->members = members_send(state, state->domain, pick->id, pick->values);
 	if (!tevent_req_nomem(state->members, req))
 		tevent_req_set_callback(state->members, members_found, req);
+}
+
+/* With true the private group is asked for before any other, with hybrid when there is no other. */
+static void find_private(struct tevent_req *req)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+
+	state->private = private_send(state, state->domain, state->query, state->pick.id);
+	if (!tevent_req_nomem(state->private, req))
+		tevent_req_set_callback(state->private, private_found, req);
+}
+
+static void private_found(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	int r = private_recv(subreq, state, &state->pick.group);
+
+	TALLOC_FREE(state->private);
+	state->made_up = r == 0;
+	if (r == -ENOENT && private_groups(state) == PRIVATE_GROUPS_TRUE)
+		search(req);
+	else if (r == 0 || r == -ENOENT)
+		commit(req);
+	else
+		req_finish(req, r);
 }
 
 static void members_found(struct tevent_req *subreq)
@@ -172,7 +227,7 @@ static int make_change(struct lookup_state *state, struct cache_change **ret_cha
 {
 	struct ldap_domain *domain = state->domain;
 
-	if (!state->pick.values)
+	if (!state->pick.values && !state->made_up)
 		return commit_removal(state, domain, state->query, ret_change);
 	*ret_change = cache_change_new(state);
 	if (!*ret_change)
@@ -223,5 +278,6 @@ const char *lookup_waits_for(struct tevent_req *req)
 
 	return state->search    ? search_waits_for(state->search)
 	       : state->members ? members_wait_for(state->members)
+	       : state->private ? private_waits_for(state->private)
 	                        : "the cache to be written";
 }

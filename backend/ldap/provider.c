@@ -190,7 +190,11 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	if (!domain)
 		return -ENOMEM;
 	domain->host = host;
-	domain->range = (struct id_range){ options->min_id, options->max_id };
+	domain->range = (struct id_range){
+		.min = options->min_id,
+		.max = options->max_id,
+		.private_groups = options->auto_private_groups == PRIVATE_GROUPS_TRUE,
+	};
 	domain->user_lifetime_s =
 		options->entry_cache_user_timeout_s ?: options->entry_cache_timeout_s;
 	domain->group_lifetime_s =

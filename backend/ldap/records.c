@@ -212,6 +212,10 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 	if (!reason)
 		reason = number_from(values, USER_GID, range, "it has no gid",
 		                     "its gid is not a number", &user.gid);
+	if (reason && range->private_groups && user.uid != 0) {
+		user.gid = user.uid;
+		reason = NULL;
+	}
 	if (!reason)
 		reason = text_from(values, USER_GECOS, "its gecos is too long", &user.gecos);
 	if (!reason && !*user.gecos)

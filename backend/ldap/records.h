@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <talloc.h>
 
 #include "backend/ldap/entry.h"
@@ -29,7 +30,8 @@ enum group_attr {
 
 /* Whom the domain takes (common/ident/accept.h). */
 struct id_range {
-	uint32_t min, max; /* max 0 = no limit */
+	uint32_t min, max;   /* max 0 = no limit */
+	bool private_groups; /* users need no primary group that makes sense */
 };
 
 /* Fills ret_user; its texts belong to values or hang below mem. asked is the name in the question,

@@ -78,6 +78,12 @@ enum case_sensitive {
 	CASE_PRESERVING,
 };
 
+enum private_groups {
+	PRIVATE_GROUPS_FALSE,
+	PRIVATE_GROUPS_TRUE,
+	PRIVATE_GROUPS_HYBRID,
+};
+
 /* [domain/NAME], whatever the provider */
 struct domain_conf {
 	int enabled; /* word: unset, true, false */
@@ -91,7 +97,8 @@ struct domain_conf {
 	uint32_t dns_resolver_timeout_s;
 	uint32_t cache_max_size_mib; /* ours, 512 */
 	bool ignore_group_members;
-	uint32_t override_gid; /* 0 = none */
+	uint32_t override_gid;                        /* 0 = none */
+	int auto_private_groups;                      /* enum private_groups */
 	const char *re_expression, *full_name_format; /* instead of what [sssd] says */
 	/* Instead of, or for the filters besides, what [nss] says. */
 	char **filter_users, **filter_groups;
@@ -143,6 +150,7 @@ struct ldap_conf {
 	int deref; /* word: never, searching, finding, always; libldap's numbers */
 	bool referrals;
 	uint32_t group_nesting_level, deref_threshold;
+	bool rfc2307_fallback_to_local_users;
 	/* attribute maps; group_member NULL: its default is the schema's */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname, *user_email;

@@ -11,6 +11,9 @@ static const char *const unset_true_false[] = { "", "true", "false", NULL };
 /* enum case_sensitive */
 static const char *const case_words[] = { "true", "false", "preserving", NULL };
 
+/* enum private_groups */
+static const char *const private_words[] = { "false", "true", "hybrid", NULL };
+
 /* clang-format off */
 const struct opt domain_opts[] = {
 	{ "enabled", OPT_WORD, AT(enabled), .words = unset_true_false,
@@ -25,6 +28,8 @@ const struct opt domain_opts[] = {
 	  .help = "Answer groups without their members" },
 	{ "override_gid", OPT_NUMBER, AT(override_gid), 0, 4294967294, "0", .unit = "id",
 	  .help = "The primary group of every user; 0 = as the server says" },
+	{ "auto_private_groups", OPT_WORD, AT(auto_private_groups), .fallback = "false", .words = private_words,
+	  .help = "Make up a group for each user, with the uid as its number" },
 	{ "filter_users", OPT_LIST, AT(filter_users),
 	  .help = "Users of this domain that are never answered, besides those of [nss]" },
 	{ "filter_groups", OPT_LIST, AT(filter_groups),

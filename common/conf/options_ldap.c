@@ -69,6 +69,8 @@ const struct opt ldap_opts[] = {
 	{ "ldap_group_nesting_level", OPT_NUMBER, AT(group_nesting_level), .fallback = "2",
 	  .help = "How many levels of groups in groups are followed; not in rfc2307" },
 
+	{ "ldap_rfc2307_fallback_to_local_users", OPT_BOOL, AT(rfc2307_fallback_to_local_users), .fallback = "false",
+	  .help = "Give users of /etc/passwd the groups of the directory that list them; only in rfc2307" },
 	{ "ldap_user_object_class", OPT_TEXT, AT(user_object_class), .fallback = "posixAccount",
 	  .help = "Object class of users" },
 	{ "ldap_user_name", OPT_TEXT, AT(user_name), .fallback = "uid",

@@ -4,6 +4,7 @@
  *
  *   | groups: u32 | 0: u32 | gid: u32 … |
  */
+#include "responders/core/setup.h"
 #include "responders/nss/nss.h"
 
 int parse_initgroups(struct reader *in, struct question *ret_question)
@@ -21,6 +22,7 @@ int parse_initgroups_ex(struct reader *in, struct question *ret_question)
 void reply_initgroups(struct writer *out, const struct answer *answer, const void *conf)
 {
 	const struct initgroups *initgroups;
+	bool primary_too;
 
 	(void)conf;
 	if (!answer) {
@@ -29,7 +31,12 @@ void reply_initgroups(struct writer *out, const struct answer *answer, const voi
 		return;
 	}
 	initgroups = &answer->entry->initgroups;
-	writer_u32(out, initgroups->n_gids);
+
+	/* With a private group for a primary one, the server's primary one is like any other. */
+	primary_too = answer->domain->conf.auto_private_groups == PRIVATE_GROUPS_TRUE;
+	writer_u32(out, initgroups->n_gids + primary_too);
 	writer_u32(out, 0);
 	writer_bytes(out, initgroups->gids, (size_t)initgroups->n_gids * sizeof(uint32_t));
+	if (primary_too)
+		writer_u32(out, initgroups->primary_gid);
 }

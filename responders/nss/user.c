@@ -34,6 +34,13 @@ const char *nss_pwfield(const struct nss *nss, const struct domain *domain)
 	return domain->conf.pwfield ?: nss->conf.pwfield;
 }
 
+static uint32_t primary_gid(const struct domain *domain, const struct user *user)
+{
+	if (domain->conf.override_gid)
+		return domain->conf.override_gid;
+	return domain->conf.auto_private_groups == PRIVATE_GROUPS_TRUE ? user->uid : user->gid;
+}
+
 void reply_user(struct writer *out, const struct answer *answer, const void *conf)
 {
 	const struct nss *nss = conf;
@@ -50,7 +57,7 @@ void reply_user(struct writer *out, const struct answer *answer, const void *con
 	user = &answer->entry->user;
 	mem = talloc_new(NULL);
 	writer_u32(out, user->uid);
-	writer_u32(out, domain->conf.override_gid ?: user->gid);
+	writer_u32(out, primary_gid(domain, user));
 	resp_write_name(out, domain, user->name);
 	writer_str(out, nss_pwfield(nss, domain));
 	writer_str(out, user->gecos);

@@ -186,6 +186,8 @@ STOPS_DOMAIN = [
     ("case_sensitive = maybe", "maybe"),
     ("id_provider = ldpa", "ldpa"),
     ("ldap_deref = somtimes", "somtimes"),
+    ("auto_private_groups = mostly", "mostly"),
+    ("ldap_rfc2307_fallback_to_local_users = yes", "yes"),
 ]
 
 

@@ -126,6 +126,27 @@ START_TEST(test_what_a_user_is_also_called)
 }
 END_TEST
 
+START_TEST(test_private_groups_need_no_other)
+{
+	static const struct id_range range = { 1, 0, .private_groups = true };
+	static const char *const gids[] = { NULL, "0", "many", "65535", "42" };
+
+	for (size_t i = 0; i < sizeof(gids) / sizeof(*gids); i++) {
+		struct user u;
+
+		reset("uid=alice,dc=x");
+		set(USER_NAME, "alice");
+		set(USER_UID, "10001");
+		if (gids[i])
+			set(USER_GID, gids[i]);
+		ck_assert_ptr_null(user_from(values, values, "uid", NULL, &range, &u));
+		ck_assert_uint_eq(u.gid, i == 4 ? 42 : 10001);
+		values->values[USER_UID] = NULL;
+		ck_assert_ptr_nonnull(user_from(values, values, "uid", NULL, &range, &u));
+	}
+}
+END_TEST
+
 START_TEST(test_user_with_the_least)
 {
 	struct user u;
@@ -438,6 +459,7 @@ int main(void)
 	tcase_add_checked_fixture(users, begin, end);
 	tcase_add_test(users, test_whole_user);
 	tcase_add_test(users, test_what_a_user_is_also_called);
+	tcase_add_test(users, test_private_groups_need_no_other);
 	tcase_add_test(users, test_user_with_the_least);
 	tcase_add_test(users, test_full_name_stands_in_for_gecos);
 	tcase_add_loop_test(users, test_senseless_user_is_refused_with_a_reason, 0,

@@ -161,6 +161,36 @@ START_TEST(test_initgroups)
 }
 END_TEST
 
+START_TEST(test_private_groups_take_the_place_of_the_primary_one)
+{
+	static const uint8_t gids[] = { 10, 0, 0, 0 };
+
+	domain.conf.auto_private_groups = PRIVATE_GROUPS_TRUE;
+	entry = (struct entry){
+		.kind = ENTRY_INITGROUPS,
+		.initgroups = { .name = "al", .primary_gid = 7, .n_gids = 1, .gids = gids }
+	};
+	reply_initgroups(&out, &answer, &conf);
+	EXPECT("\2\0\0\0\0\0\0\0\x0a\0\0\0\7\0\0\0");
+
+	writer_reset(&out);
+	entry = (struct entry){ .kind = ENTRY_USER,
+		                .user = { .name = "al",
+		                          .uid = 1000,
+		                          .gid = 7,
+		                          .gecos = "",
+		                          .home = "/h",
+		                          .shell = "/s" } };
+	reply_user(&out, &answer, &conf);
+	EXPECT("\1\0\0\0\0\0\0\0\xe8\3\0\0\xe8\3\0\0al\0*\0\0/h\0/s\0");
+
+	writer_reset(&out);
+	domain.conf.override_gid = 5;
+	reply_user(&out, &answer, &conf);
+	EXPECT("\1\0\0\0\0\0\0\0\xe8\3\0\0\5\0\0\0al\0*\0\0/h\0/s\0");
+}
+END_TEST
+
 START_TEST(test_filter_respects_domain_and_case)
 {
 	ck_assert(nss_hides(&conf, &domain, ENTRY_USER, "root"));
@@ -194,6 +224,7 @@ int main(void)
 	tcase_add_test(tcase, test_group_without_members);
 	tcase_add_test(tcase, test_members_can_be_ignored);
 	tcase_add_test(tcase, test_initgroups);
+	tcase_add_test(tcase, test_private_groups_take_the_place_of_the_primary_one);
 	tcase_add_test(tcase, test_filter_respects_domain_and_case);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
