@@ -7,7 +7,8 @@
  *
  * Network byte order. code is 0 when there is a status; we always say it there. Numbers are those
  * of MIT krb5 (include/kcm.h) and Heimdal, credentials in the form of cred.h. A name is text and a
- * NUL, a uuid 16 bytes: | id: u64 of the cache | number: u64 of the credential, 0 = the cache |.
+ * NUL, "" that of the default cache. A uuid has 16 bytes:
+ * | id: u64 of the cache | number: u64 of the credential, 0 = the cache itself |.
  */
 #pragma once
 
@@ -66,6 +67,7 @@ struct kcm_request {
 	int64_t now_s;
 	struct reader *in; /* the parameters */
 	struct writer *out;
+	char default_name[CCACHE_NAME_MAX + 1]; /* once it was asked for */
 };
 
 /* Answers one request: reads it, behind its length, and writes the whole reply. ret_what is what

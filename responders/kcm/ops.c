@@ -28,13 +28,18 @@
 
 /* ---- what requests and replies are made of ---- */
 
-static const char *read_name(struct reader *in)
-{
-	const char *name = reader_str(in, CCACHE_NAME_MAX, NULL);
+static int pick_default(struct kcm_request *request, char name[CCACHE_NAME_MAX + 1]);
 
-	if (name && name[0] == '\0')
-		reader_fail(in);
-	return name;
+/* Heimdal's library says "" when it is told "KCM:" and means the default. */
+static const char *read_name(struct kcm_request *request)
+{
+	const char *name = reader_str(request->in, CCACHE_NAME_MAX, NULL);
+
+	if (!name || name[0] != '\0')
+		return name;
+	if (pick_default(request, request->default_name) < 0)
+		reader_fail(request->in);
+	return request->default_name;
 }
 
 /* Read all, ask once. */
@@ -64,7 +69,7 @@ static int in_words(int r, int not_there)
 /* Reads a name, the only parameter, and finds its cache. */
 static int find_named(struct kcm_request *request, int not_there, struct ccache *ret_ccache)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	int r = all_read(request);
 
 	if (r == 0)
@@ -160,7 +165,7 @@ static int make_anew(struct kcm_request *request, const char *name,
 
 static int op_initialize(struct kcm_request *request)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	struct principal principal = read_principal(request->in);
 	struct ccache ccache;
 	int r = all_read(request);
@@ -171,7 +176,7 @@ static int op_initialize(struct kcm_request *request)
 /* All or nothing: the transaction is given up when any of it fails. */
 static int op_replace(struct kcm_request *request)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	int32_t kdc_offset = (int32_t)reader_be32(request->in);
 	struct principal principal = read_principal(request->in);
 	uint32_t count = reader_be32(request->in);
@@ -219,7 +224,7 @@ static int op_get_principal(struct kcm_request *request)
 /* They mean something to the client's library only. */
 static int op_set_flags(struct kcm_request *request)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	struct ccache ccache;
 	int r;
 
@@ -232,7 +237,7 @@ static int op_set_flags(struct kcm_request *request)
 
 static int op_move_cache(struct kcm_request *request)
 {
-	const char *from = read_name(request->in), *to = read_name(request->in);
+	const char *from = read_name(request), *to = read_name(request);
 	struct ccache ccache, other;
 	int r = all_read(request);
 
@@ -299,16 +304,16 @@ static int first_usable(struct kcm_request *request, char name[CCACHE_NAME_MAX +
 
 /* The one that was chosen, unless all its tickets have expired and another has some that have not;
  * else any; else the name under which the first will be made. */
-static int op_get_default_cache(struct kcm_request *request)
+static int pick_default(struct kcm_request *request, char name[CCACHE_NAME_MAX + 1])
 {
-	char name[CCACHE_NAME_MAX + 1] = "", other[CCACHE_NAME_MAX + 1];
+	char other[CCACHE_NAME_MAX + 1];
 	struct store *store = request->store;
 	struct ccache ccache;
 	bool usable = false;
-	int r = all_read(request);
+	int r;
 
-	if (r == 0)
-		r = store_default(store, request->uid, name);
+	name[0] = '\0';
+	r = store_default(store, request->uid, name);
 	if (r == 0)
 		r = store_find(store, request->uid, name, &ccache);
 	if (r == 0)
@@ -320,7 +325,7 @@ static int op_get_default_cache(struct kcm_request *request)
 		if (r < 0 && r != -ENOENT)
 			return r;
 		if (r == 0)
-			memcpy(name, other, sizeof(name));
+			memcpy(name, other, sizeof(other));
 	}
 	if (name[0] == '\0') {
 		r = store_next(store, request->uid, name, &ccache);
@@ -328,14 +333,24 @@ static int op_get_default_cache(struct kcm_request *request)
 			return r;
 	}
 	if (name[0] == '\0')
-		snprintf(name, sizeof(name), "%u", (unsigned)request->uid);
-	writer_str(request->out, name);
+		snprintf(name, CCACHE_NAME_MAX + 1, "%u", (unsigned)request->uid);
 	return 0;
+}
+
+static int op_get_default_cache(struct kcm_request *request)
+{
+	int r = all_read(request);
+
+	if (r == 0)
+		r = pick_default(request, request->default_name);
+	if (r == 0)
+		writer_str(request->out, request->default_name);
+	return r;
 }
 
 static int op_set_default_cache(struct kcm_request *request)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	struct ccache ccache;
 	int r = all_read(request);
 
@@ -351,7 +366,7 @@ static int op_set_default_cache(struct kcm_request *request)
 
 static int op_store(struct kcm_request *request)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	struct credential credential = read_credential(request->in);
 	struct ccache ccache;
 	int r = all_read(request);
@@ -366,7 +381,7 @@ static int op_store(struct kcm_request *request)
 static int find_tagged(struct kcm_request *request, struct ccache *ret_ccache, uint32_t *ret_how,
                        struct tag *ret_tag)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	int r;
 
 	*ret_how = reader_be32(request->in);
@@ -427,7 +442,7 @@ static int op_get_cred_uuid_list(struct kcm_request *request)
 
 static int op_get_cred_by_uuid(struct kcm_request *request)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	uint64_t id = reader_be64(request->in), number = reader_be64(request->in);
 	struct ccache ccache;
 	struct stored stored;
@@ -470,7 +485,7 @@ static int op_get_kdc_offset(struct kcm_request *request)
 
 static int op_set_kdc_offset(struct kcm_request *request)
 {
-	const char *name = read_name(request->in);
+	const char *name = read_name(request);
 	int32_t kdc_offset = (int32_t)reader_be32(request->in);
 	struct ccache ccache;
 	int r = all_read(request);
@@ -607,7 +622,9 @@ void kcm_refuse(struct writer *out, int r)
 int kcm_answer(struct store *store, uid_t uid, struct reader *in, struct writer *out,
                const char **ret_what)
 {
-	struct kcm_request request = { store, uid, walltime_now().s, in, out };
+	struct kcm_request request = {
+		.store = store, .uid = uid, .now_s = walltime_now().s, .in = in, .out = out
+	};
 	int r;
 
 	begin_reply(out);

@@ -10,7 +10,6 @@ It runs on the host's side: the container's socket is reached through the root o
 travels: | length | command | status | 0 | body |, four u32 in host byte order (proto.h).
 """
 import collections
-import contextlib
 import os
 import resource
 import select
@@ -19,6 +18,10 @@ import struct
 import subprocess
 import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
+
+from peer import as_uid, connect  # noqa: E402
 
 HEADER = struct.Struct("=IIII")
 REQUEST_MAX = 1536
@@ -79,18 +82,6 @@ def allow_descriptors(n):
         resource.setrlimit(resource.RLIMIT_NOFILE, (n, max(hard, n)))
 
 
-@contextlib.contextmanager
-def as_uid(uid):
-    """SO_PEERCRED of what is connected meanwhile."""
-    if uid is not None:
-        os.seteuid(uid)
-    try:
-        yield
-    finally:
-        if uid is not None:
-            os.seteuid(0)
-
-
 class Wire:
     """One connection.
 
@@ -99,21 +90,13 @@ class Wire:
     """
 
     def __init__(self, path, uid=None, greet=True, timeout=10):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
-        # Through a directory descriptor: another uid may not follow /proc/PID/root, and a
-        # socket's path has 107 bytes.
-        directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+        self.socket = connect(path, uid, timeout)
         try:
-            with as_uid(uid):
-                self.socket.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
             if greet:
                 assert self.ask(GET_VERSION, number(1)) == (GET_VERSION, 0, number(1))
         except BaseException:
             self.socket.close()
             raise
-        finally:
-            os.close(directory)
 
     def __enter__(self):
         return self

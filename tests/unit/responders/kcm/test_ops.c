@@ -217,9 +217,19 @@ START_TEST(test_new_names_are_ones_own_and_free)
 	writer_str(ask(KCM_INITIALIZE), "1002");
 	put_principal(&asked, "TEST", "alice", NULL);
 	ck_assert_int_eq(sent(ALICE), KCM_CC_BADNAME);
-	writer_str(ask(KCM_INITIALIZE), "");
-	put_principal(&asked, "TEST", "alice", NULL);
-	ck_assert_int_eq(sent(ALICE), KCM_CC_IO);
+}
+END_TEST
+
+START_TEST(test_no_name_is_the_default)
+{
+	initialize(ALICE, "");
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, ""), 0);
+	ck_assert_str_eq(text(), "1001");
+	initialize(ALICE, "1001:second");
+	ck_assert_int_eq(named(ALICE, KCM_SET_DEFAULT_CACHE, "1001:second"), 0);
+	ck_assert_int_eq(named(ALICE, KCM_DESTROY, ""), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001"), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001:second"), KCM_FCC_NOFILE);
 }
 END_TEST
 
@@ -451,6 +461,7 @@ int main(void)
 	tcase_add_test(tcase, test_the_collection);
 	tcase_add_test(tcase, test_an_expired_default_gives_way);
 	tcase_add_test(tcase, test_new_names_are_ones_own_and_free);
+	tcase_add_test(tcase, test_no_name_is_the_default);
 	tcase_add_test(tcase, test_nobody_reaches_what_is_another_users);
 	tcase_add_test(tcase, test_a_credential_is_removed);
 	tcase_add_test(tcase, test_replace_is_all_or_nothing);

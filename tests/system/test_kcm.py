@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""sssd-kcm.socket with a real KDC: MIT's and Heimdal's own programs, several users, no sssd.conf."""
+import re
+import time
+
+import pytest
+
+from kcm import CC_NOTFOUND, FCC_INTERNAL, Closed, Kcm, data, name, request
+from kdc import Kdc
+from slapd import Slapd
+from suite import Suite
+
+ALICE, BOB = 4001, 4002
+HEIMDAL = "/opt/heimdal/usr/bin/"
+
+
+@pytest.fixture(scope="module")
+def kdc(machine):
+    kdc = Kdc(machine).start()
+    kdc.add("alice", "bob")
+    kdc.add(*(f"host/{name}" for name in ("www", "ftp", "mail")), password=None)
+    machine.systemctl("enable", "--now", "sssd-kcm.socket")
+    return kdc
+
+
+@pytest.fixture
+def c(kdc):
+    """The machine, in which nobody has a ticket."""
+    for user in (ALICE, BOB, 0):
+        kdc.c.run(["kdestroy", "-A"], user=user, check=False)
+    return kdc.c
+
+
+def servers(c, user=ALICE):
+    """What klist(1) shows, or None when there is no cache."""
+    result = c.run(["klist"], user=user, check=False)
+    if result.rc != 0:
+        assert "not found" in result.err or "No credentials cache" in result.err, result
+        return None
+    return re.findall(r"^\d\S+ \S+  \d\S+ \S+  (\S+)$", result.out, re.M)
+
+
+def caches(c, user=ALICE):
+    """{principal: name of its cache}, the primary one first."""
+    out = c.run(["klist", "-l"], user=user, check=False).out
+    return {line.split()[0]: line.split()[1] for line in out.splitlines()[2:]}
+
+
+def idle_exit(c, ms):
+    c.write(
+        "/run/systemd/system/sssd-kcm.service.d/idle.conf",
+        f"[Service]\nExecStart=\nExecStart=/usr/libexec/sssd/sssd_kcm --idle-exit-ms={ms} $DEBUG_LOGGER\n",
+    )
+    c.systemctl("daemon-reload")
+    c.systemctl("stop", "sssd-kcm.service")
+
+
+def has_gone(c):
+    return c.show("sssd-kcm.service", "ActiveState") == "inactive"
+
+
+# ---- MIT's programs ----
+
+
+def test_a_ticket_from_kinit_to_kdestroy(c, kdc):
+    assert servers(c) is None
+    kdc.kinit("alice", user=ALICE)
+    assert servers(c) == ["krbtgt/TEST@TEST"]
+    assert c.run(["klist", "-s"], user=ALICE).rc == 0
+    assert "kvno = 1" in c.run(["kvno", "host/www", "host/ftp"], user=ALICE).out
+    assert servers(c) == ["krbtgt/TEST@TEST", "host/www@TEST", "host/ftp@TEST"]
+    c.run(["kdestroy"], user=ALICE)
+    assert servers(c) is None
+
+
+def test_kinit_again_replaces_what_was_there(c, kdc):
+    for _ in range(3):
+        kdc.kinit("alice", user=ALICE)
+        c.run(["kvno", "host/www"], user=ALICE)
+    assert servers(c) == ["krbtgt/TEST@TEST", "host/www@TEST"]
+    assert len(caches(c)) == 1
+
+
+def test_kvno_finds_the_ticket_it_has(c, kdc):
+    kdc.kinit("alice", user=ALICE)
+    c.run(["kvno", "host/www"], user=ALICE)
+    c.run(["systemctl", "stop", "test-kdc"])
+    try:
+        assert c.run(["kvno", "host/www"], user=ALICE).rc == 0
+        assert c.run(["kvno", "host/mail"], user=ALICE, check=False).rc == 1
+    finally:
+        c.sh("systemd-run --quiet --unit=test-kdc krb5kdc -n")
+        c.wait_for("the KDC answers", lambda: c.sh("ss -ltnH 'sport = :88'").out)
+
+
+def test_two_principals_and_kswitch(c, kdc):
+    kdc.kinit("alice", user=ALICE)
+    kdc.kinit("bob", user=ALICE)
+    assert list(caches(c)) == ["bob@TEST", "alice@TEST"]  # kinit makes the new one primary
+    c.run(["kswitch", "-p", "alice"], user=ALICE)
+    assert list(caches(c)) == ["alice@TEST", "bob@TEST"]
+    assert c.run(["klist", "-A"], user=ALICE).out.count("Ticket cache: KCM:4001") == 2
+    c.run(["kdestroy"], user=ALICE)
+    assert list(caches(c)) == ["bob@TEST"]
+    kdc.kinit("alice", user=ALICE)
+    c.run(["kdestroy", "-A"], user=ALICE)
+    assert caches(c) == {}
+
+
+def test_entries_about_the_cache_can_be_changed(c, kdc):
+    """kinit stores them, and asks for those of before: REMOVE_CRED and RETRIEVE."""
+    kdc.kinit("alice", user=ALICE)
+    first = c.run(["klist", "-C"], user=ALICE).out
+    assert "config: fast_avail" in first
+    kdc.kinit("alice", user=ALICE)
+    assert c.run(["klist", "-C"], user=ALICE).out.count("config:") == first.count("config:")
+
+
+def test_a_renewable_ticket_is_renewed_by_kinit(c, kdc):
+    kdc.kinit("alice", "-l", "60", "-r", "1d", user=ALICE)
+    c.run(["kinit", "-R"], user=ALICE)
+    assert servers(c) == ["krbtgt/TEST@TEST"]
+
+
+# ---- Heimdal's programs ----
+
+
+def test_heimdals_programs(c, kdc):
+    env = {"KRB5CCNAME": "KCM:"}
+
+    def heimdal(program, *words):
+        return c.run([HEIMDAL + program, *words], user=ALICE, env=env).out
+
+    for user in ("alice", "bob"):
+        c.write(f"/tmp/{user}", f"{user}\n")
+        heimdal("kinit.heimdal", f"--password-file=/tmp/{user}", "-c", f"KCM:4001:{user}", user)
+    heimdal("heimtools", "kswitch", "--principal=alice")
+    out = heimdal("heimtools", "klist")
+    assert "Principal: alice@TEST" in out and "krbtgt/TEST@TEST" in out
+    heimdal("kgetcred", "host/www")
+    assert "host/www@TEST" in heimdal("heimtools", "klist")
+    assert "host/www@TEST" in servers(c)  # and MIT's programs see the same
+    assert list(caches(c)) == ["alice@TEST", "bob@TEST"]
+    assert "bob@TEST" in heimdal("heimtools", "klist", "-l")
+    heimdal("kdestroy.heimdal", "--credential=host/www@TEST")
+    assert "host/www@TEST" not in servers(c)
+    heimdal("kdestroy.heimdal", "-A")
+    assert caches(c) == {}
+
+
+# ---- who sees what ----
+
+
+def test_nobody_sees_anothers(c, kdc):
+    kdc.kinit("alice", user=ALICE)
+    for user in (BOB, 0):
+        assert servers(c, user) is None
+        assert caches(c, user) == {}
+        for cache in ("KCM:4001", "KCM:4001:1"):
+            result = c.run(["klist"], user=user, env={"KRB5CCNAME": cache}, check=False)
+            assert result.rc == 1 and "not found" in result.err, result
+        c.run(["kdestroy", "-A"], user=user, check=False)
+    assert kdc.kinit(
+        "bob", user=BOB, env={"KRB5CCNAME": "KCM:4001"}, check=False
+    ).rc != 0  # a name that is not one's own
+    kdc.kinit("bob", user=BOB)
+    assert list(caches(c, BOB)) == ["bob@TEST"]
+    assert list(caches(c)) == ["alice@TEST"]
+
+
+def test_su_brings_another_collection(c, kdc):
+    c.sh("id testkcm >/dev/null 2>&1 || useradd -u 4002 testkcm")
+    kdc.kinit("alice", user=0)
+    assert "alice@TEST" in c.run(["klist"]).out
+    assert c.run(["su", "testkcm", "-c", "klist"], check=False).rc == 1
+    c.run(["kdestroy", "-A"])
+
+
+# ---- its life ----
+
+
+def test_it_needs_no_configuration_and_starts_with_the_first_request(container):
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        assert not c.exists("/etc/sssd/sssd.conf")
+        assert has_gone(c)
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.default() == "4001"
+        assert c.failed_units() == []
+        assert c.show("sssd.service", "ActiveState") == "inactive"
+
+
+def test_tickets_outlast_its_idle_exits_and_a_reboot(container):
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        idle_exit(c, 100)
+        for cache in ("4001", "4001:b"):
+            with Kcm(c, uid=ALICE) as kcm:
+                kcm.initialize(cache)
+                assert kcm.store(cache, "www") == 0
+            c.wait_for("the idle exit", lambda: has_gone(c))
+        c.reboot()
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.retrieve("4001", "www")[0] == kcm.retrieve("4001:b", "www")[0] == 0
+        assert "damaged" not in c.journal("-u", "sssd-kcm.service")
+
+
+def test_an_idle_exit_loses_no_request(c):
+    """A connection that was answered once is repeated by the library: EPIPE tells it to."""
+    idle_exit(c, 50)
+    try:
+        for _ in range(20):
+            with Kcm(c, uid=ALICE) as kcm:
+                kcm.default()
+                time.sleep(0.06)
+                try:
+                    kcm.default()
+                except Closed:
+                    with Kcm(c, uid=ALICE) as again:
+                        again.default()
+    finally:
+        c.sh("rm -r /run/systemd/system/sssd-kcm.service.d; systemctl daemon-reload")
+        c.systemctl("stop", "sssd-kcm.service")
+
+
+def test_an_expired_ticket_is_not_found_and_goes_with_its_cache(c, kdc):
+    kdc.kinit("bob", "-c", "KCM:4001:short", "-l", "2s", user=ALICE)
+    kdc.kinit("alice", "-c", "KCM:4001:long", user=ALICE)
+    c.run(["kswitch", "-c", "KCM:4001:short"], user=ALICE)
+    assert list(caches(c))[0] == "bob@TEST"
+    time.sleep(3)
+    # The one that was chosen has expired: the default is another.
+    assert c.run(["kvno", "host/www"], user=ALICE).rc == 0
+    with Kcm(c, uid=ALICE) as kcm:
+        assert kcm.default() == "4001:long"
+    c.systemctl("stop", "sssd-kcm.service")  # with the next start it is removed
+    assert list(caches(c)) == ["alice@TEST"]
+
+
+def test_the_monitor_knows_it(container):
+    with container() as c:
+        suite = Suite(c, Slapd(c).start()).start()
+        c.systemctl("start", "sssd-kcm.socket")
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.default() == "4001"
+            c.wait_for("its registration", lambda: "kcm" in c.run(["sssctl", "services"]).out)
+            # A reload reaches it while it runs.
+            suite.configure(sssd={"debug_level": 0})
+            c.write("/etc/sssd/conf.d/kcm.conf", "[kcm]\nmax_uid_ccaches = 1\n", 0o600)
+            c.systemctl("reload", "sssd.service")
+            kcm.initialize("4001")
+            c.wait_for("the limit", lambda: _is_full(kcm))
+
+
+def _is_full(kcm):
+    status, _ = kcm.ask(4, name("4001:second") + b"\0\0\0\1\0\0\0\1" + data("TEST") + data("a"))
+    return status == 122  # EDQUOT
+
+
+# ---- limits ----
+
+
+def test_each_limit_has_its_error(c, kdc):
+    options = "max_uid_ccaches = 2\nmax_ccaches = 3\nmax_ccache_size = 3\n"
+    Suite(c).configure()
+    c.write("/etc/sssd/conf.d/kcm.conf", f"[kcm]\n{options}", 0o600)
+    try:
+        c.run(["/usr/libexec/sssd/sssd_conf", "--write"])
+        c.systemctl("stop", "sssd-kcm.service")
+        for cache in ("a", "b"):
+            kdc.kinit("alice", "-c", f"KCM:4001:{cache}", user=ALICE)
+        third = kdc.kinit("alice", "-c", "KCM:4001:c", user=ALICE, check=False)
+        assert third.rc == 1 and "Disk quota exceeded" in third.err, third
+        kdc.kinit("bob", "-c", "KCM:4002:a", user=BOB)
+        fourth = kdc.kinit("bob", "-c", "KCM:4002:b", user=BOB, check=False)
+        assert fourth.rc == 1 and "Too many open files in system" in fourth.err, fourth
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.store("4001:a", "large", ticket=b"t" * 4000) == 27  # EFBIG
+        log = c.journal("-u", "sssd-kcm.service")
+        for option in ("max_uid_ccaches = 2", "max_ccaches = 3", "max_ccache_size = 3"):
+            assert option in log
+    finally:
+        c.sh("rm -rf /etc/sssd/sssd.conf /etc/sssd/conf.d/* /var/lib/sss/conf/*")
+        c.systemctl("stop", "sssd-kcm.service")
+
+
+# ---- the protocol ----
+
+
+def test_what_it_does_not_know_is_answered(c):
+    with Kcm(c, uid=ALICE) as kcm:
+        assert kcm.ask(2)[0] == kcm.ask(13000)[0] == kcm.ask(60000)[0] == FCC_INTERNAL
+        assert kcm.default() == "4001"
+
+
+def test_a_request_may_come_in_pieces_and_several_at_once(c):
+    with Kcm(c, uid=ALICE) as kcm:
+        kcm.initialize("4001")
+        for byte in request(20):
+            kcm.send(bytes([byte]))
+        assert kcm.reply() == (0, b"4001\0")
+        kcm.send(request(20) * 50)
+        assert [kcm.reply() for _ in range(50)] == [(0, b"4001\0")] * 50
+
+
+def test_a_large_ticket_passes_and_a_too_large_request_ends(c):
+    with Kcm(c, uid=ALICE) as kcm:
+        kcm.initialize("4001")
+        assert kcm.store("4001", "large", ticket=b"t" * 3_000_000) == 0
+        assert len(kcm.retrieve("4001", "large")[1]) > 3_000_000
+        assert len(kcm.list("4001")) == 1
+    with Kcm(c, uid=ALICE) as kcm, pytest.raises(Closed):
+        kcm.send(request(20, length=(10 << 20) + 1))
+        kcm.reply()
+
+
+def test_a_uid_that_begins_large_requests_only_hurts_itself(c):
+    """Each announces 10 MiB and sends some of it: the room for them has an end."""
+    begun = []
+    try:
+        for _ in range(60):
+            kcm = Kcm(c, uid=BOB)
+            begun.append(kcm)
+            try:
+                kcm.send(request(6, bytes(1_000_000), length=10 << 20))
+            except Closed:
+                pass
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.default() == "4001"
+        pid = c.main_pid("sssd-kcm.service")
+        status = c.read(f"/proc/{pid}/status")
+        assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 64_000
+    finally:
+        for kcm in begun:
+            kcm.close()
+
+
+def test_all_kinds_of_listing_agree(c):
+    with Kcm(c, uid=ALICE) as kcm:
+        kcm.initialize("4001")
+        for i in range(200):
+            assert kcm.store("4001", f"s{i}") == 0
+        listed = kcm.list("4001")
+        assert len(listed) == 200
+        status, uuids = kcm.ask(9, name("4001"))
+        assert status == 0 and len(uuids) == 200 * 16
+        one_by_one = [
+            kcm.ask(10, name("4001") + uuids[i : i + 16]) for i in range(0, len(uuids), 16)
+        ]
+        assert one_by_one == [(0, one) for one in listed]
+        assert kcm.retrieve("4001", "s77") == (0, listed[77])
+        assert kcm.retrieve("4001", "s200")[0] == CC_NOTFOUND
+
+
+# ---- secrets ----
+
+
+def test_other_daemons_cannot_look_into_it(c):
+    with Kcm(c, uid=ALICE) as kcm:
+        kcm.default()
+        pid = c.main_pid("sssd-kcm.service")
+        result = c.run(
+            ["setpriv", "--reuid=sssd", "--regid=sssd", "--clear-groups", "head", "-c1",
+             f"/proc/{pid}/environ"], check=False)  # fmt: skip
+        assert result.rc != 0 and "Permission denied" in result.err
+        assert re.search(r"Max core file size\s+1\s+1\s", c.read(f"/proc/{pid}/limits"))
+    assert c.sh("stat -c '%a %U' /var/lib/sss/secrets /var/lib/sss/secrets/kcm.mdb").out == (
+        "700 sssd\n600 sssd\n"
+    )
+
+
+def test_messages_are_wiped(c):
+    key = b"THE-SESSION-KEY-IN-PLAIN-SIGHT!!"
+    with Kcm(c, uid=ALICE) as kcm:
+        kcm.initialize("4001")
+        for i in range(20):
+            assert kcm.store("4001", f"s{i}", key=key) == 0
+    c.systemctl("stop", "sssd-kcm.service")  # LMDB keeps what it wrote as long as it has it open
+    with Kcm(c, uid=ALICE) as kcm:
+        for i in range(20):
+            assert key in kcm.retrieve("4001", f"s{i}")[1]
+        assert len(kcm.list("4001")) == 20
+        assert kcm.store("4002", "s", key=key) == CC_NOTFOUND
+        pid = c.main_pid("sssd-kcm.service")
+        assert _in_memory(c, pid, key) == 0
+        assert _in_memory(c, pid, b"sssd_kcm") > 0  # and it would have been found
+
+
+def _in_memory(c, pid, needle):
+    """How often it is in memory that is no map of the store's file."""
+    script = (
+        "import re, sys\n"
+        f"needle, found = {needle!r}, 0\n"
+        f"maps = open('/proc/{pid}/maps').read().splitlines()\n"
+        f"memory = open('/proc/{pid}/mem', 'rb', 0)\n"
+        "for line in maps:\n"
+        "    if 'kcm.mdb' in line or '[v' in line or not line.split()[1].startswith('r'):\n"
+        "        continue\n"
+        "    start, end = (int(word, 16) for word in line.split()[0].split('-'))\n"
+        "    memory.seek(start)\n"
+        "    found += memory.read(end - start).count(needle)\n"
+        "print(found)\n"
+    )
+    return int(c.run(["/usr/bin/python3", "-c", script]).out)
