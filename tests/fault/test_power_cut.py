@@ -5,7 +5,6 @@ file system, is what the next boot finds. Nothing but the last group is lost (de
     container A: slapd, suite, an ext4 of its own   ── copies of its image, between two writes ──┐
     container B, for each copy: another boot         ◀── mounted, the journal replayed ──────────┘
 """
-import pathlib
 import random
 import threading
 import time
@@ -13,6 +12,7 @@ import time
 import pytest
 
 from container import Container
+from disk import snapshot
 from length import by_length
 from load import Load, Processes
 from slapd import Slapd, big
@@ -55,33 +55,6 @@ class Author(threading.Thread):
             )
 
 
-def snapshot(c, path):
-    """The image as it is at one instant: two copies one after the other that do not differ. Our
-    processes stand still meanwhile; the kernel may go on to write what they gave it."""
-    processes = Processes(c)
-    for name in processes.NAMES:
-        processes.kill(name, 19)  # SIGSTOP
-    try:
-        image, before = pathlib.Path(c.ext4_image), None
-        for _ in range(100):
-            data = image.read_bytes()
-            if data == before:
-                break
-            before = data
-        else:
-            raise AssertionError("the file system does not come to rest")
-    finally:
-        for name in processes.NAMES:
-            processes.kill(name, 18)  # SIGCONT
-    with open(path, "wb") as file:
-        for at in range(0, len(data), 1 << 16):
-            block = data[at : at + (1 << 16)]
-            if block.strip(b"\0"):
-                file.seek(at)
-                file.write(block)
-        file.truncate(len(data))
-
-
 @pytest.fixture(scope="module")
 def snapshots(tmp_path_factory):
     """Paths of images, and the number of editions there were in all."""
@@ -100,7 +73,7 @@ def snapshots(tmp_path_factory):
         try:
             for n in range(SNAPSHOTS):
                 time.sleep(chance.uniform(0.2, 1.0))
-                snapshot(c, folder / f"{n}.ext4")
+                snapshot(c, folder / f"{n}.ext4", Processes.NAMES)
         finally:
             author.stopped.set()
             author.join()

@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What KCM survives: kills, power cuts, full disks, damaged and missing files, crowds. No ticket that
+was acknowledged is lost where that is promised, and none is ever another than was stored."""
+import collections
+import hashlib
+import os
+import pathlib
+import random
+import select
+import statistics
+import threading
+import time
+
+import pytest
+
+from container import Container
+from disk import snapshot
+from kcm import (
+    CC_NOTFOUND,
+    FCC_INTERNAL,
+    FCC_NOFILE,
+    STORE,
+    Closed,
+    Kcm,
+    credential,
+    name,
+    request,
+)
+from length import by_length
+from load import Processes
+from suite import ours
+
+KILLS = by_length(20, 200)
+SNAPSHOTS = by_length(4, 50)
+DAMAGES = by_length(15, 100)
+CROWD_S = by_length(3, 20)
+SECRETS = "/var/lib/sss/secrets"
+ENDTIME = int(time.time()) + 36000
+ALICE = 4001
+
+
+@pytest.fixture(scope="module")
+def machine(container):
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        yield c
+
+
+@pytest.fixture
+def c(machine):
+    """Empty, and running again."""
+    machine.systemctl("stop", "sssd-kcm.service")
+    machine.sh(f"rm -rf {SECRETS}/*")
+    return machine
+
+
+def ticket(server):
+    """No two servers have the same: a wrong one would show."""
+    return hashlib.sha256(server.encode()).digest() * 20
+
+
+def wanted(server):
+    return credential(server, ENDTIME, ticket(server))
+
+
+def store(kcm, cache, server):
+    return kcm.store(cache, server, ENDTIME, ticket=ticket(server))
+
+
+def fill(c, n, uid=ALICE):
+    with Kcm(c, uid=uid) as kcm:
+        kcm.initialize(str(uid))
+        for i in range(n):
+            assert store(kcm, str(uid), f"s{i}") == 0
+
+
+def found(c, servers, uid=ALICE):
+    """Those of servers whose ticket is there; that it is the right one is asserted."""
+    there = []
+    with Kcm(c, uid=uid) as kcm:
+        for server in servers:
+            status, result = kcm.retrieve(str(uid), server)
+            if status == 0:
+                assert result == wanted(server), server
+                there.append(server)
+            else:
+                assert status in (CC_NOTFOUND, FCC_NOFILE), status
+    return there
+
+
+def log(c):
+    return c.journal("-u", "sssd-kcm.service", "-o", "cat")
+
+
+# ---- kill -9 ----
+
+
+class Storer(threading.Thread):
+    """Stores one ticket after the other; those that were acknowledged are in stored."""
+
+    def __init__(self, c, uid):
+        super().__init__()
+        self.c, self.uid = c, uid
+        self.stored, self.stopped, self.broken = [], threading.Event(), 0
+
+    def run(self):
+        kcm, i = None, 0
+        while not self.stopped.is_set():
+            i += 1
+            try:
+                kcm = kcm or Kcm(self.c, uid=None)
+                if store(kcm, str(self.uid), f"s{i % 500}") == 0:
+                    self.stored.append(f"s{i % 500}")
+            except (Closed, ConnectionError):
+                self.broken += 1
+                kcm = None
+
+
+def test_kills_lose_no_ticket_that_was_acknowledged(c):
+    """Connections here are root's: seteuid() holds for all threads of a process."""
+    with Kcm(c) as kcm:
+        for n in range(3):
+            kcm.initialize(f"0:{n}")
+    storers = [Storer(c, f"0:{n}") for n in range(3)]
+    for storer in storers:
+        storer.start()
+    processes, killed, chance = Processes(c), 0, random.Random(3)
+    try:
+        while killed < KILLS:
+            time.sleep(chance.uniform(0.05, 0.2))
+            killed += processes.kill("sssd_kcm")
+    finally:
+        for storer in storers:
+            storer.stopped.set()
+        for storer in storers:
+            storer.join()
+    for storer in storers:
+        assert len(storer.stored) > KILLS and storer.broken > 0
+        with Kcm(c) as kcm:
+            for server in set(storer.stored):
+                assert kcm.retrieve(storer.uid, server) == (0, wanted(server))
+            assert len(kcm.list(storer.uid)) <= 500
+    assert "damaged" not in log(c)
+    assert c.failed_units() == []
+
+
+# ---- the power goes ----
+
+ON_EXT4 = {
+    "/etc/systemd/system/sssd-kcm.service.d/ext4.conf": "[Service]\nExecStart=\n"
+    "ExecStart=/usr/libexec/sssd/sssd_kcm --secrets-dir=/var/lib/sss/db\nInaccessiblePaths=\n",
+}
+ENABLE = [["systemctl", "enable", "sssd-kcm.socket"]]
+
+
+@pytest.fixture(scope="module")
+def snapshots(tmp_path_factory):
+    """(image, what was stored 6 s before it was made) for each."""
+    folder, chance, made = tmp_path_factory.mktemp("kcm"), random.Random(4), []
+    with Container(install=[ours()], files=ON_EXT4, before=ENABLE, ext4_mib=24) as c:
+        with Kcm(c) as kcm:
+            kcm.initialize("0:0")
+        storer, times = Storer(c, "0:0"), []
+        storer.start()
+        try:
+            time.sleep(6)
+            for n in range(SNAPSHOTS):
+                times.append((time.monotonic(), len(storer.stored)))
+                time.sleep(chance.uniform(0.2, 1.0))
+                at = time.monotonic()
+                old = [count for when, count in times if at - when >= 6]
+                made.append((folder / f"{n}.ext4", set(storer.stored[: max(old, default=0)])))
+                snapshot(c, made[-1][0], ["sssd_kcm"])
+        finally:
+            storer.stopped.set()
+            storer.join()
+    return made
+
+
+@pytest.mark.parametrize("number", range(SNAPSHOTS))
+def test_the_boot_after_a_power_cut_finds_it_whole_or_begins_anew(snapshots, number):
+    image, old = snapshots[number]
+    with Container(install=[ours()], files=ON_EXT4, before=ENABLE, ext4_from=image) as c:
+        with Kcm(c) as kcm:
+            there = [f"s{i}" for i in range(500) if kcm.retrieve("0:0", f"s{i}")[0] == 0]
+            for server in there:
+                assert kcm.retrieve("0:0", server) == (0, wanted(server))
+            lines = [line for line in log(c).splitlines() if "credential caches" in line]
+            if any("a new one begun" in line for line in lines):
+                assert there == []
+                kcm.initialize("0:0")
+            else:
+                assert old <= set(there)
+                assert lines == ["credential caches were not closed in order, and are whole"]
+            assert store(kcm, "0:0", "more") == 0
+        assert c.failed_units() == []
+
+
+# ---- files ----
+
+
+def test_no_damaged_page_ever_gives_a_wrong_ticket(c):
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    path = pathlib.Path(f"/proc/{c.pid}/root{SECRETS}/kcm.mdb")
+    servers = [f"s{i}" for i in range(100)]
+    complete = anew = 0
+    for _ in range(DAMAGES):
+        before = log(c).count("a new one begun")
+        c.sh(f"systemctl stop sssd-kcm.service; rm -rf {SECRETS}/*")
+        fill(c, len(servers))
+        c.systemctl("stop", "sssd-kcm.service")
+        with open(path, "r+b") as file:
+            size = file.seek(0, 2)
+            file.seek(chance.randrange(size // 4096) * 4096)
+            file.write(chance.choice((chance.randbytes(4096), bytes(4096), b"\xff" * 4096)))
+        begin, there = time.monotonic(), None
+        while there is None:
+            try:
+                there = found(c, servers)
+                fill(c, 1)  # and it can be used
+            except (Closed, AssertionError) as problem:
+                assert time.monotonic() - begin < 5, problem
+                there = None
+        complete += len(there) == len(servers)
+        if len(there) < len(servers):
+            anew += log(c).count("a new one begun") - before
+    print(f"{complete} whole, {anew} begun anew, of {DAMAGES}")
+    assert complete + anew == DAMAGES
+    assert c.failed_units() == []
+
+
+@pytest.mark.parametrize("what", [f"{SECRETS}/kcm.mdb", f"{SECRETS}/*", SECRETS, "/var/lib/sss"])
+def test_what_is_removed_under_it_is_made_again(c, what):
+    fill(c, 3)
+    c.sh(f"rm -rf {what}")
+    time.sleep(1.1)
+
+    def works():
+        try:
+            fill(c, 3)
+            return True
+        except (Closed, AssertionError, ConnectionError):
+            return False
+
+    c.wait_for("caches again", works, timeout=5)
+    assert c.sh(f"stat -c '%a %U' {SECRETS} {SECRETS}/kcm.mdb").out == "700 sssd\n600 sssd\n"
+    assert c.failed_units() == []
+
+
+@pytest.fixture
+def small(c):
+    """The caches on a file system of 1 MiB."""
+    c.sh(f"mount -t tmpfs -o size=1m,uid=sssd,gid=sssd,mode=0700 kcm {SECRETS}")
+    try:
+        yield c
+    finally:
+        c.systemctl("stop", "sssd-kcm.service")
+        c.sh(f"umount {SECRETS}")
+
+
+def test_a_full_disk_has_a_clear_error_and_keeps_what_is_there(small):
+    with Kcm(small, uid=ALICE) as kcm:
+        kcm.initialize("4001")
+        n = 0
+        while (status := store(kcm, "4001", f"s{n}")) == 0:
+            n += 1
+            assert n < 2000
+        assert status == 28, status  # ENOSPC
+        servers = [f"s{i}" for i in range(n)]
+        assert found(small, servers) == servers
+        small.systemctl("kill", "--signal=KILL", "sssd-kcm.service")
+        assert found(small, servers) == servers
+    with Kcm(small, uid=ALICE) as kcm:
+        assert kcm.ask(5, name("4001"))[0] in (0, 28)
+        small.sh(f"mount -o remount,size=4m {SECRETS}")
+        kcm.initialize("4001")
+        assert store(kcm, "4001", "again") == 0
+
+
+def test_no_room_for_a_file_at_all(small):
+    small.sh(f"dd if=/dev/zero of={SECRETS}/ballast bs=4k count=300 2>/dev/null || true")
+    with Kcm(small, uid=ALICE) as kcm:
+        assert kcm.ask(20)[0] in (28, FCC_INTERNAL)
+        small.sh(f"rm {SECRETS}/ballast")
+        assert kcm.default() == "4001"
+    assert small.failed_units() == []
+
+
+def test_a_stopped_process_is_not_in_the_way(c):
+    """A clean stop while clients store: the next one has it all."""
+    with Kcm(c) as kcm:
+        kcm.initialize("0:0")
+    storer = Storer(c, "0:0")
+    storer.start()
+    try:
+        for _ in range(10):
+            time.sleep(0.1)
+            c.systemctl("restart", "sssd-kcm.service")
+    finally:
+        storer.stopped.set()
+        storer.join()
+    with Kcm(c) as kcm:
+        for server in set(storer.stored):
+            assert kcm.retrieve("0:0", server) == (0, wanted(server))
+    assert len(storer.stored) > 100
+
+
+# ---- crowds ----
+
+
+def test_64_clients_of_8_users_have_their_share(c):
+    users = range(5001, 5009)
+    clients = {}
+    for user in users:
+        fill(c, 10, uid=user)
+        for _ in range(8):
+            kcm = Kcm(c, uid=user)
+            clients[kcm.socket.fileno()] = (kcm, user)
+    poll = select.epoll()
+    message = {
+        user: request(STORE, name(str(user)) + wanted("s3")) for user in users
+    }
+    for fd, (kcm, user) in clients.items():
+        poll.register(fd, select.EPOLLIN)
+        kcm.send(message[user])
+    served, end = collections.Counter(), time.monotonic() + CROWD_S
+    while time.monotonic() < end:
+        for fd, _ in poll.poll(1):
+            kcm, user = clients[fd]
+            assert kcm.reply()[0] == 0
+            served[user] += 1
+            kcm.send(message[user])
+    for kcm, _ in clients.values():
+        kcm.close()
+    print(dict(served))
+    assert len(served) == len(users) and sum(served.values()) > 1000
+    assert min(served.values()) * 2 >= statistics.median(served.values())
+
+
+def test_one_who_hammers_leaves_others_their_time(c):
+    fill(c, 1)
+    alone = _time_of_default(c)
+    hammers = [Kcm(c, uid=6000) for _ in range(50)]
+    hammers[0].initialize("6000")
+    try:
+        for kcm in hammers:
+            kcm.socket.setblocking(False)
+            try:
+                for _ in range(200):
+                    kcm.socket.send(request(20) * 40)
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                pass
+        crowded = _time_of_default(c)
+    finally:
+        for kcm in hammers:
+            kcm.close()
+    print(f"alone {alone * 1000:.2f} ms, beside 50 who hammer {crowded * 1000:.2f} ms")
+    assert crowded < max(20 * alone, 0.1)
+
+
+def _time_of_default(c):
+    with Kcm(c, uid=ALICE) as kcm:
+        times = []
+        for _ in range(200):
+            begin = time.monotonic()
+            kcm.default()
+            times.append(time.monotonic() - begin)
+    return statistics.median(times)
