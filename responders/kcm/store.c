@@ -27,8 +27,9 @@ DEFINE_CLEANUP(MDB_cursor *, mdb_cursor_close)
 struct store {
 	struct kcm_env *env;
 	struct store_limits limits;
-	MDB_txn *reading; /* reset while nobody reads */
-	MDB_txn *txn;     /* between store_begin() and store_end() */
+	MDB_txn *reading;   /* reset while nobody reads */
+	MDB_txn *txn;       /* between store_begin() and store_end() */
+	MDB_cursor *cursor; /* of txn, once one was needed */
 	bool writing, changed;
 	int64_t looked_us; /* when the file was last looked at */
 	struct writer value;
@@ -221,14 +222,14 @@ static int drop(struct store *store, const struct key *key)
 static int seek(struct store *store, const struct key *from, const struct key *prefix,
                 MDB_val *ret_key, MDB_val *ret_value)
 {
-	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
-	int r;
+	int r = 0;
 
 	*ret_key = val_of(from);
-	r = lmdb_error(mdb_cursor_open(store->txn, store->env->table, &cursor));
+	if (!store->cursor)
+		r = lmdb_error(mdb_cursor_open(store->txn, store->env->table, &store->cursor));
 	if (r < 0)
 		return r;
-	r = lmdb_error(mdb_cursor_get(cursor, ret_key, ret_value, MDB_SET_RANGE));
+	r = lmdb_error(mdb_cursor_get(store->cursor, ret_key, ret_value, MDB_SET_RANGE));
 	if (r < 0)
 		return r;
 	return begins_with(*ret_key, prefix) ? 0 : -ENOENT;
@@ -437,6 +438,8 @@ int store_end(struct store *store, int r)
 {
 	MDB_txn *txn = take_ptr(store->txn);
 
+	if (store->cursor)
+		mdb_cursor_close(take_ptr(store->cursor));
 	if (!store->writing)
 		mdb_txn_reset(txn);
 	else if (r < 0 || !store->changed)

@@ -315,3 +315,61 @@ def growth_10000(side):
 @row("cached answer: 100,000 users : 1,000", "", None, 1.3, absolute=True, place="growth")
 def growth_100000(side):
     return side.cached_answer_us(100000) / side.cached_answer_us(1000)
+
+
+# -- Kerberos credential caches; the limit is a file -----------------------------------------------
+
+FILE = "FILE:/tmp/cc"
+
+
+def in_file(*words):
+    return lambda side: side.times_us(*words, cache=FILE)
+
+
+@row("KCM: store a ticket", "µs", 735, 60, place="kcm", limit=in_file("store", 200))
+def kcm_store(side):
+    return side.times_us("store", 200)
+
+
+@row("KCM: fetch one of 200", "µs", 1170, 60, place="kcm", limit=in_file("fetch", 200, 300))
+def kcm_fetch(side):
+    return side.times_us("fetch", 200, 300)
+
+
+@row("KCM: list 200", "µs", 1020, 400, place="kcm", limit=in_file("list", 50))
+def kcm_list(side):
+    return side.times_us("list", 50)
+
+
+@row("KCM: memory (PSS) for each round of 200 tickets more", "MiB", 34, 0.1, absolute=True, place="kcm")
+def kcm_growth(side):
+    before = side.pss_mib()
+    for _ in range(5):
+        side.times_us("store", 200)
+    return (side.pss_mib() - before) / 5
+
+
+@row("KCM: fetch one of 1,000 : of 200", "", None, 1.3, absolute=True, place="kcm")
+def kcm_fetch_growth(side):
+    few = side.times_us("fetch", 200, 500)
+    side.times_us("store", 1000)
+    return side.times_us("fetch", 1000, 500) / few
+
+
+@row("KCM: 200 new tickets by kvno", "ms", 1124, 320, place="kcm", limit=lambda s: s.kvno_ms(FILE))
+def kcm_kvno(side):
+    return side.kvno_ms()
+
+
+@row("KCM: first kinit through the idle socket", "ms", 73, 20, place="kcm", limit=lambda s: s.kinit_ms(FILE))
+def kcm_first(side):
+    times = []
+    for _ in range(5):
+        side.asleep()
+        times.append(side.kinit_ms())
+    return times
+
+
+@row("KCM: store a ticket, ext4", "µs", 2400, 60, place="kcm-ext4")
+def kcm_ext4_store(side):
+    return side.times_us("store", 200)

@@ -7,9 +7,11 @@
 Both get our measuring programs. No memory cache anywhere: what is measured is the way through the
 socket."""
 import json
+import pathlib
 import re
 import tempfile
 
+from kdc import Kdc
 from slapd import BASE, Slapd, big, big_bis
 from suite import Suite
 
@@ -246,6 +248,56 @@ class GrowingSide(Side):
 
     def _halt(self):
         self.c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service", "sssd.service")
+
+
+class KcmSide:
+    """One container with a KDC and KCM caches of a user; no sssd runs."""
+
+    TICKETS = 200
+    USER = 4001
+    SECRETS = "/var/lib/sss/secrets"
+    PROGRAM = "/tmp/krb5call.py"
+
+    def __init__(self, name, c):
+        self.name, self.c = name, c
+        self.kdc = Kdc(c).start()
+        self.kdc.add("alice")
+        self.kdc.add(*(f"host/s{i}" for i in range(self.TICKETS)), password=None)
+        c.write(self.PROGRAM, pathlib.Path(__file__).with_name("krb5call.py").read_text())
+        if c.spec["ext4_mib"]:
+            owner = "sssd" if name == "ours" else "root"  # Debian's refuses another
+            c.sh(f"install -d -o {owner} -m 0700 {DB}/kcm {self.SECRETS}; chmod 0755 {DB}")
+            c.sh(f"mount --bind {DB}/kcm {self.SECRETS}")
+
+    def fresh(self):
+        """No cache at all; the socket listens."""
+        self.c.systemctl("stop", "sssd-kcm.service", "sssd-kcm.socket")
+        self.c.sh(f"rm -rf {self.SECRETS}/*; rm -f /tmp/cc")
+        self.asleep()
+        self.c.systemctl("start", "sssd-kcm.socket")
+
+    def asleep(self):
+        self.c.systemctl("stop", "sssd-kcm.service")
+        self.c.systemctl("reset-failed", "sssd-kcm.service", "sssd-kcm.socket", check=False)
+
+    def times_us(self, *words, cache="KCM:4001"):
+        """The median of what krb5call.py timed."""
+        command = ["/usr/bin/python3", self.PROGRAM, cache, *map(str, words)]
+        return json.loads(self.c.run(command, user=self.USER, timeout=300).out)["median_us"]
+
+    def kinit_ms(self, cache="KCM:4001"):
+        return self.kdc.kinit("alice", "-c", cache, user=self.USER).ms
+
+    def kvno_ms(self, cache="KCM:4001"):
+        """New tickets for all services, by one kvno(1)."""
+        self.kinit_ms(cache)
+        names = [f"host/s{i}" for i in range(self.TICKETS)]
+        return self.c.run(["kvno", "-c", cache, *names], user=self.USER).ms
+
+    def pss_mib(self):
+        pid = self.c.main_pid("sssd-kcm.service")
+        text = self.c.run(["sed", "-n", "s/^Pss: *//p", f"/proc/{pid}/smaps_rollup"]).out
+        return int(text.split()[0]) / 1024
 
 
 def _collected(text):
