@@ -237,6 +237,17 @@ static int seek(struct store *store, const struct key *from, const struct key *p
 
 /* ---- sound ---- */
 
+static int read_ccache(struct reader *in, struct ccache *ccache)
+{
+	ccache->id = reader_be64(in);
+	ccache->kdc_offset = (int32_t)reader_be32(in);
+	ccache->n_credentials = reader_be32(in);
+	ccache->n_tickets = reader_be32(in);
+	ccache->next_number = reader_be64(in);
+	ccache->size = reader_be64(in);
+	return reader_end(in) < 0 ? -E_CACHE_DAMAGED : 0;
+}
+
 static bool there(MDB_txn *txn, MDB_dbi table, const struct key *key, struct reader *ret_in)
 {
 	MDB_val asked = val_of(key), value;
@@ -312,6 +323,7 @@ static bool sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void 
 	struct reader in = reader_over(key.mv_data, key.mv_size), bytes, found;
 	uint8_t type = reader_u8(&in);
 	const uint64_t *seed = data;
+	struct ccache ccache;
 	struct key other;
 	uint64_t id;
 	uid_t uid;
@@ -327,8 +339,10 @@ static bool sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void 
 	if (type == KEY_DEFAULT)
 		return reader_end(&in) == 0 && sound_name(txn, table, uid, 0, &bytes);
 	if (type == KEY_CCACHE) {
-		other = key_of_id(KEY_ID, uid, reader_be64(&bytes));
-		return in.err == 0 && there(txn, table, &other, &found) &&
+		if (read_ccache(&bytes, &ccache) < 0 || in.err < 0)
+			return false;
+		other = key_of_id(KEY_ID, uid, ccache.id);
+		return there(txn, table, &other, &found) &&
 		       text_is(&found, in.pos, reader_left(&in));
 	}
 
@@ -460,17 +474,6 @@ int store_end(struct store *store, int r)
 
 /* ---- caches ---- */
 
-static int read_ccache(struct reader *in, struct ccache *ccache)
-{
-	ccache->id = reader_be64(in);
-	ccache->kdc_offset = (int32_t)reader_be32(in);
-	ccache->n_credentials = reader_be32(in);
-	ccache->n_tickets = reader_be32(in);
-	ccache->next_number = reader_be64(in);
-	ccache->size = reader_be64(in);
-	return reader_end(in) < 0 ? -E_CACHE_DAMAGED : 0;
-}
-
 static int save(struct store *store, const struct ccache *ccache)
 {
 	struct key key = key_of_name(ccache->uid, ccache->name);
@@ -505,7 +508,7 @@ int store_find(struct store *store, uid_t uid, const char *name, struct ccache *
 
 static int copy_name(const void *bytes, size_t size, char ret_name[CCACHE_NAME_MAX + 1])
 {
-	if (size > CCACHE_NAME_MAX)
+	if (size == 0 || size > CCACHE_NAME_MAX || memchr(bytes, '\0', size))
 		return -E_CACHE_DAMAGED;
 	memcpy(ret_name, bytes, size);
 	ret_name[size] = '\0';
@@ -775,6 +778,8 @@ int store_next_credential(struct store *store, const struct ccache *ccache, uint
 	if (number == UINT64_MAX)
 		return -ENOENT;
 	r = seek(store, &from, &prefix, &key, &value);
+	if (r == 0 && key.mv_size != from.size)
+		r = -E_CACHE_DAMAGED;
 	if (r == 0)
 		r = kcm_unseal(key, value, &in);
 	return r < 0 ? r : read_stored(&in, number_of(key), ret_stored);
