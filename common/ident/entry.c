@@ -26,10 +26,11 @@ static int64_t age_s(const struct entry_times *times, const struct entry_now *no
 /* The age at which it begins to be ageing, or expired. */
 static int64_t fresh_until_s(const struct entry_times *times, uint32_t nowait_percent)
 {
-	int64_t nowait = (int64_t)times->lifetime_s * nowait_percent / 100;
+	int64_t nowait;
 
 	if (nowait_percent == 0 || nowait_percent > 99)
 		return times->lifetime_s;
+	nowait = (int64_t)times->lifetime_s * nowait_percent / 100;
 	if (nowait < NOWAIT_MIN_S)
 		nowait = NOWAIT_MIN_S;
 	return nowait < times->lifetime_s ? nowait : times->lifetime_s;
