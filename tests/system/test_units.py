@@ -39,6 +39,18 @@ def test_nss_service_names_no_user(machine):
         assert machine.show("sssd-nss.socket", name) == ""
 
 
+def test_nss_responder_sees_a_read_only_tree(machine):
+    """All but the directories that its own ones may be replaced in while it runs."""
+    machine.systemctl("start", "sssd-nss.socket")
+    machine.run(["getent", "-s", "sss", "passwd", "alice"], check=False)
+    pid = machine.show("sssd-nss.service", "MainPID")
+    paths = "/ /etc /usr /home /root /tmp /dev /dev/shm /run /proc /var /var/lib /var/log".split()
+    look = ["sh", "-c", 'for path; do test -w "$path" && echo "$path"; done; true', "look", *paths]
+    assert machine.run(look).out.split() == paths
+    inside = machine.run(["nsenter", "-m", "-t", pid, *look])
+    assert inside.out.split() == ["/var/lib", "/var/log"]
+
+
 def test_no_responder_waits_for_the_monitor(machine):
     """It would be a dead-lock: sssd.service starts them and waits."""
     for unit in UNITS[1:]:
