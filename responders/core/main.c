@@ -151,6 +151,8 @@ static void maybe_idle(void *data)
 	list_for_each(client, &core->clients, node)
 		if (client->busy)
 			core->last_request_us = now_us;
+	if (core->resp->service && core->resp->service->stays(core->service))
+		core->last_request_us = now_us;
 	quiet_ms = (now_us - core->last_request_us) / 1000;
 	if (idle_limit_ms(core) > 0 && quiet_ms >= idle_limit_ms(core)) {
 		log_debug("idle for %lld ms", (long long)quiet_ms);

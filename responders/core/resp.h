@@ -74,6 +74,9 @@ struct resp_service {
 	/* The configuration is another one. */
 	void (*reload)(void *service, const void *conf);
 
+	/* Will there soon be something to do, so that an end because of idleness makes no sense? */
+	bool (*stays)(void *service);
+
 	/* Reads the request, behind its length, and writes the whole reply. ret_what is what was
 	 * asked, for the log. Errors are for the log, too: the reply was written all the same;
 	 * but -E_CACHE_REPLACED: this process cannot go on, the next one may. */

@@ -5,7 +5,10 @@
  * It asks nobody and needs nobody: no monitor, no backend, no configuration.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -19,6 +22,7 @@
 #define PURGE_INTERVAL_MS 60000 /* what expired is gone within two of them */
 #define PURGE_AT_ONCE     1000
 #define PURGE_MORE_MS     10
+#define STAY_S            600 /* ending would only mean to begin again */
 
 struct kcm {
 	struct tevent_context *ev;
@@ -26,9 +30,31 @@ struct kcm {
 	struct store *store; /* NULL while it cannot be opened */
 	struct store_limits limits;
 	struct timer *purge; /* runs only while something will expire */
+	const char *due;     /* owned: the file that says when */
+	int64_t due_s;       /* of the wall clock; 0 = nothing will */
 };
 
 /* ---- what expires ---- */
+
+/* sssd-kcm.timer starts us once the time of this file has come; there is none while nothing is kept
+ * that will expire. Without it (it is no more than a hint) what expired goes with our next start.
+ */
+static void note_due(struct kcm *kcm, int64_t due_s)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = due_s } };
+	int fd;
+
+	kcm->due_s = due_s;
+	if (due_s == 0) {
+		unlink(kcm->due);
+		return;
+	}
+	fd = open(kcm->due, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || futimens(fd, times) < 0)
+		log_warn("%s: %s", kcm->due, error_text(-errno));
+	if (fd >= 0)
+		close(fd);
+}
 
 static void purge(void *data);
 
@@ -52,10 +78,27 @@ static void purge(void *data)
 		r = store_end(kcm->store, store_purge(kcm->store, now_s, PURGE_AT_ONCE, &next_s));
 	if (r < 0)
 		log_warn("expired tickets cannot be removed: %s", error_text(r));
+	else if (next_s != kcm->due_s)
+		note_due(kcm, next_s);
 	if (r < 0 || next_s > now_s)
 		purge_in(kcm, PURGE_INTERVAL_MS);
 	else if (next_s > 0)
 		purge_in(kcm, PURGE_MORE_MS);
+}
+
+/* The last that is done: what came since the last purge may expire before all others. */
+static int kcm_gone(struct kcm *kcm)
+{
+	TALLOC_FREE(kcm->purge);
+	purge(kcm);
+	return 0;
+}
+
+static bool stays(void *service)
+{
+	struct kcm *kcm = service;
+
+	return kcm->due_s > 0 && kcm->due_s - walltime_now().s < STAY_S;
 }
 
 /* ---- the service ---- */
@@ -71,6 +114,7 @@ static int open_store(struct kcm *kcm)
 	}
 	store_set_limits(kcm->store, &kcm->limits);
 	TALLOC_FREE(kcm->purge);
+	kcm->due_s = -1; /* whatever the file says */
 	purge(kcm);
 	return 0;
 }
@@ -100,6 +144,12 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
 	mallopt(M_PERTURB, 0xa5);
 	kcm->ev = ev;
 	kcm->dir = paths->secrets_dir;
+	kcm->due = talloc_asprintf(kcm, "%s/due", kcm->dir);
+	if (!kcm->due) {
+		talloc_free(kcm);
+		return -ENOMEM;
+	}
+	talloc_set_destructor(kcm, kcm_gone);
 	reload(kcm, conf);
 	open_store(kcm); /* if it cannot be: every request says so, and tries again */
 	*ret_service = kcm;
@@ -142,6 +192,7 @@ static const struct resp_service service = {
 	.reply_max = KCM_MESSAGE_MAX + 2 * FRAME_BE_SIZE,
 	.start = start,
 	.reload = reload,
+	.stays = stays,
 	.answer = answer,
 };
 

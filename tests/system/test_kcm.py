@@ -235,6 +235,37 @@ def test_an_expired_ticket_is_not_found_and_goes_with_its_cache(c, kdc):
     assert list(caches(c)) == ["alice@TEST"]
 
 
+def test_what_expires_while_it_sleeps_goes_too(container):
+    """The timer looks once a minute, and starts nothing while nothing is due."""
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        assert c.show("sssd-kcm.timer", "ActiveState") == "active"
+        idle_exit(c, 100)
+        due = "/var/lib/sss/secrets/due"
+        with Kcm(c, uid=ALICE) as kcm:
+            kcm.initialize("4001")
+            assert kcm.store("4001", "www", int(time.time()) + 3600) == 0
+        c.wait_for("the idle exit", lambda: has_gone(c))
+        assert abs(int(c.run(["stat", "-c", "%Y", due]).out) - time.time() - 3600) < 60
+        c.systemctl("start", "sssd-kcm-due.service")
+        assert has_gone(c)
+        c.run(["touch", "-d", "1 sec ago", due])
+        c.systemctl("start", "sssd-kcm-due.service")
+        assert "Started sssd-kcm.service" in c.journal("-u", "sssd-kcm.service", "-n", "5")
+        # It stays for what expires soon, and the file goes with the last ticket.
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.store("4001", "www", int(time.time()) + 3) == 0
+        c.systemctl("stop", "sssd-kcm.service")
+        c.systemctl("start", "sssd-kcm.service")
+        time.sleep(0.5)
+        assert not has_gone(c)
+        time.sleep(3)
+        c.systemctl("restart", "sssd-kcm.service")
+        assert not c.exists(due)
+        c.wait_for("the idle exit", lambda: has_gone(c))
+        c.systemctl("start", "sssd-kcm-due.service")
+        assert has_gone(c) and c.failed_units() == []
+
+
 def test_the_monitor_knows_it(container):
     with container() as c:
         suite = Suite(c, Slapd(c).start()).start()

@@ -10,6 +10,8 @@ UNITS = [
     "sssd-nss.service",
     "sssd-kcm.socket",
     "sssd-kcm.service",
+    "sssd-kcm-due.service",
+    "sssd-kcm.timer",
 ]
 
 
