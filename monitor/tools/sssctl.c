@@ -25,6 +25,7 @@
 #include "common/event/timer.h"
 #include "common/sbus/iface_monitor.h"
 #include "monitor/check.h"
+#include "monitor/tools/kcm.h"
 
 #define CONNECT_MS 3000
 #define CALL_MS    20000 /* a reload waits twice for backends, and twice for answers */
@@ -232,6 +233,7 @@ static const struct command {
 	{ "reload",              reload,       ROOT_OR_OURS, "Check and put in force the configuration" },
 	{ "services",            services,     ROOT_OR_OURS, "List the running processes" },
 	{ "config-check",        config_check, ROOT,         "Check the configuration files" },
+	{ "kcm",                 sssctl_kcm,   ROOT,         "List, show or purge Kerberos credential caches" },
 	{ "domain-list",         NULL, ROOT,    NULL }, { "domain-status",       NULL, ROOT,    NULL },
 	{ "user-checks",         NULL, ANYBODY, NULL }, { "access-report",       NULL, ROOT,    NULL },
 	{ "user-show",           NULL, ROOT,    NULL }, { "group-show",          NULL, ROOT,    NULL },

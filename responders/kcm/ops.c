@@ -515,31 +515,35 @@ static const struct op {
 	enum kcm_opcode opcode;
 	const char *name;
 	bool writes;
+	bool root_only;
 	int (*run)(struct kcm_request *request);
 } ops[] = {
-	{ KCM_NOOP,                "NOOP",                false, op_noop },
-	{ KCM_GET_NAME,            "GET_NAME",            false, op_get_name },
-	{ KCM_GEN_NEW,             "GEN_NEW",             false, op_gen_new },
-	{ KCM_INITIALIZE,          "INITIALIZE",          true,  op_initialize },
-	{ KCM_DESTROY,             "DESTROY",             true,  op_destroy },
-	{ KCM_STORE,               "STORE",               true,  op_store },
-	{ KCM_RETRIEVE,            "RETRIEVE",            false, op_retrieve },
-	{ KCM_GET_PRINCIPAL,       "GET_PRINCIPAL",       false, op_get_principal },
-	{ KCM_GET_CRED_UUID_LIST,  "GET_CRED_UUID_LIST",  false, op_get_cred_uuid_list },
-	{ KCM_GET_CRED_BY_UUID,    "GET_CRED_BY_UUID",    false, op_get_cred_by_uuid },
-	{ KCM_REMOVE_CRED,         "REMOVE_CRED",         true,  op_remove_cred },
-	{ KCM_SET_FLAGS,           "SET_FLAGS",           false, op_set_flags },
-	{ KCM_CHOWN,               "CHOWN",               false, op_refused },
-	{ KCM_CHMOD,               "CHMOD",               false, op_refused },
-	{ KCM_MOVE_CACHE,          "MOVE_CACHE",          true,  op_move_cache },
-	{ KCM_GET_CACHE_UUID_LIST, "GET_CACHE_UUID_LIST", false, op_get_cache_uuid_list },
-	{ KCM_GET_CACHE_BY_UUID,   "GET_CACHE_BY_UUID",   false, op_get_cache_by_uuid },
-	{ KCM_GET_DEFAULT_CACHE,   "GET_DEFAULT_CACHE",   false, op_get_default_cache },
-	{ KCM_SET_DEFAULT_CACHE,   "SET_DEFAULT_CACHE",   true,  op_set_default_cache },
-	{ KCM_GET_KDC_OFFSET,      "GET_KDC_OFFSET",      false, op_get_kdc_offset },
-	{ KCM_SET_KDC_OFFSET,      "SET_KDC_OFFSET",      true,  op_set_kdc_offset },
-	{ KCM_GET_CRED_LIST,       "GET_CRED_LIST",       false, op_get_cred_list },
-	{ KCM_REPLACE,             "REPLACE",             true,  op_replace },
+	/* opcode                  name                   writes root   */
+	{ KCM_NOOP,                "NOOP",                false, false, op_noop },
+	{ KCM_GET_NAME,            "GET_NAME",            false, false, op_get_name },
+	{ KCM_GEN_NEW,             "GEN_NEW",             false, false, op_gen_new },
+	{ KCM_INITIALIZE,          "INITIALIZE",          true,  false, op_initialize },
+	{ KCM_DESTROY,             "DESTROY",             true,  false, op_destroy },
+	{ KCM_STORE,               "STORE",               true,  false, op_store },
+	{ KCM_RETRIEVE,            "RETRIEVE",            false, false, op_retrieve },
+	{ KCM_GET_PRINCIPAL,       "GET_PRINCIPAL",       false, false, op_get_principal },
+	{ KCM_GET_CRED_UUID_LIST,  "GET_CRED_UUID_LIST",  false, false, op_get_cred_uuid_list },
+	{ KCM_GET_CRED_BY_UUID,    "GET_CRED_BY_UUID",    false, false, op_get_cred_by_uuid },
+	{ KCM_REMOVE_CRED,         "REMOVE_CRED",         true,  false, op_remove_cred },
+	{ KCM_SET_FLAGS,           "SET_FLAGS",           false, false, op_set_flags },
+	{ KCM_CHOWN,               "CHOWN",               false, false, op_refused },
+	{ KCM_CHMOD,               "CHMOD",               false, false, op_refused },
+	{ KCM_MOVE_CACHE,          "MOVE_CACHE",          true,  false, op_move_cache },
+	{ KCM_GET_CACHE_UUID_LIST, "GET_CACHE_UUID_LIST", false, false, op_get_cache_uuid_list },
+	{ KCM_GET_CACHE_BY_UUID,   "GET_CACHE_BY_UUID",   false, false, op_get_cache_by_uuid },
+	{ KCM_GET_DEFAULT_CACHE,   "GET_DEFAULT_CACHE",   false, false, op_get_default_cache },
+	{ KCM_SET_DEFAULT_CACHE,   "SET_DEFAULT_CACHE",   true,  false, op_set_default_cache },
+	{ KCM_GET_KDC_OFFSET,      "GET_KDC_OFFSET",      false, false, op_get_kdc_offset },
+	{ KCM_SET_KDC_OFFSET,      "SET_KDC_OFFSET",      true,  false, op_set_kdc_offset },
+	{ KCM_GET_CRED_LIST,       "GET_CRED_LIST",       false, false, op_get_cred_list },
+	{ KCM_REPLACE,             "REPLACE",             true,  false, op_replace },
+	{ KCM_ADMIN_LIST,          "ADMIN_LIST",          false, true,  op_admin_list },
+	{ KCM_ADMIN_PURGE,         "ADMIN_PURGE",         true,  true,  op_admin_purge },
 };
 /* clang-format on */
 
@@ -593,7 +597,7 @@ static int answer(struct kcm_request *request, const char **ret_what)
 	if (request->in->err < 0)
 		return -EBADMSG;
 	op = op_of(opcode);
-	if (!op || major != KCM_VERSION_MAJOR)
+	if (!op || major != KCM_VERSION_MAJOR || (op->root_only && request->uid != 0))
 		return -ENOTSUP;
 	*ret_what = op->name;
 	return run(request, op);

@@ -525,28 +525,56 @@ int store_name(struct store *store, uid_t uid, uint64_t id, char ret_name[CCACHE
 	return r < 0 ? r : copy_name(in.pos, reader_left(&in), ret_name);
 }
 
-int store_next(struct store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
-               struct ccache *ret_ccache)
+/* The first cache at or behind from that begins with prefix. */
+static int next_ccache(struct store *store, const struct key *from, const struct key *prefix,
+                       char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache)
 {
-	struct key prefix = key_of_uid(KEY_CCACHE, uid), from = key_of_name(uid, name);
-	struct ccache ccache = { .uid = uid, .name = name };
+	struct ccache ccache = { .name = name };
+	struct reader key_in, in;
 	MDB_val key, value;
-	struct reader in;
 	int r;
 
-	if (name[0] != '\0')
-		key_add(&from, "", 1); /* right behind it: no name has a NUL */
-	r = seek(store, &from, &prefix, &key, &value);
+	r = seek(store, from, prefix, &key, &value);
 	if (r == 0)
 		r = kcm_unseal(key, value, &in);
 	if (r == 0)
 		r = read_ccache(&in, &ccache);
-	if (r == 0)
-		r = copy_name((uint8_t *)key.mv_data + prefix.size, key.mv_size - prefix.size,
-		              name);
+	if (r < 0)
+		return r;
+
+	key_in = reader_over(key.mv_data, key.mv_size);
+	reader_u8(&key_in);
+	ccache.uid = reader_be32(&key_in);
+	r = copy_name(key_in.pos, reader_left(&key_in), name);
 	if (r == 0)
 		*ret_ccache = ccache;
 	return r;
+}
+
+/* Right behind the cache of that name, or before the first of uid. */
+static struct key key_behind(uid_t uid, const char *name)
+{
+	struct key key = key_of_name(uid, name);
+
+	if (name[0] != '\0')
+		key_add(&key, "", 1); /* no name has a NUL */
+	return key;
+}
+
+int store_next(struct store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
+               struct ccache *ret_ccache)
+{
+	struct key prefix = key_of_uid(KEY_CCACHE, uid), from = key_behind(uid, name);
+
+	return next_ccache(store, &from, &prefix, name, ret_ccache);
+}
+
+int store_next_of_all(struct store *store, char name[CCACHE_NAME_MAX + 1],
+                      struct ccache *ret_ccache)
+{
+	struct key prefix = key_new(KEY_CCACHE), from = key_behind(ret_ccache->uid, name);
+
+	return next_ccache(store, &from, &prefix, name, ret_ccache);
 }
 
 static int count_keys(struct store *store, const struct key *prefix, uint64_t *ret_count)

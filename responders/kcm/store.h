@@ -82,6 +82,11 @@ int store_name(struct store *store, uid_t uid, uint64_t id, char ret_name[CCACHE
 int store_next(struct store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
                struct ccache *ret_ccache);
 
+/* The same among the caches of all users; ret_ccache says whose the last one was, and then whose
+ * this one is. */
+int store_next_of_all(struct store *store, char name[CCACHE_NAME_MAX + 1],
+                      struct ccache *ret_ccache);
+
 /* Makes a cache; none of that name may exist.
  * Errors: -EDQUOT limit uid_ccaches; -ENFILE limit ccaches. */
 int store_make(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """sssd-kcm.socket with a real KDC: MIT's and Heimdal's own programs, several users, no sssd.conf."""
+import json
 import re
 import time
 
@@ -284,6 +285,45 @@ def test_the_monitor_knows_it(container):
 def _is_full(kcm):
     status, _ = kcm.ask(4, name("4001:second") + b"\0\0\0\1\0\0\0\1" + data("TEST") + data("a"))
     return status == 122  # EDQUOT
+
+
+# ---- the administrator ----
+
+
+def test_sssctl_kcm(c, kdc):
+    kdc.kinit("alice", user=ALICE)
+    c.run(["kvno", "host/www"], user=ALICE)
+    kdc.kinit("bob", user=BOB)
+    lines = c.run(["sssctl", "kcm", "list"]).out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["4001", "*", "2", "KCM:4001", "alice@TEST"],
+        ["4002", "*", "1", "KCM:4002", "bob@TEST"],
+    ]
+    assert "host/www@TEST" in c.run(["sssctl", "kcm", "show", "4001"]).out
+    assert "host/www@TEST" not in c.run(["sssctl", "kcm", "show", "4002"]).out
+    (bob,) = json.loads(c.run(["sssctl", "kcm", "show", "4002", "--json"]).out)
+    assert bob["principal"] == "bob@TEST" and bob["default"] and bob["uid"] == BOB
+    (tgt,) = bob["tickets"]
+    assert tgt["server"] == "krbtgt/TEST@TEST" and 35000 < tgt["expires"] - time.time() <= 36000
+
+    assert c.run(["sssctl", "kcm", "list"], user=ALICE, check=False).rc == 1
+    assert c.run(["sssctl", "kcm", "purge"], check=False).rc == 1
+    assert c.run(["sssctl", "kcm", "purge", "--expired"]).out == "0 removed\n"
+    assert c.run(["sssctl", "kcm", "purge", "4001"]).out == "1 removed\n"
+    assert servers(c) is None and servers(c, BOB) == ["krbtgt/TEST@TEST"]
+    assert c.run(["sssctl", "kcm", "purge", "--all"]).out == "1 removed\n"
+    assert c.run(["sssctl", "kcm", "list", "--json"]).out == "[]\n"
+
+
+def test_sssctl_kcm_lists_more_than_one_reply_holds(c):
+    with Kcm(c, uid=ALICE) as kcm:
+        for i in range(60):
+            kcm.initialize(f"4001:{i:02}")
+            for n in range(100):
+                assert kcm.store(f"4001:{i:02}", "s" * 100 + str(n)) == 0
+    listed = json.loads(c.run(["sssctl", "kcm", "show", "--json"]).out)
+    assert [cache["name"] for cache in listed] == [f"4001:{i:02}" for i in range(60)]
+    assert all(len(cache["tickets"]) == 100 for cache in listed)
 
 
 # ---- limits ----

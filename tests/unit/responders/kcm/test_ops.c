@@ -340,6 +340,75 @@ START_TEST(test_limits_have_errors_of_their_own)
 }
 END_TEST
 
+static int32_t listed(uid_t caller, uint32_t uid, uint32_t after_uid, const char *after)
+{
+	writer_be32(ask(KCM_ADMIN_LIST), uid);
+	writer_be32(&asked, after_uid);
+	writer_str(&asked, after);
+	return sent(caller);
+}
+
+/* Reads one cache of a list with tickets for host/SERVER. */
+static void assert_listed(uid_t uid, const char *name, bool is_default, const char *server)
+{
+	ck_assert_uint_eq(reader_be32(&answer), uid);
+	ck_assert_uint_eq(reader_u8(&answer), is_default);
+	ck_assert_str_eq(text(), name);
+	ck_assert_str_eq(text(), "alice@TEST");
+	ck_assert_uint_eq(reader_be32(&answer), server ? 1 : 0);
+	if (!server)
+		return;
+	ck_assert_str_eq(text(), server);
+	ck_assert_uint_eq(reader_be64(&answer), later);
+}
+
+START_TEST(test_root_is_told_who_has_what_but_no_ticket)
+{
+	initialize(ALICE, "1001");
+	initialize(ALICE, "1001:b");
+	initialize(BOB, "1002");
+	ck_assert_int_eq(stores(ALICE, "1001", "w/w@w", later), 0);
+
+	ck_assert_int_eq(listed(ALICE, KCM_EVERYBODY, 0, ""), KCM_FCC_INTERNAL);
+	ck_assert_int_eq(listed(0, KCM_EVERYBODY, 0, ""), 0);
+	assert_listed(ALICE, "1001", true, "host/w\\/w\\@w@TEST");
+	assert_listed(ALICE, "1001:b", false, NULL);
+	assert_listed(BOB, "1002", true, NULL);
+	ck_assert_int_eq(reader_end(&answer), 0);
+
+	ck_assert_int_eq(listed(0, KCM_EVERYBODY, ALICE, "1001:b"), 0);
+	assert_listed(BOB, "1002", true, NULL);
+	ck_assert_int_eq(listed(0, ALICE, 0, "1001"), 0);
+	assert_listed(ALICE, "1001:b", false, NULL);
+	ck_assert_int_eq(reader_end(&answer), 0);
+	ck_assert_int_eq(listed(0, ALICE, 0, "1001:b"), 0);
+	ck_assert_uint_eq(reader_left(&answer), 0);
+}
+END_TEST
+
+static uint32_t purged(uint32_t uid, bool expired_only)
+{
+	writer_be32(ask(KCM_ADMIN_PURGE), uid);
+	writer_u8(&asked, expired_only);
+	ck_assert_int_eq(sent(ALICE), KCM_FCC_INTERNAL);
+	ck_assert_int_eq(sent(0), 0);
+	return reader_be32(&answer);
+}
+
+START_TEST(test_root_removes_caches)
+{
+	initialize(ALICE, "1001");
+	initialize(ALICE, "1001:old");
+	ck_assert_int_eq(stores(ALICE, "1001:old", "www", past), 0);
+	ck_assert_uint_eq(purged(KCM_EVERYBODY, true), 1);
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001"), 0);
+	initialize(BOB, "1002");
+	ck_assert_uint_eq(purged(BOB, false), 1);
+	ck_assert_uint_eq(purged(KCM_EVERYBODY, false), 1);
+	ck_assert_uint_eq(purged(KCM_EVERYBODY, false), 0);
+}
+END_TEST
+
 START_TEST(test_what_nobody_serves_is_answered)
 {
 	static const uint16_t opcodes[] = { KCM_RESOLVE, 15, 16, 24, 28, 29, 13000, 13003, 65535 };
@@ -467,6 +536,8 @@ int main(void)
 	tcase_add_test(tcase, test_replace_is_all_or_nothing);
 	tcase_add_test(tcase, test_offsets_names_and_flags);
 	tcase_add_test(tcase, test_limits_have_errors_of_their_own);
+	tcase_add_test(tcase, test_root_is_told_who_has_what_but_no_ticket);
+	tcase_add_test(tcase, test_root_removes_caches);
 	tcase_add_test(tcase, test_what_nobody_serves_is_answered);
 	tcase_add_loop_test(tcase, test_a_request_that_is_cut_or_too_long_changes_nothing, 0,
 	                    sizeof(served) / sizeof(served[0]));

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Administration - what root may ask about the caches of others: lists, never a key or a ticket
+ */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "responders/kcm/kcm.h"
+
+#define LIST_PART (256u << 10) /* one reply is a bit more than this */
+
+/* ---- principals as text ---- */
+
+/* With a backslash before what would end a component; what is no text is '?'. */
+static void write_escaped(struct writer *out, struct reader *in)
+{
+	uint32_t size = reader_be32(in);
+	const uint8_t *bytes = reader_bytes(in, size);
+
+	for (uint32_t i = 0; bytes && i < size; i++) {
+		if (bytes[i] == '/' || bytes[i] == '@' || bytes[i] == '\\')
+			writer_u8(out, '\\');
+		writer_u8(out, bytes[i] < ' ' || bytes[i] == 0x7f ? '?' : bytes[i]);
+	}
+}
+
+/* first/second@REALM and a NUL. */
+static void write_principal(struct writer *out, struct bytes principal)
+{
+	struct reader in = reader_over(principal.at, principal.size), realm;
+	uint32_t n;
+
+	reader_be32(&in);
+	n = reader_be32(&in);
+	realm = in;
+	reader_bytes(&in, reader_be32(&in));
+	for (uint32_t i = 0; i < n && in.err == 0; i++) {
+		if (i > 0)
+			writer_u8(out, '/');
+		write_escaped(out, &in);
+	}
+	writer_u8(out, '@');
+	write_escaped(out, &realm);
+	writer_u8(out, 0);
+}
+
+/* ---- the list ---- */
+
+static int write_tickets(struct kcm_request *request, const struct ccache *ccache)
+{
+	struct stored stored = { 0 };
+	uint32_t n = 0;
+	size_t mark = writer_mark_u32(request->out);
+	int r;
+
+	while ((r = store_next_credential(request->store, ccache, stored.number, &stored)) == 0) {
+		struct reader in = reader_over(stored.credential.at, stored.credential.size);
+		struct credential credential = read_credential(&in);
+
+		if (is_cache_config(&credential))
+			continue;
+		write_principal(request->out, credential.server.all);
+		writer_be64(request->out, (uint64_t)stored.expires_s);
+		n++;
+	}
+	writer_patch_u32(request->out, mark, htobe32(n));
+	return r == -ENOENT ? 0 : r;
+}
+
+static int write_ccache(struct kcm_request *request, const struct ccache *ccache)
+{
+	char chosen[CCACHE_NAME_MAX + 1];
+	struct bytes principal;
+	int r;
+
+	r = store_default(request->store, ccache->uid, chosen);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	writer_be32(request->out, ccache->uid);
+	writer_u8(request->out, r == 0 && strcmp(chosen, ccache->name) == 0);
+	writer_str(request->out, ccache->name);
+	r = store_principal(request->store, ccache, &principal);
+	if (r == 0)
+		write_principal(request->out, principal);
+	else if (r == -ENOENT)
+		writer_str(request->out, "");
+	else
+		return r;
+	return write_tickets(request, ccache);
+}
+
+int op_admin_list(struct kcm_request *request)
+{
+	uint32_t uid = reader_be32(request->in);
+	struct ccache ccache = { .uid = reader_be32(request->in) };
+	const char *after = reader_str(request->in, CCACHE_NAME_MAX, NULL);
+	char name[CCACHE_NAME_MAX + 1];
+	int r = reader_end(request->in);
+
+	if (r < 0)
+		return r;
+	memcpy(name, after, strlen(after) + 1);
+	while (r == 0 && request->out->size < LIST_PART) {
+		r = uid == KCM_EVERYBODY ? store_next_of_all(request->store, name, &ccache)
+		                         : store_next(request->store, uid, name, &ccache);
+		if (r == 0)
+			r = write_ccache(request, &ccache);
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+/* ---- purge ---- */
+
+int op_admin_purge(struct kcm_request *request)
+{
+	uint32_t uid = reader_be32(request->in), n = 0;
+	uint8_t expired_only = reader_u8(request->in);
+	char name[CCACHE_NAME_MAX + 1] = "";
+	struct ccache ccache = { 0 };
+	bool usable = false;
+	int r = reader_end(request->in);
+
+	while (r == 0) {
+		r = uid == KCM_EVERYBODY ? store_next_of_all(request->store, name, &ccache)
+		                         : store_next(request->store, uid, name, &ccache);
+		if (r == 0 && expired_only)
+			r = store_is_usable(request->store, &ccache, request->now_s, &usable);
+		if (r < 0 || usable)
+			continue;
+		r = store_destroy(request->store, &ccache);
+		n++;
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	writer_be32(request->out, n);
+	return 0;
+}
