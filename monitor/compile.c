@@ -422,6 +422,39 @@ static int write_backends(struct output *out)
 	return r;
 }
 
+/* Makes the directories and finds the generation of what is written. */
+static int begin_output(struct output *out, const char *backends)
+{
+	uint64_t newest = 0;
+	int r;
+
+	r = make_dir(out->dir, out->gid);
+	if (r == 0)
+		r = make_dir(backends, out->gid);
+	if (r == 0)
+		r = scan(out->dir, NULL, &newest);
+	if (r == 0)
+		r = scan(backends, NULL, &newest);
+	/* Where everything was removed, running processes may still have the generations of
+	 * before: seconds are ahead of any count of changes. */
+	out->next = newest > 0 ? newest + 1 : (uint64_t)walltime_now().s;
+	return r;
+}
+
+int conf_compile_kcm(const struct conf_report *report, const char *dir, gid_t gid)
+{
+	struct output out = { .report = report, .dir = dir, .gid = gid };
+	auto_talloc char *backends = talloc_asprintf(NULL, "%s/" CONF_BACKENDS, dir);
+	int r;
+
+	if (!backends)
+		return -ENOMEM;
+	if (generation_of(dir, "sssd") > 0)
+		return -EEXIST;
+	r = begin_output(&out, backends);
+	return r < 0 ? r : write_file(&out, "kcm", NULL);
+}
+
 int conf_compile(const struct conf_report *report, const char *dir, gid_t gid,
                  uint64_t *ret_generation)
 {
@@ -432,18 +465,9 @@ int conf_compile(const struct conf_report *report, const char *dir, gid_t gid,
 
 	if (!backends)
 		return -ENOMEM;
-	r = make_dir(dir, gid);
-	if (r == 0)
-		r = make_dir(backends, gid);
-	if (r == 0)
-		r = scan(dir, NULL, &newest);
-	if (r == 0)
-		r = scan(backends, NULL, &newest);
+	r = begin_output(&out, backends);
 	if (r < 0)
 		return r;
-	/* Where everything was removed, running processes may still have the generations of
-	 * before: seconds are ahead of any count of changes. */
-	out.next = newest > 0 ? newest + 1 : (uint64_t)walltime_now().s;
 
 	r = write_backends(&out);
 	for (const char *const *responder = responders; r == 0 && *responder; responder++)

@@ -22,3 +22,7 @@
  * Errors: errno of mkdir(2), open(2) and their like; the log tells the path. */
 int conf_compile(const struct conf_report *report, const char *dir, gid_t gid,
                  uint64_t *ret_generation);
+
+/* The same for kcm alone, which needs no domain: report may be refused for the lack of one.
+ * Errors: also -EEXIST the whole suite was compiled before, and that stays in force. */
+int conf_compile_kcm(const struct conf_report *report, const char *dir, gid_t gid);

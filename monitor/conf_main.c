@@ -154,6 +154,21 @@ static int write_all(const struct conf_report *report, const struct conf_paths *
 	return 0;
 }
 
+/* A host that only keeps tickets has no domain: nothing of sssd can start, but kcm does. */
+static void write_kcm(const struct conf_report *report, const struct conf_paths *paths,
+                      const struct args *args)
+{
+	int r = conf_compile_kcm(report, args->out, paths->gid);
+
+	if (r == -EEXIST)
+		return;
+	if (r < 0)
+		say(LEVEL_ERROR, "the configuration of kcm cannot be written below %s: %s",
+		    args->out, error_text(r));
+	else
+		say(LEVEL_NOTICE, "section 'kcm' alone is in force");
+}
+
 static int judge(TALLOC_CTX *mem, const struct args *args)
 {
 	struct conf_report *report;
@@ -166,6 +181,8 @@ static int judge(TALLOC_CTX *mem, const struct args *args)
 	}
 
 	say_report(report);
+	if (report->status == CONF_STATUS_BAD && report->n_domains == 0 && args->action == 'w')
+		write_kcm(report, &paths, args);
 	if (report->status != CONF_STATUS_GOOD || args->action != 'w')
 		return report->status;
 	return write_all(report, &paths, args);

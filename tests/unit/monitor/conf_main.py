@@ -113,6 +113,16 @@ class SssdConf(unittest.TestCase):
         self.assertEqual(self.run_conf("--write", "--reload")[0], 0)
         self.assertNotIn("be/B/current", self.compiled())
 
+    def test_kcm_needs_no_domain(self):
+        self.put("[kcm]\nmax_uid_ccaches = 7\n")
+        self.assertEqual(self.run_conf("--check")[0], 1)
+        self.assertEqual(self.compiled(), {})
+        status, _, said = self.run_conf("--write")
+        self.assertEqual(status, 1)
+        self.assertIn("section 'kcm' alone is in force", said)
+        self.assertEqual(list(self.compiled()), ["kcm/current"])
+        self.assertIn("max_uid_ccaches = 7", self.compiled()["kcm/current"])
+
     def test_every_finding_is_told(self):
         self.put(GOOD + "".join(f"no_such_option_{i} = x\n" for i in range(100)))
         self.assertEqual(self.run_conf("--check")[2].count("is not allowed"), 100)
