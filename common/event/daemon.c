@@ -24,6 +24,10 @@
 #define SLOW_ITERATION_US 50000
 #define JOURNAL_SOCKET    "/run/systemd/journal/socket"
 
+/* Longer ones are cut. */
+#define STATUS_MAX 3900
+#define STATUS_CUT " ..."
+
 struct daemon {
 	struct tevent_context *ev; /* owned */
 	struct daemon_hooks hooks;
@@ -244,6 +248,19 @@ bool daemon_supervised(const struct daemon *daemon)
 
 /* ---- what the service manager is told; nobody can help when that fails ---- */
 
+/* systemd drops a notification of over 4096 bytes whole, READY=1 included: the start would never
+ * end. */
+static void shorten(char *text)
+{
+	char *end = text + STATUS_MAX;
+
+	if (strlen(text) <= STATUS_MAX + strlen(STATUS_CUT))
+		return;
+	while ((*end & 0xC0) == 0x80) /* not within a character */
+		end--;
+	memcpy(end, STATUS_CUT, sizeof(STATUS_CUT));
+}
+
 /* Each line of a notification is a statement of its own, and a status may quote a server. */
 static char *one_line(TALLOC_CTX *mem, const char *format, va_list values)
 {
@@ -252,6 +269,8 @@ static char *one_line(TALLOC_CTX *mem, const char *format, va_list values)
 	for (char *c = text; c && *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = ' ';
+	if (text)
+		shorten(text);
 	return text;
 }
 

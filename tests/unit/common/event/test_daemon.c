@@ -125,6 +125,31 @@ START_TEST(test_status_stays_one_line)
 }
 END_TEST
 
+/* systemd drops what has more than 4096 bytes, READY=1 and all. */
+static int long_text(void)
+{
+	char text[8192];
+	const char *sent;
+
+	EXPECT(begin_managed() == 0);
+	EXPECT(daemon_start(NULL, &args, NULL, NULL, &started) == 0);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	memcpy(text + 3899, "\xc3\xa6", 2); /* not to be cut in the middle */
+	daemon_ready(started, "%s", text);
+	sent = told();
+	EXPECT(strncmp(sent, "READY=1\nSTATUS=xxx", 18) == 0);
+	EXPECT(strlen(sent) < 4000);
+	EXPECT(strcmp(sent + strlen(sent) - 6, "xx ...") == 0);
+	return 0;
+}
+
+START_TEST(test_a_long_status_is_cut)
+{
+	in_fork(long_text);
+}
+END_TEST
+
 static int stopping(void)
 {
 	EXPECT(begin_managed() == 0);
@@ -516,6 +541,7 @@ int main(void)
 	tcase_add_test(notify, test_ready_is_told_once);
 	tcase_add_test(notify, test_status_is_told_when_it_changes);
 	tcase_add_test(notify, test_status_stays_one_line);
+	tcase_add_test(notify, test_a_long_status_is_cut);
 	tcase_add_test(notify, test_stopping_is_told_once);
 	tcase_add_test(notify, test_watchdog_is_fed_at_half_its_interval);
 	tcase_add_test(notify, test_watchdog_of_another_process_is_not_ours);

@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Options of sssd-ldap(5) about identity, each set to a good, a bad and an edge value, and what is
+seen of it from outside. Each row is a domain of its own over the same directory: one start shows all.
+"""
+import collections
+
+import pytest
+
+from slapd import BASE, CA, GROUPS, READER, READER_PASSWORD, USERS, Slapd, User
+from slapd import group_dn, user_dn, user_ldif
+from suite import Suite
+from watch import Log
+
+PEOPLE, GROUP_OU, OTHERS = f"ou=people,{BASE}", f"ou=groups,{BASE}", f"ou=others,{BASE}"
+ERIN = User("erin", 10010, 20001, "Erin of the others", "/home/erin", "/bin/sh")
+
+# alice's entry says everything twice, the second time in attributes nobody would think of.
+SECOND = {
+    "objectClass": ["account", "posixAccount", "extensibleObject"],
+    "givenName": "wonder",
+    "employeeNumber": "10999",
+    "departmentNumber": "20999",
+    "description": "Second gecos",
+    "street": "/second/home",
+    "l": "/second/shell",
+    "displayName": "Second full name",
+}
+ALICE = ["alice", "*", "10001", "20001", "Alice Example", "/home/alice", "/bin/bash"]
+
+
+def alice(**fields):
+    """Her passwd line, with other values at these places."""
+    line = list(ALICE)
+    for name, value in fields.items():
+        line[["name", "password", "uid", "gid", "gecos", "home", "shell"].index(name)] = value
+    return ":".join(line)
+
+
+Row = collections.namedtuple("Row", "name options answers")
+U, G = "passwd", "group"
+ROWS = [
+    Row("plain", {}, {(U, "alice"): alice(), (G, "devs"): "devs:20002:alice,bob", (U, "erin"): 1}),
+    # ---- what the attributes of a user are called
+    Row(
+        "name",
+        {"ldap_user_name": "givenName"},
+        {(U, "wonder"): alice(name="wonder"), (U, "alice"): None},
+    ),
+    Row("name-nobody", {"ldap_user_name": "initials"}, {(U, "alice"): None, (U, "wonder"): None}),
+    Row(
+        "uid",
+        {"ldap_user_uid_number": "employeeNumber"},
+        {(U, "alice"): alice(uid="10999"), (U, "bob"): None},
+    ),
+    Row(
+        "gid",
+        {"ldap_user_gid_number": "departmentNumber"},
+        {(U, "alice"): alice(gid="20999"), (U, "bob"): None},
+    ),
+    Row("gid-text", {"ldap_user_gid_number": "description"}, {(U, "alice"): None}),
+    Row("gecos", {"ldap_user_gecos": "description"}, {(U, "alice"): alice(gecos="Second gecos")}),
+    Row("gecos-none", {"ldap_user_gecos": "initials"}, {(U, "alice"): alice()}),
+    Row(
+        "fullname",
+        {"ldap_user_gecos": "initials", "ldap_user_fullname": "displayName"},
+        {(U, "alice"): alice(gecos="Second full name"), (U, "bob"): "bob:*:10002:20001::/home/bob:/bin/sh"},
+    ),
+    Row("home", {"ldap_user_home_directory": "street"}, {(U, "alice"): alice(home="/second/home")}),
+    Row("home-none", {"ldap_user_home_directory": "initials"}, {(U, "alice"): alice(home="")}),
+    Row("shell", {"ldap_user_shell": "l"}, {(U, "alice"): alice(shell="/second/shell")}),
+    Row("shell-none", {"ldap_user_shell": "initials"}, {(U, "alice"): alice(shell="")}),
+    Row(
+        "case",
+        {"ldap_user_name": "UID", "ldap_user_shell": "LOGINSHELL"},
+        {(U, "alice"): alice()},
+    ),
+    Row("option", {"ldap_user_gecos": "description;lang-en"}, {(U, "alice"): alice()}),
+    Row("upn", {"ldap_user_principal": "givenName"}, {(U, "alice"): alice()}),
+    Row(
+        "class",
+        {"ldap_user_object_class": "extensibleObject"},
+        {(U, "alice"): alice(), (U, "bob"): None},
+    ),
+    Row("class-case", {"ldap_user_object_class": "POSIXACCOUNT"}, {(U, "alice"): alice()}),
+    Row("class-none", {"ldap_user_object_class": "noSuchClass"}, {(U, "alice"): None}),
+    # ---- and of a group
+    Row(
+        "gname",
+        {"ldap_group_name": "description"},
+        {(G, "second"): "second:20002:alice,bob", (G, "devs"): None},
+    ),
+    Row(
+        "ggid",
+        {"ldap_group_gid_number": "employeeNumber"},
+        {(G, "devs"): "devs:20998:alice,bob", (G, "workers"): None},
+    ),
+    Row(
+        "gmember",
+        {"ldap_group_member": "givenName"},
+        {(G, "devs"): "devs:20002:carol", (G, "admins"): "admins:20004:"},
+    ),
+    Row("gmember-none", {"ldap_group_member": "initials"}, {(G, "devs"): "devs:20002:"}),
+    Row(
+        "gclass",
+        {"ldap_group_object_class": "extensibleObject"},
+        {(G, "devs"): "devs:20002:alice,bob", (G, "admins"): None},
+    ),
+    Row("gclass-none", {"ldap_group_object_class": "noSuchClass"}, {(G, "devs"): None}),
+    # ---- where to search
+    Row(
+        "base",
+        {"ldap_search_base": PEOPLE},
+        {(U, "alice"): alice(), (G, "devs"): None, (U, "erin"): None},
+    ),
+    Row(
+        "ubase",
+        {"ldap_user_search_base": OTHERS},
+        {(U, "alice"): None, (U, "erin"): 1, (G, "devs"): 1},
+    ),
+    Row("gbase", {"ldap_group_search_base": OTHERS}, {(U, "alice"): alice(), (G, "devs"): None}),
+    Row("one", {"ldap_user_search_base": f"{BASE}?onelevel?"}, {(U, "alice"): None}),
+    Row("one2", {"ldap_user_search_base": f"{PEOPLE}?onelevel?"}, {(U, "alice"): alice()}),
+    Row(
+        "exact",
+        {"ldap_user_search_base": f"{user_dn('alice')}?base?"},
+        {(U, "alice"): alice(), (U, "bob"): None},
+    ),
+    Row(
+        "filter",
+        {"ldap_user_search_base": f"{BASE}?subtree?(!(uid=alice))"},
+        {(U, "alice"): None, (U, "bob"): 1},
+    ),
+    Row(
+        "filter2",
+        {"ldap_user_search_base": f"{BASE}?subtree?uid=alice"},
+        {(U, "alice"): alice(), (U, "bob"): None},
+    ),
+    Row(
+        "two",
+        {"ldap_user_search_base": f"{user_dn('alice')}?base??{OTHERS}?onelevel?(uid=erin)"},
+        {(U, "alice"): alice(), (U, "erin"): 1, (U, "bob"): None, (U, 10010): 1},
+    ),
+    Row(
+        "half",
+        {"ldap_user_search_base": f"ou=nowhere,{BASE}?subtree??{OTHERS}?subtree?"},
+        {(U, "erin"): 1, (U, "alice"): None},
+    ),
+    Row(
+        "gfilter",
+        {"ldap_group_search_base": f"{BASE}?sub?(gidNumber>=20004)"},
+        {(G, "devs"): None, (G, "admins"): 1},
+    ),
+    Row(
+        "gexact",
+        {"ldap_group_search_base": f"{group_dn('devs')}?base?"},
+        {(G, "devs"): 1, (G, "admins"): None},
+    ),
+    Row("asked", {"ldap_search_base": None}, {(U, "alice"): alice(), (G, "devs"): 1}),
+    # ---- aliases (RFC 4512): ou=links has one, of erin
+    Row("deref-never", {"ldap_search_base": f"ou=links,{BASE}"}, {(U, "erin"): None}),
+    Row(
+        "deref-always",
+        {"ldap_search_base": f"ou=links,{BASE}", "ldap_deref": "always"},
+        {(U, "erin"): 1},
+    ),
+    Row(
+        "deref-searching",
+        {"ldap_search_base": f"ou=links,{BASE}", "ldap_deref": "searching"},
+        {(U, "erin"): 1},
+    ),
+    Row(
+        "deref-finding",
+        {"ldap_search_base": f"ou=links,{BASE}", "ldap_deref": "finding"},
+        {(U, "erin"): None},
+    ),
+    # ---- who asks
+    Row(
+        "bind",
+        {
+            "ldap_uri": "ldaps://127.0.0.2",
+            "ldap_default_bind_dn": READER,
+            "ldap_default_authtok": READER_PASSWORD,
+        },
+        {(U, "alice"): alice()},
+    ),
+    Row(
+        "bind-type",
+        {
+            "ldap_uri": "ldaps://127.0.0.2",
+            "ldap_default_bind_dn": READER,
+            "ldap_default_authtok_type": "PASSWORD",
+            "ldap_default_authtok": READER_PASSWORD,
+        },
+        {(U, "alice"): alice()},
+    ),
+    # ---- the way
+    Row(
+        "tls",
+        {"ldap_uri": "ldap://ldap.test", "ldap_id_use_start_tls": "true"},
+        {(U, "alice"): alice()},
+    ),
+    Row("tls-unset", {"ldap_uri": "ldap://ldap.test"}, {(U, "alice"): alice()}),
+    Row(
+        "clear",
+        {"ldap_uri": "ldap://127.0.0.3", "ldap_id_use_start_tls": "false"},
+        {(U, "alice"): alice()},
+    ),
+    Row("ldapi", {"ldap_uri": "ldapi://%2Fsrv%2Fslapd-main%2Fldapi"}, {(U, "alice"): alice()}),
+    Row(
+        "second-uri",
+        {"ldap_uri": "ldaps://127.0.0.9, ldaps://ldap.test"},
+        {(U, "alice"): alice()},
+    ),
+    # ---- edges of the limits
+    Row(
+        "limits",
+        {
+            "ldap_network_timeout": 1,
+            "ldap_opt_timeout": 1,
+            "ldap_search_timeout": 1,
+            "ldap_connection_expire_timeout": 1,
+            "ldap_connection_idle_timeout": 0,
+        },
+        {(U, "alice"): alice()},
+    ),
+]
+
+# The domain does not answer: nobody can tell. words: what the log says.
+SILENT = [
+    Row("attr", {"ldap_user_name": "u id"}, ["ldap_user_name", "not the name of an attribute"]),
+    Row(
+        "attr2",
+        {"ldap_user_shell": "a)(b=*"},
+        ["ldap_user_shell", "not the name of an attribute"],
+    ),
+    Row(
+        "attr3",
+        {"ldap_group_member": "(x)"},
+        ["ldap_group_member", "not the name of an attribute"],
+    ),
+    Row("class2", {"ldap_user_object_class": "posixAccount)(uid=*"}, ["ldap_user_object_class"]),
+    Row("nowhere", {"ldap_search_base": f"ou=nowhere,{BASE}"}, ["ou=nowhere", "No such object"]),
+    Row("nodn", {"ldap_search_base": "what is this"}, ["what is this"]),
+    Row(
+        "badfilter",
+        {"ldap_user_search_base": f"{BASE}?sub?(uid=alice"},
+        ["ldap_user_search_base"],
+    ),
+    Row("nofilter", {"ldap_user_search_base": f"{BASE}?sub?(=)"}, ["not valid"]),
+    Row("nobind", {"ldap_uri": "ldaps://127.0.0.2"}, ["search base"]),
+    Row(
+        "badbind",
+        {
+            "ldap_uri": "ldaps://127.0.0.2",
+            "ldap_default_bind_dn": READER,
+            "ldap_default_authtok": "wrong",
+        },
+        ["bind"],
+    ),
+    Row(
+        "halfbind",
+        {"ldap_default_bind_dn": READER},
+        ["ldap_default_bind_dn", "without ldap_default_authtok"],
+    ),
+    Row("notls", {"ldap_uri": "ldap://127.0.0.3"}, ["ldap_id_use_start_tls"]),
+    Row("notls2", {"ldap_uri": "ldap://127.0.0.3", "ldap_id_use_start_tls": "true"}, ["StartTLS"]),
+]
+
+# `sssctl config-check` names it, and the domain is not started.
+BAD = [
+    ("ldap_uri", "http://ldap.test"),
+    ("ldap_search_base", f"{BASE}?everything?"),
+    ("ldap_user_search_base", f"{BASE}?sub"),
+    ("ldap_group_search_base", f"{BASE}?sub??{BASE}"),
+    ("ldap_schema", "rfc2308"),
+    ("ldap_default_authtok_type", "secret"),
+    ("ldap_id_use_start_tls", "perhaps"),
+    ("ldap_tls_reqcert", "sometimes"),
+    ("ldap_network_timeout", "-1"),
+    ("ldap_opt_timeout", "soon"),
+    ("ldap_search_timeout", "6s"),
+    ("ldap_connection_expire_timeout", "1.5"),
+    ("ldap_connection_expire_offset", "x"),
+    ("ldap_connection_idle_timeout", "4294967296"),
+    ("ldap_referrals", "no"),
+    ("ldap_deref", "often"),
+    ("ldap_group_nesting_level", "-1"),
+    ("ldap_deref_threshold", "ten"),
+]
+
+
+def conf(rows):
+    text = f"[sssd]\nservices = nss\ndomains = {', '.join(row.name for row in rows)}\n"
+    for row in rows:
+        options = {
+            "id_provider": "ldap",
+            "ldap_uri": "ldaps://ldap.test",
+            "ldap_search_base": BASE,
+            "ldap_tls_cacert": CA,
+            **row.options,
+        }
+        text += f"[domain/{row.name}]\n" + "".join(
+            f"{name} = {value}\n" for name, value in options.items() if value is not None
+        )
+    return text
+
+
+@pytest.fixture(scope="module")
+def slapd(machine):
+    """Three: everything; one that only tells READER; one without TLS."""
+    Slapd(machine, name="closed", address="127.0.0.2", anonymous=False).start()
+    Slapd(machine, name="clear", address="127.0.0.3", tls=False).start()
+    slapd = Slapd(machine, entries=(USERS[1:], [GROUPS[0]] + GROUPS[2:])).start()
+    slapd.add(user_ldif(USERS[0], **SECOND))
+    slapd.add(
+        f"dn: {group_dn('devs')}\nobjectClass: posixGroup\nobjectClass: extensibleObject\n"
+        "cn: devs\ngidNumber: 20002\nmemberUid: alice\nmemberUid: bob\n"
+        "description: second\nemployeeNumber: 20998\ngivenName: carol\n\n"
+        + "".join(
+            f"dn: ou={name},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n\n"
+            for name in ("others", "links")
+        )
+    )
+    slapd.add(user_ldif(ERIN, dn=f"uid=erin,{OTHERS}"))
+    slapd.add(
+        f"dn: uid=erin,ou=links,{BASE}\nobjectClass: alias\nobjectClass: extensibleObject\n"
+        f"uid: erin\naliasedObjectName: uid=erin,{OTHERS}\n"
+    )
+    return slapd
+
+
+@pytest.fixture(scope="module")
+def log(machine):
+    return Log(machine)
+
+
+@pytest.fixture(scope="module")
+def suite(machine, slapd, log):
+    machine.run(["chmod", "755", "/srv/slapd-main"])  # to its ldapi
+    suite = Suite(machine, slapd)
+    suite.configure(conf(ROWS))
+    machine.systemctl("enable", "--now", "sssd-nss.socket")
+    machine.systemctl("start", "sssd.service")
+    return suite
+
+
+@pytest.fixture(scope="module")
+def silent(suite):
+    """The same with the domains that cannot work, beside one that does."""
+    bad = [Row(f"bad{i}", {name: value}, None) for i, (name, value) in enumerate(BAD)]
+    suite.stop()
+    suite.configure(conf(ROWS[:1] + SILENT + bad))
+    suite.check = suite.c.run(["sssctl", "config-check"], check=False)
+    suite.c.systemctl("start", "sssd-nss.socket", "sssd.service")
+    return suite
+
+
+@pytest.mark.parametrize("client", ["ours", "debian"])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_effect(suite, row, client):
+    for (database, key), expected in row.answers.items():
+        if isinstance(key, int):
+            continue  # of whom every domain has the same
+        result = suite.getent(database, f"{key}@{row.name}", client=client)
+        line = result.out.strip()
+        if expected is None:
+            assert result.rc == 2 and not line, (key, result)
+        elif expected == 1:
+            assert result.rc == 0 and line.startswith(f"{key}:"), (key, result)
+        elif database == G:
+            name, _, gid, members = line.split(":")
+            assert f"{name}:{gid}:{','.join(sorted(members.split(',')))}" == expected, key
+        else:
+            assert line == expected, key
+
+
+@pytest.mark.parametrize("row", SILENT, ids=lambda row: row.name)
+def test_what_cannot_work_answers_nobody_and_is_told(silent, log, row):
+    assert silent.passwd(f"alice@{row.name}") is None
+    lines = [line for line in log.lines() if all(word in line for word in row.answers)]
+    assert lines, f"no line with {row.answers} in:\n{log.text()[-4000:]}"
+    # Its cache never hears of it: somebody who was found stays.
+    assert silent.passwd("alice@plain") == alice()
+
+
+@pytest.mark.parametrize("i", range(len(BAD)), ids=[name for name, _ in BAD])
+def test_bad_value_is_named_and_stops_the_domain(silent, i):
+    name, value = BAD[i]
+    section = f"domain/bad{i}"
+    lines = silent.check.out.splitlines()
+    assert silent.check.rc == 1
+    assert any(name in line and f"'{section}'" in line and value in line for line in lines), lines
+    assert silent.passwd(f"alice@bad{i}") is None
+
+
+# ---- time -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(container):
+    """A suite of its own, whose connections can be counted."""
+    with container() as c:
+        yield Suite(c, Slapd(c).start())
+
+
+def connections(suite, expected):
+    suite.c.wait_for(
+        f"{expected} connections", lambda: suite.slapd.connections() == expected, timeout=20
+    )
+
+
+def test_idle_connections_are_closed(alone):
+    alone.start(ldap_connection_idle_timeout=1)
+    assert alone.passwd("alice") == alice()
+    connections(alone, 0)
+    assert alone.passwd("bob").startswith("bob:")
+
+
+def test_old_connections_are_replaced(alone):
+    alone.start(ldap_connection_expire_timeout=1, ldap_connection_idle_timeout=0)
+    assert alone.passwd("alice") == alice()
+    ports = alone.c.sh("ss -Htn state established").out
+    alone.c.wait_for(
+        "the connection is another one",
+        lambda: alone.passwd("nobody-yet") is None
+        and alone.c.sh("ss -Htn state established").out != ports,
+    )
+
+
+def test_a_search_ends_in_time(alone):
+    alone.start(ldap_search_timeout=1)
+    assert alone.passwd("alice") == alice()
+    alone.slapd.pause()
+    try:
+        log = Log(alone.c)
+        result = alone.getent("passwd", "carol")
+        assert result.rc != 0 and result.ms < 5500, result
+        assert "no end of it within 1 s (ldap_search_timeout)" in log.text()
+    finally:
+        alone.slapd.resume()
