@@ -275,6 +275,9 @@ static void cache_opened(struct tevent_req *req)
 		daemon_stop(be->daemon, EXIT_FAILURE);
 		return;
 	}
+	/* Who is not enumerated for a while is not known in full afterwards. */
+	if (!be->options.enumerate)
+		cache_set_listed(be->host.writer, false);
 	queue_open(be->queue);
 
 	/* Not only for the first question's sake: people want to know whether the domain works. */

@@ -12,6 +12,7 @@
 #include "backend/ldap/uri.h"
 #include "common/conf/options.h"
 
+struct enumeration;
 struct link;
 
 /* Which of the search bases. */
@@ -36,4 +37,5 @@ struct ldap_domain {
 	uint32_t user_lifetime_s, group_lifetime_s;
 	struct refusals *refusals;
 	struct link *link;
+	struct enumeration *enumeration; /* NULL: enumerate = false */
 };

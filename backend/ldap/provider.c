@@ -7,6 +7,7 @@
 
 #include "backend/core/provider.h"
 #include "backend/ldap/domain.h"
+#include "backend/ldap/enumerate.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/initgroups.h"
 #include "backend/ldap/link.h"
@@ -227,6 +228,11 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	domain->link = link_new(domain, domain);
 	if (!domain->link)
 		return -ENOMEM;
+	if (options->enumerate) {
+		domain->enumeration = enumeration_new(domain, domain);
+		if (!domain->enumeration)
+			return -ENOMEM;
+	}
 	*ret_data = take_ptr(domain);
 	return 0;
 }
@@ -259,6 +265,7 @@ static const struct provider_op ops[] = {
 	{ QUERY_GROUP_BY_NAME, LANE_IDENTITY, lookup_send,     lookup_recv,     lookup_waits_for },
 	{ QUERY_GROUP_BY_ID,   LANE_IDENTITY, lookup_send,     lookup_recv,     lookup_waits_for },
 	{ QUERY_INITGROUPS,    LANE_IDENTITY, initgroups_send, initgroups_recv, initgroups_waits_for },
+	{ QUERY_ALL,           LANE_IDENTITY, enumerate_send,  enumerate_recv,  enumerate_waits_for },
 	{ 0 },
 };
 /* clang-format on */

@@ -35,9 +35,12 @@ struct search_state {
 	const struct attrs *attrs; /* borrowed */
 	search_entry *entry;
 	void *data;
-	struct tevent_req *wait; /* for the link */
-	struct conn *conn;       /* borrowed: valid while a part is on it */
-	struct part *parts;      /* owned */
+	struct tevent_req *wait;  /* for the link */
+	struct conn *conn;        /* borrowed: valid while a part is on it */
+	const struct base *bases; /* borrowed; NULL until a connection stands */
+	size_t n_bases;
+	struct search_page *page; /* borrowed; NULL = in one piece */
+	struct part *parts;       /* owned */
 	size_t n_parts, n_ended, n_missing;
 	bool cut;
 };
@@ -60,14 +63,12 @@ static void search_cleanup(struct tevent_req *req, enum tevent_req_state req_sta
 	state->n_parts = 0;
 }
 
-struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
-                               const struct request_id *id, enum search_where where,
-                               const char *filter, const struct attrs *attrs, search_entry *entry,
-                               void *data)
+static struct tevent_req *create(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                 const struct request_id *id, const char *filter,
+                                 const struct attrs *attrs, search_entry *entry, void *data)
 {
 	struct search_state *state;
 	struct tevent_req *req;
-	struct conn *conn;
 
 	req = tevent_req_create(mem, &state, struct search_state);
 	if (!req)
@@ -75,23 +76,67 @@ struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->req = req;
 	state->domain = domain;
 	state->id = id;
-	state->where = where;
 	state->filter = filter;
 	state->attrs = attrs;
 	state->entry = entry;
 	state->data = data;
 	tevent_req_set_cleanup_fn(req, search_cleanup);
 	tevent_req_defer_callback(req, domain->host->ev);
+	return req;
+}
 
-	conn = link_conn(domain->link);
+static void begin_or_wait(struct tevent_req *req)
+{
+	struct search_state *state = tevent_req_data(req, struct search_state);
+	struct conn *conn = link_conn(state->domain->link);
+
 	if (conn) {
 		begin(state, conn);
-		return req;
+		return;
 	}
-	state->wait = link_wait_send(state, domain->link);
+	state->wait = link_wait_send(state, state->domain->link);
 	if (!tevent_req_nomem(state->wait, req))
 		tevent_req_set_callback(state->wait, link_is_there, req);
+}
+
+struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                               const struct request_id *id, enum search_where where,
+                               const char *filter, const struct attrs *attrs, search_entry *entry,
+                               void *data)
+{
+	struct tevent_req *req = create(mem, domain, id, filter, attrs, entry, data);
+	struct search_state *state;
+
+	if (!req)
+		return NULL;
+	state = tevent_req_data(req, struct search_state);
+	state->where = where;
+	begin_or_wait(req);
 	return req;
+}
+
+struct tevent_req *search_page_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                    const struct request_id *id, const struct base *base,
+                                    const char *filter, const struct attrs *attrs,
+                                    search_entry *entry, void *data, struct search_page *page)
+{
+	struct tevent_req *req = create(mem, domain, id, filter, attrs, entry, data);
+	struct search_state *state;
+
+	if (!req)
+		return NULL;
+	state = tevent_req_data(req, struct search_state);
+	state->bases = base;
+	state->n_bases = 1;
+	state->page = page;
+	begin_or_wait(req);
+	return req;
+}
+
+void search_page_reset(struct search_page *page)
+{
+	ber_memfree(page->cookie.bv_val);
+	*page = (struct search_page){ .size = page->size };
 }
 
 static void link_is_there(struct tevent_req *subreq)
@@ -108,29 +153,45 @@ static void link_is_there(struct tevent_req *subreq)
 		begin(state, conn);
 }
 
+static uint32_t timeout_s(const struct search_state *state)
+{
+	const struct ldap_conf *conf = &state->domain->conf;
+
+	return state->page ? conf->enumeration_search_timeout_s : conf->search_timeout_s;
+}
+
 /* Only now, because a server may have been the one to name the bases. */
 static void begin(struct search_state *state, struct conn *conn)
 {
-	const struct bases *bases = &state->domain->bases[state->where];
+	if (state->page && state->page->more && state->page->conn != conn) {
+		req_finish(state->req, -E_DISCONNECTED);
+		return;
+	}
+	if (!state->page) {
+		state->bases = state->domain->bases[state->where].items;
+		state->n_bases = state->domain->bases[state->where].count;
+	} else {
+		state->page->conn = conn;
+	}
 
 	state->conn = conn;
-	state->parts = talloc_zero_array(state, struct part, (unsigned)bases->count);
+	state->parts = talloc_zero_array(state, struct part, (unsigned)state->n_bases);
 	if (tevent_req_nomem(state->parts, state->req))
 		return;
-	for (size_t i = 0; i < bases->count; i++) {
+	for (size_t i = 0; i < state->n_bases; i++) {
 		struct part *part = &state->parts[i];
 
 		part->search = state;
-		part->base = &bases->items[i];
+		part->base = &state->bases[i];
 		part->op.type = &part_type;
-		part->op.timeout_ms = (int64_t)state->domain->conf.search_timeout_s * 1000;
+		part->op.timeout_ms = (int64_t)timeout_s(state) * 1000;
 		list_init(&part->op.node);
 	}
-	for (size_t i = 0; i < bases->count && tevent_req_is_in_progress(state->req); i++) {
+	for (size_t i = 0; i < state->n_bases && tevent_req_is_in_progress(state->req); i++) {
 		state->n_parts = i + 1;
 		conn_submit(conn, &state->parts[i].op);
 	}
-	state->n_parts = tevent_req_is_in_progress(state->req) ? bases->count : 0;
+	state->n_parts = tevent_req_is_in_progress(state->req) ? state->n_bases : 0;
 }
 
 /* The names to ask for, each once, and a NULL. */
@@ -154,8 +215,10 @@ static int part_send(struct conn_op *op, LDAP *ld, int *ret_msgid)
 	struct part *part = list_item(op, struct part, op);
 	struct search_state *state = part->search;
 	auto_talloc char *both = NULL;
+	struct search_page *page = state->page;
+	LDAPControl *controls[] = { NULL, NULL };
 	char *attrs[ATTRS_MAX + 1];
-	int r;
+	int r = LDAP_SUCCESS;
 
 	if (part->base->filter) {
 		both = talloc_asprintf(NULL, "(&%s%s)", state->filter, part->base->filter);
@@ -163,8 +226,14 @@ static int part_send(struct conn_op *op, LDAP *ld, int *ret_msgid)
 			return -ENOMEM;
 	}
 	list_attrs(state->attrs, attrs);
-	r = ldap_search_ext(ld, part->base->dn, part->base->scope, both ? both : state->filter,
-	                    attrs, 0, NULL, NULL, NULL, LDAP_NO_LIMIT, ret_msgid);
+	if (page && page->size > 0)
+		r = ldap_create_page_control(ld, (ber_int_t)page->size,
+		                             page->more ? &page->cookie : NULL, 0, &controls[0]);
+	if (r == LDAP_SUCCESS)
+		r = ldap_search_ext(ld, part->base->dn, part->base->scope,
+		                    both ? both : state->filter, attrs, 0, controls, NULL, NULL,
+		                    LDAP_NO_LIMIT, ret_msgid);
+	ldap_control_free(controls[0]);
 	if (r == LDAP_FILTER_ERROR)
 		log_at(LEVEL_ERROR, state->id, "the filter %s is not valid: see the search bases",
 		       both ? both : state->filter);
@@ -204,6 +273,11 @@ static void part_ended(struct part *part, int code, const char *text)
 	if (code == LDAP_NO_SUCH_OBJECT) {
 		state->n_missing++;
 		r = 0;
+		if (state->page) { /* whoever asks for all looks at all bases */
+			state->page->missing = true;
+			req_finish(state->req, 0);
+			return;
+		}
 	}
 	if (r == -E_SIZE_LIMIT) {
 		log_at(LEVEL_WARN, state->id, "search below %s: the server cut its answer (%s)",
@@ -220,8 +294,27 @@ static void part_ended(struct part *part, int code, const char *text)
 		req_finish(state->req, r == -E_BIND ? -E_SERVER : r);
 		return;
 	}
-	if (++state->n_ended == state->domain->bases[state->where].count)
+	if (++state->n_ended == state->n_bases)
 		all_ended(state);
+}
+
+/* Without the control the server has given all it has. */
+static int take_cookie(struct search_page *page, LDAP *ld, LDAPControl **controls)
+{
+	LDAPControl *control = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, controls, NULL);
+	struct berval cookie = { 0 };
+	ber_int_t estimate;
+	int r;
+
+	if (control) {
+		r = ldap_parse_pageresponse_control(ld, control, &estimate, &cookie);
+		if (r != LDAP_SUCCESS)
+			return r;
+	}
+	ber_memfree(page->cookie.bv_val);
+	page->cookie = cookie;
+	page->more = cookie.bv_len > 0;
+	return LDAP_SUCCESS;
 }
 
 static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
@@ -230,6 +323,7 @@ static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool la
 	struct search_state *state = part->search;
 	auto_talloc char *printable = NULL;
 	struct entry_values *values = NULL;
+	LDAPControl **controls = NULL;
 	char *text = NULL;
 	int code = LDAP_OTHER, r;
 
@@ -249,7 +343,10 @@ static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool la
 		return;
 	}
 
-	r = ldap_parse_result(ld, msg, &code, NULL, &text, NULL, NULL, 1);
+	r = ldap_parse_result(ld, msg, &code, NULL, &text, NULL, &controls, 1);
+	if (r == LDAP_SUCCESS && code == LDAP_SUCCESS && state->page)
+		r = take_cookie(state->page, ld, controls);
+	ldap_controls_free(controls);
 	printable = text ? str_printable(NULL, text, strlen(text)) : NULL;
 	ldap_memfree(text);
 	part_ended(part, r == LDAP_SUCCESS ? code : r, printable);
@@ -261,9 +358,9 @@ static void part_failed(struct conn_op *op, int r)
 	struct search_state *state = part->search;
 
 	if (r == -ETIMEDOUT)
-		log_at(LEVEL_WARN, state->id,
-		       "search below %s: no end of it within %u s (ldap_search_timeout)",
-		       base_text(part), state->domain->conf.search_timeout_s);
+		log_at(LEVEL_WARN, state->id, "search below %s: no end of it within %u s (%s)",
+		       base_text(part), timeout_s(state),
+		       state->page ? "ldap_enumeration_search_timeout" : "ldap_search_timeout");
 	req_finish(state->req, r);
 }
 

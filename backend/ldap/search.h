@@ -19,6 +19,26 @@ struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                const char *filter, const struct attrs *attrs, search_entry *entry,
                                void *data);
 
+/* A place in a search that is done in pages (RFC 2696); all zero but for size at the beginning. */
+struct search_page {
+	uint32_t size;        /* entries at once; 0 = all */
+	bool more;            /* there is another page */
+	bool missing;         /* the server does not have the base */
+	struct berval cookie; /* the server's, owned */
+	const void *conn;     /* the connection it holds for */
+};
+
+/* Searches one page below base, and moves page on, which is borrowed. -E_DISCONNECTED: the search
+ * must begin anew. A server that knows no pages gives all at once. One at a time, please: servers
+ * hold something for each. */
+struct tevent_req *search_page_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                    const struct request_id *id, const struct base *base,
+                                    const char *filter, const struct attrs *attrs,
+                                    search_entry *entry, void *data, struct search_page *page);
+
+/* Frees what page holds; it is at the beginning again. */
+void search_page_reset(struct search_page *page);
+
 /* 0 the server said all there is. Errors: -E_OFFLINE; -E_SIZE_LIMIT it cut the answer;
  * -E_DISCONNECTED the server went away, or another one should be asked; -E_SERVER; -ETIMEDOUT. */
 int search_recv(struct tevent_req *req);

@@ -76,6 +76,22 @@ int cache_find(struct cache *cache, const struct query *query, struct entry *ret
  * is not proven, which is most of what a search for nothing costs. */
 int cache_peek(struct cache *cache, const struct query *query, struct entry *ret_entry);
 
+/* A place between entries; all zero is the one before the first. It stays good whatever is written,
+ * and in the next transaction. */
+struct cache_place {
+	size_t size;
+	uint8_t bytes[400];
+};
+
+/* Finds the user or group that follows place in the order of names and moves place behind it. Each
+ * is met once, under its own name; what is written meanwhile may be met or not. Within
+ * cache_begin(). Errors: -ENOENT there are no more; as cache_find(). */
+int cache_next(struct cache *cache, enum entry_kind kind, struct cache_place *place,
+               struct entry *ret_entry);
+
+/* Was every user and group of the server stored once, in this environment? */
+bool cache_is_listed(const struct cache *cache);
+
 /* The domain's current epoch of kind: entries stored under a lower one count as expired. Within
  * cache_begin(). */
 uint32_t cache_epoch(struct cache *cache, enum entry_kind kind);
@@ -123,6 +139,10 @@ int cache_expire(struct cache_change *change, const struct query *query);
 
 /* Expires everything of kind at once: O(1), by epoch. What the same change puts later is fresh. */
 int cache_expire_all(struct cache_change *change, enum entry_kind kind);
+
+/* What cache_is_listed() says from now on: that it is so, until a power cut may have taken some of
+ * it. Errors: errno of writing a file. */
+int cache_set_listed(struct cache_writer *writer, bool listed);
 
 /* Hands change over (it is freed) and finishes after the commit of the group it was put in. All
  * that one turn of the loop sends is handed over at its end. Freeing the request takes nothing

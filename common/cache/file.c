@@ -103,7 +103,8 @@ int files_of(TALLOC_CTX *mem, const struct cache_options *options,
 	if (r < 0)
 		return r;
 	files->bereft = talloc_asprintf(files, "%s-bereft", files->data);
-	if (!files->bereft)
+	files->listed = talloc_asprintf(files, "%s-listed", files->data);
+	if (!files->bereft || !files->listed)
 		return -ENOMEM;
 
 	*ret_files = take_ptr(files);
@@ -495,6 +496,9 @@ int cache_mark_checked(const struct cache_options *options)
 	r = files_lengthen(files);
 	if (r < 0)
 		return r;
+	/* The last that was written before a power cut may be lost. */
+	if (unlink(files->listed) < 0 && errno != ENOENT)
+		return -errno;
 	r = state_write(fd, &data, false);
 	if (r < 0)
 		return r;

@@ -9,6 +9,7 @@
  *   cache_DOMAIN.mdb.new         an environment that is being made
  *   cache_DOMAIN.mdb.damaged-1   the last one that was set aside
  *   cache_DOMAIN.mdb-bereft      empty; there since then, until the servers were reached
+ *   cache_DOMAIN.mdb-listed      the environment id, u64, in which all users and groups are stored
  *
  * In DOMAIN letters, digits, '.' and '-' stand for themselves, any other byte is _xx.
  *
@@ -37,7 +38,7 @@ struct cache_files {
 	const char *dir;
 	const char *domain;
 	const char *data, *lock, *state, *suspect, *made, *made_lock, *damaged;
-	const char *bereft; /* NULL of an environment that is no domain's */
+	const char *bereft, *listed; /* NULL of an environment that is no domain's */
 };
 
 /* Errors: -ENOMEM. */

@@ -11,6 +11,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -116,6 +117,15 @@ bool cache_is_bereft(const struct cache *cache)
 void cache_end_bereft(const struct cache *cache)
 {
 	unlink(cache->files->bereft);
+}
+
+bool cache_is_listed(const struct cache *cache)
+{
+	auto_close int fd = open(cache->files->listed, O_RDONLY | O_CLOEXEC);
+	uint64_t id;
+
+	return fd >= 0 && read(fd, &id, sizeof(id)) == sizeof(id) &&
+	       id == cache_environment_id(cache);
 }
 
 int cache_begin(struct cache *cache)
@@ -304,4 +314,62 @@ int cache_find(struct cache *cache, const struct query *query, struct entry *ret
 int cache_peek(struct cache *cache, const struct query *query, struct entry *ret_entry)
 {
 	return find(cache, query, false, ret_entry);
+}
+
+/* ---- one after the other ---- */
+
+DEFINE_CLEANUP(MDB_cursor *, mdb_cursor_close)
+
+/* The first record key of type behind place. */
+static int next_key(struct cache *cache, uint8_t type, const struct cache_place *place,
+                    struct key *ret_key)
+{
+	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
+	MDB_val key, value;
+	int r;
+
+	ret_key->size = 1;
+	ret_key->bytes[0] = type;
+	if (place->size > 0) {
+		memcpy(ret_key->bytes + 1, place->bytes, place->size);
+		ret_key->size += place->size;
+		ret_key->bytes[ret_key->size++] = 0;
+	}
+
+	r = lmdb_error(mdb_cursor_open(cache->env.reading, cache->env.table, &cursor));
+	if (r < 0)
+		return r;
+	key = key_val(ret_key);
+	r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
+	if (r < 0)
+		return r;
+	if (key.mv_size < 1 || val_type(key) != type)
+		return -ENOENT;
+	if (key.mv_size > sizeof(ret_key->bytes) - 1)
+		return -EBADMSG;
+	ret_key->size = key.mv_size;
+	memcpy(ret_key->bytes, key.mv_data, key.mv_size);
+	return 0;
+}
+
+int cache_next(struct cache *cache, enum entry_kind kind, struct cache_place *place,
+               struct entry *ret_entry)
+{
+	uint8_t type = kind == ENTRY_USER ? KEY_USER : KEY_GROUP;
+	struct found found;
+	struct key key;
+	int r;
+
+	static_assert(sizeof(place->bytes) >= KEY_MAX, "a name fits");
+	assert(cache->reading && (kind == ENTRY_USER || kind == ENTRY_GROUP));
+	r = next_key(cache, type, place, &key);
+	if (r == 0)
+		r = find_exact(cache->env.reading, cache->env.table, &key, &found);
+	if (r == 0)
+		r = find_entry(type, &found.record, ret_entry);
+	if (r < 0)
+		return r;
+	place->size = key.size - 1;
+	memcpy(place->bytes, key.bytes + 1, place->size);
+	return 0;
 }

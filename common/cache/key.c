@@ -81,6 +81,8 @@ int key_of_query(struct key *key, enum cache_case names, const struct query *que
 	case QUERY_GROUP_BY_ID:
 		key_of_id(key, KEY_GID, query->id);
 		return 0;
+	case QUERY_ALL:
+		break;
 	}
 	return -ENOTSUP;
 }

@@ -15,6 +15,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -266,6 +267,18 @@ static void stop_thread(struct cache_writer *writer)
 	pthread_cond_signal(&writer->wake);
 	pthread_mutex_unlock(&writer->lock);
 	pthread_join(writer->thread, NULL);
+}
+
+int cache_set_listed(struct cache_writer *writer, bool listed)
+{
+	uint64_t id = cache_environment_id(writer->reader);
+	auto_close int fd = -1;
+
+	if (!listed)
+		return unlink(writer->files->listed) < 0 && errno != ENOENT ? -errno : 0;
+	fd = open(writer->files->listed, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	errno = fd < 0 ? errno : EIO; /* what a short write means here */
+	return fd < 0 || write(fd, &id, sizeof(id)) != sizeof(id) ? -errno : 0;
 }
 
 /* The clean mark comes last: all that it vouches for is on the disk. */

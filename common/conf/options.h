@@ -97,6 +97,7 @@ struct domain_conf {
 	uint32_t dns_resolver_timeout_s;
 	uint32_t cache_max_size_mib; /* ours, 512 */
 	bool ignore_group_members;
+	bool enumerate;
 	uint32_t override_gid;                        /* 0 = none */
 	int auto_private_groups;                      /* enum private_groups */
 	const char *re_expression, *full_name_format; /* instead of what [sssd] says */
@@ -151,6 +152,10 @@ struct ldap_conf {
 	bool referrals;
 	uint32_t group_nesting_level, deref_threshold;
 	bool rfc2307_fallback_to_local_users;
+	uint32_t page_size;
+	bool disable_paging;
+	uint32_t enumeration_search_timeout_s;
+	uint32_t enumeration_refresh_timeout_s, enumeration_refresh_offset_s;
 	/* attribute maps; group_member NULL: its default is the schema's */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname, *user_email;

@@ -24,6 +24,8 @@ const struct opt domain_opts[] = {
 	  .help = "The smallest uid or gid that is taken from the server" },
 	{ "max_id", OPT_NUMBER, AT(max_id), .fallback = "0", .unit = "id",
 	  .help = "The largest one; 0 = no limit" },
+	{ "enumerate", OPT_BOOL, AT(enumerate), .fallback = "false",
+	  .help = "List all users and groups when a program asks for all" },
 	{ "ignore_group_members", OPT_BOOL, AT(ignore_group_members), .fallback = "false",
 	  .help = "Answer groups without their members" },
 	{ "override_gid", OPT_NUMBER, AT(override_gid), 0, 4294967294, "0", .unit = "id",

@@ -13,6 +13,7 @@
 
 #define BY_NAME "name="
 #define BY_ID   "idnumber="
+#define ALL     "all"
 
 /* clang-format off */
 static const struct form {
@@ -25,12 +26,13 @@ static const struct form {
 	[QUERY_GROUP_BY_NAME] = { 2, BY_NAME, "group" },
 	[QUERY_GROUP_BY_ID]   = { 2, BY_ID,   "gid" },
 	[QUERY_INITGROUPS]    = { 3, BY_NAME, "groups of" },
+	[QUERY_ALL]           = { 1, ALL,     "all users and groups" },
 };
 /* clang-format on */
 
 static const struct form *form_of(const struct query *query)
 {
-	assert(query->kind >= QUERY_USER_BY_NAME && query->kind <= QUERY_INITGROUPS);
+	assert(query->kind >= QUERY_USER_BY_NAME && query->kind <= QUERY_ALL);
 	return &forms[query->kind];
 }
 
@@ -41,6 +43,8 @@ uint32_t query_entry_type(const struct query *query)
 
 char *query_filter(TALLOC_CTX *mem, const struct query *query)
 {
+	if (query->kind == QUERY_ALL)
+		return talloc_strdup(mem, ALL);
 	if (query_is_by_id(query))
 		return talloc_asprintf(mem, BY_ID "%u", query->id);
 	return talloc_asprintf(mem, BY_NAME "%s", query->name);
@@ -95,7 +99,11 @@ int query_parse(TALLOC_CTX *mem, uint32_t entry_type, const char *filter, struct
 			return not_understood(entry_type, filter);
 
 	value = filter + strlen(forms[query.kind].start);
-	r = query_is_by_id(&query) ? parse_id(value, &query) : parse_name(mem, value, &query);
+	if (query.kind == QUERY_ALL)
+		r = *value ? -EINVAL : 0;
+	else
+		r = query_is_by_id(&query) ? parse_id(value, &query)
+		                           : parse_name(mem, value, &query);
 	if (r < 0)
 		return r;
 
@@ -108,6 +116,8 @@ char *query_text(TALLOC_CTX *mem, const struct query *query)
 	const char *words = form_of(query)->words;
 	auto_talloc char *name = NULL;
 
+	if (query->kind == QUERY_ALL)
+		return talloc_strdup(mem, words);
 	if (query_is_by_id(query))
 		return talloc_asprintf(mem, "%s %u", words, query->id);
 

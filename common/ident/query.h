@@ -17,13 +17,14 @@ enum query_kind {
 	QUERY_GROUP_BY_NAME,
 	QUERY_GROUP_BY_ID,
 	QUERY_INITGROUPS, /* by name of the user */
+	QUERY_ALL,        /* every user and group there is */
 };
 
 /* Asked of one domain. name is without the domain, as the client wrote it (not folded);
  * it is borrowed. */
 struct query {
 	enum query_kind kind;
-	const char *name; /* NULL for the kinds by id */
+	const char *name; /* NULL for the kinds by id, and for all */
 	uint32_t id;      /* 0 for the kinds by name */
 };
 
@@ -33,7 +34,7 @@ static inline bool query_is_by_id(const struct query *query)
 }
 
 /* The numbers and texts of sbus method getAccountInfo: entry type 1 user, 2 group, 3 initgroups;
- * filter "name=alice" or "idnumber=1000", on mem. */
+ * filter "name=alice", "idnumber=1000" or "all", on mem. */
 uint32_t query_entry_type(const struct query *query);
 char *query_filter(TALLOC_CTX *mem, const struct query *query);
 

@@ -23,6 +23,7 @@
 #define RESP_SOCKETS_MAX 4
 #define RESP_OPCODES     0x140 /* one more than the highest command */
 
+struct listing;
 struct monitor_client;
 
 struct listener {
@@ -82,6 +83,8 @@ struct client {
 	bool dismissed;    /* it made place for another connection of its uid */
 	bool sending;      /* the reply did not go out whole */
 
+	struct listing *users, *groups; /* owned; NULL while none is under way */
+
 	/* the request under way */
 	bool busy;
 	bool counted; /* in caller->requests */
@@ -122,6 +125,15 @@ uint32_t reply_max(const struct core *core);
 /* Answers the request at the start of client->in, now or later.
  * False: the client broke the protocol and must go. */
 bool dispatch(struct client *client, uint32_t size);
+
+/* A reply without a body. */
+void dispatch_status(struct client *client, int r);
+
+/* list.c: the same for commands that list entries. */
+void list_dispatch(struct client *client);
+
+/* Has the client not yet come to the end of a list it began? */
+bool list_is_open(const struct client *client);
 
 /* main.c */
 void core_reload(struct core *core);

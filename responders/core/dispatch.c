@@ -3,6 +3,7 @@
  * Dispatch - opcode → row → parse → lookup → reply
  *
  *   dispatch ─ cached ──────────────▶ reply ─▶ client_replied
+ *       ├─ a list ─▶ list.c
  *       └─ lookup_send ─▶ answered ─▶ reply ─▶ client_replied_later
  */
 #include <errno.h>
@@ -18,7 +19,7 @@ static void answered(struct tevent_req *subreq);
 
 /* ---- replies ---- */
 
-static void reply_status(struct client *client, int r)
+void dispatch_status(struct client *client, int r)
 {
 	writer_reset(&client->out);
 	frame_begin(&client->out, client->cmd->opcode, (uint32_t)-r);
@@ -35,7 +36,7 @@ static void reply_body(struct client *client, const struct answer *answer)
 		client->cmd->reply(&client->out, answer, client->core->setup->conf);
 	r = frame_finish(&client->out);
 	if (r < 0)
-		reply_status(client, r);
+		dispatch_status(client, r);
 }
 
 /* Others than this client may be told what it was told. */
@@ -108,7 +109,7 @@ static void ask(struct client *client)
 	client->lookup =
 		lookup_send(client, &core->lookups, core->setup, &client->question, &client->id);
 	if (!client->lookup) {
-		reply_status(client, -ENOMEM);
+		dispatch_status(client, -ENOMEM);
 		client_replied(client);
 		return;
 	}
@@ -182,6 +183,10 @@ bool dispatch(struct client *client, uint32_t size)
 		         (int)client->peer.pid, header.command);
 		return false;
 	}
+	if (client->cmd->listing) {
+		list_dispatch(client);
+		return true;
+	}
 	if (!client->cmd->parse) {
 		reply_body(client, NULL);
 		client_replied(client);
@@ -190,7 +195,7 @@ bool dispatch(struct client *client, uint32_t size)
 
 	r = parse(client);
 	if (r < 0) {
-		reply_status(client, -EINVAL);
+		dispatch_status(client, -EINVAL);
 		client_replied(client);
 		return true;
 	}
@@ -231,7 +236,7 @@ static void answered(struct tevent_req *subreq)
 		reply_body(client, NULL);
 		remember(client, NULL);
 	} else {
-		reply_status(client, r);
+		dispatch_status(client, r);
 	}
 	log_request(client, r == 0 ? "found" : r == -ENOENT ? "not there" : error_text(r));
 

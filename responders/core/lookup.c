@@ -42,9 +42,9 @@ struct asked {
 	char name[PROTO_NAME_MAX + 1], folded[FOLDED_MAX + 1];
 };
 
-/* Root and our own user belong to the files, whatever a directory says. systemd asks for us by name
- * while it starts our units, and must not wait for a server then (spec/systemd-notes.md §1). */
-static bool is_local_name(const char *name)
+/* systemd asks for us by name while it starts our units, and must not wait for a server then
+ * (spec/systemd-notes.md §1). */
+bool lookup_is_local(const char *name)
 {
 	return strcasecmp(name, "root") == 0 || strcasecmp(name, ACCOUNT_SERVICE) == 0;
 }
@@ -99,7 +99,7 @@ static bool ask_of(const struct question *question, const struct setup *setup, s
 		return first && id_is_possible(question, setup, domain);
 
 	if (names_read(domain, question->text, ret_asked->name)) {
-		if (is_local_name(ret_asked->name))
+		if (lookup_is_local(ret_asked->name))
 			return false;
 	} else if (first) {
 		return false;

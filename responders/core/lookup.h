@@ -29,6 +29,9 @@ static inline void request_id_ensure(struct request_id *id)
 		*id = request_id_new();
 }
 
+/* Root and our own user belong to the files, whatever a directory says. */
+bool lookup_is_local(const char *name);
+
 /* Tries to answer without asking anybody. id is made when it is needed and empty.
  *
  * 0        ret_answer is valid until lookup_release(); the cache's read transaction is open

@@ -149,7 +149,7 @@ static void maybe_idle(void *data)
 
 	core->idle_timer = NULL;
 	list_for_each(client, &core->clients, node)
-		if (client->busy)
+		if (client->busy || list_is_open(client))
 			core->last_request_us = now_us;
 	if (core->resp->service && core->resp->service->stays(core->service))
 		core->last_request_us = now_us;

@@ -47,6 +47,14 @@ struct answer {
 	int64_t fresh_s;           /* how long it may be told again without asking us, 0 = not */
 };
 
+/* A command that lists all entries of a kind, a few at a time. */
+enum resp_listing {
+	LIST_NONE,
+	LIST_REWIND, /* set…ent, end…ent: the client's place is the beginning */
+	LIST_NEXT,   /* get…ent: | entries at most: u32 |; parse is not called, reply writes one
+	              * entry without the number of results, and answer is never NULL */
+};
+
 struct resp_cmd {
 	uint32_t opcode; /* common/wire/proto.h */
 
@@ -60,6 +68,8 @@ struct resp_cmd {
 
 	enum caller_kind caller; /* checked with SO_PEERCRED before parse */
 	uint32_t max;            /* longest message in bytes; 0 = PROTO_REQUEST_MAX */
+	enum resp_listing listing;
+	enum entry_kind kind; /* of which entries: users or groups */
 };
 
 /* A responder that answers each request at once, from a store of its own, in a protocol whose

@@ -61,13 +61,16 @@ static uint32_t write_members(struct writer *out, const struct answer *answer,
 
 void reply_group(struct writer *out, const struct answer *answer, const void *conf)
 {
-	const struct nss *nss = conf;
-	size_t members;
-
 	writer_u32(out, answer ? 1 : 0);
 	writer_u32(out, 0);
-	if (!answer)
-		return;
+	if (answer)
+		list_group(out, answer, conf);
+}
+
+void list_group(struct writer *out, const struct answer *answer, const void *conf)
+{
+	const struct nss *nss = conf;
+	size_t members;
 
 	writer_u32(out, answer->entry->group.gid);
 	members = writer_mark_u32(out);

@@ -8,7 +8,7 @@
 
 #define CERTIFICATE_MAX 10240
 
-/* "Nothing found": also the end of every enumeration, which is not built. */
+/* "Nothing found": also the end of every list that is not built. */
 static void reply_nothing(struct writer *out, const struct answer *answer, const void *conf)
 {
 	(void)answer;
@@ -33,14 +33,14 @@ static const struct resp_cmd nss_cmds[] = {
 	{ PROTO_INITGR,                 parse_initgroups,    reply_initgroups, ANYONE },
 	{ PROTO_INITGR_EX,              parse_initgroups_ex, reply_initgroups, ANYONE },
 
-	/* Not built: nobody is enumerated, and the other databases know nothing. */
-	{ PROTO_SETPWENT,               NULL,                NULL,             ANYONE },
-	{ PROTO_GETPWENT,               NULL,                reply_nothing,    ANYONE },
-	{ PROTO_ENDPWENT,               NULL,                NULL,             ANYONE },
-	{ PROTO_SETGRENT,               NULL,                NULL,             ANYONE },
-	{ PROTO_GETGRENT,               NULL,                reply_nothing,    ANYONE },
-	{ PROTO_ENDGRENT,               NULL,                NULL,             ANYONE },
+	{ PROTO_SETPWENT,               NULL,                NULL,             ANYONE, 0, LIST_REWIND, ENTRY_USER },
+	{ PROTO_GETPWENT,               NULL,                list_user,        ANYONE, 0, LIST_NEXT,   ENTRY_USER },
+	{ PROTO_ENDPWENT,               NULL,                NULL,             ANYONE, 0, LIST_REWIND, ENTRY_USER },
+	{ PROTO_SETGRENT,               NULL,                NULL,             ANYONE, 0, LIST_REWIND, ENTRY_GROUP },
+	{ PROTO_GETGRENT,               NULL,                list_group,       ANYONE, 0, LIST_NEXT,   ENTRY_GROUP },
+	{ PROTO_ENDGRENT,               NULL,                NULL,             ANYONE, 0, LIST_REWIND, ENTRY_GROUP },
 
+	/* Not built: the other databases know nothing. */
 	{ PROTO_SETNETGRENT,            NULL,                reply_nothing,    ANYONE },
 
 	{ PROTO_GETSERVBYNAME,          NULL,                reply_nothing,    ANYONE },

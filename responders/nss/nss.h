@@ -13,8 +13,9 @@ struct nss {
 	char **shells;        /* those of /etc/shells; read only where allowed_shells is set */
 };
 
-/* user.c: passwd */
+/* user.c: passwd; list_…: one entry among others */
 void reply_user(struct writer *out, const struct answer *answer, const void *conf);
+void list_user(struct writer *out, const struct answer *answer, const void *conf);
 int parse_user_name(struct reader *in, struct question *ret_question);
 int parse_user_id(struct reader *in, struct question *ret_question);
 int parse_user_name_ex(struct reader *in, struct question *ret_question);
@@ -22,6 +23,7 @@ int parse_user_id_ex(struct reader *in, struct question *ret_question);
 
 /* group.c: group */
 void reply_group(struct writer *out, const struct answer *answer, const void *conf);
+void list_group(struct writer *out, const struct answer *answer, const void *conf);
 int parse_group_name(struct reader *in, struct question *ret_question);
 int parse_group_id(struct reader *in, struct question *ret_question);
 int parse_group_name_ex(struct reader *in, struct question *ret_question);

@@ -43,19 +43,19 @@ static uint32_t primary_gid(const struct domain *domain, const struct user *user
 
 void reply_user(struct writer *out, const struct answer *answer, const void *conf)
 {
-	const struct nss *nss = conf;
-	auto_talloc TALLOC_CTX *mem = NULL;
-	const struct domain *domain;
-	const struct user *user;
-
 	writer_u32(out, answer ? 1 : 0);
 	writer_u32(out, 0);
-	if (!answer)
-		return;
+	if (answer)
+		list_user(out, answer, conf);
+}
 
-	domain = answer->domain;
-	user = &answer->entry->user;
-	mem = talloc_new(NULL);
+void list_user(struct writer *out, const struct answer *answer, const void *conf)
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	const struct user *user = &answer->entry->user;
+	const struct domain *domain = answer->domain;
+	const struct nss *nss = conf;
+
 	writer_u32(out, user->uid);
 	writer_u32(out, primary_gid(domain, user));
 	resp_write_name(out, domain, user->name);

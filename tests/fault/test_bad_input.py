@@ -152,7 +152,7 @@ def test_bad_body_is_einval(path, command):
 def test_commands_that_know_nothing_yet_say_so_whatever_the_body(path, size):
     """Never an empty body where a client reads the first word of it: it would crash."""
     body = bytes(size - 1) + b"\0" if size else b""
-    for command in wire.UNBUILT + wire.EMPTY:
+    for command in wire.UNBUILT + wire.LISTS + wire.EMPTY:
         with Wire(path) as one:
             one.send(frame(command, body))
             reply = one.reply()
@@ -255,7 +255,7 @@ def test_mutated_requests(path):
     seed = int.from_bytes(os.urandom(4), "little")
     chance = random.Random(seed)
     print(f"seed {seed}")
-    commands = wire.BY_NAME + wire.BY_ID + wire.BY_NAME_EX + wire.BY_ID_EX + wire.UNBUILT
+    commands = wire.BY_NAME + wire.BY_ID + wire.BY_NAME_EX + wire.BY_ID_EX + wire.LISTS + wire.UNBUILT
     for _ in range(by_length(500, 50000)):
         command = chance.choice(commands)
         body = chance.choice([name("alice"), number(10001), name("alice") + number(1), bytes(8)])

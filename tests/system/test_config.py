@@ -81,9 +81,9 @@ TOLD = [
     Told("unknown-section", conf(tail="[bogus]\na = b\n"), "[bogus]", ["bogus"]),
     Told(
         "not-built-yet",
-        conf(domain=["enumerate = true"]),
-        "enumerate",
-        ["enumerate", "not implemented"],
+        conf(domain=["ldap_idmap_autorid_compat = true"]),
+        "ldap_idmap_autorid_compat",
+        ["ldap_idmap_autorid_compat", "not implemented"],
     ),
     Told(
         "bad-number-in-nss",

@@ -17,6 +17,7 @@ static const struct {
 	{ { QUERY_USER_BY_ID, NULL, UINT32_MAX }, 1, "idnumber=4294967295", "uid 4294967295" },
 	{ { QUERY_GROUP_BY_NAME, "a=b", 0 }, 2, "name=a=b", "group a=b" },
 	{ { QUERY_GROUP_BY_ID, NULL, 0 }, 2, "idnumber=0", "gid 0" },
+	{ { QUERY_ALL, NULL, 0 }, 1, "all", "all users and groups" },
 	{ { QUERY_INITGROUPS, "name=x", 0 }, 3, "name=name=x", "groups of name=x" },
 	{ { QUERY_USER_BY_NAME, "Andr\xc3\xa9 (*)\\", 0 }, 1, "name=Andr\xc3\xa9 (*)\\", NULL },
 };
@@ -46,6 +47,8 @@ static const struct {
 } refused[] = {
 	{ 1, "", -EINVAL },
 	{ 1, "alice", -EINVAL },
+	{ 1, "all=", -EINVAL },
+	{ 2, "all", -EINVAL },
 	{ 1, "name", -EINVAL },
 	{ 1, "name=", -EINVAL },
 	{ 1, "Name=alice", -EINVAL },

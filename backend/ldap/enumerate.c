@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Enumeration - see enumerate.h
+ *
+ *   pass_begin ─▶ (link) ─▶ linked ─▶ search ─▶ (page) ─▶ page_came ─▶ resolve ─▶ (members) ─┐
+ *                                       ▲ ▲                                                  │
+ *                 users, then groups ───┘ └─ next page, next base ── (commit) ◀── store ◀────┘
+ *                                       │                               │
+ *                          purge ◀──────┴───────────────────────────────┘
+ *
+ * What a page brought is stored before the next one is asked for, so the server is never faster
+ * than the disk, and memory holds one page and the names. A pass is complete or it is an error:
+ * only when the server has said all is it known who is gone, and only then are those purged.
+ */
+#include "backend/ldap/enumerate.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "backend/ldap/filter.h"
+#include "backend/ldap/link.h"
+#include "backend/ldap/members.h"
+#include "backend/ldap/search.h"
+#include "common/base/error.h"
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/event/req.h"
+#include "common/event/timer.h"
+
+#define FIRST_MS       1000 /* the questions of a start go first */
+#define AGAIN_MS       5000 /* after a pass that failed, and while the domain is not online */
+#define GROUPS_AT_ONCE 8    /* whose members are looked up */
+#define PURGE_AT_ONCE  500  /* entries looked at: less than a millisecond */
+
+struct enumeration {
+	struct ldap_domain *domain; /* borrowed */
+	struct timer *timer;        /* the next pass; NULL during one */
+	struct pass *pass;
+	struct list waiters; /* of struct enumerate_state */
+	int last_error;      /* of the last pass, so that a lasting failure is logged once */
+};
+
+struct enumerate_state {
+	struct list node;
+	struct tevent_req *req;
+};
+
+/* A group whose members are DNs. */
+struct job {
+	struct list node; /* in jobs, then in running */
+	struct pass *pass;
+	struct entry_values *values; /* owned */
+	struct group group;
+};
+
+struct pass {
+	struct enumeration *owner;
+	struct ldap_domain *domain; /* borrowed */
+	struct request_id id;
+	int64_t began_us;
+	struct boottime began;
+	enum entry_kind kind;
+	size_t base, n_missing; /* of its search bases */
+	struct search_page page;
+	char *filter;
+	struct map *names, *ids; /* of those of this kind that were met → their DNs */
+	TALLOC_CTX *dns;         /* owns these */
+	struct list jobs, running;
+	struct cache_change *change; /* NULL when there is nothing to store */
+	struct cache_place place;    /* of the purge */
+	unsigned n_users, n_groups, n_purged;
+	bool no_memory;
+};
+
+static void pass_begin(struct enumeration *enumeration);
+static void linked(struct tevent_req *subreq);
+static void search(struct pass *pass);
+static void one_entry(struct entry_values *values, void *data);
+static void page_came(struct tevent_req *subreq);
+static void resolve(struct pass *pass);
+static void resolved(struct tevent_req *subreq);
+static void store(struct pass *pass, void (*stored)(struct tevent_req *subreq));
+static void page_stored(struct tevent_req *subreq);
+static void next_page(struct pass *pass);
+static void purge(void *data);
+static void purged(struct tevent_req *subreq);
+
+/* ---- when ---- */
+
+static void again(struct enumeration *enumeration, int64_t after_ms);
+
+static void due(void *data)
+{
+	struct enumeration *enumeration = data;
+	const struct provider_host *host = enumeration->domain->host;
+
+	enumeration->timer = NULL;
+	if (host->writer && online_state(host->online) == ONLINE_YES)
+		pass_begin(enumeration);
+	else
+		again(enumeration, AGAIN_MS);
+}
+
+static void again(struct enumeration *enumeration, int64_t after_ms)
+{
+	TALLOC_FREE(enumeration->timer);
+	enumeration->timer =
+		timer_once(enumeration, enumeration->domain->host->ev, after_ms, due, enumeration);
+	if (!enumeration->timer)
+		log_error("domain %s: enumeration: %s", enumeration->domain->host->domain,
+		          error_text(-ENOMEM));
+}
+
+static int64_t period_ms(const struct ldap_conf *conf)
+{
+	uint32_t random = 0;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
+		random %= conf->enumeration_refresh_offset_s + 1;
+	return ((int64_t)conf->enumeration_refresh_timeout_s + random) * 1000;
+}
+
+struct enumeration *enumeration_new(TALLOC_CTX *mem, struct ldap_domain *domain)
+{
+	struct enumeration *enumeration = talloc_zero(mem, struct enumeration);
+
+	if (!enumeration)
+		return NULL;
+	enumeration->domain = domain;
+	list_init(&enumeration->waiters);
+	again(enumeration, FIRST_MS);
+	return enumeration;
+}
+
+/* ---- who waits for it ---- */
+
+static void enumerate_cleanup(struct tevent_req *req, enum tevent_req_state req_state)
+{
+	struct enumerate_state *state = tevent_req_data(req, struct enumerate_state);
+
+	(void)req_state;
+	list_remove(&state->node);
+}
+
+struct tevent_req *enumerate_send(TALLOC_CTX *mem, void *data, const struct query *query,
+                                  const struct request_id *id)
+{
+	struct ldap_domain *domain = data;
+	struct enumeration *enumeration = domain->enumeration;
+	struct enumerate_state *state;
+	struct tevent_req *req;
+
+	(void)query;
+	(void)id;
+	req = tevent_req_create(mem, &state, struct enumerate_state);
+	if (!req)
+		return NULL;
+	state->req = req;
+	list_init(&state->node);
+	tevent_req_set_cleanup_fn(req, enumerate_cleanup);
+	tevent_req_defer_callback(req, domain->host->ev);
+	if (!enumeration) {
+		req_finish(req, -ENOTSUP);
+		return req;
+	}
+
+	list_append(&enumeration->waiters, &state->node);
+	if (!enumeration->pass) {
+		TALLOC_FREE(enumeration->timer);
+		pass_begin(enumeration);
+	}
+	return req;
+}
+
+int enumerate_recv(struct tevent_req *req)
+{
+	int r = req_result(req);
+
+	tevent_req_received(req);
+	return r;
+}
+
+const char *enumerate_waits_for(struct tevent_req *req)
+{
+	(void)req;
+	return "the enumeration of all users and groups";
+}
+
+/* ---- a pass ---- */
+
+static int pass_gone(struct pass *pass)
+{
+	search_page_reset(&pass->page);
+	return 0;
+}
+
+static void log_end(const struct enumeration *enumeration, const struct pass *pass, int r)
+{
+	const char *domain = enumeration->domain->host->domain;
+
+	if (r == 0)
+		log_at(LEVEL_INFO, pass ? &pass->id : NULL,
+		       "domain %s: enumerated %u users and %u groups in %lld ms, %u were gone",
+		       domain, pass->n_users, pass->n_groups,
+		       (long long)((monotonic_us() - pass->began_us) / 1000), pass->n_purged);
+	else if (r != enumeration->last_error && r != -E_OFFLINE)
+		log_at(LEVEL_WARN, pass ? &pass->id : NULL, "domain %s: enumeration: %s", domain,
+		       error_text(r));
+}
+
+static void pass_end(struct enumeration *enumeration, int r)
+{
+	struct pass *pass = take_ptr(enumeration->pass);
+
+	log_end(enumeration, pass, r);
+	enumeration->last_error = r;
+	talloc_free(pass);
+	again(enumeration, r == 0 ? period_ms(&enumeration->domain->conf) : AGAIN_MS);
+	while (!list_empty(&enumeration->waiters)) {
+		struct enumerate_state *state =
+			list_item(enumeration->waiters.next, struct enumerate_state, node);
+
+		list_remove(&state->node);
+		req_finish(state->req, r);
+	}
+}
+
+static int make_filter(struct pass *pass)
+{
+	const struct ldap_conf *conf = &pass->domain->conf;
+	struct filter filter = filter_new();
+	bool users = pass->kind == ENTRY_USER;
+
+	TALLOC_FREE(pass->filter);
+	filter_open(&filter, '&');
+	filter_equal(&filter, "objectclass",
+	             users ? conf->user_object_class : conf->group_object_class);
+	filter_present(&filter, users ? conf->user_name : conf->group_name);
+	if (!users) /* one without a number is none of ours, and that is nothing to complain of */
+		filter_present(&filter, conf->group_gid_number);
+	filter_close(&filter);
+	return filter_end(&filter, pass, &pass->filter);
+}
+
+/* Users, or groups, from the beginning. */
+static int start_kind(struct pass *pass, enum entry_kind kind)
+{
+	TALLOC_FREE(pass->names);
+	TALLOC_FREE(pass->ids);
+	TALLOC_FREE(pass->dns);
+	pass->names = map_new(pass);
+	pass->ids = map_new(pass);
+	pass->dns = talloc_new(pass);
+	if (!pass->names || !pass->ids || !pass->dns)
+		return -ENOMEM;
+	pass->kind = kind;
+	pass->base = pass->n_missing = 0;
+	pass->place = (struct cache_place){ 0 };
+	search_page_reset(&pass->page);
+	return make_filter(pass);
+}
+
+static void pass_begin(struct enumeration *enumeration)
+{
+	struct ldap_domain *domain = enumeration->domain;
+	struct pass *pass = enumeration->pass = talloc_zero(enumeration, struct pass);
+	struct tevent_req *subreq;
+
+	if (!pass) {
+		pass_end(enumeration, -ENOMEM);
+		return;
+	}
+	talloc_set_destructor(pass, pass_gone);
+	pass->owner = enumeration;
+	pass->domain = domain;
+	pass->id = request_id_new();
+	pass->began_us = monotonic_us();
+	pass->began = boottime_now();
+	pass->page.size = domain->conf.disable_paging ? 0 : domain->conf.page_size;
+	list_init(&pass->jobs);
+	list_init(&pass->running);
+
+	/* Which search bases there are may be the server's to say. */
+	subreq = link_wait_send(pass, domain->link);
+	if (!subreq)
+		pass_end(enumeration, -ENOMEM);
+	else
+		tevent_req_set_callback(subreq, linked, pass);
+}
+
+static void linked(struct tevent_req *subreq)
+{
+	struct pass *pass = tevent_req_callback_data(subreq, struct pass);
+	struct conn *conn;
+	int r = link_wait_recv(subreq, &conn);
+
+	TALLOC_FREE(subreq);
+	if (r == 0)
+		r = start_kind(pass, ENTRY_USER);
+	if (r < 0)
+		pass_end(pass->owner, r);
+	else
+		search(pass);
+}
+
+static const struct bases *bases_of(const struct pass *pass)
+{
+	return &pass->domain->bases[pass->kind == ENTRY_USER ? SEARCH_USERS : SEARCH_GROUPS];
+}
+
+static void search(struct pass *pass)
+{
+	struct ldap_domain *domain = pass->domain;
+	struct tevent_req *subreq;
+
+	subreq = search_page_send(
+		pass, domain, &pass->id, &bases_of(pass)->items[pass->base], pass->filter,
+		pass->kind == ENTRY_USER ? &domain->user_attrs : &domain->group_attrs, one_entry,
+		pass, &pass->page);
+	if (!subreq)
+		pass_end(pass->owner, -ENOMEM);
+	else
+		tevent_req_set_callback(subreq, page_came, pass);
+}
+
+/* ---- one entry ---- */
+
+/* May the entry have this name or number? Of several the first by DN, every time (pick.h). */
+static bool claim(struct pass *pass, struct map *map, const void *key, size_t size,
+                  const char *what, const char *dn)
+{
+	const char *holder = map_get(map, key, size);
+	auto_talloc char *reason = NULL;
+	char *copy;
+
+	if (holder && strcasecmp(holder, dn) != 0) {
+		bool first = strcasecmp(holder, dn) < 0;
+
+		reason = talloc_asprintf(NULL, "%s has the same %s and comes first",
+		                         first ? holder : dn, what);
+		refusals_report(pass->domain->refusals, &pass->id, first ? dn : holder,
+		                reason ? reason : "another entry comes first");
+		if (first)
+			return false;
+	}
+	copy = talloc_strdup(pass->dns, dn);
+	if (!copy || map_set(map, key, size, copy) < 0)
+		pass->no_memory = true;
+	return true;
+}
+
+/* The name as the cache orders it. */
+static bool claim_name(struct pass *pass, const char *name, const char *dn)
+{
+	auto_talloc char *folded = NULL;
+
+	if (pass->domain->host->options->case_sensitive != CASE_TRUE) {
+		if (str_fold(NULL, name, &folded) < 0)
+			return false;
+		name = folded;
+	}
+	return claim(pass, pass->names, name, strlen(name), "name", dn);
+}
+
+static bool claim_both(struct pass *pass, const char *name, uint32_t id, const char *dn)
+{
+	return claim(pass, pass->ids, &id, sizeof(id), "number", dn) && claim_name(pass, name, dn);
+}
+
+static struct cache_change *change_of(struct pass *pass)
+{
+	if (!pass->change)
+		pass->change = cache_change_new(pass);
+	if (!pass->change)
+		pass->no_memory = true;
+	return pass->change;
+}
+
+static void put_user(struct pass *pass, const struct user *user)
+{
+	pass->n_users++;
+	if (change_of(pass) &&
+	    cache_put_user(pass->change, user, pass->domain->user_lifetime_s) < 0)
+		pass->no_memory = true;
+}
+
+static void put_group(struct pass *pass, const struct group *group)
+{
+	pass->n_groups++;
+	if (change_of(pass) &&
+	    cache_put_group(pass->change, group, pass->domain->group_lifetime_s) < 0)
+		pass->no_memory = true;
+}
+
+static void add_job(struct pass *pass, struct entry_values *values, const struct group *group)
+{
+	struct job *job = talloc_zero(pass, struct job);
+
+	if (!job) {
+		pass->no_memory = true;
+		return;
+	}
+	job->pass = pass;
+	job->values = talloc_steal(job, values);
+	job->group = *group;
+	list_append(&pass->jobs, &job->node);
+}
+
+static void one_entry(struct entry_values *values, void *data)
+{
+	struct pass *pass = data;
+	struct ldap_domain *domain = pass->domain;
+	const struct ldap_conf *conf = &domain->conf;
+	const char *reason;
+	struct group group;
+	struct user user;
+
+	if (pass->kind == ENTRY_USER) {
+		reason = user_from(values, values, conf->user_name, NULL, &domain->range, &user);
+		if (!reason && claim_both(pass, user.name, user.uid, user.dn))
+			put_user(pass, &user);
+	} else {
+		reason = group_from(values, values, conf->group_name, NULL, &domain->range, &group);
+		if (!reason && claim_both(pass, group.name, group.gid, group.dn)) {
+			if (values->values[GROUP_MEMBER_DN]) {
+				add_job(pass, values, &group);
+				return;
+			}
+			put_group(pass, &group);
+		}
+	}
+	if (reason)
+		refusals_report(domain->refusals, &pass->id, values->dn, reason);
+	talloc_free(values);
+}
+
+/* ---- a page ---- */
+
+static void page_came(struct tevent_req *subreq)
+{
+	struct pass *pass = tevent_req_callback_data(subreq, struct pass);
+	int r = search_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	if (r == 0 && pass->no_memory)
+		r = -ENOMEM;
+	if (r < 0) {
+		pass_end(pass->owner, r);
+		return;
+	}
+	resolve(pass);
+}
+
+/* Looks up the members of the groups that list DNs, then stores the page. */
+static void resolve(struct pass *pass)
+{
+	size_t n_running = 0;
+
+	for (struct list *node = pass->running.next; node != &pass->running; node = node->next)
+		n_running++;
+	for (; n_running < GROUPS_AT_ONCE && !list_empty(&pass->jobs); n_running++) {
+		struct job *job = list_item(pass->jobs.next, struct job, node);
+		struct tevent_req *subreq = members_send(job, pass->domain, &pass->id, job->values);
+
+		if (!subreq) {
+			pass_end(pass->owner, -ENOMEM);
+			return;
+		}
+		list_remove(&job->node);
+		list_append(&pass->running, &job->node);
+		tevent_req_set_callback(subreq, resolved, job);
+	}
+	if (n_running == 0)
+		store(pass, page_stored);
+}
+
+static void resolved(struct tevent_req *subreq)
+{
+	struct job *job = tevent_req_callback_data(subreq, struct job);
+	struct pass *pass = job->pass;
+	int r = members_recv(subreq, job, &job->group.members);
+
+	TALLOC_FREE(subreq);
+	if (r == 0)
+		put_group(pass, &job->group);
+	if (r == 0 && pass->no_memory)
+		r = -ENOMEM;
+	if (r < 0) {
+		pass_end(pass->owner, r);
+		return;
+	}
+	list_remove(&job->node);
+	talloc_free(job);
+	resolve(pass);
+}
+
+static void store(struct pass *pass, void (*stored)(struct tevent_req *subreq))
+{
+	const struct provider_host *host = pass->domain->host;
+	struct tevent_req *subreq;
+
+	if (!pass->change) {
+		if (stored == page_stored)
+			next_page(pass);
+		else
+			purge(pass);
+		return;
+	}
+	subreq = cache_commit_send(pass, host->ev, host->writer, take_ptr(pass->change));
+	if (!subreq)
+		pass_end(pass->owner, -ENOMEM);
+	else
+		tevent_req_set_callback(subreq, stored, pass);
+}
+
+static int take_stored(struct tevent_req *subreq)
+{
+	struct pass *pass = tevent_req_callback_data(subreq, struct pass);
+	int r = cache_commit_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	if (r < 0)
+		pass_end(pass->owner, r);
+	return r;
+}
+
+static void page_stored(struct tevent_req *subreq)
+{
+	struct pass *pass = tevent_req_callback_data(subreq, struct pass);
+
+	if (take_stored(subreq) == 0)
+		next_page(pass);
+}
+
+static void next_page(struct pass *pass)
+{
+	if (!pass->page.more) {
+		pass->n_missing += pass->page.missing;
+		search_page_reset(&pass->page);
+		pass->base++;
+	}
+	if (pass->base < bases_of(pass)->count)
+		search(pass);
+	else if (pass->n_missing == bases_of(pass)->count)
+		pass_end(pass->owner, -E_SERVER); /* it says nothing about who is gone */
+	else
+		purge(pass);
+}
+
+/* ---- who is gone ---- */
+
+static bool is_gone(const struct pass *pass, const struct entry *entry)
+{
+	/* Who was looked up meanwhile may have come after their page. */
+	if (entry->times.boot == boot_id() && entry->times.stored_boot.s >= pass->began.s)
+		return false;
+	return !map_get(pass->names, pass->place.bytes, pass->place.size);
+}
+
+/* Looks at the next few. Errors: -ENOENT that were all. */
+static int purge_slice(struct pass *pass)
+{
+	struct cache *cache = cache_writer_reader(pass->domain->host->writer);
+	enum query_kind kind = pass->kind == ENTRY_USER ? QUERY_USER_BY_NAME : QUERY_GROUP_BY_NAME;
+	int r = cache_begin(cache);
+
+	if (r < 0)
+		return r == -ENOENT ? -EIO : r;
+	for (unsigned n = 0; n < PURGE_AT_ONCE && r == 0; n++) {
+		struct entry entry;
+
+		r = cache_next(cache, pass->kind, &pass->place, &entry);
+		if (r == 0 && is_gone(pass, &entry) && change_of(pass)) {
+			struct query query = { .kind = kind };
+
+			query.name = pass->kind == ENTRY_USER ? entry.user.name : entry.group.name;
+			r = cache_remove(pass->change, &query);
+			pass->n_purged++;
+		}
+	}
+	cache_end(cache);
+	return r;
+}
+
+static void purge(void *data)
+{
+	struct pass *pass = data;
+	int r = purge_slice(pass);
+
+	if (r == 0 || (r == -ENOENT && pass->change)) {
+		if (pass->change)
+			store(pass, purged);
+		else if (!timer_once(pass, pass->domain->host->ev, 0, purge, pass))
+			pass_end(pass->owner, -ENOMEM);
+		return;
+	}
+	if (r == -ENOENT && pass->kind == ENTRY_USER) {
+		r = start_kind(pass, ENTRY_GROUP);
+		if (r == 0) {
+			search(pass);
+			return;
+		}
+	} else if (r == -ENOENT) {
+		r = cache_set_listed(pass->domain->host->writer, true);
+	}
+	pass_end(pass->owner, r);
+}
+
+static void purged(struct tevent_req *subreq)
+{
+	struct pass *pass = tevent_req_callback_data(subreq, struct pass);
+
+	if (take_stored(subreq) == 0)
+		purge(pass);
+}

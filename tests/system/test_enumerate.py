@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""getpwent(3) and getgrent(3): all there is, or an error; who is gone goes."""
+import pytest
+
+from slapd import BASE, GROUPS, USERS, Group, Slapd, User, big, group_dn, group_ldif, user_dn, user_ldif
+from suite import Suite
+
+NAMES = {user.name for user in USERS}
+FIRST_PASS = {"enumerate": "true", "ldap_enumeration_refresh_timeout": 1, "ldap_enumeration_refresh_offset": 0}
+
+
+def listed(suite, database="passwd", client="ours"):
+    """The lines of a listing that are the directory's, by name."""
+    result = suite.getent(database, client=client, timeout=90)
+    assert result.rc == 0, result
+    local = suite.c.read(f"/etc/{database}").splitlines()
+    lines = [line for line in result.out.splitlines() if line not in local]
+    names = [line.split(":")[0] for line in lines]
+    assert len(names) == len(set(names)), "somebody is listed twice"
+    return dict(zip(names, lines))
+
+
+@pytest.fixture(scope="module")
+def suite(machine, slapd):
+    return Suite(machine, slapd).start(**FIRST_PASS)
+
+
+@pytest.mark.parametrize("client", ["ours", "debian"])
+def test_the_very_first_listing_is_complete(container, client):
+    with container() as c:
+        suite = Suite(c, Slapd(c).start()).start(enumerate="true")
+        users = listed(suite, client=client)
+        assert set(users) == NAMES
+        assert users["carol"] == "carol:*:10003:20003:Carol Ærlig:/home/carol:/bin/bash"
+
+
+@pytest.mark.parametrize("client", ["ours", "debian"])
+def test_groups_and_their_members(suite, client):
+    groups = listed(suite, "group", client=client)
+    assert set(groups) == {group.name for group in GROUPS}
+    assert groups["with space"] == "with space:*:20006:bob,carol"
+
+
+def test_who_comes_and_who_goes(suite):
+    erin = User("erin", 10005, 20001, "Erin", "/home/erin", "/bin/sh")
+    suite.slapd.add(user_ldif(erin) + group_ldif(Group("team", 20010, ["erin"])))
+    suite.c.wait_for("erin is listed", lambda: "erin" in listed(suite) and "team" in listed(suite, "group"))
+    assert suite.id("erin") == (10005, 20001, {20001, 20010})
+    suite.slapd.delete(user_dn("erin"), group_dn("team"))
+    suite.c.wait_for("erin is gone", lambda: "erin" not in listed(suite) and "team" not in listed(suite, "group"))
+    # Not only from the list: the cache has forgotten them.
+    assert suite.passwd("erin") is None and suite.passwd(10005) is None and suite.group(20010) is None
+    assert set(listed(suite)) == NAMES
+
+
+def test_a_list_is_from_the_cache(suite):
+    suite.slapd.down()
+    assert set(listed(suite)) == NAMES
+    suite.c.systemctl("restart", "sssd.service")  # the domain remembers that it is complete
+    assert set(listed(suite)) == NAMES
+    suite.slapd.up()
+
+
+def test_a_place_outlives_the_requests_of_others(suite):
+    """Two lists at once, in steps, while lookups go on."""
+    program = """
+import ctypes, pwd, grp
+libc = ctypes.CDLL(None)
+class Passwd(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p)]
+class Group(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p)]
+libc.getpwent.restype = ctypes.POINTER(Passwd)
+libc.getgrent.restype = ctypes.POINTER(Group)
+users, groups = [], []
+libc.setpwent(); libc.setgrent()
+while True:
+    user, group = libc.getpwent(), libc.getgrent()
+    pwd.getpwnam("alice"); grp.getgrnam("devs")
+    if not user and not group: break
+    if user: users.append(user.contents.name.decode())
+    if group: groups.append(group.contents.name.decode())
+libc.endpwent(); libc.endgrent()
+print(" ".join(users)); print("|".join(groups))
+"""
+    users, groups = suite.c.run(["python3", "-c", program]).out.splitlines()
+    assert NAMES <= set(users.split())
+    assert {group.name for group in GROUPS} <= set(groups.split("|"))
+
+
+def test_by_default_nobody_is_listed(container):
+    with container() as c:
+        suite = Suite(c, Slapd(c).start()).start()
+        assert suite.passwd("alice")
+        before = suite.slapd.searches()
+        assert listed(suite) == {} and listed(suite, "group") == {}
+        assert suite.slapd.searches() == before
+
+
+def test_without_a_whole_pass_it_is_an_error_and_no_part(container):
+    with container() as c:
+        slapd = Slapd(c, loose=True).start()
+        suite = Suite(c, slapd).start(enumerate="true", ldap_page_size=2, ldap_search_base=BASE)
+        slapd.pause()
+        suite.c.run(["sh", "-c", "rm -f /var/lib/sss/db/*; systemctl restart sssd"])
+        slapd.resume()
+        assert set(listed(suite)) == NAMES
+
+        suite.stop()
+        slapd.down()
+        suite.start(enumerate="true")
+        program = "import ctypes; l = ctypes.CDLL(None, use_errno=True); p = l.getpwent\n"
+        program += "while p(): pass\nprint(ctypes.get_errno())"
+        assert suite.c.run(["python3", "-c", program]).out.strip() != "0"
+
+
+@pytest.mark.parametrize("paged", [True, False])
+def test_pages_get_round_a_size_limit(container, paged):
+    with container() as c:
+        slapd = Slapd(c, entries=big(300, 10), security="sizelimit size=100 size.pr=100 size.prtotal=unlimited").start()
+        suite = Suite(c, slapd).start(enumerate="true", ldap_page_size=100, ldap_disable_paging=str(not paged))
+        if paged:
+            assert len(listed(suite)) == 301
+        else:  # and without them what can be had is not taken for all
+            suite.getent("passwd", timeout=90)
+            c.wait_for("the cut is noticed", lambda: "cut its answer" in c.journal())
+            assert listed(suite) == {}
+
+
+def test_ten_thousand_users_and_two_thousand_groups(container):
+    with container() as c:
+        users, groups = big()
+        suite = Suite(c, Slapd(c, entries=(users, groups)).start()).start(enumerate="true")
+        assert len(listed(suite)) == len(users)
+        assert len(listed(suite, "group")) == len(groups)
+
+
+def test_groups_of_rfc2307bis(container):
+    groups = [
+        Group("workers", 20001, []),
+        Group("low", 21001, ["alice", "bob"]),
+        Group("high", 21002, [group_dn("low"), "carol"]),
+    ]
+    with container() as c:
+        suite = Suite(c, Slapd(c, entries=(USERS, groups), bis=True).start())
+        suite.start(enumerate="true", ldap_schema="rfc2307bis")
+        lines = listed(suite, "group")
+        assert set(lines) == {"workers", "low", "high"}
+        assert set(lines["high"].split(":")[3].split(",")) == {"alice", "bob", "carol"}
+
+
+def test_twins_are_listed_once_and_named_in_the_log(container):
+    with container() as c:
+        slapd = Slapd(c).start()
+        slapd.add(user_ldif(User("zoe", 10001, 20001, "", "/", "")))
+        suite = Suite(c, slapd).start(enumerate="true")
+        assert set(listed(suite)) == NAMES
+        assert f"{user_dn('alice')} has the same number" in c.journal("-u", "sssd.service")
