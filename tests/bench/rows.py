@@ -21,7 +21,7 @@ class Row:
               ratio target : then. absolute: counts and sizes are portable, target itself counts
     more      more is better
     limit     a function of a side: what the machine itself needs
-    place     where the cache lies: "tmpfs", "ext4"; or "bis", "growth" (only ours): see sides.py
+    place     where the cache lies: "tmpfs", "ext4"; or "bis", and of ours only "list", "growth": see sides.py
     once      the same in every round, so only the first has it
     nslcd     can be asked of nslcd too
     together  measured on both sides at the same time: function(sides) returns {side's name: number}
@@ -302,6 +302,20 @@ def ext4_cold_uids(side):
 def ext4_stored(side):
     """Every user of the range once, by whichever client: a question each."""
     return side.found("--clients", 64, "--count", 40, "passwd", "user%05u:3001:5560")["per_second"]
+
+
+# -- all users -------------------------------------------------------------------------------------
+
+
+# Debian's sssd needs minutes for this, or is ended by its own watchdog (targets.md).
+@row("enumerate 10,000 users, from the start", "s", None, 3, absolute=True, place="list")
+def enumerate_cold(side):
+    return side.first_list_s()
+
+
+@row("memory (most, RSS) of the backend then", "MiB", None, 60, absolute=True, place="list")
+def enumerate_memory(side):
+    return side.backend_peak_mib()
 
 
 # -- a larger cache --------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import tempfile
+import time
 
 from kdc import Kdc
 from slapd import BASE, Slapd, big, big_bis
@@ -218,6 +219,28 @@ class BisSide(Side):
 
     def __init__(self, name, c):
         super().__init__(name, c, bis=True, **big_bis())
+
+
+class ListingSide(Side):
+    """All users and groups are listed."""
+
+    options = {"enumerate": "true"}
+
+    def fresh(self):
+        """Each row begins with an empty cache by itself."""
+
+    def first_list_s(self):
+        """From the start of everything until a program has got all users."""
+        self.suite.stop()
+        begin = time.monotonic()
+        self.suite.start(uri=URI, ldap_id_use_start_tls="false", **self.options)
+        lines = self.c.run(["getent", "passwd"], env=NO_MEMORY_CACHE, timeout=90).out.splitlines()
+        assert len(lines) > 10000, f"{len(lines)} users"
+        return time.monotonic() - begin
+
+    def backend_peak_mib(self):
+        status = self.c.sh("cat /proc/$(pidof sssd_be)/status").out
+        return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
 
 
 class GrowingSide(Side):
