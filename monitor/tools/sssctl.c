@@ -10,11 +10,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,58 +20,9 @@
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
-#include "common/event/timer.h"
-#include "common/sbus/iface_monitor.h"
 #include "monitor/check.h"
 #include "monitor/tools/kcm.h"
-
-#define CONNECT_MS 3000
-#define CALL_MS    20000 /* a reload waits twice for backends, and twice for answers */
-
-/* ---- the monitor, as a function call ---- */
-
-struct bus {
-	struct tevent_context *ev;
-	struct sbus_client *client;
-	struct sbus_conn *conn;
-	bool late;
-};
-
-static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data)
-{
-	(void)client;
-	((struct bus *)data)->conn = conn;
-}
-
-static void too_late(void *data)
-{
-	((struct bus *)data)->late = true;
-}
-
-/* A connection to the monitor; NULL, and a line on stderr, when there is none to be had. */
-static struct bus *bus_open(TALLOC_CTX *mem)
-{
-	struct bus *bus = talloc_zero(mem, struct bus);
-
-	if (!bus)
-		return NULL;
-	bus->ev = tevent_context_init(bus);
-	if (bus->ev &&
-	    sbus_client_new(bus, bus->ev, SBUS_MONITOR_PATH, true, connected, bus, &bus->client) ==
-	            0 &&
-	    sbus_client_wake(bus->client) && timer_once(bus, bus->ev, CONNECT_MS, too_late, bus))
-		while (!bus->conn && !bus->late)
-			tevent_loop_once(bus->ev);
-	if (!bus->conn)
-		fprintf(stderr, "SSSD is not running.\n");
-	return bus->conn ? bus : NULL;
-}
-
-static int failed(const char *what, int r)
-{
-	fprintf(stderr, "%s: %s\n", what, error_text(r));
-	return EXIT_FAILURE;
-}
+#include "monitor/tools/tools.h"
 
 /* ---- services ---- */
 
@@ -111,22 +60,12 @@ static int services(int argc, char *argv[])
 {
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	struct monitor_list_services_out out;
-	struct tevent_req *req;
-	struct bus *bus;
-	int r;
 
 	(void)argv;
 	if (argc > 1)
 		return failed("services", -E2BIG);
-	bus = bus_open(mem);
-	if (!bus)
+	if (bus_list_services(mem, &out) < 0)
 		return EXIT_FAILURE;
-	req = monitor_list_services_send(mem, bus->ev, bus->conn, CALL_MS);
-	if (!req || !tevent_req_poll(req, bus->ev))
-		return failed("services", -ENOMEM);
-	r = monitor_list_services_recv(req, mem, &out);
-	if (r < 0)
-		return failed("services", r);
 	for (const char *const *line = out.lines; *line; line++)
 		print_service(*line);
 	return EXIT_SUCCESS;
@@ -139,16 +78,8 @@ static int compile(void)
 {
 	char *argv[] = { (char *)LIBEXEC_DIR "/sssd_conf", (char *)"--write", (char *)"--reload",
 		         NULL };
-	int status, r;
-	pid_t pid;
 
-	r = posix_spawn(&pid, argv[0], NULL, NULL, argv, environ);
-	if (r != 0)
-		return failed(argv[0], -r);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return failed(argv[0], -errno);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+	return run_program(argv);
 }
 
 /* reload [--wait]: with it, returns when every process has swapped. */
@@ -234,9 +165,11 @@ static const struct command {
 	{ "services",            services,     ROOT_OR_OURS, "List the running processes" },
 	{ "config-check",        config_check, ROOT,         "Check the configuration files" },
 	{ "kcm",                 sssctl_kcm,   ROOT,         "List, show or purge Kerberos credential caches" },
-	{ "domain-list",         NULL, ROOT,    NULL }, { "domain-status",       NULL, ROOT,    NULL },
+	{ "domain-list",         domain_list,  ROOT,         "List the domains" },
+	{ "domain-status",       domain_status, ROOT,        "Tell whether a domain is online, and its servers" },
+	{ "user-show",           user_show,    ROOT,         "Tell what the cache has of a user" },
+	{ "group-show",          group_show,   ROOT,         "Tell what the cache has of a group" },
 	{ "user-checks",         NULL, ANYBODY, NULL }, { "access-report",       NULL, ROOT,    NULL },
-	{ "user-show",           NULL, ROOT,    NULL }, { "group-show",          NULL, ROOT,    NULL },
 	{ "netgroup-show",       NULL, ROOT,    NULL }, { "client-data-backup",  NULL, ANYBODY, NULL },
 	{ "client-data-restore", NULL, ROOT,    NULL }, { "cache-remove",        NULL, ROOT,    NULL },
 	{ "cache-expire",        NULL, ANYBODY, NULL }, { "cache-index",         NULL, ROOT,    NULL },

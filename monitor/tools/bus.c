@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Bus - what the commands of sssctl(8) share
+ */
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/event/timer.h"
+#include "monitor/tools/tools.h"
+
+#define CONNECT_MS 3000
+
+static void connected(struct sbus_client *client, struct sbus_conn *conn, void *data)
+{
+	(void)client;
+	((struct bus *)data)->conn = conn;
+}
+
+static void too_late(void *data)
+{
+	((struct bus *)data)->late = true;
+}
+
+struct bus *bus_open(TALLOC_CTX *mem)
+{
+	struct bus *bus = talloc_zero(mem, struct bus);
+
+	if (!bus)
+		return NULL;
+	bus->ev = tevent_context_init(bus);
+	if (bus->ev &&
+	    sbus_client_new(bus, bus->ev, SBUS_MONITOR_PATH, true, connected, bus, &bus->client) ==
+	            0 &&
+	    sbus_client_wake(bus->client) && timer_once(bus, bus->ev, CONNECT_MS, too_late, bus))
+		while (!bus->conn && !bus->late)
+			tevent_loop_once(bus->ev);
+	if (!bus->conn)
+		fprintf(stderr, "SSSD is not running.\n");
+	return bus->conn ? bus : NULL;
+}
+
+int failed(const char *what, int r)
+{
+	fprintf(stderr, "%s: %s\n", what, error_text(r));
+	return EXIT_FAILURE;
+}
+
+int bus_list_services(TALLOC_CTX *mem, struct monitor_list_services_out *ret_out)
+{
+	struct bus *bus = bus_open(mem);
+	struct tevent_req *req;
+	int r;
+
+	if (!bus)
+		return -E_NO_BACKEND;
+	req = monitor_list_services_send(mem, bus->ev, bus->conn, CALL_MS);
+	if (!req || !tevent_req_poll(req, bus->ev))
+		r = -ENOMEM;
+	else
+		r = monitor_list_services_recv(req, mem, ret_out);
+	if (r < 0)
+		failed("the monitor", r);
+	return r;
+}
+
+int run_program(char *const argv[])
+{
+	int status, r;
+	pid_t pid;
+
+	r = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	if (r != 0)
+		return failed(argv[0], -r);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return failed(argv[0], -errno);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
+
+struct conf *compiled_conf(TALLOC_CTX *mem, const char *process)
+{
+	struct conf *conf = NULL;
+	int r = conf_load(mem, NULL, process, &conf);
+
+	if (r == 0)
+		return conf;
+	fprintf(stderr, "%s/%s/current: %s: is there a configuration, and was SSSD ever started?\n",
+	        CONF_COMPILED_DIR, process, error_text(r));
+	return NULL;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sssctl user-show, group-show - what the caches have, with anything running or nothing
+ *
+ * The caches are read as their owner, so that no file of root's is left among them.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "common/base/account.h"
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/cache/cache.h"
+#include "common/conf/naming.h"
+#include "monitor/tools/tools.h"
+
+struct shown {
+	const char *what; /* "User", "Group" */
+	const char *how;  /* to call it */
+	enum query_kind by_name, by_id;
+	char id_option;
+};
+
+/* ---- one entry ---- */
+
+static const char *time_text(char *text, size_t size, int64_t wall_s)
+{
+	time_t moment = (time_t)wall_s;
+	struct tm when;
+
+	if (!localtime_r(&moment, &when) || strftime(text, size, "%x %X", &when) == 0)
+		return "Unknown";
+	return text;
+}
+
+static void print_expiration(const char *what, struct cache *cache, const struct entry *entry)
+{
+	struct entry_now now = entry_now();
+	char text[64];
+
+	if (entry_age(entry, &now, 0, cache_epoch(cache, entry->kind)) == ENTRY_EXPIRED)
+		printf("%s: Expired\n", what);
+	else
+		printf("%s: %s\n", what,
+		       time_text(text, sizeof(text),
+		                 entry->times.stored_wall.s + entry->times.lifetime_s));
+}
+
+static void print_initgroups(struct cache *cache, const char *user)
+{
+	struct query query = { .kind = QUERY_INITGROUPS, .name = user };
+	struct entry entry;
+
+	if (cache_find(cache, &query, &entry) == 0)
+		print_expiration("Initgroups expiration time", cache, &entry);
+	else
+		printf("Initgroups expiration time: Initgroups were not yet performed\n");
+}
+
+/* Nobody keeps when an entry came first: it is replaced whole. */
+static void print_entry(struct cache *cache, const struct entry *entry)
+{
+	const char *name = entry->kind == ENTRY_USER ? entry->user.name : entry->group.name;
+	char text[64];
+
+	printf("Name: %s\n", name);
+	printf("Cache entry creation date: Unknown\n");
+	printf("Cache entry last update time: %s\n",
+	       time_text(text, sizeof(text), entry->times.stored_wall.s));
+	print_expiration("Cache entry expiration time", cache, entry);
+	if (entry->kind == ENTRY_USER)
+		print_initgroups(cache, name);
+	printf("Cached in InfoPipe: No\n");
+}
+
+/* ---- where it is ---- */
+
+/* 1 it was shown, 0 it is not there; errors after a line on stderr. */
+static int show_from(TALLOC_CTX *mem, const char *domain, const struct query *query)
+{
+	struct cache_options options = { .dir = CACHE_DIR, .domain = domain };
+	struct cache *cache;
+	struct entry entry;
+	int r;
+
+	r = cache_open(mem, &options, &cache);
+	if (r == -ENOENT)
+		return 0; /* nothing was ever stored */
+	if (r == 0)
+		r = cache_begin(cache);
+	if (r < 0) {
+		failed(domain, r);
+		return r;
+	}
+	r = cache_find(cache, query, &entry);
+	if (r == 0)
+		print_entry(cache, &entry);
+	cache_end(cache);
+	if (r < 0 && r != -ENOENT)
+		failed(domain, r);
+	return r == 0 ? 1 : r == -ENOENT ? 0 : r;
+}
+
+/* The name without its domain, and the one that the text names; NULL for all. */
+static int read_name(TALLOC_CTX *mem, const struct conf *conf, const char *text, char **ret_name,
+                     char **ret_domain)
+{
+	const struct conf_value *value = conf_get(conf, "sssd", "re_expression");
+	auto_talloc struct name_pattern *pattern = NULL;
+	auto_talloc char *reason = NULL;
+	struct name_parts parts;
+	int r = 0;
+
+	*ret_domain = NULL;
+	if (value)
+		r = name_pattern_new(mem, value->text, &pattern, &reason);
+	if (r < 0 && r != -E_CONFIG)
+		return r;
+	if (!name_split(pattern, text, &parts))
+		return -EINVAL;
+	*ret_name = talloc_strndup(mem, parts.name, parts.name_size);
+	if (parts.domain)
+		*ret_domain = talloc_strndup(mem, parts.domain, parts.domain_size);
+	return *ret_name && (!parts.domain || *ret_domain) ? 0 : -ENOMEM;
+}
+
+static int show(TALLOC_CTX *mem, const struct shown *shown, const char *text, bool by_id)
+{
+	struct query query = { .kind = by_id ? shown->by_id : shown->by_name };
+	char *name = NULL, *domain = NULL;
+	struct conf *conf;
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	conf = compiled_conf(mem, "sssd");
+	if (!conf)
+		return EXIT_FAILURE;
+	r = by_id ? str_to_u32(text, &query.id) : read_name(mem, conf, text, &name, &domain);
+	if (r < 0)
+		return failed(text, r);
+	query.name = name;
+
+	r = account_find(NULL, ACCOUNT_SERVICE, &uid, &gid);
+	if (r == 0)
+		r = account_become(uid, gid);
+	if (r < 0)
+		return failed("user " ACCOUNT_SERVICE, r);
+	for (char *const *each = conf_domains(conf); *each; each++) {
+		if (domain && strcasecmp(domain, *each) != 0)
+			continue;
+		r = show_from(mem, *each, &query);
+		if (r != 0)
+			return r > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
+	printf("%s %s is not present in cache.\n", shown->what, text);
+	return EXIT_SUCCESS;
+}
+
+static int show_command(const struct shown *shown, int argc, char *argv[])
+{
+	const struct option options[] = {
+		{ "sid", no_argument, NULL, 's' },
+		{ shown->id_option == 'u' ? "uid" : "gid", no_argument, NULL, shown->id_option },
+		{ NULL },
+	};
+	const char letters[] = { 's', shown->id_option, '\0' };
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	bool by_id = false;
+	int option;
+
+	setlocale(LC_ALL, "");
+	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		if (option == 's') {
+			fprintf(stderr, "'--sid' is not implemented yet\n");
+			return EXIT_FAILURE;
+		}
+		if (option == '?') {
+			fprintf(stderr, "Usage: sssctl %s\n", shown->how);
+			return EXIT_FAILURE;
+		}
+		by_id = true;
+	}
+	if (optind + 1 != argc) {
+		fprintf(stderr, "Usage: sssctl %s\n", shown->how);
+		return EXIT_FAILURE;
+	}
+	return show(mem, shown, argv[optind], by_id);
+}
+
+int user_show(int argc, char *argv[])
+{
+	static const struct shown user = { "User", "user-show [--uid] NAME", QUERY_USER_BY_NAME,
+		                           QUERY_USER_BY_ID, 'u' };
+
+	return show_command(&user, argc, argv);
+}
+
+int group_show(int argc, char *argv[])
+{
+	static const struct shown group = { "Group", "group-show [--gid] NAME", QUERY_GROUP_BY_NAME,
+		                            QUERY_GROUP_BY_ID, 'g' };
+
+	return show_command(&group, argc, argv);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Tools - shared by the commands of sssctl(8), by nobody else
+ */
+#pragma once
+
+#include <talloc.h>
+#include <tevent.h>
+
+#include "common/conf/conf.h"
+#include "common/sbus/iface_monitor.h"
+
+#define CALL_MS 20000 /* a reload waits twice for backends, and twice for answers */
+
+/* ---- bus.c: the monitor, as a function call ---- */
+
+struct bus {
+	struct tevent_context *ev;
+	struct sbus_client *client;
+	struct sbus_conn *conn;
+	bool late;
+};
+
+/* A connection to the monitor; NULL, and a line on stderr, when there is none to be had. */
+struct bus *bus_open(TALLOC_CTX *mem);
+
+/* The register, on mem. Errors: after a line on stderr. */
+int bus_list_services(TALLOC_CTX *mem, struct monitor_list_services_out *ret_out);
+
+/* Says on stderr what went wrong; EXIT_FAILURE. */
+int failed(const char *what, int r);
+
+/* Runs a program to its end. Its exit status; EXIT_FAILURE, with a line on stderr, without one. */
+int run_program(char *const argv[]);
+
+/* What sssd_conf(8) compiled for process, on mem; NULL, and a line on stderr, without it. */
+struct conf *compiled_conf(TALLOC_CTX *mem, const char *process);
+
+/* ---- the commands, in files of their name; each returns the exit status ---- */
+
+int domain_list(int argc, char *argv[]);
+int domain_status(int argc, char *argv[]);
+int user_show(int argc, char *argv[]);
+int group_show(int argc, char *argv[]);

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""sssctl domain-list, domain-status, user-show, group-show (spec/tools.md, sssctl(8))."""
+import datetime
+import re
+
+import pytest
+
+from suite import Suite, sssd_conf
+
+DATE = r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d"
+NOT_RUNNING = "SSSD is not running.\n"
+
+
+@pytest.fixture
+def suite(machine, slapd):
+    """Two domains over the same directory, the second one on a server that is not there."""
+    slapd.up()
+    suite = Suite(machine, slapd)
+    suite.stop()
+    second = sssd_conf(domain="OTHER", uri="ldaps://127.0.0.9:636, ldap://[::2]")
+    text = sssd_conf(uri="ldaps://ldap.test, ldaps://127.0.0.9").replace(
+        "domains = LDAP", "domains = LDAP, OTHER"
+    )
+    suite.configure(text + second[second.index("[domain") :])
+    machine.systemctl("start", "sssd-nss.socket", "sssd.service")
+    return suite
+
+
+def sssctl(suite, *words, user=None):
+    return suite.c.run(["sssctl", *words], check=False, user=user)
+
+
+def test_domain_list(suite):
+    assert sssctl(suite, "domain-list").out == "LDAP\nOTHER\n"
+    assert sssctl(suite, "domain-list", "-v").out == "Primary domain: LDAP\nPrimary domain: OTHER\n"
+    assert sssctl(suite, "domain-list", "--verbose", "x").rc == 1
+    assert sssctl(suite, "domain-list", "--bogus").rc == 1
+    suite.c.systemctl("stop", "sssd.service")
+    assert sssctl(suite, "domain-list").out == "LDAP\nOTHER\n"
+    assert suite.pids("sssd") == []
+    assert sssctl(suite, "domain-list", "--start").out == "LDAP\nOTHER\n"
+    assert suite.pids("sssd") != []
+
+
+ALL = (
+    "Online status: Online\n\nActive servers:\nLDAP: ldap.test\n\n"
+    "Discovered LDAP servers:\n- ldap.test\n- 127.0.0.9\n\n"
+)
+
+
+def test_domain_status(suite):
+    suite.c.wait_for("online", lambda: sssctl(suite, "domain-status", "LDAP").out == ALL)
+    assert sssctl(suite, "domain-status", "ldap", "-o").out == "Online status: Online\n\n"
+    assert sssctl(suite, "domain-status", "-a", "LDAP").out == "Active servers:\nLDAP: ldap.test\n\n"
+    assert sssctl(suite, "domain-status", "OTHER").out == (
+        "Online status: Offline\n\nActive servers:\nLDAP: not connected\n\n"
+        "Discovered LDAP servers:\n- 127.0.0.9\n- [::2]\n\n"
+    )
+    unknown = sssctl(suite, "domain-status", "NOWHERE")
+    assert (unknown.rc, unknown.out, unknown.err) == (1, "", "Unknown domain: NOWHERE\n")
+    assert sssctl(suite, "domain-status").rc == 1
+    suite.slapd.down()
+    suite.c.wait_for(
+        "offline",
+        lambda: suite.passwd("carol@LDAP") is None
+        and "Offline" in sssctl(suite, "domain-status", "-o", "LDAP").out,
+    )
+    suite.c.systemctl("stop", "sssd.service")
+    stopped = sssctl(suite, "domain-status", "LDAP")
+    assert (stopped.rc, stopped.out, stopped.err) == (1, "", NOT_RUNNING)
+
+
+def show(text):
+    """The lines as a dictionary."""
+    return dict(line.split(": ", 1) for line in text.splitlines())
+
+
+def moment(text):
+    return datetime.datetime.strptime(text, "%m/%d/%y %H:%M:%S")
+
+
+def test_user_show(suite):
+    absent = sssctl(suite, "user-show", "alice")
+    assert (absent.rc, absent.out) == (0, "User alice is not present in cache.\n")
+    assert suite.passwd("alice").startswith("alice:")
+    result = sssctl(suite, "user-show", "alice")
+    assert re.fullmatch(
+        "Name: alice\nCache entry creation date: Unknown\n"
+        f"Cache entry last update time: {DATE}\nCache entry expiration time: {DATE}\n"
+        "Initgroups expiration time: Initgroups were not yet performed\n"
+        "Cached in InfoPipe: No\n",
+        result.out,
+    ), result
+    shown = show(result.out)
+    life = moment(shown["Cache entry expiration time"]) - moment(
+        shown["Cache entry last update time"]
+    )
+    assert life == datetime.timedelta(seconds=5400)
+
+    suite.id("alice")
+    assert re.fullmatch(
+        DATE, show(sssctl(suite, "user-show", "alice").out)["Initgroups expiration time"]
+    )
+    for words in (["alice@LDAP"], ["-u", "10001"], ["--uid", "10001"]):
+        assert show(sssctl(suite, "user-show", *words).out)["Name"] == "alice"
+    for words in (["alice@OTHER"], ["ALICE"], ["-u", "10999"], ["nobody"]):
+        result = sssctl(suite, "user-show", *words)
+        assert (result.rc, result.out) == (0, f"User {words[-1]} is not present in cache.\n")
+    for words in (["-u", "alice"], ["@LDAP"], [], ["a", "b"], ["--sid", "S-1-5-21"], ["-x", "a"]):
+        assert sssctl(suite, "user-show", *words).rc == 1, words
+
+
+def test_group_show(suite):
+    assert sssctl(suite, "group-show", "devs").out == "Group devs is not present in cache.\n"
+    assert suite.group("devs")[1] == 20002
+    for words in (["devs"], ["devs@LDAP"], ["-g", "20002"], ["--gid", "20002"]):
+        result = sssctl(suite, "group-show", *words)
+        assert re.fullmatch(
+            "Name: devs\nCache entry creation date: Unknown\n"
+            f"Cache entry last update time: {DATE}\nCache entry expiration time: {DATE}\n"
+            "Cached in InfoPipe: No\n",
+            result.out,
+        ), result
+
+
+def test_what_expired_is_shown_as_that(suite):
+    suite.stop()
+    suite.configure(entry_cache_timeout=1)
+    suite.c.systemctl("start", "sssd-nss.socket", "sssd.service")
+    assert suite.passwd("alice").startswith("alice:")
+    suite.c.wait_for(
+        "it has expired",
+        lambda: show(sssctl(suite, "user-show", "alice").out)["Cache entry expiration time"]
+        == "Expired",
+    )
+
+
+def test_with_nothing_running_and_no_file_of_roots_left(suite):
+    assert suite.passwd("alice").startswith("alice:")
+    suite.c.systemctl("stop", "sssd.service", "sssd-nss.socket", "sssd-nss.service")
+    suite.c.sh("rm -f /var/lib/sss/db/*-lock")
+    assert show(sssctl(suite, "user-show", "alice").out)["Name"] == "alice"
+    owners = suite.c.sh("stat -c %U /var/lib/sss/db/*").out.split()
+    assert set(owners) == {"sssd"}, owners
+    suite.c.systemctl("start", "sssd-nss.socket", "sssd.service")
+    assert suite.passwd("bob").startswith("bob:")
+
+
+def test_only_root_may(suite):
+    for command in ("domain-list", "domain-status", "user-show", "group-show"):
+        result = sssctl(suite, command, "x", user="nobody")
+        assert (result.rc, result.err) == (1, f"'{command}' must be run as root\n")
