@@ -21,8 +21,12 @@ static void try_query(uint32_t entry_type, const char *filter)
 		assert(query_entry_type(&query) == entry_type);
 		assert(query_parse(mem, entry_type, query_filter(mem, &query), &again) == 0);
 		assert(again.kind == query.kind && again.id == query.id);
-		assert(query_is_by_id(&query) ? !again.name : strcmp(again.name, query.name) == 0);
-		assert(query_is_by_id(&query) || strlen(query.name) - 1 < QUERY_NAME_MAX);
+		if (query_is_by_id(&query) || query.kind == QUERY_ALL) {
+			assert(!query.name && !again.name);
+		} else {
+			assert(strcmp(again.name, query.name) == 0);
+			assert(strlen(query.name) - 1 < QUERY_NAME_MAX);
+		}
 		assert(query_text(mem, &query));
 	}
 	talloc_free(mem);
