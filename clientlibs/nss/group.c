@@ -10,20 +10,27 @@
 #include "clientlibs/nss/nss.h"
 #include "common/wire/proto.h"
 
-/* Fills group's list, n members and the end, and points all to the texts in its buffer. */
-static void fill(struct group *group, uint32_t gid, uint32_t n, char **list, char *text)
+/* Points group to the texts that fill size bytes of its buffer, and list to the members: n, and the
+ * end. False: there are not as many. */
+static bool fill(struct group *group, uint32_t gid, uint32_t n, char **list, char *text,
+                 size_t size)
 {
-	group->gr_gid = gid;
-	group->gr_mem = list;
-	group->gr_name = text;
-	text += strlen(text) + 1;
-	group->gr_passwd = text;
-	text += strlen(text) + 1;
-	for (uint32_t i = 0; i < n; i++) {
-		list[i] = text;
-		text += strlen(text) + 1;
-	}
+	size_t name_size = strnlen(text, size) + 1, passwd_size;
+
+	if (name_size >= size)
+		return false;
+	passwd_size = strnlen(text + name_size, size - name_size) + 1;
+	if (name_size + passwd_size > size ||
+	    !nss_split(text + name_size + passwd_size, size - name_size - passwd_size, list, n))
+		return false;
 	list[n] = NULL;
+	*group = (struct group){
+		.gr_name = text,
+		.gr_passwd = text + name_size,
+		.gr_gid = gid,
+		.gr_mem = list,
+	};
+	return true;
 }
 
 /* | gid: u32 | members: u32 | name \0 | passwd \0 | member \0 … |
@@ -54,8 +61,9 @@ int group_read(struct reader *in, void *out, char *buffer, size_t size)
 	memcpy(text, head, head_size);
 	if (members_size > 0)
 		memcpy(text + head_size, members, members_size);
-	fill(out, gid, n, (char **)(void *)(buffer + gap), text);
-	return 1;
+	return fill(out, gid, n, (char **)(void *)(buffer + gap), text, head_size + members_size)
+	               ? 1
+	               : -EBADMSG;
 }
 
 /* | 16: u32 | gid: u32 | members: u32 | size: u32 | name \0 | passwd \0 | member \0 … | */
@@ -77,9 +85,7 @@ static int take_group(struct reader data, void *out)
 	uint32_t texts_at = reader_u32(&data), gid = reader_u32(&data), n = reader_u32(&data);
 	uint32_t size = reader_u32(&data);
 	const uint8_t *texts = reader_bytes(&data, size);
-	size_t list_size = ((size_t)n + 1) * sizeof(char *), run_size;
-	struct reader copy;
-	const char *run;
+	size_t list_size = ((size_t)n + 1) * sizeof(char *);
 	char *text;
 
 	if (!texts || texts_at != MEMCACHE_TEXTS_AT || gid == 0 || n > size)
@@ -88,13 +94,11 @@ static int take_group(struct reader data, void *out)
 		return -ERANGE;
 	text = place->buffer + gap + list_size;
 	memcpy(text, texts, size);
-
-	copy = reader_over(text, size);
-	run = reader_strs(&copy, 2, NSS_TEXT_MAX, &run_size);
-	if (!run || run[0] == '\0' || !reader_strs(&copy, n, NSS_TEXT_MAX, &run_size))
+	if (size == 0 || text[0] == '\0')
 		return -EBADMSG;
-	fill(place->out, gid, n, (char **)(void *)(place->buffer + gap), text);
-	return 1;
+	return fill(place->out, gid, n, (char **)(void *)(place->buffer + gap), text, size)
+	               ? 1
+	               : -EBADMSG;
 }
 
 const struct nss_map group_map = {
@@ -164,18 +168,20 @@ static int take_initgroups(struct reader data, void *out)
 {
 	struct nss_groups *wanted = out;
 	long start = *wanted->start;
+	const uint8_t *gids;
 	uint32_t n, gid;
 	int r;
 
 	reader_bytes(&data, MEMCACHE_GIDS_AT - sizeof(n));
 	n = reader_u32(&data);
-	if (data.err < 0 || reader_left(&data) / sizeof(gid) < n)
+	gids = reader_left(&data) / sizeof(gid) < n ? NULL : reader_bytes(&data, n * sizeof(gid));
+	if (!gids)
 		return -EBADMSG;
 	r = grow((long)n, start, wanted->size, wanted->groups, wanted->limit);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < n && start < *wanted->size; i++) {
-		gid = reader_u32(&data);
+		memcpy(&gid, gids + i * sizeof(gid), sizeof(gid));
 		if (gid != wanted->skip && gid != 0)
 			(*wanted->groups)[start++] = gid;
 	}

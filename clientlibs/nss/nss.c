@@ -13,6 +13,7 @@
  */
 #include "clientlibs/nss/nss.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,37 @@ bool nss_is_name(const char *name)
 bool nss_is_local(const char *name)
 {
 	return strcmp(name, "root") == 0 || strcmp(name, SERVICE_USER) == 0;
+}
+
+/* Eight bytes at a time: a group may have thousands of members, and each call of strlen(3) costs as
+ * much as a short name. The sum has no carry from byte to byte, so just the zeros stand out. */
+bool nss_split(char *text, size_t size, char **list, size_t n)
+{
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+	char *start = text, *end = text + size;
+	uint64_t word, zeros;
+	size_t found = 0;
+
+	for (; end - text >= (ptrdiff_t)sizeof(word); text += sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		word = le64toh(word);
+		zeros = ~(((word & low) + low) | word | low);
+		for (; zeros != 0; zeros &= zeros - 1) {
+			if (found == n)
+				return false;
+			list[found++] = start;
+			start = text + __builtin_ctzll(zeros) / 8 + 1;
+		}
+	}
+	for (; text < end; text++) {
+		if (*text != '\0')
+			continue;
+		if (found == n)
+			return false;
+		list[found++] = start;
+		start = text + 1;
+	}
+	return found == n && start == end;
 }
 
 /* | number: u32 | 0: u32 | entry |   what follows the entry is not ours to judge */

@@ -30,6 +30,9 @@ typedef int nss_read_fn(struct reader *in, void *out, char *buffer, size_t size)
 int passwd_read(struct reader *in, void *out, char *buffer, size_t size);
 int group_read(struct reader *in, void *out, char *buffer, size_t size);
 
+/* Points list to the n texts that fill size bytes, each with its NUL. False: they do not. */
+bool nss_split(char *text, size_t size, char **list, size_t n);
+
 /* A map that is looked up by name and by id: the commands, and how an entry is read from a reply
  * and from the memory cache, whose take gets a struct nss_place. */
 struct nss_map {

@@ -8,18 +8,23 @@
 #include "clientlibs/nss/nss.h"
 #include "common/wire/proto.h"
 
-/* Points user to the five texts in its buffer, which are there. */
-static void fill(struct passwd *user, uint32_t uid, uint32_t gid, char *text)
+/* Points user to the five texts that fill size bytes of its buffer. False: they do not. */
+static bool fill(struct passwd *user, uint32_t uid, uint32_t gid, char *text, size_t size)
 {
-	char **texts[] = { &user->pw_name, &user->pw_passwd, &user->pw_gecos, &user->pw_dir,
-		           &user->pw_shell };
+	char *texts[5];
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		*texts[i] = text;
-		text += strlen(text) + 1;
-	}
-	user->pw_uid = uid;
-	user->pw_gid = gid;
+	if (!nss_split(text, size, texts, 5))
+		return false;
+	*user = (struct passwd){
+		.pw_name = texts[0],
+		.pw_passwd = texts[1],
+		.pw_uid = uid,
+		.pw_gid = gid,
+		.pw_gecos = texts[2],
+		.pw_dir = texts[3],
+		.pw_shell = texts[4],
+	};
+	return true;
 }
 
 /* | uid: u32 | gid: u32 | name \0 | passwd \0 | gecos \0 | dir \0 | shell \0 | */
@@ -39,8 +44,7 @@ int passwd_read(struct reader *in, void *out, char *buffer, size_t size)
 		return -ERANGE;
 
 	memcpy(buffer, run, texts_size);
-	fill(out, uid, gid, buffer);
-	return 1;
+	return fill(out, uid, gid, buffer, texts_size) ? 1 : -EBADMSG;
 }
 
 /* | 16: u32 | uid: u32 | gid: u32 | size: u32 | name \0 | … | */
@@ -61,22 +65,15 @@ static int take_user(struct reader data, void *out)
 	uint32_t texts_at = reader_u32(&data), uid = reader_u32(&data), gid = reader_u32(&data);
 	uint32_t size = reader_u32(&data);
 	const uint8_t *texts = reader_bytes(&data, size);
-	struct reader copy;
-	size_t run_size;
-	const char *run;
 
 	if (!texts || texts_at != MEMCACHE_TEXTS_AT || uid == 0 || gid == 0)
 		return -EBADMSG;
 	if (size > place->size)
 		return -ERANGE;
 	memcpy(place->buffer, texts, size);
-
-	copy = reader_over(place->buffer, size);
-	run = reader_strs(&copy, 5, NSS_TEXT_MAX, &run_size);
-	if (!run || run[0] == '\0')
+	if (size == 0 || place->buffer[0] == '\0')
 		return -EBADMSG;
-	fill(place->out, uid, gid, place->buffer);
-	return 1;
+	return fill(place->out, uid, gid, place->buffer, size) ? 1 : -EBADMSG;
 }
 
 const struct nss_map passwd_map = {

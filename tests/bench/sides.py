@@ -4,8 +4,8 @@
     debian   Debian's own sssd, its own client library
     ours     our programs, our client library; Debian's stands beside it
 
-Both get our measuring programs. No memory cache anywhere: what is measured is the way through the
-socket."""
+Both get our measuring programs, and have a memory cache; what is measured is the way through the
+socket, unless a row asks for the other."""
 import json
 import pathlib
 import re
@@ -14,7 +14,7 @@ import time
 
 from kdc import Kdc
 from slapd import BASE, Slapd, big, big_bis
-from suite import Suite
+from suite import MEMCACHE, Suite
 
 TOOLS = "/usr/libexec/sssd-tests"
 DEBIAN_CLIENT = "/opt/debian-client/libnss_sss.so.2"
@@ -47,7 +47,7 @@ class Side:
 
     def start(self):
         # No TLS on either side: it would be the larger half of a search over loopback.
-        self.suite.start(uri=URI, ldap_id_use_start_tls="false", **self.options)
+        self.suite.start(uri=URI, nss=MEMCACHE, ldap_id_use_start_tls="false", **self.options)
         self.c.wait_for("an answer", lambda: self.suite.passwd("user10000"), timeout=30)
 
     def asleep(self, name="sssd-nss"):
@@ -84,11 +84,11 @@ class Side:
 
     # -- questions -------------------------------------------------------------------------------
 
-    def call(self, *words, library=None, wrap=()):
+    def call(self, *words, library=None, wrap=(), memory_cache=False):
         """What nsscall counted. Every call was answered, and no answer was wrong."""
         library = library or self.library
         command = [*wrap, f"{TOOLS}/nsscall", "--library", library, *map(str, words)]
-        result = self._json(command, NO_MEMORY_CACHE)
+        result = self._json(command, None if memory_cache else NO_MEMORY_CACHE)
         bad = result["unavail"] + result["tryagain"] + result["wrong"]
         assert bad == 0, f"{self.name}: {words}: {result}"
         return result
@@ -176,6 +176,26 @@ class Side:
                 responder.append(_collected(log.read())[0])
         self.start()
         return (responder[1] - responder[0]) / count, (client[1] - client[0]) / count
+
+    def hit_instructions(self, count):
+        """Of the client, for an answer from the memory cache; None where there is no valgrind."""
+        if self.c.run(["sh", "-c", "command -v valgrind"], check=False).rc != 0:
+            return None
+        totals = []
+        for n in (100, 100 + count):
+            words = [f"{TOOLS}/nsscall", "--unread", "--count", n, "passwd", "user10000"]
+            asked = self.c.run([*CALLGRIND, *map(str, words)], timeout=300)
+            totals.append(_collected(asked.err)[-1])
+        return (totals[1] - totals[0]) / count
+
+    def hit_system_calls(self, count):
+        """The same in system calls."""
+        totals = []
+        for n in (1000, 1000 + count):
+            words = ["--count", n, "passwd", "user10000"]
+            self.found(*words, wrap=["strace", "-f", "-c", "-o", "/tmp/client"], memory_cache=True)
+            totals.append(self._traced("/tmp/client"))
+        return (totals[1] - totals[0]) / count
 
     def _responder(self):
         """The command of the responder's unit, in the foreground."""

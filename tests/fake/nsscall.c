@@ -15,6 +15,7 @@
  *                      clients of all nsscalls with the same N ask at the same time
  *     --random         the keys in no order
  *     --fresh          each call from a process of its own, so over a connection of its own
+ *     --unread         the answers are not looked at, so that nothing but the calls takes time
  *     --failures       in the JSON: when each call that got no answer began and ended
  *     --print          the answers, as getent(1) does
  *
@@ -93,7 +94,7 @@ static struct {
 	size_t n_keys, n_clients, count, n_slots;
 	double seconds;
 	unsigned pause_us, jitter_us, every_us;
-	bool print, fresh, failures, until_eof, until_success, random;
+	bool print, fresh, failures, until_eof, until_success, random, unread;
 	volatile bool *stop; /* shared */
 } opts = { .n_clients = 1 };
 
@@ -156,7 +157,7 @@ static enum nss_status ask_passwd(const struct key *key, uint64_t *ret_sum, int 
 	status = key->is_number
 	                 ? module.getpwuid_r(key->number, &pw, buffer, buffer_size, ret_errno)
 	                 : module.getpwnam_r(key->name, &pw, buffer, buffer_size, ret_errno);
-	if (status != NSS_STATUS_SUCCESS)
+	if (status != NSS_STATUS_SUCCESS || opts.unread)
 		return status;
 
 	*ret_sum = UINT64_C(0xcbf29ce484222325);
@@ -182,7 +183,7 @@ static enum nss_status ask_group(const struct key *key, uint64_t *ret_sum, int *
 	status = key->is_number
 	                 ? module.getgrgid_r(key->number, &gr, buffer, buffer_size, ret_errno)
 	                 : module.getgrnam_r(key->name, &gr, buffer, buffer_size, ret_errno);
-	if (status != NSS_STATUS_SUCCESS)
+	if (status != NSS_STATUS_SUCCESS || opts.unread)
 		return status;
 
 	*ret_sum = UINT64_C(0xcbf29ce484222325);
@@ -211,7 +212,7 @@ static enum nss_status ask_initgroups(const struct key *key, uint64_t *ret_sum, 
 		die("out of memory");
 	status = module.initgroups_dyn(key->name, (gid_t)-1, &start, &size, &groups, GROUPS_MAX,
 	                               ret_errno);
-	if (status == NSS_STATUS_SUCCESS) {
+	if (status == NSS_STATUS_SUCCESS && !opts.unread) {
 		*ret_sum = UINT64_C(0xcbf29ce484222325);
 		hash(ret_sum, groups, (size_t)start * sizeof(*groups));
 		if (opts.print) {
@@ -307,7 +308,7 @@ static void run_client(size_t client, struct result *result)
 		result->ends[status + 2]++;
 		if (status == NSS_STATUS_UNAVAIL || status == NSS_STATUS_TRYAGAIN)
 			note_failure(result, begin, now());
-		if (status == NSS_STATUS_SUCCESS) {
+		if (status == NSS_STATUS_SUCCESS && !opts.unread) {
 			if (sum == 0 || (key->answer != 0 && key->answer != sum))
 				result->wrong++;
 			else
@@ -455,6 +456,7 @@ static const char *parse(int argc, char **argv)
 		{ "every-us", required_argument, NULL, 'e' },
 		{ "random", no_argument, NULL, 'r' },
 		{ "fresh", no_argument, NULL, 'f' },
+		{ "unread", no_argument, NULL, 'R' },
 		{ "failures", no_argument, NULL, 'F' },
 		{ "until-eof", no_argument, NULL, 'E' },
 		{ "until-success", no_argument, NULL, 'S' },
@@ -484,6 +486,8 @@ static const char *parse(int argc, char **argv)
 			opts.random = true;
 		else if (option == 'f')
 			opts.fresh = true;
+		else if (option == 'R')
+			opts.unread = true;
 		else if (option == 'F')
 			opts.failures = true;
 		else if (option == 'E')

@@ -379,6 +379,37 @@ START_TEST(test_a_record_in_change_is_not_believed)
 }
 END_TEST
 
+/* As strlen(3) would split it, whatever the bytes and wherever they begin; exact on a heap copy. */
+START_TEST(test_texts_are_split_at_their_ends)
+{
+	char *list[40];
+
+	srand(7);
+	for (int round = 0; round < 20000; round++) {
+		size_t size = (size_t)rand() % 40, n = 0, found = 0;
+		char *text = malloc(size ? size : 1);
+
+		for (size_t i = 0; i < size; i++) {
+			text[i] = rand() % 3 == 0 ? '\0' : (char)(rand() % 2 ? 0x80 : rand());
+			n += text[i] == '\0';
+		}
+		if (size > 0)
+			n += text[size - 1] != '\0';
+		if (size > 0 && text[size - 1] != '\0')
+			ck_assert(!nss_split(text, size, list, n));
+		else
+			ck_assert(nss_split(text, size, list, n));
+		for (char *at = text; size > 0 && text[size - 1] == '\0' && at < text + size;
+		     at += strlen(at) + 1)
+			ck_assert_ptr_eq(list[found++], at);
+		ck_assert(!nss_split(text, size, list, n + 1));
+		if (n > 0)
+			ck_assert(!nss_split(text, size, list, n - 1));
+		free(text);
+	}
+}
+END_TEST
+
 static volatile sig_atomic_t caught;
 
 static void catch (int number)
@@ -532,6 +563,7 @@ int main(void)
 	tcase_add_test(answers, test_an_expired_record_is_asked_for);
 	tcase_add_test(answers, test_the_environment_can_refuse);
 	tcase_add_test(answers, test_a_small_buffer_grows);
+	tcase_add_test(answers, test_texts_are_split_at_their_ends);
 	tcase_add_test(answers, test_chains_that_run_in_circles_or_away);
 	tcase_add_test(answers, test_a_record_in_change_is_not_believed);
 	suite_add_tcase(suite, answers);
