@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,8 +20,10 @@
 #include "clientlibs/nss/nss.h"
 #include "common/wire/writer.h"
 
-#define FOREVER UINT64_C(0x7fffffff)
-#define N_USERS 300
+#define FOREVER  UINT64_C(0x7fffffff)
+#define N_USERS  300
+#define N_SHARED 40 /* users that readers and writer fight for */
+#define READERS  3
 
 static char dir[] = "/tmp/test_mcmap_XXXXXX";
 static char path[64];
@@ -570,6 +573,93 @@ START_TEST(test_killed_at_any_write)
 }
 END_TEST
 
+/* What is true of every version of every user that was ever stored. */
+static bool is_whole(const char *name, const struct passwd *found)
+{
+	char home[64];
+	unsigned n, version;
+
+	if (sscanf(found->pw_name, "u%u", &n) != 1 || found->pw_uid != 1000 + n ||
+	    (name && strcmp(name, found->pw_name) != 0) ||
+	    sscanf(found->pw_dir, "/h/%u/", &version) != 1)
+		return false;
+	snprintf(home, sizeof(home), "/h/%u/%.*s", version, (int)(version % 40),
+	         "........................................");
+	return strcmp(home, found->pw_dir) == 0 && strcmp(found->pw_shell, "/s") == 0;
+}
+
+static void write_on(const bool *stop)
+{
+	char name[32], home[64];
+
+	for (unsigned version = 1; !__atomic_load_n(stop, __ATOMIC_RELAXED); version++) {
+		unsigned n = (version * 7919) % N_SHARED;
+
+		snprintf(name, sizeof(name), "u%u", n);
+		snprintf(home, sizeof(home), "/h/%u/%.*s", version, (int)(version % 40),
+		         "........................................");
+		if (version % 5 == 0)
+			mcmap_forget(map, MCMAP_BY_KEY1, name);
+		else
+			put_user(name, 1000 + n, home, FOREVER, MCMAP_BY_BOTH);
+	}
+}
+
+/* One writer who never rests, on few slots; readers who look into the very same memory. */
+START_TEST(test_no_answer_is_torn)
+{
+	bool *stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned found = 0, calls = 0;
+	struct mapped mapped;
+	int status, fd;
+	struct stat st;
+	pid_t readers[READERS], pid;
+	time_t end;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	mapped.size = (size_t)st.st_size;
+	mapped.bytes = mmap(NULL, mapped.size, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	ck_assert_int_eq(memcache_header_read(mapped.bytes, mapped.size, &mapped.header), 0);
+
+	end = time(NULL) + 3;
+	for (int i = 0; i < READERS; i++) {
+		readers[i] = fork();
+		if (readers[i] != 0)
+			continue;
+		for (calls = 0; time(NULL) < end; calls++) {
+			char name[32];
+			unsigned n = (unsigned)rand() % N_SHARED;
+
+			snprintf(name, sizeof(name), "u%u", n);
+			if (ask(&mapped, calls % 2 ? name : NULL, 1000 + n) != 1)
+				continue;
+			if (!is_whole(calls % 2 ? name : NULL, &user) || user.pw_uid != 1000 + n)
+				_exit(1);
+			found++;
+		}
+		_exit(found > 1000 ? 0 : 2);
+	}
+	pid = fork();
+	if (pid == 0) {
+		sleep(3);
+		*stop = true;
+		_exit(0);
+	}
+	write_on(stop); /* by the one who has the lock */
+	for (int i = 0; i < READERS; i++) {
+		ck_assert_int_eq(waitpid(readers[i], &status, 0), readers[i]);
+		ck_assert_int_eq(status, 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	munmap((void *)mapped.bytes, mapped.size);
+	munmap(stop, 4096);
+	reopen();
+	ck_assert(stats.was_kept);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mcmap");
@@ -600,6 +690,7 @@ int main(void)
 	tcase_add_test(files, test_clear_gives_the_old_file_up);
 	tcase_add_test(files, test_a_full_disk_stores_nothing_and_harms_nothing);
 	tcase_add_test(files, test_killed_at_any_write);
+	tcase_add_test(files, test_no_answer_is_torn);
 	suite_add_tcase(suite, files);
 
 	srunner_run_all(runner, CK_ENV);
