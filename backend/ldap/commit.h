@@ -8,7 +8,7 @@
 
 #include "backend/ldap/domain.h"
 
-/* The removal of what query names, on mem; NULL when the cache does not have it, so that a name
+/* The removal of what asked names, on mem; NULL when the cache does not have it, so that a name
  * nobody has costs no write. Errors: -ENOMEM. */
-int commit_removal(TALLOC_CTX *mem, const struct ldap_domain *domain, const struct query *query,
+int commit_removal(TALLOC_CTX *mem, const struct ldap_domain *domain, const struct query *asked,
                    struct cache_change **ret_change);

@@ -97,6 +97,8 @@ static bool ask_of(const struct question *question, const struct setup *setup, s
 	ret_asked->cached = ret_asked->query;
 	if (!question->text)
 		return first && id_is_possible(question, setup, domain);
+	if (!first && !strchr(question->text, '@'))
+		return false;
 
 	if (names_read(domain, question->text, ret_asked->name)) {
 		if (lookup_is_local(ret_asked->name))
