@@ -202,13 +202,23 @@ static void clear_negative(struct lookups *lookups, const struct domain *domain,
 
 /* ---- reading the cache ---- */
 
-/* By its own name, or by its principal. */
+/* By its own name, or by the principal of the user, which a list of groups does not tell. The cache
+ * is being read. */
 static bool entry_is_hidden(const struct lookups *lookups, const struct setup *setup,
                             const struct domain *domain, const struct entry *entry)
 {
-	return is_hidden(lookups, setup, domain, entry->kind, name_of(entry)) ||
-	       (entry->kind == ENTRY_USER && !str_empty(entry->user.upn) &&
-	        is_hidden(lookups, setup, domain, entry->kind, entry->user.upn));
+	struct query query = { .kind = QUERY_USER_BY_NAME, .name = name_of(entry) };
+	struct entry other;
+
+	if (!lookups->resp->hides)
+		return false;
+	if (is_hidden(lookups, setup, domain, entry->kind, name_of(entry)))
+		return true;
+	if (entry->kind == ENTRY_INITGROUPS &&
+	    cache_peek(domain->store->cache, &query, &other) == 0)
+		entry = &other;
+	return entry->kind == ENTRY_USER && !str_empty(entry->user.upn) &&
+	       is_hidden(lookups, setup, domain, ENTRY_USER, entry->user.upn);
 }
 
 typedef int entry_finder(struct cache *cache, const struct query *query, struct entry *ret_entry);

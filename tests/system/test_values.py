@@ -9,7 +9,7 @@ import collections
 import pytest
 
 from container import Container
-from slapd import BASE, CA, GROUPS, USERS, Slapd, User, user_ldif
+from slapd import BASE, CA, GROUPS, USERS, Group, Slapd, User, group_ldif, user_ldif
 from suite import Suite
 
 EVE = User("Eve", 10005, 20001, "Eve", "/Export/Eve", "/opt/zsh")
@@ -156,6 +156,7 @@ def line(user, home=None, shell=None, gid=20001, password="*"):
 def directory(c):
     slapd = Slapd(c, loose=True, entries=(USERS, GROUPS)).start()
     slapd.add(user_ldif(EVE, description="Eve@REALM.TEST"))
+    slapd.add(group_ldif(Group("eves", 20011, ["Eve"])))
     slapd.add(user_ldif(HOMELESS, homeDirectory=None))
     return slapd
 
@@ -265,6 +266,7 @@ def test_filtered_users(machine, client, nss, domain, hidden, shown):
     suite = filtering(machine, {"filter_users": nss}, {"filter_users": domain})
     for name in hidden:
         assert name == "root" or suite.passwd(name, client=client) is None, name
+        assert name == "root" or suite.initgroups(name, client=client) in (None, set()), name
     for name in shown:
         assert suite.passwd(name, client=client).startswith(name), name
     members = suite.group("devs", client=client)[2]
