@@ -75,7 +75,7 @@ static void turn_ends(struct client *client)
 
 static void wipe(const struct client *client, void *bytes, size_t size)
 {
-	if (client->core->resp->secretive)
+	if (client->core->resp->secretive && size > 0)
 		secret_wipe(bytes, size);
 }
 

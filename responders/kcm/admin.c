@@ -8,27 +8,35 @@
 
 #include "responders/kcm/kcm.h"
 
-#define LIST_PART (256u << 10) /* one reply is a bit more than this */
+#define LIST_PART     (256u << 10) /* one reply is a bit more than this */
+#define PRINCIPAL_MAX 1000         /* bytes of its text */
 
 /* ---- principals as text ---- */
 
+static void write_letter(struct writer *out, size_t end, uint8_t letter)
+{
+	if (out->size < end)
+		writer_u8(out, letter);
+}
+
 /* With a backslash before what would end a component; what is no text is '?'. */
-static void write_escaped(struct writer *out, struct reader *in)
+static void write_escaped(struct writer *out, size_t end, struct reader *in)
 {
 	uint32_t size = reader_be32(in);
 	const uint8_t *bytes = reader_bytes(in, size);
 
-	for (uint32_t i = 0; bytes && i < size; i++) {
+	for (uint32_t i = 0; bytes && i < size && out->size < end; i++) {
 		if (bytes[i] == '/' || bytes[i] == '@' || bytes[i] == '\\')
-			writer_u8(out, '\\');
-		writer_u8(out, bytes[i] < ' ' || bytes[i] == 0x7f ? '?' : bytes[i]);
+			write_letter(out, end, '\\');
+		write_letter(out, end, bytes[i] < ' ' || bytes[i] == 0x7f ? '?' : bytes[i]);
 	}
 }
 
-/* first/second@REALM and a NUL. */
+/* first/second@REALM and a NUL; cut, so that a whole cache fits into a reply. */
 static void write_principal(struct writer *out, struct bytes principal)
 {
 	struct reader in = reader_over(principal.at, principal.size), realm;
+	size_t end = out->size + PRINCIPAL_MAX;
 	uint32_t n;
 
 	reader_be32(&in);
@@ -37,11 +45,11 @@ static void write_principal(struct writer *out, struct bytes principal)
 	reader_bytes(&in, reader_be32(&in));
 	for (uint32_t i = 0; i < n && in.err == 0; i++) {
 		if (i > 0)
-			writer_u8(out, '/');
-		write_escaped(out, &in);
+			write_letter(out, end, '/');
+		write_escaped(out, end, &in);
 	}
-	writer_u8(out, '@');
-	write_escaped(out, &realm);
+	write_letter(out, end, '@');
+	write_escaped(out, end, &realm);
 	writer_u8(out, 0);
 }
 

@@ -32,7 +32,15 @@ struct kcm {
 	struct timer *purge; /* runs only while something will expire */
 	const char *due;     /* owned: the file that says when */
 	int64_t due_s;       /* of the wall clock; 0 = nothing will */
+	bool ending;
 };
+
+/* The file was removed, exchanged or damaged, or LMDB gave it up: the next request opens it again.
+ */
+static bool must_reopen(int r)
+{
+	return r == -E_CACHE_REPLACED || r == -E_CACHE_DAMAGED || r == -EIO;
+}
 
 /* ---- what expires ---- */
 
@@ -60,7 +68,7 @@ static void purge(void *data);
 
 static void purge_in(struct kcm *kcm, int64_t ms)
 {
-	if (!kcm->purge)
+	if (!kcm->purge && !kcm->ending)
 		kcm->purge = timer_once(kcm, kcm->ev, ms, purge, kcm);
 }
 
@@ -76,6 +84,8 @@ static void purge(void *data)
 	r = store_begin(kcm->store, true);
 	if (r == 0)
 		r = store_end(kcm->store, store_purge(kcm->store, now_s, PURGE_AT_ONCE, &next_s));
+	if (must_reopen(r))
+		TALLOC_FREE(kcm->store);
 	if (r < 0)
 		log_warn("expired tickets cannot be removed: %s", error_text(r));
 	else if (next_s != kcm->due_s)
@@ -90,6 +100,7 @@ static void purge(void *data)
 static int kcm_gone(struct kcm *kcm)
 {
 	TALLOC_FREE(kcm->purge);
+	kcm->ending = true;
 	purge(kcm);
 	return 0;
 }
@@ -116,7 +127,7 @@ static int open_store(struct kcm *kcm)
 	TALLOC_FREE(kcm->purge);
 	kcm->due_s = -1; /* whatever the file says */
 	purge(kcm);
-	return 0;
+	return kcm->store ? 0 : -E_CACHE_REPLACED;
 }
 
 static void reload(void *service, const void *conf)
@@ -154,11 +165,6 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
 	open_store(kcm); /* if it cannot be: every request says so, and tries again */
 	*ret_service = kcm;
 	return 0;
-}
-
-static bool must_reopen(int r)
-{
-	return r == -E_CACHE_REPLACED || r == -E_CACHE_DAMAGED || r == -EIO;
 }
 
 /* A file that was removed, exchanged or damaged is opened again, and the request has its answer

@@ -471,3 +471,9 @@ def _in_memory(c, pid, needle):
         "print(found)\n"
     )
     return int(c.run(["/usr/bin/python3", "-c", script]).out)
+
+
+def test_backends_cannot_reach_the_tickets(c):
+    """They are the same user; the unit is the wall."""
+    assert "/var/lib/sss/secrets" in c.show("sssd.service", "InaccessiblePaths")
+    assert "/var/lib/sss/secrets" in c.show("sssd-nss.service", "InaccessiblePaths")
