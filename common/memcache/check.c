@@ -17,7 +17,8 @@
 
 struct walk {
 	struct mcmap *map;
-	uint8_t *bytes;  /* the data of the file */
+	uint8_t *bytes; /* the data of the file, up to the last slot in use */
+	uint32_t n_slots;
 	uint8_t *starts; /* a bit for each slot where a record was found */
 	uint8_t *bits;   /* those of the file */
 };
@@ -28,7 +29,7 @@ static int visit(struct walk *walk, uint32_t slot, uint32_t hash, uint32_t *ret_
 	struct mcmap *map = walk->map;
 	const uint8_t *record = walk->bytes + (size_t)slot * MEMCACHE_SLOT_SIZE;
 	struct memcache_head head = memcache_head_read(record);
-	uint64_t left = (uint64_t)(map->n_slots - slot) * MEMCACHE_SLOT_SIZE;
+	uint64_t left = (uint64_t)(walk->n_slots - slot) * MEMCACHE_SLOT_SIZE;
 	struct mcmap_keys keys;
 
 	if (head.b1 != head.b2 || !memcache_barrier_is_valid(head.b1) ||
@@ -59,7 +60,7 @@ static int visit(struct walk *walk, uint32_t slot, uint32_t hash, uint32_t *ret_
 
 static int walk_chain(struct walk *walk, uint32_t slot, uint32_t hash)
 {
-	uint32_t n_slots = walk->map->n_slots, next = 0;
+	uint32_t n_slots = walk->n_slots, next = 0;
 	int r;
 
 	for (uint32_t steps = 0; slot != MEMCACHE_NONE; steps++, slot = next) {
@@ -72,19 +73,44 @@ static int walk_chain(struct walk *walk, uint32_t slot, uint32_t hash)
 	return 0;
 }
 
-/* The bits of a healthy file say how far its data goes: holes behind it are not read. */
-static int read_data(struct walk *walk)
+/* The bits say how far the data goes: a record's are set before anything leads to it. */
+static int read_data(struct walk *walk, TALLOC_CTX *mem)
 {
 	struct mcmap *map = walk->map;
-	uint32_t end = map->n_slots;
+	size_t size;
 	int r;
 
 	r = mcmap_read(map, map->header.bits_at, walk->bits, map->n_slots / 8);
 	if (r < 0)
 		return r;
-	while (end >= 8 && walk->bits[end / 8 - 1] == 0)
-		end -= 8;
-	return mcmap_read(map, map->header.data_at, walk->bytes, (size_t)end * MEMCACHE_SLOT_SIZE);
+	walk->n_slots = map->n_slots;
+	while (walk->n_slots > 0 && walk->bits[walk->n_slots / 8 - 1] == 0)
+		walk->n_slots -= 8;
+	size = (size_t)walk->n_slots * MEMCACHE_SLOT_SIZE;
+	walk->bytes = talloc_size(mem, size);
+	if (!walk->bytes)
+		return -ENOMEM;
+	return mcmap_read(map, map->header.data_at, walk->bytes, size);
+}
+
+/* Most chains are empty, and a responder that wakes up has somebody waiting: they are passed by
+ * eight at a time. */
+static int walk_table(struct walk *walk, const uint8_t *table)
+{
+	static const uint8_t empty[8 * sizeof(uint32_t)] = { [0 ... 31] = 0xff };
+	struct reader in = reader_over(table, (size_t)walk->map->n_hashes * sizeof(uint32_t));
+	int r = 0;
+
+	for (uint32_t hash = 0; r == 0 && hash < walk->map->n_hashes; hash++) {
+		if (reader_left(&in) >= sizeof(empty) &&
+		    memcmp(in.pos, empty, sizeof(empty)) == 0) {
+			reader_bytes(&in, sizeof(empty));
+			hash += 7;
+			continue;
+		}
+		r = walk_chain(walk, reader_u32(&in), hash);
+	}
+	return r;
 }
 
 int mcmap_check(struct mcmap *map)
@@ -93,21 +119,17 @@ int mcmap_check(struct mcmap *map)
 	struct walk walk = { .map = map };
 	size_t table_size = (size_t)map->n_hashes * sizeof(uint32_t);
 	uint8_t *table = talloc_size(mem, table_size);
-	struct reader in;
 	int r;
 
-	/* Zeros, where nothing was read, are no record. */
-	walk.bytes = talloc_zero_size(mem, (size_t)map->n_slots * MEMCACHE_SLOT_SIZE);
 	walk.starts = talloc_zero_size(mem, map->n_slots / 8);
 	walk.bits = talloc_size(mem, map->n_slots / 8);
-	if (!table || !walk.bytes || !walk.starts || !walk.bits)
+	if (!table || !walk.starts || !walk.bits)
 		return -ENOMEM;
 	r = mcmap_read(map, map->header.table_at, table, table_size);
 	if (r == 0)
-		r = read_data(&walk);
-	in = reader_over(table, table_size);
-	for (uint32_t hash = 0; r == 0 && hash < map->n_hashes; hash++)
-		r = walk_chain(&walk, reader_u32(&in), hash);
+		r = read_data(&walk, mem);
+	if (r == 0)
+		r = walk_table(&walk, table);
 	if (r < 0)
 		return r;
 	return memcmp(walk.bits, map->used, map->n_slots / 8) != 0;

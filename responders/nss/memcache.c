@@ -87,7 +87,8 @@ static void clear_map(struct memcache *cache, enum mcmap_kind kind)
  * replaced or recycled the file. */
 static struct mcmap *map_of(struct memcache *cache, enum mcmap_kind kind)
 {
-	bool is_due = monotonic_us() - cache->looked_us[kind] >= LOOK_INTERVAL_US;
+	bool is_due = !cache->looked_us[kind] ||
+	              monotonic_us() - cache->looked_us[kind] >= LOOK_INTERVAL_US;
 
 	if (cache->sizes[kind] == 0)
 		return NULL;
@@ -130,11 +131,13 @@ static void configure(void *memory, const struct setup *setup)
 		TALLOC_FREE(cache->maps[kind]);
 		cache->results[kind] = 0;
 		cache->sizes[kind] = cache->timeout_s > 0 && setup->n_domains > 0 ? sizes[kind] : 0;
+		cache->looked_us[kind] = 0;
 		if (cache->sizes[kind] == 0)
 			mcmap_remove(cache->dir, kind);
 		else
-			note(cache, kind, open_map(cache, kind));
+			mcmap_recycle_others(cache->dir, kind, cache->generation);
 	}
+	map_of(cache, MCMAP_SID); /* the others when the first answer is there */
 }
 
 static void clear(void *memory)
@@ -144,6 +147,8 @@ static void clear(void *memory)
 	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++)
 		if (cache->maps[kind])
 			clear_map(cache, kind);
+		else
+			mcmap_recycle(cache->dir, kind); /* from before our start */
 }
 
 /* ---- the clock, by which records expire ---- */
