@@ -41,11 +41,11 @@ def test_nss_service_names_no_user(machine):
         assert machine.show("sssd-nss.socket", name) == ""
 
 
-def test_nss_responder_sees_a_read_only_tree(machine):
+@pytest.mark.parametrize("unit", ["sssd-nss", "sssd-kcm"])
+def test_responder_sees_a_read_only_tree(machine, unit):
     """All but the directories that its own ones may be replaced in while it runs."""
-    machine.systemctl("start", "sssd-nss.socket")
-    machine.run(["getent", "-s", "sss", "passwd", "alice"], check=False)
-    pid = machine.show("sssd-nss.service", "MainPID")
+    machine.systemctl("start", f"{unit}.socket", f"{unit}.service")
+    pid = machine.show(f"{unit}.service", "MainPID")
     paths = "/ /etc /usr /home /root /tmp /dev /dev/shm /run /proc /var /var/lib /var/log".split()
     look = ["sh", "-c", 'for path; do test -w "$path" && echo "$path"; done; true', "look", *paths]
     assert machine.run(look).out.split() == paths
