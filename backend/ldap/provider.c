@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/core/provider.h"
 #include "backend/ldap/domain.h"
@@ -195,6 +196,8 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 		.min = options->min_id,
 		.max = options->max_id,
 		.private_groups = options->auto_private_groups == PRIVATE_GROUPS_TRUE,
+		.own_uid = getuid(),
+		.own_gid = getgid(),
 	};
 	domain->user_lifetime_s =
 		options->entry_cache_user_timeout_s ?: options->entry_cache_timeout_s;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/base/account.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/ident/accept.h"
@@ -19,6 +20,7 @@
 #define ALIASES_SIZE_MAX (1u << 20)
 
 static const char out_of_memory[] = "no memory";
+static const char local_name[] = "the name belongs to this machine";
 static const char too_many_names[] = "it has too many names";
 
 /* ---- parts of an entry ---- */
@@ -36,6 +38,8 @@ static const char *number_from(const struct entry_values *values, size_t attr,
 	refusal = accept_id(number, range->min, range->max);
 	if (refusal != ACCEPTED)
 		return accept_text(refusal);
+	if (number == range->own_uid || number == range->own_gid)
+		return "the id is SSSD's own";
 	*ret_id = (uint32_t)number;
 	return NULL;
 }
@@ -206,6 +210,8 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 	refusal = accept_name(user.name);
 	if (refusal != ACCEPTED)
 		return accept_text(refusal);
+	if (account_is_local_name(user.name))
+		return local_name;
 
 	reason = number_from(values, USER_UID, range, "it has no uid", "its uid is not a number",
 	                     &user.uid);
@@ -249,6 +255,8 @@ const char *group_from(TALLOC_CTX *mem, struct entry_values *values, const char 
 	refusal = accept_name(group.name);
 	if (refusal != ACCEPTED)
 		return accept_text(refusal);
+	if (account_is_local_name(group.name))
+		return local_name;
 	reason = gid_from(values, range, &group.gid);
 	if (reason)
 		return reason;

@@ -30,8 +30,10 @@ enum group_attr {
 
 /* Whom the domain takes (common/ident/accept.h). */
 struct id_range {
-	uint32_t min, max;   /* max 0 = no limit */
-	bool private_groups; /* users need no primary group that makes sense */
+	uint32_t min, max;         /* max 0 = no limit */
+	bool private_groups;       /* users need no primary group that makes sense */
+	uint32_t own_uid, own_gid; /* of our daemons, refused: whoever had them could read all that
+	                            * is ours; 0 = those of root, refused anyway */
 };
 
 /* Fills ret_user; its texts belong to values or hang below mem. asked is the name in the question,

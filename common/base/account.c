@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -94,4 +95,9 @@ int account_become(uid_t uid, gid_t gid)
 	if (setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return drop_capabilities();
+}
+
+bool account_is_local_name(const char *name)
+{
+	return strcasecmp(name, "root") == 0 || strcasecmp(name, ACCOUNT_SERVICE) == 0;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define ACCOUNT_SERVICE "sssd"
@@ -15,6 +16,9 @@
 /* The ids of user name in the file at path (NULL = /etc/passwd).
  * Errors: -ENOENT no such line; errno of open(2). */
 int account_find(const char *path, const char *name, uid_t *ret_uid, gid_t *ret_gid);
+
+/* Root's name and our own user's belong to this machine, whatever a directory says. */
+bool account_is_local_name(const char *name);
 
 /* Becomes uid and gid for good: supplementary groups cleared, all three ids set, every capability
  * gone. Errors: errno of setgroups(2) and its like; -EPERM a capability is left. */

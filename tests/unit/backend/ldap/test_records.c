@@ -244,6 +244,24 @@ START_TEST(test_range_of_the_domain_holds_for_uid_and_gid)
 }
 END_TEST
 
+START_TEST(test_nobody_gets_our_own_ids_or_local_names)
+{
+	static const struct id_range range = { 1, 0, .own_uid = 997, .own_gid = 996 };
+	static const char *const cases[][3] = { { "eve", "997", "5" }, { "eve", "5", "996" },
+		                                { "sssd", "5", "5" },  { "Root", "5", "5" },
+		                                { "eve", "5", "5" } };
+	const char *const *one = cases[_i];
+	const char *reason;
+	struct user u;
+
+	set(USER_NAME, one[0]);
+	set(USER_UID, one[1]);
+	set(USER_GID, one[2]);
+	reason = user_from(mem, values, "uid", NULL, &range, &u);
+	ck_assert_int_eq(!reason, _i == 4);
+}
+END_TEST
+
 START_TEST(test_huge_text_is_refused)
 {
 	char *huge = talloc_size(mem, 65536);
@@ -465,6 +483,7 @@ int main(void)
 	tcase_add_loop_test(users, test_senseless_user_is_refused_with_a_reason, 0,
 	                    sizeof(refused) / sizeof(refused[0]));
 	tcase_add_test(users, test_range_of_the_domain_holds_for_uid_and_gid);
+	tcase_add_loop_test(users, test_nobody_gets_our_own_ids_or_local_names, 0, 5);
 	tcase_add_loop_test(users, test_huge_text_is_refused, -1, 3);
 	tcase_add_test(users, test_texts_that_would_break_a_line_are_cleaned);
 	tcase_add_test(users, test_name_with_a_nul_inside_is_refused);
