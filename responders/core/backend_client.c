@@ -84,6 +84,9 @@ struct backend_client *backend_client_new(TALLOC_CTX *mem, struct tevent_context
 
 static int ask_gone(struct ask *ask)
 {
+	/* A waiter outlives it where the backend client goes with the waiter's own setup. */
+	while (!list_empty(&ask->waiters))
+		list_remove(ask->waiters.next);
 	list_remove(&ask->node);
 	if (ask->key && map_get(ask->backend->asks, ask->key, ask->key_size) == ask)
 		map_remove(ask->backend->asks, ask->key, ask->key_size);

@@ -27,25 +27,27 @@ void dispatch_status(struct client *client, int r)
 }
 
 /* answer NULL: "not found", or a command that asks nothing. */
-static void reply_body(struct client *client, const struct answer *answer)
+static void reply_body(struct client *client, const struct setup *setup,
+                       const struct answer *answer)
 {
 	int r;
 
 	frame_begin(&client->out, client->cmd->opcode, 0);
 	if (client->cmd->reply)
-		client->cmd->reply(&client->out, answer, client->core->setup->conf);
+		client->cmd->reply(&client->out, answer, setup->conf);
 	r = frame_finish(&client->out);
 	if (r < 0)
 		dispatch_status(client, r);
 }
 
-/* Others than this client may be told what it was told. */
-static void remember(struct client *client, const struct answer *answer)
+/* Others than this client may be told what it was told, unless a reload has changed what is told
+ * while the backend was asked. */
+static void remember(struct client *client, const struct setup *setup, const struct answer *answer)
 {
 	const struct core *core = client->core;
 
-	if (core->memory && frame_header(client->out.bytes).status == 0)
-		core->resp->memory->answered(core->memory, core->setup, &client->question, answer,
+	if (core->memory && setup == core->setup && frame_header(client->out.bytes).status == 0)
+		core->resp->memory->answered(core->memory, setup, &client->question, answer,
 		                             reader_over(client->out.bytes + PROTO_HEADER_SIZE,
 		                                         client->out.size - PROTO_HEADER_SIZE));
 }
@@ -188,7 +190,7 @@ bool dispatch(struct client *client, uint32_t size)
 		return true;
 	}
 	if (!client->cmd->parse) {
-		reply_body(client, NULL);
+		reply_body(client, core->setup, NULL);
 		client_replied(client);
 		return true;
 	}
@@ -207,9 +209,9 @@ bool dispatch(struct client *client, uint32_t size)
 		return true;
 	}
 
-	reply_body(client, r == 0 ? &answer : NULL);
+	reply_body(client, core->setup, r == 0 ? &answer : NULL);
 	if (r == 0) {
-		remember(client, &answer);
+		remember(client, core->setup, &answer);
 		lookup_release(&answer);
 	}
 	log_request(client, r == 0 ? "cached" : "not there, known");
@@ -229,18 +231,18 @@ static void answered(struct tevent_req *subreq)
 	if (r == 0)
 		r = lookup_found(&core->lookups, &found, &client->question, &answer);
 	if (r == 0) {
-		reply_body(client, &answer);
-		remember(client, &answer);
+		reply_body(client, found.setup, &answer);
+		remember(client, found.setup, &answer);
 		lookup_release(&answer);
 	} else if (r == -ENOENT) {
-		reply_body(client, NULL);
-		remember(client, NULL);
+		reply_body(client, found.setup, NULL);
+		remember(client, found.setup, NULL);
 	} else {
 		dispatch_status(client, r);
 	}
 	log_request(client, r == 0 ? "found" : r == -ENOENT ? "not there" : error_text(r));
 
-	/* The request goes last: it pins the setup it was found in. */
 	TALLOC_FREE(client->lookup);
+	setup_unpin(found.setup);
 	client_replied_later(client);
 }

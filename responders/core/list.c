@@ -67,8 +67,7 @@ static bool is_shown(const struct core *core, const struct listing *listing,
 	const char *name = entry->kind == ENTRY_USER ? entry->user.name : entry->group.name;
 
 	return !lookup_is_local(name) &&
-	       !(core->resp->hides &&
-	         core->resp->hides(listing->setup->conf, domain, entry->kind, name));
+	       !lookup_hides(&core->lookups, listing->setup, domain, entry);
 }
 
 /* Writes up to max entries of the domain at work. 0: there may be more of it. Errors: -ENOENT there

@@ -46,7 +46,7 @@ struct asked {
  * (spec/systemd-notes.md §1). */
 bool lookup_is_local(const char *name)
 {
-	return strcasecmp(name, "root") == 0 || strcasecmp(name, ACCOUNT_SERVICE) == 0;
+	return account_is_local_name(name);
 }
 
 static bool id_is_possible(const struct question *question, const struct setup *setup,
@@ -202,23 +202,29 @@ static void clear_negative(struct lookups *lookups, const struct domain *domain,
 
 /* ---- reading the cache ---- */
 
-/* By its own name, or by the principal of the user, which a list of groups does not tell. The cache
- * is being read. */
-static bool entry_is_hidden(const struct lookups *lookups, const struct setup *setup,
-                            const struct domain *domain, const struct entry *entry)
+/* A list of groups does not tell the principal: then other is filled with whose groups they are. */
+static const char *principal_of(const struct domain *domain, const struct entry *entry,
+                                struct entry *other)
 {
 	struct query query = { .kind = QUERY_USER_BY_NAME, .name = name_of(entry) };
+
+	if (entry->kind == ENTRY_INITGROUPS && cache_peek(domain->store->cache, &query, other) == 0)
+		entry = other;
+	return entry->kind == ENTRY_USER && !str_empty(entry->user.upn) ? entry->user.upn : NULL;
+}
+
+bool lookup_hides(const struct lookups *lookups, const struct setup *setup,
+                  const struct domain *domain, const struct entry *entry)
+{
 	struct entry other;
+	const char *principal;
 
 	if (!lookups->resp->hides)
 		return false;
 	if (is_hidden(lookups, setup, domain, entry->kind, name_of(entry)))
 		return true;
-	if (entry->kind == ENTRY_INITGROUPS &&
-	    cache_peek(domain->store->cache, &query, &other) == 0)
-		entry = &other;
-	return entry->kind == ENTRY_USER && !str_empty(entry->user.upn) &&
-	       is_hidden(lookups, setup, domain, ENTRY_USER, entry->user.upn);
+	principal = principal_of(domain, entry, &other);
+	return principal && is_hidden(lookups, setup, domain, ENTRY_USER, principal);
 }
 
 typedef int entry_finder(struct cache *cache, const struct query *query, struct entry *ret_entry);
@@ -241,7 +247,7 @@ static int read_entry(struct lookups *lookups, struct setup *setup, const struct
 	r = find(store->cache, &overridden, entry);
 	if (r == 0)
 		overrides_apply(domain, entry);
-	if (r == 0 && entry_is_hidden(lookups, setup, domain, entry))
+	if (r == 0 && lookup_hides(lookups, setup, domain, entry))
 		r = -ENOENT;
 	if (r < 0)
 		cache_end(store->cache);
@@ -365,6 +371,7 @@ struct lookup_state {
 	struct asked asked; /* the domain that was asked last … */
 	bool has_old;       /* … and whose cache has an expired record */
 	bool unsure;        /* a domain could not tell */
+	bool offline;       /* one had no server to ask */
 	int reason;         /* why, for the client */
 	size_t found;       /* in that turn */
 };
@@ -413,6 +420,18 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 	return req;
 }
 
+/* May the entry be the answer to an address that could be somebody's name as well, as far as can be
+ * told without a server? A principal is given out with care, a mail address by its owner. */
+static bool answers_offline(const struct lookup_state *state, const struct entry *entry)
+{
+	auto_talloc char *folded = NULL;
+	struct entry other;
+	const char *principal = principal_of(state->asked.domain, entry, &other);
+
+	return principal && str_fold(NULL, principal, &folded) == 0 &&
+	       strcmp(folded, state->asked.cached.name) == 0;
+}
+
 /* 0 there is an entry, of whatever age; errors as of read_entry(). */
 static int look(struct lookup_state *state, entry_finder *find)
 {
@@ -423,6 +442,11 @@ static int look(struct lookup_state *state, entry_finder *find)
 	               find, &entry);
 	if (r < 0)
 		return r;
+	if (state->offline && state->turn > state->setup->n_domains &&
+	    !answers_offline(state, &entry)) {
+		cache_end(state->asked.domain->store->cache);
+		return -ENOENT;
+	}
 	clear_negative(state->lookups, state->asked.domain, &state->asked.cached, &entry);
 	cache_end(state->asked.domain->store->cache);
 	return 0;
@@ -525,7 +549,9 @@ static void domain_asked(struct tevent_req *subreq)
 		r = held == -ENOENT ? -E_CACHE_REPLACED : held;
 	if (r == 0) {
 		set_negative(state->lookups, domain, &state->asked.cached);
-	} else if (r != -E_OFFLINE) {
+	} else if (r == -E_OFFLINE) {
+		state->offline = true;
+	} else {
 		log_at(LEVEL_INFO, &state->id, "domain %s: %s", domain->name, error_text(r));
 		state->unsure = true;
 		state->reason = reason_of(r);
@@ -538,8 +564,8 @@ int lookup_recv(struct tevent_req *req, struct found *ret_found)
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 	int r = req_result(req);
 
-	if (r == 0)
-		*ret_found = (struct found){ state->setup, state->found };
+	/* tevent_req_received() frees the state, and its pin. */
+	*ret_found = (struct found){ setup_pin(state->setup), state->found };
 	tevent_req_received(req);
 	return r;
 }

@@ -32,6 +32,11 @@ static inline void request_id_ensure(struct request_id *id)
 /* Root and our own user belong to the files, whatever a directory says. */
 bool lookup_is_local(const char *name);
 
+/* Is it one that the configuration hides: by its own name, or by the principal of the user? The
+ * domain's cache is being read. */
+bool lookup_hides(const struct lookups *lookups, const struct setup *setup,
+                  const struct domain *domain, const struct entry *entry);
+
 /* Tries to answer without asking anybody. id is made when it is needed and empty.
  *
  * 0        ret_answer is valid until lookup_release(); the cache's read transaction is open
@@ -41,9 +46,9 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
                   struct request_id *id, struct answer *ret_answer);
 void lookup_release(const struct answer *answer);
 
-/* Where lookup_send() found it. */
+/* Where lookup_send() looked, and found it. */
 struct found {
-	struct setup *setup; /* pinned by the request */
+	struct setup *setup; /* pinned for the caller, who unpins it */
 	size_t turn;
 };
 
@@ -51,7 +56,8 @@ struct found {
  * setup is pinned.
  * 0 from recv: the record is in a cache, to be had with lookup_found(). An old
  * record is the answer while its server cannot be asked. Errors: -ENOENT no source knows it, or
- * nobody can be reached and it was never seen; -ETIMEDOUT, -EIO it cannot be told. */
+ * nobody can be reached and it was never seen; -ETIMEDOUT, -EIO it cannot be told. ret_found->setup
+ * is set in any case. */
 struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct setup *setup,
                                const struct question *question, const struct request_id *id);
 int lookup_recv(struct tevent_req *req, struct found *ret_found);

@@ -23,6 +23,8 @@ enum held {
 	DAMAGED,
 	ELSEWHERE, /* nothing here: the backend's file is another one */
 	ASTRAY,    /* not found, on a damaged page */
+	MAILED,    /* a user who has the address … */
+	PRINCIPAL, /* … and one whose principal it is, and who is not called so */
 };
 
 struct cache {
@@ -70,8 +72,12 @@ int cache_peek(struct cache *cache, const struct query *query, struct entry *ret
 		return -ENOENT;
 	if (cache->held == DAMAGED)
 		return -EBADMSG;
+	if (cache->held >= MAILED && !strchr(query->name, '@'))
+		return -ENOENT;
 	*ret_entry =
 		(struct entry){ .kind = ENTRY_USER, .user.name = query->name ? query->name : "n" };
+	if (cache->held == PRINCIPAL)
+		ret_entry->user.upn = "U@b";
 	ret_entry->times.lifetime_s = cache->held;
 	return 0;
 }
@@ -224,6 +230,8 @@ static const struct test tests[] = {
 	{ "… and then as an address of somebody there", "u@B", { FRESH, 0, 0 }, { NOTHING, NOTHING, 0 }, -ENOENT, 0, 0, 2, 0 },
 	{ "an address is looked for everywhere",      "u@x", { NOTHING, NOTHING, 0 }, { NOTHING, FRESH, 0 }, 0, 'B', 1, 1, 0 },
 	{ "… and found in a cache",                   "u@x", { NOTHING, NOTHING, 0 }, { FRESH, 0, 0 },      0, 'B', 0, 0, 0 },
+	{ "offline, what may be a name is no mail address", "u@B", { FRESH, 0, 0 }, { NOTHING, MAILED, -E_OFFLINE }, -ENOENT, 0, 0, 2, 0 },
+	{ "… but may be a principal",                 "u@B", { FRESH, 0, 0 }, { NOTHING, PRINCIPAL, -E_OFFLINE }, 0, 'B', 0, 2, 0 },
 	{ "whose name cannot be told is no address",  "u@B", { FRESH, 0, 0 }, { NOTHING, NOTHING, -ETIMEDOUT }, -ETIMEDOUT, 0, 0, 1, 0 },
 	{ "domain names ignore ASCII case",           "u@b", { FRESH, 0, 0 }, { NOTHING, FRESH, 0 },        0, 'B', 0, 1, 0 },
 	{ "hidden: not there, nobody is asked",       "root", { FRESH, 0, 0 }, { FRESH, 0, 0 },             -ENOENT, 0, 0, 0, 0 },
@@ -264,9 +272,11 @@ static int lookup(struct lookups *lookups, struct setup *setup, const struct que
 	req = lookup_send(lookups->ev, lookups, setup, question, &id);
 	ck_assert(tevent_req_poll(req, lookups->ev));
 	r = lookup_recv(req, &found);
+	ck_assert_uint_eq(setup->pins, 2); /* a reload may come before the answer is read */
 	if (r == 0)
 		r = lookup_found(lookups, &found, question, ret_answer);
 	talloc_free(req);
+	setup_unpin(found.setup);
 	return r;
 }
 
