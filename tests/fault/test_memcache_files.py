@@ -51,7 +51,8 @@ def test_whatever_is_done_to_the_files_the_answers_are_right(remembering, harm):
     c.sh(f"cd /var/lib/sss/mc && {HARM[harm]}")
     c.wait_for("answers of both", lambda: all_are(remembering, want), timeout=5)
     for load in loads:
-        calls = load.end()
+        # Debian's client waits for 300 s when the kill comes between its handshake and its answer.
+        calls = load.end(patience=400)
         assert calls.were_all_right(at_least=1000), calls
     learn(remembering)
     c.wait_for("files that are sound again", lambda: all_files_are_read(remembering))

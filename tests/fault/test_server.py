@@ -33,6 +33,7 @@ ldap_tls_cacert = {ca}
 def conf(*domains):
     """(name, uri) each, with lines of its own after that."""
     text = "[sssd]\ndomains = " + ", ".join(name for name, *_ in domains) + "\n"
+    text += "[nss]\nmemcache_timeout = 0\n"
     for name, uri, *lines in domains:
         text += DOMAIN.format(name=name, uri=uri, base=BASE, ca=CA)
         text += "".join(line + "\n" for line in lines)
