@@ -38,6 +38,8 @@ BAD_USERS = {
     "dot": (someone(18, uid="."), 21018, "the name is a directory's"),
     "dots": (someone(19, uid=".."), 21019, "the name is a directory's"),
     "long": (someone(20, uid="n" * 256), 21020, "the name is longer than 255 bytes"),
+    "our own user": (someone(23, uid="sssd"), 21023, "the name belongs to this machine"),
+    "another root": (someone(24, uid="Root"), 21024, "the name belongs to this machine"),
     "gecos": (someone(21, gecos="g" * 65536), "bad21", "its gecos is too long"),
     "home": (someone(22, homeDirectory="/" + "h" * 65536), "bad22", "its home directory is too long"),
 }
