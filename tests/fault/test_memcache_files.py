@@ -68,14 +68,21 @@ def all_files_are_read(suite):
     return all(not traced(suite.c, "getent", *question)[1] for question in QUESTIONS)
 
 
+# Debian's client waits for 300 s when a kill comes between its handshake and its answer: it has no
+# more than the memory cache.
+NO_SOCKET = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run/sss && exec "$@"', "sh"]
+
+
 def test_killed_writers_never_make_an_answer_wrong(remembering):
+    """Several kills a second: one may hit the same question twice, and ours repeats it once."""
     c = learn(remembering).c
     processes = Processes(c)
+    keys = ["alice", "bob", "carol", "10002", "10003"]
+    how = {"clients": 4, "seconds": SECONDS, "memory_cache": True}
     loads = [
-        Load(c, "passwd", "alice", "bob", "carol", "10002", "10003", client=client, clients=4,
-             seconds=SECONDS, memory_cache=True)
-        for client in CLIENTS
-    ]  # fmt: skip
+        Load(c, "passwd", *keys, **how),
+        Load(c, "passwd", *keys, client="debian", under=NO_SOCKET, **how),
+    ]
     writers = Load(c, "passwd", "alice", "bob", "carol", clients=2, seconds=SECONDS, pause_us=200)
     end = time.monotonic() + SECONDS - 0.5
     kills = 0
@@ -85,7 +92,7 @@ def test_killed_writers_never_make_an_answer_wrong(remembering):
         kills += bool(processes.kill("sssd_nss"))
     for load in loads:
         calls = load.end()
-        assert calls.were_all_right(at_least=1000), calls
+        assert calls.were_never_wrong() and calls.success > 1000, calls
     assert writers.end().wrong == 0
     assert kills >= SECONDS * 2
 

@@ -15,7 +15,7 @@ NO_MEMORY_CACHE = {"SSS_NSS_USE_MEMCACHE": "NO"}
 
 class Load:
     """nsscall, running. Options are its own: clients=4, seconds=2, pause_us=500, fresh=True …
-    It asks past the memory cache, unless memory_cache.
+    It asks past the memory cache, unless memory_cache. under: a command that runs it.
 
     calls = Load(c, "passwd", "alice", "bob", client="debian", seconds=5).end()
     assert calls.failed == 0
@@ -25,10 +25,12 @@ class Load:
     assert load.calls.were_all_right(), load.calls
     """
 
-    def __init__(self, c, kind, *keys, client="ours", user=None, memory_cache=False, **options):
+    def __init__(
+        self, c, kind, *keys, client="ours", user=None, memory_cache=False, under=(), **options
+    ):
         self.calls = None
         self._seconds = 0 if options.get("until_eof") else float(options.get("seconds", 60))
-        words = [NSSCALL, f"--library={LIBRARY[client]}"]
+        words = [*under, NSSCALL, f"--library={LIBRARY[client]}"]
         for name, value in options.items():
             option = "--" + name.replace("_", "-")
             words.append(option if value is True else f"{option}={value}")
