@@ -63,7 +63,7 @@ struct pass {
 	int64_t began_us;
 	struct boottime began;
 	enum entry_kind kind;
-	size_t base, n_missing; /* of its search bases */
+	size_t base; /* of its search bases */
 	struct search_page page;
 	char *filter;
 	struct map *names, *ids; /* of those of this kind that were met → their DNs */
@@ -78,7 +78,7 @@ struct pass {
 static void pass_begin(struct enumeration *enumeration);
 static void linked(struct tevent_req *subreq);
 static void search(struct pass *pass);
-static void one_entry(struct entry_values *values, void *data);
+static int one_entry(struct entry_values *values, void *data);
 static void page_came(struct tevent_req *subreq);
 static void resolve(struct pass *pass);
 static void resolved(struct tevent_req *subreq);
@@ -257,7 +257,7 @@ static int start_kind(struct pass *pass, enum entry_kind kind)
 	if (!pass->names || !pass->ids || !pass->dns)
 		return -ENOMEM;
 	pass->kind = kind;
-	pass->base = pass->n_missing = 0;
+	pass->base = 0;
 	pass->place = (struct cache_place){ 0 };
 	search_page_reset(&pass->page);
 	return make_filter(pass);
@@ -409,7 +409,7 @@ static void add_job(struct pass *pass, struct entry_values *values, const struct
 	list_append(&pass->jobs, &job->node);
 }
 
-static void one_entry(struct entry_values *values, void *data)
+static int one_entry(struct entry_values *values, void *data)
 {
 	struct pass *pass = data;
 	struct ldap_domain *domain = pass->domain;
@@ -427,14 +427,15 @@ static void one_entry(struct entry_values *values, void *data)
 		if (!reason && claim_both(pass, group.name, group.gid, group.dn)) {
 			if (values->values[GROUP_MEMBER_DN]) {
 				add_job(pass, values, &group);
-				return;
+				return 0;
 			}
 			put_group(pass, &group);
 		}
 	}
-	if (reason)
+	if (reason && reason != records_no_memory)
 		refusals_report(domain->refusals, &pass->id, values->dn, reason);
 	talloc_free(values);
+	return reason == records_no_memory ? -ENOMEM : 0;
 }
 
 /* ---- a page ---- */
@@ -537,15 +538,16 @@ static void page_stored(struct tevent_req *subreq)
 
 static void next_page(struct pass *pass)
 {
+	if (pass->page.missing) {
+		pass_end(pass->owner, -E_SERVER); /* it says nothing about who is gone below it */
+		return;
+	}
 	if (!pass->page.more) {
-		pass->n_missing += pass->page.missing;
 		search_page_reset(&pass->page);
 		pass->base++;
 	}
 	if (pass->base < bases_of(pass)->count)
 		search(pass);
-	else if (pass->n_missing == bases_of(pass)->count)
-		pass_end(pass->owner, -E_SERVER); /* it says nothing about who is gone */
 	else
 		purge(pass);
 }

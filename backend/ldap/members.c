@@ -79,8 +79,8 @@ static void take_more(void *data);
 static void go_on(struct members_state *state);
 static void fail(struct members_state *state, int r);
 static void next_level(struct members_state *state);
-static void one_user(struct entry_values *values, void *data);
-static void one_group(struct entry_values *values, void *data);
+static int one_user(struct entry_values *values, void *data);
+static int one_group(struct entry_values *values, void *data);
 static void one_member(const struct entry_values *values, bool user, bool group, void *data);
 static void searched(struct tevent_req *subreq);
 static void dereferenced(struct tevent_req *subreq);
@@ -427,19 +427,19 @@ static void next_level(struct members_state *state)
 }
 
 /* Who was asked for, not another with the same RDN; else NULL. */
-static struct wanted *find_wanted(const struct members_state *state,
-                                  const struct entry_values *values)
+static int find_wanted(const struct members_state *state, const struct entry_values *values,
+                       struct wanted **ret_wanted)
 {
 	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
 	struct dn dn;
+	int r = scratch ? dn_parse(scratch, values->dn, &dn) : -ENOMEM;
 
-	if (!scratch || dn_parse(scratch, values->dn, &dn) < 0)
-		return NULL;
-	return map_get(state->met, dn.key, strlen(dn.key));
+	*ret_wanted = r == 0 ? map_get(state->met, dn.key, strlen(dn.key)) : NULL;
+	return r == -EINVAL ? 0 : r;
 }
 
-static void take_user(struct members_state *state, struct wanted *wanted,
-                      const struct entry_values *values)
+static int take_user(struct members_state *state, struct wanted *wanted,
+                     const struct entry_values *values)
 {
 	struct ldap_domain *domain = state->domain;
 	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
@@ -447,46 +447,50 @@ static void take_user(struct members_state *state, struct wanted *wanted,
 
 	wanted->user = false;
 	reason = member_from(scratch, values, domain->conf.user_name, &domain->range, &name);
-	if (reason)
-		refusals_report(domain->refusals, state->id, values->dn, reason);
-	else if (add_name(state, name) < 0)
-		state->no_memory = true;
+	if (!reason)
+		return add_name(state, name);
+	refusals_report(domain->refusals, state->id, values->dn, reason);
+	return 0;
 }
 
-static void one_user(struct entry_values *values, void *data)
+static int one_user(struct entry_values *values, void *data)
 {
 	struct members_state *state = data;
-	struct wanted *wanted = find_wanted(state, values);
+	struct wanted *wanted;
+	int r = find_wanted(state, values, &wanted);
 
 	if (wanted && wanted->user)
-		take_user(state, wanted, values);
+		r = take_user(state, wanted, values);
 	talloc_free(values);
+	return r;
 }
 
-static void one_group(struct entry_values *values, void *data)
+static int one_group(struct entry_values *values, void *data)
 {
 	struct members_state *state = data;
-	struct wanted *wanted = find_wanted(state, values);
+	struct wanted *wanted;
+	int r = find_wanted(state, values, &wanted);
 
 	if (!wanted || !wanted->group) {
 		talloc_free(values);
-		return;
+		return r;
 	}
 	wanted->group = false;
-	if (take_members(state, values, values) < 0)
-		state->no_memory = true;
+	return take_members(state, values, values);
 }
 
 /* A group's own members are not in here: it is searched for, but as nothing else. */
 static void one_member(const struct entry_values *values, bool user, bool group, void *data)
 {
 	struct members_state *state = data;
-	struct wanted *wanted = user || group ? find_wanted(state, values) : NULL;
+	struct wanted *wanted = NULL;
 
+	if ((user || group) && find_wanted(state, values, &wanted) < 0)
+		state->no_memory = true;
 	if (!wanted)
 		return;
-	if (user && wanted->user)
-		take_user(state, wanted, values);
+	if (user && wanted->user && take_user(state, wanted, values) < 0)
+		state->no_memory = true;
 	wanted->user = false;
 	wanted->group &= group;
 }
@@ -525,8 +529,6 @@ static void searched(struct tevent_req *subreq)
 	state->last = state->last == subreq ? NULL : state->last;
 	TALLOC_FREE(subreq);
 	state->n_ended++;
-	if (r == 0 && state->no_memory)
-		r = -ENOMEM;
 	if (r == 0)
 		r = start_searches(state);
 	if (r < 0)

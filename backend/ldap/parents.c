@@ -40,11 +40,10 @@ struct parents_state {
 	size_t n_running;
 	uint32_t *gids;
 	size_t n_gids;
-	bool no_memory;
 };
 
 static void ask(struct parents_state *state);
-static void one_group(struct entry_values *values, void *data);
+static int one_group(struct entry_values *values, void *data);
 static void searched(struct tevent_req *subreq);
 
 int parents_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, char *const *members, size_t n,
@@ -199,7 +198,7 @@ static int follow(struct parents_state *state, const char *dn)
 	return r < 0 ? r : add_next(state, dn);
 }
 
-static void one_group(struct entry_values *values, void *data)
+static int one_group(struct entry_values *values, void *data)
 {
 	struct parents_state *state = data;
 	struct ldap_domain *domain = state->domain;
@@ -214,8 +213,8 @@ static void one_group(struct entry_values *values, void *data)
 		refusals_report(domain->refusals, state->id, values->dn, reason);
 	if (r == 0 && state->levels_left > 0)
 		r = follow(state, values->dn);
-	state->no_memory |= r < 0;
 	talloc_free(values);
+	return r;
 }
 
 static void searched(struct tevent_req *subreq)
@@ -226,8 +225,6 @@ static void searched(struct tevent_req *subreq)
 	state->last = state->last == subreq ? NULL : state->last;
 	TALLOC_FREE(subreq);
 	state->n_running--;
-	if (r == 0 && state->no_memory)
-		r = -ENOMEM;
 	if (r == 0 && state->n_running > 0)
 		return;
 

@@ -4,6 +4,7 @@
  */
 #include "backend/ldap/pick.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -37,7 +38,7 @@ static bool comes_after(const struct pick *pick, const struct entry_values *valu
 	return before > 0 || (before == 0 && strcasecmp(pick->values->dn, values->dn) < 0);
 }
 
-void pick_entry(struct entry_values *values, void *data)
+int pick_entry(struct entry_values *values, void *data)
 {
 	struct pick *pick = data;
 	struct ldap_domain *domain = pick->domain;
@@ -53,13 +54,15 @@ void pick_entry(struct entry_values *values, void *data)
 	else
 		reason = group_from(values, values, conf->group_name, pick->asked, &domain->range,
 		                    &group);
+	if (reason == records_no_memory)
+		return -ENOMEM;
 	if (reason) {
 		refusals_report(domain->refusals, pick->id, values->dn, reason);
-		return;
+		return 0;
 	}
 	if (pick->values && comes_after(pick, values, &user)) {
 		report_twin(pick, values->dn, pick->values->dn);
-		return;
+		return 0;
 	}
 	if (pick->values)
 		report_twin(pick, pick->values->dn, values->dn);
@@ -70,4 +73,5 @@ void pick_entry(struct entry_values *values, void *data)
 		pick->user = user;
 	else
 		pick->group = group;
+	return 0;
 }

@@ -30,4 +30,4 @@ struct pick {
 };
 
 /* search_entry for a struct pick: takes values, or refuses them with a line in the log. */
-void pick_entry(struct entry_values *values, void *data);
+int pick_entry(struct entry_values *values, void *data);

@@ -19,7 +19,7 @@
 /* What the cache takes for one record is more; nobody has so many names. */
 #define ALIASES_SIZE_MAX (1u << 20)
 
-static const char out_of_memory[] = "no memory";
+const char records_no_memory[] = "no memory";
 static const char local_name[] = "the name belongs to this machine";
 static const char too_many_names[] = "it has too many names";
 
@@ -237,7 +237,7 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 
 	r = aliases_from(mem, values, &user, &user.aliases);
 	if (r < 0)
-		return r == -ENOMEM ? out_of_memory : too_many_names;
+		return r == -ENOMEM ? records_no_memory : too_many_names;
 	*ret_user = user;
 	return NULL;
 }
@@ -264,7 +264,7 @@ const char *group_from(TALLOC_CTX *mem, struct entry_values *values, const char 
 	if ((values->values[GROUP_NAME][1].bv_val &&
 	     names_from(mem, values, GROUP_NAME, group.name, &group.aliases) < 0) ||
 	    names_from(mem, values, GROUP_MEMBER, NULL, &group.members) < 0)
-		return out_of_memory;
+		return records_no_memory;
 	*ret_group = group;
 	return NULL;
 }

@@ -36,6 +36,9 @@ struct id_range {
 	                            * is ours; 0 = those of root, refused anyway */
 };
 
+/* The reason that is not the entry's fault: whoever gets it must not go on without the entry. */
+extern const char records_no_memory[];
+
 /* Fills ret_user; its texts belong to values or hang below mem. asked is the name in the question,
  * NULL if it was by id; name_attr the attribute called USER_NAME. Texts that would break a line of
  * passwd(5) are cleaned in place.

@@ -43,6 +43,7 @@ struct search_state {
 	struct part *parts;       /* owned */
 	size_t n_parts, n_ended, n_missing;
 	bool cut;
+	int entry_error; /* the first entry that was lost */
 };
 
 static void link_is_there(struct tevent_req *subreq);
@@ -250,6 +251,10 @@ static const char *base_text(const struct part *part)
 /* All bases were asked. */
 static void all_ended(struct search_state *state)
 {
+	if (state->entry_error < 0) {
+		req_finish(state->req, state->entry_error);
+		return;
+	}
 	if (state->n_missing < state->n_ended) {
 		req_finish(state->req, state->cut ? -E_SIZE_LIMIT : 0);
 		return;
@@ -274,8 +279,10 @@ static void part_ended(struct part *part, int code, const char *text)
 		state->n_missing++;
 		r = 0;
 		if (state->page) { /* whoever asks for all looks at all bases */
+			log_at(LEVEL_WARN, state->id,
+			       "search base %s: the server has no such entry", base_text(part));
 			state->page->missing = true;
-			req_finish(state->req, 0);
+			req_finish(state->req, state->entry_error);
 			return;
 		}
 	}
@@ -317,24 +324,33 @@ static int take_cookie(struct search_page *page, LDAP *ld, LDAPControl **control
 	return LDAP_SUCCESS;
 }
 
+/* Takes msg over. The search goes on: each entry that cannot be read is to be named. */
+static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
+{
+	struct search_state *state = part->search;
+	struct entry_values *values = NULL;
+	int r = entry_read(state, ld, msg, state->attrs, &values);
+
+	if (r < 0)
+		log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read: %s",
+		       base_text(part), error_text(r));
+	else
+		r = state->entry(values, state->data);
+	if (state->entry_error == 0)
+		state->entry_error = r == -EBADMSG ? -E_SERVER : r;
+}
+
 static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
 {
 	struct part *part = list_item(op, struct part, op);
 	struct search_state *state = part->search;
 	auto_talloc char *printable = NULL;
-	struct entry_values *values = NULL;
 	LDAPControl **controls = NULL;
 	char *text = NULL;
 	int code = LDAP_OTHER, r;
 
 	if (ldap_msgtype(msg) == LDAP_RES_SEARCH_ENTRY) {
-		r = entry_read(state, ld, msg, state->attrs, &values);
-		if (r < 0) {
-			log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read",
-			       base_text(part));
-			return;
-		}
-		state->entry(values, state->data);
+		take_entry(part, ld, msg);
 		return;
 	}
 	if (!last) {

@@ -9,8 +9,9 @@
 
 #include "backend/ldap/domain.h"
 
-/* Called for each entry as it comes. values is freed afterwards unless the callee steals it. */
-typedef void search_entry(struct entry_values *values, void *data);
+/* Called for each entry as it comes. values is freed afterwards unless the callee steals it. An
+ * error becomes the search's own in the end: who was lost must not pass for who is not there. */
+typedef int search_entry(struct entry_values *values, void *data);
 
 /* Searches with filter below each of the bases of where, for attrs. Connects first if need be.
  * filter, attrs, id are borrowed, data is handed to entry. Freeing the request tells the server. */
@@ -40,7 +41,8 @@ struct tevent_req *search_page_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 void search_page_reset(struct search_page *page);
 
 /* 0 the server said all there is. Errors: -E_OFFLINE; -E_SIZE_LIMIT it cut the answer;
- * -E_DISCONNECTED the server went away, or another one should be asked; -E_SERVER; -ETIMEDOUT. */
+ * -E_DISCONNECTED the server went away, or another one should be asked; -E_SERVER, also for an
+ * entry that cannot be read; -ETIMEDOUT; what a search_entry returned. */
 int search_recv(struct tevent_req *req);
 
 /* Borrowed from req. */

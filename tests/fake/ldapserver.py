@@ -16,6 +16,7 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     wrongdb        answers every search with noSuchObject
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
     partial        one entry, then sizeLimitExceeded
+    unreadable     the last entry of each answer lacks its end
     garbage        answers searches with bytes that are no BER
     notls          refuses StartTLS with protocolError; otherwise ok
     tlshang        agrees to StartTLS and says nothing more
@@ -79,6 +80,11 @@ def entry(msgid, dn, attrs):
     listed = [tlv(0x30, octets(name), tlv(0x31, *map(octets, values)))
               for name, values in attrs.items()]
     return tlv(0x30, integer(msgid), tlv(0x64, octets(dn), tlv(0x30, *listed)))
+
+
+def unreadable(msgid, dn):
+    """Its attributes say that they are longer than the message."""
+    return tlv(0x30, integer(msgid), tlv(0x64, octets(dn), b"\x30\x7f\x30\x03\x04\x01x"))
 
 
 def user(n):
@@ -207,8 +213,11 @@ class Server:
             start = at
             _, _, at = parse(parts, at)
             fields.append(parts[start:at])
-        for dn, attrs in find(fields[6]):
+        entries = find(fields[6])
+        for dn, attrs in entries:
             found += entry(msgid, dn, attrs)
+        if mode == "unreadable" and entries:
+            found = found[:-len(entry(msgid, *entries[-1]))] + unreadable(msgid, entries[-1][0])
         reply = found + result(msgid, 0x65, 4 if mode == "partial" else 0)
         return reply[:int(self.argument)] if mode == "cut" else reply
 

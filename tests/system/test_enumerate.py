@@ -2,7 +2,7 @@
 """getpwent(3) and getgrent(3): all there is, or an error; who is gone goes."""
 import pytest
 
-from slapd import GROUPS, USERS, Group, Slapd, User, big, group_dn, group_ldif, user_dn, user_ldif
+from slapd import BASE, GROUPS, USERS, Group, Slapd, User, big, group_dn, group_ldif, user_dn, user_ldif
 from suite import DEBIAN_CLIENT, Suite
 
 NAMES = {user.name for user in USERS}
@@ -178,3 +178,17 @@ def test_twins_are_listed_once_and_named_in_the_log(container):
         suite = Suite(c, slapd).start(enumerate="true")
         assert set(listed(suite)) == NAMES
         assert f"{user_dn('alice')} has the same number" in c.journal("-u", "sssd.service")
+
+
+def test_a_search_base_that_is_missing_says_nothing_about_who_is_gone(container):
+    zoe, more = User("zoe", 10009, 20001, "", "/", ""), f"ou=more,{BASE}"
+    with container() as c:
+        slapd = Slapd(c).start()
+        slapd.add(f"dn: {more}\nobjectClass: organizationalUnit\nou: more\n\n" + user_ldif(zoe, dn=f"uid=zoe,{more}"))
+        suite = Suite(c, slapd).start(**FIRST_PASS, ldap_user_search_base=f"ou=people,{BASE}?subtree??{more}?subtree?")
+        assert set(listed(suite)) == NAMES | {"zoe"}
+        slapd.delete(f"uid=zoe,{more}", more)
+        before = slapd.searches()
+        c.wait_for("two more passes", lambda: slapd.searches() - before > 4, timeout=30)
+        assert set(listed(suite)) == NAMES | {"zoe"}
+        assert f"search base {more}: the server has no such entry" in c.journal("-u", "sssd.service")
