@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
+#include "common/base/mem.h"
 #include "common/base/str.h"
 
 static bool is_cached(struct cache *cache, const struct query *query)
@@ -61,4 +63,32 @@ int commit_removal(TALLOC_CTX *mem, const struct ldap_domain *domain, const stru
 	}
 	*ret_change = change;
 	return 0;
+}
+
+static bool is_anothers(struct cache *cache, const struct query *query, const struct user *user)
+{
+	struct entry entry;
+	bool anothers;
+
+	if (cache_begin(cache) < 0)
+		return false;
+	anothers = cache_peek(cache, query, &entry) == 0 &&
+	           strcasecmp(entry.user.name, user->name) != 0;
+	cache_end(cache);
+	return anothers;
+}
+
+int commit_user(struct cache_change *change, const struct ldap_domain *domain, const char *asked,
+                const struct user *user)
+{
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct query query = { .kind = QUERY_USER_BY_NAME, .name = asked };
+	int r = 0;
+
+	if (asked && strchr(asked, '@')) {
+		query.name = stored_name(scratch, &query);
+		if (is_anothers(cache_writer_reader(domain->host->writer), &query, user))
+			r = cache_remove(change, &query);
+	}
+	return r < 0 ? r : cache_put_user(change, user, domain->user_lifetime_s);
 }

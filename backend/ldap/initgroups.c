@@ -235,7 +235,7 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 		.gids = (const uint8_t *)state->gids,
 	};
 	if (state->pick.values)
-		r = cache_put_user(change, user, state->domain->user_lifetime_s);
+		r = commit_user(change, state->domain, state->query->name, user);
 	if (r == 0)
 		r = cache_put_initgroups(change, &initgroups, state->domain->user_lifetime_s);
 	*ret_change = change;

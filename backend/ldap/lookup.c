@@ -233,7 +233,7 @@ static int make_change(struct lookup_state *state, struct cache_change **ret_cha
 	if (!*ret_change)
 		return -ENOMEM;
 	return state->pick.kind == PICK_USER
-	               ? cache_put_user(*ret_change, &state->pick.user, domain->user_lifetime_s)
+	               ? commit_user(*ret_change, domain, state->query->name, &state->pick.user)
 	               : cache_put_group(*ret_change, &state->pick.group, domain->group_lifetime_s);
 }
 

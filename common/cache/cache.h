@@ -121,8 +121,9 @@ struct cache_change *cache_change_new(TALLOC_CTX *mem);
 
 /* Replaces the record and its indexes: name, id, aliases (the first 64 lead to the record). A
  * record of another name that holds the same id is removed, with a user's groups: the server no
- * longer says so. An alias that another had leads here from now on. What differs from the stored
- * one in its times only is not written again within a minute, sooner for a short life.
+ * longer says so. An alias that another had leads here from now on, unless it is the other user's
+ * principal and not this one's. What differs from the stored one in its times only is not written
+ * again within a minute, sooner for a short life.
  * Errors: -ENAMETOOLONG a name that is empty or over 255 bytes; -EILSEQ; -EMSGSIZE; -ENOMEM. */
 int cache_put_user(struct cache_change *change, const struct user *user, uint32_t lifetime_s);
 int cache_put_group(struct cache_change *change, const struct group *group, uint32_t lifetime_s);

@@ -134,7 +134,7 @@ int change_finish(const struct cache_change *change, enum cache_case names,
 
 /* Buffers that are used again. */
 struct buffers {
-	struct writer rewritten, gone;
+	struct writer rewritten, gone, put;
 };
 
 /* One write transaction, on the writer thread. */

@@ -6,12 +6,15 @@
  * that lists it, each index a record lists leads to it, and each record has its one expiry key.
  * Therefore whoever takes an index over takes it out of the other's list, and whoever takes a
  * number over removes the other: two names cannot have it, and the server's last word counts.
+ * Except that a principal stays its user's: people may write a mail address of their own choice
+ * into the directory, but no principal.
  */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "common/base/error.h"
+#include "common/base/str.h"
 #include "common/cache/impl.h"
 
 /* "Pure time-stamp changes are written at most once a minute", but sooner for a short life: an
@@ -219,6 +222,82 @@ static int claim_index(struct store *store, MDB_val index, const struct key *key
 	return put_key(store, index, name);
 }
 
+/* 1: index is upn, as written or folded; 0: it is not. */
+static int is_principal(MDB_val index, const char *upn)
+{
+	static const enum cache_case forms[] = { CACHE_CASE_FOLDED, CACHE_CASE_SENSITIVE };
+	struct key key;
+
+	for (size_t i = 0; i < str_size(forms); i++) {
+		int r = key_of_name(&key, KEY_USER_ALIAS, forms[i], upn);
+
+		if (r == -ENOMEM)
+			return r;
+		if (r == 0 && val_equal(key_val(&key), index))
+			return 1;
+	}
+	return 0;
+}
+
+/* 1: index is the principal of another than the user with that key, whose own is upn. */
+static int is_others_principal(struct store *store, MDB_val index, const struct key *key,
+                               const char *upn)
+{
+	struct found holder;
+	struct entry entry;
+	struct key name;
+	MDB_val has;
+	int r;
+
+	if (val_type(index) != KEY_USER_ALIAS)
+		return 0;
+	r = lmdb_error(mdb_get(store->txn, store->table, &index, &has));
+	if (r < 0 || val_equal(has, val_name(key_val(key))))
+		return r == -ENOENT ? 0 : r;
+	r = is_principal(index, upn);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (key_of_folded(&name, KEY_USER, has) < 0)
+		return -E_CACHE_DAMAGED;
+	r = store_look(store, &name, &holder, &entry);
+	return r < 0 ? r : is_principal(index, entry.user.upn);
+}
+
+/* Takes out of record's indexes the principals of others; it lies in buffers->put then. */
+static int leave_principals(struct store *store, const struct key *key, const struct entry *entry,
+                            struct record *record, MDB_val *value)
+{
+	struct writer *kept = &store->buffers->gone, *out = &store->buffers->put;
+	MDB_val index = { 0 };
+	bool all = true;
+	int r;
+
+	if (entry->kind != ENTRY_USER)
+		return 0;
+	writer_reset(kept);
+	while (record_next_index(record, &index)) {
+		r = is_others_principal(store, index, key, entry->user.upn);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			record_add_index(kept, index);
+		all &= r == 0;
+	}
+	if (all)
+		return 0;
+
+	r = writer_end(kept);
+	if (r < 0)
+		return r;
+	writer_reset(out);
+	record_build(out, key_val(key), (MDB_val){ kept->size, kept->bytes }, entry);
+	r = writer_end(out);
+	if (r < 0)
+		return r;
+	*value = (MDB_val){ out->size, out->bytes };
+	return record_parse(key_val(key), *value, record);
+}
+
 /* Does the new record say what the old one said, only a little later? */
 static bool unchanged(const struct found *old, const struct entry *old_entry,
                       const struct record *new, const struct entry *new_entry)
@@ -299,6 +378,9 @@ static int step_put(struct store *store, const struct key *key, MDB_val value)
 
 	store->n_puts++;
 	raise_epoch(store, entry.kind, entry.times.epoch);
+	r = leave_principals(store, key, &entry, &record, &value);
+	if (r < 0)
+		return r;
 	r = store_look(store, key, &old, &old_entry);
 	if (r == 0 && ((old_entry.kind == ENTRY_INITGROUPS && old_entry.initgroups.complete &&
 	                !entry.initgroups.complete) ||

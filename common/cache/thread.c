@@ -6,8 +6,8 @@
  *        ▲                        │ one cannot be carried out          │ no
  *        └────── again, without ◀─┘          again, in a new file ◀────┘
  *
- * It knows nothing of talloc: what it touches is in malloc(3)ed jobs, or its own. It sleeps on a
- * condition and has no timer.
+ * It knows nothing of talloc, but for folding a principal beyond ASCII, below NULL: what it touches
+ * is in malloc(3)ed jobs, or its own. It sleeps on a condition and has no timer.
  */
 #include <errno.h>
 #include <sys/eventfd.h>

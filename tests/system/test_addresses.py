@@ -109,8 +109,30 @@ def test_nobody_is_answered_in_the_place_of_another(suite):
         assert suite.passwd("carol").startswith("carol:")  # now her addresses are cached
         assert suite.passwd("alice@LDAP") == ALICE
         assert suite.passwd("alice") == ALICE
+        suite.stop()
+        suite.start(**OPTIONS)
+        assert suite.passwd("alice") == ALICE and suite.passwd("carol").startswith("carol:")
+        assert suite.passwd("alice@REALM.TEST") == ALICE  # both are cached
     finally:
         set_host(suite.slapd, "carol")
+
+
+def test_a_principal_that_is_another_users_mail_now(suite):
+    """Whom the server names is the answer, whoever is cached."""
+    suite.stop()
+    suite.start(**{**OPTIONS, "entry_cache_timeout": 1})
+    dn = f"dn: uid=alice,ou=people,{BASE}\nchangetype: modify\nreplace: description\n"
+    try:
+        assert suite.passwd("alice@REALM.TEST") == ALICE
+        suite.slapd.modify(dn)
+        set_host(suite.slapd, "carol", "alice@REALM.TEST")
+        suite.c.wait_for(
+            "it is carol's", lambda: suite.passwd("alice@REALM.TEST").startswith("carol:")
+        )
+        assert suite.passwd("alice") == ALICE
+    finally:
+        set_host(suite.slapd, "carol")
+        suite.slapd.modify(dn + "description: alice@REALM.TEST\n")
 
 
 def test_an_address_that_is_gone(suite):

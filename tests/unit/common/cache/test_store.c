@@ -158,6 +158,7 @@ struct put {
 	const char *name;
 	uint32_t uid;
 	const char *aliases; /* separated by blanks */
+	const char *upn;
 };
 
 static int put_row(const struct put *put)
@@ -172,6 +173,7 @@ static int put_row(const struct put *put)
 		if (*c == ' ')
 			*c = '\0';
 	user.aliases = names_of(aliases, size);
+	user.upn = put->upn ? put->upn : "";
 	return put_user(&user);
 }
 
@@ -201,6 +203,14 @@ static const struct {
 	  { { "bob", 2 }, { "alice", 1 } }, 2 },
 	{ { { "alice", 1, "ALICE al AL" } },                  /* the same more than once */
 	  { { "al", 1 }, { "alice", 1 } }, 1 },
+	{ { { "alice", 1, "A@Ä al", "a@ä" }, { "bob", 2, "a@ä al" } }, /* a principal stays … */
+	  { { "a@ä", 1 }, { "al", 2 }, { "bob", 2 } }, 2 },
+	{ { { "bob", 2, "a@x" }, { "alice", 1, "a@x", "A@x" }, { "bob", 2, "a@x" } }, /* … or comes */
+	  { { "a@x", 1 }, { "bob", 2 } }, 2 },
+	{ { { "alice", 1, "a@x", "a@x" }, { "bob", 2, "a@x", "a@x" } }, /* the last word counts */
+	  { { "a@x", 2 } }, 2 },
+	{ { { "alice", 1, "a@x", "a@x" }, { "alice", 1 }, { "bob", 2, "a@x" } },
+	  { { "a@x", 2 } }, 2 },
 	{ { { "alice", 1 }, { "bob", 2 }, { "bob", 1 } },
 	  { { "alice", 0 }, { "bob", 1 } }, 1 },
 };
