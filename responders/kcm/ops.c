@@ -198,7 +198,9 @@ static int op_replace(struct kcm_request *request)
 		if (r == 0)
 			r = store_add(request->store, &ccache, &credential);
 	}
-	return r != 0 ? r : all_read(request);
+	if (r == 0)
+		r = all_read(request);
+	return r != 0 ? r : store_save(request->store, &ccache);
 }
 
 static int op_destroy(struct kcm_request *request)
@@ -375,7 +377,9 @@ static int op_store(struct kcm_request *request)
 	if (r == 0)
 		r = in_words(store_find(request->store, request->uid, name, &ccache),
 		             KCM_CC_NOTFOUND);
-	return r != 0 ? r : store_add(request->store, &ccache, &credential);
+	if (r == 0)
+		r = store_add(request->store, &ccache, &credential);
+	return r != 0 ? r : store_save(request->store, &ccache);
 }
 
 /* Reads | name | flags | tag | and finds the cache. */
@@ -413,19 +417,14 @@ static int op_retrieve(struct kcm_request *request)
 static int op_remove_cred(struct kcm_request *request)
 {
 	struct ccache ccache;
-	struct stored stored;
-	bool any = false;
 	struct tag tag;
 	uint32_t how;
 	int r = find_tagged(request, &ccache, &how, &tag);
 
-	while (r == 0) {
-		r = store_match(request->store, &ccache, &tag, how, 0, &stored);
-		if (r == 0)
-			r = store_remove(request->store, &ccache, stored.number);
-		any = any || r == 0;
-	}
-	return in_words(r, any ? 0 : KCM_CC_NOTFOUND);
+	if (r == 0)
+		r = in_words(store_remove_matching(request->store, &ccache, &tag, how),
+		             KCM_CC_NOTFOUND);
+	return r;
 }
 
 static int op_get_cred_uuid_list(struct kcm_request *request)
@@ -467,7 +466,8 @@ static int op_get_cred_list(struct kcm_request *request)
 	if (r != 0)
 		return r;
 	writer_be32(request->out, ccache.n_credentials);
-	while ((r = store_next_credential(request->store, &ccache, stored.number, &stored)) == 0)
+	while (request->out->err == 0 &&
+	       (r = store_next_credential(request->store, &ccache, stored.number, &stored)) == 0)
 		write_sized(request->out, stored.credential);
 	return in_words(r, 0);
 }

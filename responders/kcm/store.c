@@ -843,14 +843,18 @@ static int write_credential(struct store *store, const struct ccache *ccache, ui
 }
 
 /* Without saving the cache. */
-static int remove_stored(struct store *store, struct ccache *ccache, const struct stored *stored,
-                         const struct credential *credential)
+static int remove_stored(struct store *store, struct ccache *ccache, const struct stored *stored)
 {
-	struct key key = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
+	struct credential credential;
 	uint64_t number = stored->number;
 	int64_t expires_s = stored->expires_s;
+	struct key key;
 	int r;
 
+	r = parse(stored, &credential);
+	if (r < 0)
+		return r;
+	key = key_of_names(store->env->seed, ccache->uid, ccache->id, &credential);
 	ccache->n_credentials--;
 	ccache->n_tickets -= expires_s != 0;
 	ccache->size -= stored->credential.size;
@@ -867,58 +871,48 @@ static int remove_stored(struct store *store, struct ccache *ccache, const struc
 	return drop(store, &key);
 }
 
-static int remove_number(struct store *store, struct ccache *ccache, uint64_t number)
+int store_remove(struct store *store, struct ccache *ccache, uint64_t number)
 {
-	struct credential credential;
 	struct stored stored;
 	int r;
 
 	r = store_get(store, ccache, number, &stored);
 	if (r == 0)
-		r = parse(&stored, &credential);
-	return r < 0 ? r : remove_stored(store, ccache, &stored, &credential);
-}
-
-int store_remove(struct store *store, struct ccache *ccache, uint64_t number)
-{
-	int r = remove_number(store, ccache, number);
-
+		r = remove_stored(store, ccache, &stored);
 	return r < 0 ? r : save(store, ccache);
 }
 
 int store_empty(struct store *store, struct ccache *ccache)
 {
-	struct credential credential;
 	struct stored stored;
 	int r;
 
 	while ((r = store_next_credential(store, ccache, 0, &stored)) == 0) {
-		r = parse(&stored, &credential);
-		if (r == 0)
-			r = remove_stored(store, ccache, &stored, &credential);
+		r = remove_stored(store, ccache, &stored);
 		if (r < 0)
 			return r;
 	}
 	return r == -ENOENT ? save(store, ccache) : r;
 }
 
-/* Goes through the keys that begin with prefix, which end with a credential's number: the first
- * whose credential tag matches. */
-static int match_among(struct store *store, const struct ccache *ccache, const struct key *prefix,
-                       const struct tag *tag, uint32_t how, int64_t now_s,
-                       struct stored *ret_stored)
+/* Goes through the keys at or behind at that begin with prefix, which end with a credential's
+ * number: the first whose credential tag matches. at becomes the place behind it, so that who goes
+ * on from there, whatever was removed, meets each of them once. */
+static int next_match(struct store *store, const struct ccache *ccache, const struct key *prefix,
+                      struct key *at, const struct tag *tag, uint32_t how, int64_t now_s,
+                      struct stored *ret_stored)
 {
-	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
 	struct credential credential;
-	MDB_val key = val_of(prefix), value;
 	struct stored stored;
+	MDB_val key, value;
 	int r;
 
-	r = lmdb_error(mdb_cursor_open(store->txn, store->env->table, &cursor));
-	if (r < 0)
-		return r;
-	r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
-	while (r == 0 && begins_with(key, prefix)) {
+	while ((r = seek(store, at, prefix, &key, &value)) == 0) {
+		if (key.mv_size >= sizeof(at->bytes))
+			return -E_CACHE_DAMAGED;
+		at->size = 0;
+		key_add(at, key.mv_data, key.mv_size);
+		key_add(at, "", 1);
 		r = store_get(store, ccache, number_of(key), &stored);
 		if (r == 0)
 			r = parse(&stored, &credential);
@@ -929,20 +923,52 @@ static int match_among(struct store *store, const struct ccache *ccache, const s
 			*ret_stored = stored;
 			return 0;
 		}
-		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
 	}
-	return r < 0 ? r : -ENOENT;
+	return r;
+}
+
+/* Before all that tag may match. */
+static struct key key_of_tag(const struct store *store, const struct ccache *ccache,
+                             const struct tag *tag)
+{
+	if (!tag->like.server.all.at)
+		return key_of_id(KEY_CREDENTIAL, ccache->uid, ccache->id);
+	return key_of_server(store->env->seed, ccache->uid, ccache->id, &tag->like.server);
 }
 
 int store_match(struct store *store, const struct ccache *ccache, const struct tag *tag,
                 uint32_t how, int64_t now_s, struct stored *ret_stored)
 {
-	struct key prefix = key_of_id(KEY_CREDENTIAL, ccache->uid, ccache->id);
+	struct key prefix = key_of_tag(store, ccache, tag), at = prefix;
 
-	if (tag->like.server.all.at)
-		prefix =
-			key_of_server(store->env->seed, ccache->uid, ccache->id, &tag->like.server);
-	return match_among(store, ccache, &prefix, tag, how, now_s, ret_stored);
+	return next_match(store, ccache, &prefix, &at, tag, how, now_s, ret_stored);
+}
+
+/* Without saving the cache. Errors: -ENOENT there was none. */
+static int remove_all(struct store *store, struct ccache *ccache, const struct key *prefix,
+                      const struct tag *tag, uint32_t how)
+{
+	struct key at = *prefix;
+	struct stored stored;
+	bool any = false;
+	int r;
+
+	while ((r = next_match(store, ccache, prefix, &at, tag, how, 0, &stored)) == 0) {
+		r = remove_stored(store, ccache, &stored);
+		if (r < 0)
+			return r;
+		any = true;
+	}
+	return r == -ENOENT && any ? 0 : r;
+}
+
+int store_remove_matching(struct store *store, struct ccache *ccache, const struct tag *tag,
+                          uint32_t how)
+{
+	struct key prefix = key_of_tag(store, ccache, tag);
+	int r = remove_all(store, ccache, &prefix, tag, how);
+
+	return r < 0 ? r : save(store, ccache);
 }
 
 /* Removes the one with the same client and server, if there is one. */
@@ -951,12 +977,8 @@ static int remove_same(struct store *store, struct ccache *ccache,
 {
 	struct key prefix = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
 	struct tag tag = { .like = *credential };
-	struct stored stored;
-	int r;
+	int r = remove_all(store, ccache, &prefix, &tag, 0);
 
-	r = match_among(store, ccache, &prefix, &tag, 0, 0, &stored);
-	if (r == 0)
-		r = remove_number(store, ccache, stored.number);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -988,8 +1010,12 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 	if (r < 0)
 		return r;
 	key_add_u64(&key, number);
-	r = put_bytes(store, &key, NULL, 0);
-	return r < 0 ? r : save(store, ccache);
+	return put_bytes(store, &key, NULL, 0);
+}
+
+int store_save(struct store *store, const struct ccache *ccache)
+{
+	return save(store, ccache);
 }
 
 /* Writes the credential anew, for a clock that has changed. */
@@ -1034,17 +1060,30 @@ int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_off
 	return r == -ENOENT ? save(store, ccache) : r;
 }
 
+/* No sum is asked for: what this leads to is read with its own, and a cache may hold a lot. */
 int store_is_usable(struct store *store, const struct ccache *ccache, int64_t now_s,
                     bool *ret_usable)
 {
-	struct stored stored = { 0 };
-	int r = 0;
+	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
+	struct key prefix = key_of_id(KEY_CREDENTIAL, ccache->uid, ccache->id);
+	MDB_val key = val_of(&prefix), value;
+	bool usable = ccache->n_tickets == 0;
+	int r;
 
-	*ret_usable = ccache->n_tickets == 0;
-	while (!*ret_usable &&
-	       (r = store_next_credential(store, ccache, stored.number, &stored)) == 0)
-		*ret_usable = stored.expires_s > now_s;
-	return r == -ENOENT ? 0 : r;
+	r = lmdb_error(mdb_cursor_open(store->txn, store->env->table, &cursor));
+	if (r == 0)
+		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
+	while (r == 0 && !usable && begins_with(key, &prefix)) {
+		struct reader in = reader_over(value.mv_data, value.mv_size);
+
+		reader_u64(&in);
+		usable = (int64_t)reader_be64(&in) > now_s;
+		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret_usable = usable;
+	return 0;
 }
 
 /* ---- what expired ---- */

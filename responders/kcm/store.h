@@ -36,7 +36,7 @@
 #include "responders/kcm/cred.h"
 
 #define CCACHE_NAME_MAX    255
-#define CCACHE_CREDENTIALS 8192 /* so that no single request takes long */
+#define CCACHE_CREDENTIALS 2048 /* so that no single request takes much over 10 ms */
 
 struct store; /* a talloc object */
 
@@ -111,9 +111,10 @@ int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_off
 int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX + 1]);
 int store_set_default(struct store *store, const struct ccache *ccache);
 
-/* Adds a credential; one with the same client and server goes.
+/* Adds a credential; one with the same client and server goes. store_save() after the last one.
  * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS. */
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential);
+int store_save(struct store *store, const struct ccache *ccache);
 
 struct stored {
 	uint64_t number;
@@ -134,6 +135,10 @@ int store_match(struct store *store, const struct ccache *ccache, const struct t
                 uint32_t how, int64_t now_s, struct stored *ret_stored);
 
 int store_remove(struct store *store, struct ccache *ccache, uint64_t number);
+
+/* Removes all that tag matches, in one walk. Errors: -ENOENT there was none. */
+int store_remove_matching(struct store *store, struct ccache *ccache, const struct tag *tag,
+                          uint32_t how);
 
 /* Does the cache hold a ticket that is good now, or none at all? */
 int store_is_usable(struct store *store, const struct ccache *ccache, int64_t now_s,

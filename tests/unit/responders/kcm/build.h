@@ -51,13 +51,26 @@ static inline void put_credential(struct writer *out, const char *client, const 
 	put_rest(out, endtime, ticket);
 }
 
+static inline void put_times_and_flags(struct writer *out)
+{
+	for (int i = 0; i < 4; i++)
+		writer_be32(out, 0);
+	writer_u8(out, 0);
+	writer_be32(out, 0);
+}
+
 /* A tag that names the server only. */
 static inline void put_server_tag(struct writer *out, const char *server)
 {
 	writer_be32(out, 0x0002);
 	put_principal(out, "TEST", "host", server);
-	for (int i = 0; i < 4; i++)
-		writer_be32(out, 0);
-	writer_u8(out, 0);
-	writer_be32(out, 0);
+	put_times_and_flags(out);
+}
+
+/* A tag that names the client only. */
+static inline void put_client_tag(struct writer *out, const char *client)
+{
+	writer_be32(out, 0x0001);
+	put_principal(out, "TEST", client, NULL);
+	put_times_and_flags(out);
 }

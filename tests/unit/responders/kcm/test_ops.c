@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -262,6 +263,72 @@ START_TEST(test_a_credential_is_removed)
 	ck_assert_int_eq(sent(ALICE), KCM_CC_NOTFOUND);
 	ck_assert_int_eq(retrieves(ALICE, "1001", "www"), KCM_CC_NOTFOUND);
 	ck_assert_int_eq(retrieves(ALICE, "1001", "ftp"), 0);
+}
+END_TEST
+
+/* Replaces alice's cache with n tickets, every second of them bob's. */
+static int32_t replace_with(uint32_t n)
+{
+	struct writer one = writer_new(4096);
+	char server[16];
+	int32_t status;
+
+	writer_str(ask(KCM_REPLACE), "1001");
+	writer_be32(&asked, 0);
+	put_principal(&asked, "TEST", "alice", NULL);
+	writer_be32(&asked, n);
+	for (uint32_t i = 0; i < n; i++) {
+		snprintf(server, sizeof(server), "s%u", (unsigned)i);
+		writer_reset(&one);
+		put_credential(&one, i % 2 ? "bob" : "alice", server, later, "ticket");
+		writer_be32(&asked, (uint32_t)one.size);
+		writer_bytes(&asked, one.bytes, one.size);
+	}
+	status = sent(ALICE);
+	writer_free(&one);
+	return status;
+}
+
+static void ask_for_client(uint16_t opcode, const char *client)
+{
+	writer_str(ask(opcode), "1001");
+	writer_be32(&asked, 0);
+	put_client_tag(&asked, client);
+}
+
+static clock_t walk_time(void)
+{
+	clock_t start = clock();
+
+	ask_for_client(KCM_RETRIEVE, "carol");
+	ck_assert_int_eq(sent(ALICE), KCM_CC_NOTFOUND);
+	return clock() - start;
+}
+
+/* Removing half of a cache costs what some walks through it do, not one for each ticket. */
+START_TEST(test_many_are_removed_in_one_walk)
+{
+	clock_t start, took;
+
+	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS), 0);
+	walk_time();
+	ask_for_client(KCM_REMOVE_CRED, "bob");
+	start = clock();
+	ck_assert_int_eq(sent(ALICE), 0);
+	took = clock() - start;
+	ck_assert_int_eq(sent(ALICE), KCM_CC_NOTFOUND);
+	ck_assert_int_eq(named(ALICE, KCM_GET_CRED_UUID_LIST, "1001"), 0);
+	ck_assert_uint_eq(reader_left(&answer), CCACHE_CREDENTIALS / 2 * 16);
+	ck_assert_int_lt(took, 60 * walk_time());
+}
+END_TEST
+
+START_TEST(test_a_cache_has_room_for_so_many)
+{
+	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS + 1), EFBIG);
+	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS), 0);
+	ck_assert_int_eq(stores(ALICE, "1001", "more", later), EFBIG);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "s1"), 0);
 }
 END_TEST
 
@@ -533,6 +600,8 @@ int main(void)
 	tcase_add_test(tcase, test_no_name_is_the_default);
 	tcase_add_test(tcase, test_nobody_reaches_what_is_another_users);
 	tcase_add_test(tcase, test_a_credential_is_removed);
+	tcase_add_test(tcase, test_many_are_removed_in_one_walk);
+	tcase_add_test(tcase, test_a_cache_has_room_for_so_many);
 	tcase_add_test(tcase, test_replace_is_all_or_nothing);
 	tcase_add_test(tcase, test_offsets_names_and_flags);
 	tcase_add_test(tcase, test_limits_have_errors_of_their_own);

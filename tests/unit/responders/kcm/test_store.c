@@ -94,6 +94,8 @@ static int add_to(struct ccache *ccache, const char *server, uint32_t endtime, c
 	credential = read_credential(&in);
 	ck_assert_int_eq(reader_end(&in), 0);
 	r = store_add(store, ccache, &credential);
+	if (r == 0)
+		r = store_save(store, ccache);
 	writer_free(&out);
 	return r;
 }
