@@ -27,7 +27,6 @@
 
 #define FORMAT        1
 #define ENV_FLAGS     (MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK | MDB_NOSYNC)
-#define MAP_SIZE      (sizeof(size_t) > 4 ? (size_t)4 << 30 : (size_t)1 << 30)
 #define CHECK_LIMIT_S 20
 
 DEFINE_CLEANUP(MDB_env *, mdb_env_close)
@@ -183,7 +182,7 @@ static int open_file(const struct cache_files *files, unsigned flags, MDB_env **
 	r = lmdb_error(mdb_env_create(&mdb));
 	if (r < 0)
 		return r;
-	r = lmdb_error(mdb_env_set_mapsize(mdb, MAP_SIZE));
+	r = lmdb_error(mdb_env_set_mapsize(mdb, KCM_MAP_SIZE));
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_env_open(mdb, files->data, ENV_FLAGS | flags, 0600));

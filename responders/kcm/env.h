@@ -11,7 +11,8 @@
 
 #include "common/cache/env.h"
 
-#define SYNC_MS 4000
+#define SYNC_MS      4000
+#define KCM_MAP_SIZE (sizeof(size_t) > 4 ? (size_t)4 << 30 : (size_t)1 << 30)
 
 struct syncer;
 

@@ -17,11 +17,13 @@
 #include "common/wire/frame.h"
 #include "responders/core/resp.h"
 #include "responders/core/store.h"
+#include "responders/kcm/env.h"
 #include "responders/kcm/kcm.h"
 
 #define PURGE_INTERVAL_MS 60000 /* what expired is gone within two of them */
 #define PURGE_AT_ONCE     1000
 #define PURGE_MORE_MS     10
+#define UID_SHARE         16  /* no user fills the map */
 #define STAY_S            600 /* ending would only mean to begin again */
 
 struct kcm {
@@ -139,6 +141,7 @@ static void reload(void *service, const void *conf)
 		.ccaches = options->max_ccaches,
 		.uid_ccaches = options->max_uid_ccaches,
 		.ccache_size = (uint64_t)options->max_ccache_size_kib * 1024,
+		.uid_size = KCM_MAP_SIZE / UID_SHARE,
 	};
 	if (kcm->store)
 		store_set_limits(kcm->store, &kcm->limits);

@@ -569,11 +569,13 @@ static int32_t status_of(int r)
 		return KCM_CC_IO;
 	case -ENAMETOOLONG:
 		return KCM_CC_BADNAME;
-	case -EDQUOT: /* max_uid_ccaches */
+	case -EDQUOT: /* max_uid_ccaches, and a user's total */
 	case -ENFILE: /* max_ccaches */
 	case -EFBIG:  /* max_ccache_size */
 	case -ENOSPC:
 		return -r;
+	case -E_CACHE_QUOTA: /* the map is full */
+		return ENOSPC;
 	default:
 		return r < KRB5_CODES_BELOW ? r : KCM_FCC_INTERNAL;
 	}

@@ -21,6 +21,8 @@
 #include "responders/kcm/env.h"
 
 #define LOOK_INTERVAL_US 1000000
+#define CCACHE_ROOM      (CCACHE_PRINCIPAL + 1024)
+#define CREDENTIAL_ROOM  512
 
 DEFINE_CLEANUP(MDB_cursor *, mdb_cursor_close)
 
@@ -598,6 +600,37 @@ static int count_keys(struct store *store, const struct key *prefix, uint64_t *r
 	return 0;
 }
 
+/* What the caches of uid take, with what is kept about each and about each credential. */
+static int uid_size(struct store *store, uid_t uid, uint64_t *ret_size)
+{
+	char name[CCACHE_NAME_MAX + 1] = "";
+	struct ccache ccache;
+	uint64_t size = 0;
+	int r;
+
+	while ((r = store_next(store, uid, name, &ccache)) == 0)
+		size += CCACHE_ROOM + ccache.n_credentials * CREDENTIAL_ROOM + ccache.size;
+	if (r == -ENOENT)
+		*ret_size = size;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Is there room for so many bytes more? Errors: -EDQUOT. */
+static int admit_size(struct store *store, uid_t uid, uint64_t more)
+{
+	uint64_t limit = store->limits.uid_size, size;
+	int r;
+
+	if (limit == 0)
+		return 0;
+	r = uid_size(store, uid, &size);
+	if (r < 0 || size + more <= limit)
+		return r;
+	log_notice("uid %u: the credential caches of a user have %llu KiB: no more", (unsigned)uid,
+	           (unsigned long long)limit / 1024);
+	return -EDQUOT;
+}
+
 static int admit(struct store *store, uid_t uid)
 {
 	struct key of_uid = key_of_uid(KEY_CCACHE, uid), of_all = key_new(KEY_CCACHE);
@@ -621,7 +654,7 @@ static int admit(struct store *store, uid_t uid)
 			r = -ENFILE;
 		}
 	}
-	return r;
+	return r < 0 ? r : admit_size(store, uid, CCACHE_ROOM);
 }
 
 /* Not 0, and not that of another cache of uid. */
@@ -759,6 +792,8 @@ int store_set_principal(struct store *store, const struct ccache *ccache, struct
 {
 	struct key key = key_of_id(KEY_PRINCIPAL, ccache->uid, ccache->id);
 
+	if (principal.size > CCACHE_PRINCIPAL)
+		return -EFBIG;
 	return put_bytes(store, &key, principal.at, principal.size);
 }
 
@@ -1015,7 +1050,9 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 
 int store_save(struct store *store, const struct ccache *ccache)
 {
-	return save(store, ccache);
+	int r = save(store, ccache);
+
+	return r < 0 ? r : admit_size(store, ccache->uid, 0);
 }
 
 /* Writes the credential anew, for a clock that has changed. */

@@ -36,6 +36,7 @@
 #include "responders/kcm/cred.h"
 
 #define CCACHE_NAME_MAX    255
+#define CCACHE_PRINCIPAL   4096 /* bytes of its principal */
 #define CCACHE_CREDENTIALS 2048 /* so that no single request takes much over 10 ms */
 
 struct store; /* a talloc object */
@@ -43,6 +44,7 @@ struct store; /* a talloc object */
 struct store_limits {
 	uint32_t ccaches, uid_ccaches; /* 0 = none */
 	uint64_t ccache_size;          /* bytes; 0 = none */
+	uint64_t uid_size;             /* bytes of all caches of a user; 0 = none */
 };
 
 /* Opens DIR/kcm.mdb, or makes it. One that is damaged, or that a newer version wrote, is set aside
@@ -88,7 +90,7 @@ int store_next_of_all(struct store *store, char name[CCACHE_NAME_MAX + 1],
                       struct ccache *ret_ccache);
 
 /* Makes a cache; none of that name may exist.
- * Errors: -EDQUOT limit uid_ccaches; -ENFILE limit ccaches. */
+ * Errors: -EDQUOT limit uid_ccaches or uid_size; -ENFILE limit ccaches. */
 int store_make(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache);
 
 /* Removes the cache and all that is in it; a default that it was is none any more. */
@@ -102,6 +104,8 @@ int store_rename(struct store *store, struct ccache *ccache, const char *name);
 
 /* Errors: -ENOENT it has none yet. */
 int store_principal(struct store *store, const struct ccache *ccache, struct bytes *ret_principal);
+
+/* Errors: -EFBIG it is longer than CCACHE_PRINCIPAL. */
 int store_set_principal(struct store *store, const struct ccache *ccache, struct bytes principal);
 
 /* Sets the offset, and when the credentials expire by our clock. */
@@ -112,7 +116,8 @@ int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX 
 int store_set_default(struct store *store, const struct ccache *ccache);
 
 /* Adds a credential; one with the same client and server goes. store_save() after the last one.
- * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS. */
+ * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS; of store_save(), -EDQUOT limit uid_size.
+ */
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential);
 int store_save(struct store *store, const struct ccache *ccache);
 

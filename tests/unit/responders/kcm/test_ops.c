@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/error.h"
 #include "common/base/mem.h"
 #include "tests/unit/responders/kcm/build.h"
 
@@ -407,6 +408,31 @@ START_TEST(test_limits_have_errors_of_their_own)
 }
 END_TEST
 
+START_TEST(test_a_principal_has_an_end)
+{
+	static char name[CCACHE_PRINCIPAL];
+
+	memset(name, 'a', sizeof(name) - 1);
+	for (size_t size = sizeof(name) - 1; size > sizeof(name) - 100; size--) {
+		name[size] = '\0';
+		writer_str(ask(KCM_INITIALIZE), "1001");
+		put_principal(&asked, "TEST", name, NULL);
+		ck_assert_int_eq(sent(ALICE), asked.size - 9 > CCACHE_PRINCIPAL ? EFBIG : 0);
+	}
+	ck_assert_int_eq(named(ALICE, KCM_GET_PRINCIPAL, "1001"), 0);
+}
+END_TEST
+
+START_TEST(test_a_full_map_is_told)
+{
+	writer_reset(&out);
+	kcm_refuse(&out, -E_CACHE_QUOTA);
+	answer = reader_over(out.bytes, out.size);
+	reader_be64(&answer);
+	ck_assert_uint_eq(reader_be32(&answer), ENOSPC);
+}
+END_TEST
+
 static int32_t listed(uid_t caller, uint32_t uid, uint32_t after_uid, const char *after)
 {
 	writer_be32(ask(KCM_ADMIN_LIST), uid);
@@ -605,6 +631,8 @@ int main(void)
 	tcase_add_test(tcase, test_replace_is_all_or_nothing);
 	tcase_add_test(tcase, test_offsets_names_and_flags);
 	tcase_add_test(tcase, test_limits_have_errors_of_their_own);
+	tcase_add_test(tcase, test_a_principal_has_an_end);
+	tcase_add_test(tcase, test_a_full_map_is_told);
 	tcase_add_test(tcase, test_root_is_told_who_has_what_but_no_ticket);
 	tcase_add_test(tcase, test_root_removes_caches);
 	tcase_add_test(tcase, test_what_nobody_serves_is_answered);

@@ -470,6 +470,45 @@ START_TEST(test_limits_are_kept)
 }
 END_TEST
 
+/* What is kept about caches and tickets counts, too. */
+START_TEST(test_a_user_has_a_total)
+{
+	static char ticket[40001];
+	struct store_limits limits = { .uid_size = 100000 };
+	struct ccache ccache;
+	unsigned n = 0;
+
+	memset(ticket, 't', sizeof(ticket) - 1);
+	store_set_limits(store, &limits);
+	make(ALICE, "1001");
+	make(ALICE, "1001:a");
+	begin(true);
+	ccache = find(ALICE, "1001");
+	end(add_to(&ccache, "www", 5000, ticket));
+	begin(true);
+	ccache = find(ALICE, "1001:a");
+	end(add_to(&ccache, "www", 5000, ticket));
+	begin(true);
+	ccache = find(ALICE, "1001:a");
+	ck_assert_int_eq(store_end(store, add_to(&ccache, "ftp", 5000, ticket)), -EDQUOT);
+	begin(true);
+	ccache = find(ALICE, "1001:a");
+	end(add_to(&ccache, "www", 6000, ticket)); /* in another's place */
+
+	make(BOB, "1002");
+	ck_assert_int_eq(add(BOB, "1002", "www", 5000), 0);
+	begin(true);
+	while (store_make(store, ALICE, (char[]){ 'x', (char)('a' + n), '\0' }, &ccache) == 0)
+		n++;
+	ck_assert_uint_lt(n, 5);
+	end(0);
+	begin(true);
+	ccache = find(ALICE, "1001:a");
+	end(store_destroy(store, &ccache));
+	make(ALICE, "1001:b");
+}
+END_TEST
+
 START_TEST(test_a_name_has_an_end)
 {
 	char name[CCACHE_NAME_MAX + 2];
@@ -619,6 +658,7 @@ int main(void)
 	tcase_add_test(tcase, test_an_expired_ticket_is_not_found);
 	tcase_add_test(tcase, test_a_purge_takes_no_more_than_it_is_told);
 	tcase_add_test(tcase, test_limits_are_kept);
+	tcase_add_test(tcase, test_a_user_has_a_total);
 	tcase_add_test(tcase, test_a_name_has_an_end);
 	tcase_add_test(tcase, test_only_one_has_it_open);
 	tcase_add_test(tcase, test_a_file_that_goes_is_noticed);
