@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@
 
 #define FORMAT        1
 #define ENV_FLAGS     (MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK | MDB_NOSYNC)
-#define CHECK_LIMIT_S 20
+#define CHECK_LIMIT_S 20          /* and a second for each */
+#define CHECK_RATE    (32u << 20) /* bytes */
 
 DEFINE_CLEANUP(MDB_env *, mdb_env_close)
 DEFINE_CLEANUP(MDB_txn *, mdb_txn_abort)
@@ -317,10 +319,59 @@ static int walk_file(const struct cache_files *files, env_sound *sound)
 	return env_walk(mdb, sound, seed);
 }
 
+/* The status of a child: 0, an errno value, or these. */
+enum {
+	CHECK_DAMAGED = 201,
+	CHECK_VERSION = 202,
+};
+
+static int exit_status(int r)
+{
+	if (r == -E_CACHE_DAMAGED)
+		return CHECK_DAMAGED;
+	if (r == -E_CACHE_VERSION)
+		return CHECK_VERSION;
+	return r > -CHECK_DAMAGED ? -r : EIO;
+}
+
+/* What the child's end says of the file. One that was too slow, or that the kernel took for its
+ * memory, says nothing: everybody's tickets are not given up for that. */
+static int check_result(int status)
+{
+	if (WIFSIGNALED(status)) {
+		switch (WTERMSIG(status)) {
+		case SIGSEGV:
+		case SIGBUS:
+		case SIGABRT:
+			return -E_CACHE_DAMAGED;
+		case SIGALRM:
+			return -ETIMEDOUT;
+		default:
+			return -ECANCELED;
+		}
+	}
+	switch (WEXITSTATUS(status)) {
+	case CHECK_DAMAGED:
+		return -E_CACHE_DAMAGED;
+	case CHECK_VERSION:
+		return -E_CACHE_VERSION;
+	default:
+		return -WEXITSTATUS(status);
+	}
+}
+
+static unsigned check_limit_s(const struct cache_files *files)
+{
+	struct stat st;
+
+	return CHECK_LIMIT_S +
+	       (stat(files->data, &st) < 0 ? 0 : (unsigned)(st.st_size / CHECK_RATE));
+}
+
 /* In a child, because a damaged page may be the end of it; before there is anything to wait for. */
 static int check_file(const struct cache_files *files, env_sound *sound)
 {
-	int status, r;
+	int status;
 	pid_t pid;
 
 	pid = fork();
@@ -331,16 +382,13 @@ static int check_file(const struct cache_files *files, env_sound *sound)
 		signal(SIGSEGV, SIG_DFL);
 		signal(SIGBUS, SIG_DFL);
 		signal(SIGABRT, SIG_DFL);
-		alarm(CHECK_LIMIT_S);
-		r = walk_file(files, sound);
-		_exit(r == 0 ? 0 : r == -E_CACHE_VERSION ? 2 : 1);
+		alarm(check_limit_s(files));
+		_exit(exit_status(walk_file(files, sound)));
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
-		return -E_CACHE_VERSION;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -E_CACHE_DAMAGED;
+	return check_result(status);
 }
 
 static int set_aside(const struct cache_files *files, int why)
@@ -360,8 +408,12 @@ static int inspect(const struct cache_files *files, env_sound *sound)
 	r = check_file(files, sound);
 	if (r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION)
 		return set_aside(files, r);
-	if (r < 0)
+	if (r < 0) {
+		log_error("%s was not closed in order, and cannot be checked: %s; it stays as it "
+		          "is, and is checked again before it is used",
+		          files->data, error_text(r));
 		return r;
+	}
 	log_notice("credential caches were not closed in order, and are whole");
 	r = files_lengthen(files);
 	if (r < 0)

@@ -26,7 +26,8 @@ struct kcm_env {                   /* a talloc object; freeing it syncs and clos
 	struct syncer *syncer;
 };
 
-/* As store_open(). sound is asked about each key of a file that has to be checked. */
+/* As store_open(). sound is asked about each key of a file that has to be checked, in a process of
+ * its own. A file whose check came to no end, -ETIMEDOUT or -ECANCELED, stays as it is. */
 int kcm_env_open(TALLOC_CTX *mem, const char *dir, env_sound *sound, struct kcm_env **ret_env);
 
 /* Is the file at its path the one that is open? 0; -E_CACHE_REPLACED. */

@@ -30,6 +30,8 @@ struct kcm {
 	struct tevent_context *ev;
 	const char *dir;     /* borrowed */
 	struct store *store; /* NULL while it cannot be opened */
+	int failed;          /* why */
+	int64_t retry_us;    /* not before */
 	struct store_limits limits;
 	struct timer *purge; /* runs only while something will expire */
 	const char *due;     /* owned: the file that says when */
@@ -116,11 +118,19 @@ static bool stays(void *service)
 
 /* ---- the service ---- */
 
+/* What failed slowly, a check without an end, is not tried again before as much time has passed:
+ * each of those who wait would have to wait for another one. */
 static int open_store(struct kcm *kcm)
 {
+	int64_t start_us = monotonic_us(), now_us;
 	int r;
 
+	if (start_us < kcm->retry_us)
+		return kcm->failed;
 	r = store_open(kcm, kcm->dir, &kcm->store);
+	now_us = monotonic_us();
+	kcm->retry_us = r < 0 ? now_us + (now_us - start_us) : 0;
+	kcm->failed = r;
 	if (r < 0) {
 		log_error("credential caches in %s cannot be opened: %s", kcm->dir, error_text(r));
 		return r;

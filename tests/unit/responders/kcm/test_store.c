@@ -8,6 +8,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -139,11 +140,16 @@ static unsigned count(uid_t uid, const char *name)
 	return n;
 }
 
+static void suspect(void)
+{
+	ck_assert_int_eq(close(open(path_of("kcm.mdb-suspect"), O_CREAT | O_WRONLY, 0600)), 0);
+}
+
 /* As the check at the next start sees it. */
 static void assert_sound(void)
 {
 	TALLOC_FREE(store);
-	ck_assert_int_eq(close(open(path_of("kcm.mdb-suspect"), O_CREAT | O_WRONLY, 0600)), 0);
+	suspect();
 	ck_assert_int_eq(store_open(NULL, dir, &store), 0);
 	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), -1);
 	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), -1);
@@ -558,6 +564,60 @@ static void overwrite(off_t at, const void *bytes, size_t size)
 	ck_assert_int_eq(pwrite(fd, bytes, size, at), (ssize_t)size);
 }
 
+static int check_signal;
+
+static bool ends(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *data)
+{
+	(void)txn, (void)table, (void)key, (void)value, (void)data;
+	raise(check_signal);
+	return true;
+}
+
+static bool has_no_memory(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *data)
+{
+	(void)txn, (void)table, (void)key, (void)value, (void)data;
+	_exit(ENOMEM);
+}
+
+/* It is opened again, with everything, once a check comes to its end. */
+START_TEST(test_a_check_without_an_end_is_no_damage)
+{
+	static const int signals[] = { SIGALRM, SIGKILL };
+	struct kcm_env *env;
+	struct stored stored;
+
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	TALLOC_FREE(store);
+	suspect();
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		check_signal = signals[i];
+		ck_assert_int_eq(kcm_env_open(NULL, dir, ends, &env),
+		                 signals[i] == SIGALRM ? -ETIMEDOUT : -ECANCELED);
+	}
+	ck_assert_int_eq(kcm_env_open(NULL, dir, has_no_memory, &env), -ENOMEM);
+	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), 0);
+	assert_sound();
+	begin(false);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 4999, &stored), 0);
+	end(0);
+}
+END_TEST
+
+START_TEST(test_a_check_that_dies_of_the_file_is_damage)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT };
+	struct kcm_env *env;
+
+	check_signal = signals[_i];
+	TALLOC_FREE(store);
+	suspect();
+	ck_assert_int_eq(kcm_env_open(NULL, dir, ends, &env), 0);
+	talloc_free(env);
+	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), 0);
+}
+END_TEST
+
 /* Every page but the two first, one after the other: it is opened, whole or anew, and never wrong.
  */
 START_TEST(test_a_damaged_page_is_set_aside)
@@ -577,8 +637,7 @@ START_TEST(test_a_damaged_page_is_set_aside)
 		TALLOC_FREE(store);
 		ck_assert_int_eq(stat(path_of("kcm.mdb"), &st), 0);
 		overwrite(page * 4096 % st.st_size + 24, noise, sizeof(noise));
-		ck_assert_int_eq(close(open(path_of("kcm.mdb-suspect"), O_CREAT | O_WRONLY, 0600)),
-		                 0);
+		suspect();
 		ck_assert_int_eq(store_open(NULL, dir, &store), 0);
 		begin(false);
 		if (store_find(store, ALICE, "1001", &(struct ccache){ 0 }) == 0)
@@ -662,6 +721,8 @@ int main(void)
 	tcase_add_test(tcase, test_a_name_has_an_end);
 	tcase_add_test(tcase, test_only_one_has_it_open);
 	tcase_add_test(tcase, test_a_file_that_goes_is_noticed);
+	tcase_add_test(tcase, test_a_check_without_an_end_is_no_damage);
+	tcase_add_loop_test(tcase, test_a_check_that_dies_of_the_file_is_damage, 0, 3);
 	tcase_add_test(tcase, test_a_damaged_page_is_set_aside);
 	tcase_add_test(tcase, test_a_newer_format_is_set_aside);
 	tcase_add_test(tcase, test_an_empty_or_foreign_file_is_set_aside);
