@@ -6,7 +6,6 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
@@ -237,6 +236,23 @@ static int seek(struct store *store, const struct key *from, const struct key *p
 	return begins_with(*ret_key, prefix) ? 0 : -ENOENT;
 }
 
+/* ---- clocks ---- */
+
+/* By the KDC's, 0 = never. What is about the cache itself never expires. */
+static uint32_t end_of(const struct credential *credential)
+{
+	return is_cache_config(credential) ? 0 : credential->times[TIME_END];
+}
+
+static int64_t by_our_clock(const struct ccache *ccache, uint32_t end_s)
+{
+	int64_t expires_s = (int64_t)end_s - ccache->kdc_offset;
+
+	if (end_s == 0)
+		return 0;
+	return expires_s > 0 ? expires_s : 1;
+}
+
 /* ---- sound ---- */
 
 static int read_ccache(struct reader *in, struct ccache *ccache)
@@ -262,26 +278,39 @@ static bool text_is(const struct reader *in, const void *bytes, size_t size)
 	return reader_left(in) == size && memcmp(in->pos, bytes, size) == 0;
 }
 
+/* The cache with that id. */
+static bool find_id(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, struct ccache *ret_ccache)
+{
+	struct key key = key_of_id(KEY_ID, uid, id);
+	struct reader name, found;
+
+	*ret_ccache = (struct ccache){ .uid = uid };
+	if (!there(txn, table, &key, &name) || reader_left(&name) > CCACHE_NAME_MAX)
+		return false;
+	key = key_of_uid(KEY_CCACHE, uid);
+	key_add(&key, name.pos, reader_left(&name));
+	return there(txn, table, &key, &found) && read_ccache(&found, ret_ccache) == 0 &&
+	       ret_ccache->id == id;
+}
+
 static bool sound_credential(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, uint64_t number,
                              struct reader *value, const uint64_t seed[2])
 {
-	struct ccache ccache = { .uid = uid, .id = id };
-	int64_t expires_s = (int64_t)reader_be64(value);
+	uint32_t end_s = reader_be32(value);
 	struct credential credential = read_credential(value);
+	struct ccache ccache;
 	struct reader found;
 	struct key key;
 
-	if (reader_end(value) < 0)
+	if (reader_end(value) < 0 || end_s != end_of(&credential) ||
+	    !find_id(txn, table, uid, id, &ccache))
 		return false;
 	key = key_of_names(seed, uid, id, &credential);
 	key_add_u64(&key, number);
 	if (!there(txn, table, &key, &found))
 		return false;
-	key = key_of_expiry(expires_s, &ccache, number);
-	if (expires_s != 0 && !there(txn, table, &key, &found))
-		return false;
-	key = key_of_id(KEY_ID, uid, id);
-	return there(txn, table, &key, &found);
+	key = key_of_expiry(by_our_clock(&ccache, end_s), &ccache, number);
+	return end_s == 0 || there(txn, table, &key, &found);
 }
 
 /* Does the cache of that name exist, with this id (0 = any)? */
@@ -308,15 +337,17 @@ static bool sound_index(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, uin
 
 static bool sound_expiry(MDB_txn *txn, MDB_dbi table, struct reader *in, uint64_t expires_s)
 {
-	struct ccache ccache = { 0 };
+	uid_t uid = reader_be32(in);
+	uint64_t id = reader_be64(in), number = reader_be64(in);
+	struct ccache ccache;
 	struct reader found;
 	struct key key;
 
-	ccache.uid = reader_be32(in);
-	ccache.id = reader_be64(in);
-	key = key_of_number(&ccache, reader_be64(in));
-	return reader_end(in) == 0 && there(txn, table, &key, &found) &&
-	       reader_be64(&found) == expires_s;
+	if (reader_end(in) < 0 || !find_id(txn, table, uid, id, &ccache))
+		return false;
+	key = key_of_number(&ccache, number);
+	return there(txn, table, &key, &found) &&
+	       (uint64_t)by_our_clock(&ccache, reader_be32(&found)) == expires_s;
 }
 
 /* Is what stands at key what this file writes, and does it lead where it should? */
@@ -799,10 +830,12 @@ int store_set_principal(struct store *store, const struct ccache *ccache, struct
 
 /* ---- credentials ---- */
 
-static int read_stored(struct reader *in, uint64_t number, struct stored *ret_stored)
+static int read_stored(struct reader *in, const struct ccache *ccache, uint64_t number,
+                       struct stored *ret_stored)
 {
-	struct stored stored = { .number = number, .expires_s = (int64_t)reader_be64(in) };
+	struct stored stored = { .number = number, .end_s = reader_be32(in) };
 
+	stored.expires_s = by_our_clock(ccache, stored.end_s);
 	if (in->err < 0)
 		return -E_CACHE_DAMAGED;
 	stored.credential = (struct bytes){ in->pos, reader_left(in) };
@@ -826,7 +859,7 @@ int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
 	int r;
 
 	r = get(store, &key, &in);
-	return r < 0 ? r : read_stored(&in, number, ret_stored);
+	return r < 0 ? r : read_stored(&in, ccache, number, ret_stored);
 }
 
 int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
@@ -845,36 +878,23 @@ int store_next_credential(struct store *store, const struct ccache *ccache, uint
 		r = -E_CACHE_DAMAGED;
 	if (r == 0)
 		r = kcm_unseal(key, value, &in);
-	return r < 0 ? r : read_stored(&in, number_of(key), ret_stored);
+	return r < 0 ? r : read_stored(&in, ccache, number_of(key), ret_stored);
 }
 
-/* By our clock. What is about the cache itself never expires. */
-static int64_t expiry_of(const struct ccache *ccache, const struct credential *credential)
+static int write_expiry(struct store *store, const struct ccache *ccache, uint64_t number,
+                        int64_t expires_s)
 {
-	int64_t expires_s;
+	struct key key = key_of_expiry(expires_s, ccache, number);
 
-	if (is_cache_config(credential) || credential->times[TIME_END] == 0)
-		return 0;
-	expires_s = (int64_t)credential->times[TIME_END] - ccache->kdc_offset;
-	return expires_s > 0 ? expires_s : 1;
+	return expires_s == 0 ? 0 : put_bytes(store, &key, NULL, 0);
 }
 
-/* Writes the credential, and when it expires. The caller saves the cache. */
-static int write_credential(struct store *store, const struct ccache *ccache, uint64_t number,
-                            const struct credential *credential)
+static int drop_expiry(struct store *store, const struct ccache *ccache, uint64_t number,
+                       int64_t expires_s)
 {
-	struct key key = key_of_number(ccache, number);
-	int64_t expires_s = expiry_of(ccache, credential);
-	struct writer *out = value_begin(store);
-	int r;
+	struct key key = key_of_expiry(expires_s, ccache, number);
 
-	writer_be64(out, (uint64_t)expires_s);
-	writer_bytes(out, credential->all.at, credential->all.size);
-	r = put(store, &key);
-	if (r < 0 || expires_s == 0)
-		return r;
-	key = key_of_expiry(expires_s, ccache, number);
-	return put_bytes(store, &key, NULL, 0);
+	return expires_s == 0 ? 0 : drop(store, &key);
 }
 
 /* Without saving the cache. */
@@ -900,10 +920,7 @@ static int remove_stored(struct store *store, struct ccache *ccache, const struc
 		return r;
 	key = key_of_number(ccache, number);
 	r = drop(store, &key);
-	if (r < 0 || expires_s == 0)
-		return r;
-	key = key_of_expiry(expires_s, ccache, number);
-	return drop(store, &key);
+	return r < 0 ? r : drop_expiry(store, ccache, number, expires_s);
 }
 
 int store_remove(struct store *store, struct ccache *ccache, uint64_t number)
@@ -1021,6 +1038,8 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 {
 	struct key key = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
 	uint64_t number = ccache->next_number++;
+	uint32_t end_s = end_of(credential);
+	struct writer *out;
 	int r;
 
 	r = remove_same(store, ccache, credential);
@@ -1028,7 +1047,7 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 		return r;
 	ccache->size += credential->all.size;
 	ccache->n_credentials++;
-	ccache->n_tickets += expiry_of(ccache, credential) != 0;
+	ccache->n_tickets += end_s != 0;
 	if (store->limits.ccache_size > 0 && ccache->size > store->limits.ccache_size) {
 		log_notice("uid %u: a credential cache has max_ccache_size = %llu KiB: no more",
 		           (unsigned)ccache->uid,
@@ -1041,11 +1060,16 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 		return -EFBIG;
 	}
 
-	r = write_credential(store, ccache, number, credential);
+	key_add_u64(&key, number);
+	r = put_bytes(store, &key, NULL, 0);
 	if (r < 0)
 		return r;
-	key_add_u64(&key, number);
-	return put_bytes(store, &key, NULL, 0);
+	key = key_of_number(ccache, number);
+	out = value_begin(store);
+	writer_be32(out, end_s);
+	writer_bytes(out, credential->all.at, credential->all.size);
+	r = put(store, &key);
+	return r < 0 ? r : write_expiry(store, ccache, number, by_our_clock(ccache, end_s));
 }
 
 int store_save(struct store *store, const struct ccache *ccache)
@@ -1055,42 +1079,22 @@ int store_save(struct store *store, const struct ccache *ccache)
 	return r < 0 ? r : admit_size(store, ccache->uid, 0);
 }
 
-/* Writes the credential anew, for a clock that has changed. */
-static int move_expiry(struct store *store, const struct ccache *ccache,
-                       const struct stored *stored)
-{
-	struct key key = key_of_expiry(stored->expires_s, ccache, stored->number);
-	struct credential credential;
-	uint64_t number = stored->number;
-	uint8_t *copy;
-	int r;
-
-	if (stored->expires_s == 0)
-		return 0;
-	copy = malloc(stored->credential.size); /* the map moves under what is written */
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, stored->credential.at, stored->credential.size);
-	r = parse(&(struct stored){ .credential = { copy, stored->credential.size } }, &credential);
-	if (r == 0)
-		r = drop(store, &key);
-	if (r == 0)
-		r = write_credential(store, ccache, number, &credential);
-	secret_wipe(copy, credential.all.size);
-	free(copy);
-	return r;
-}
-
 int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset)
 {
+	struct ccache before = *ccache;
 	struct stored stored = { 0 };
 	int r;
 
 	if (ccache->kdc_offset == kdc_offset)
 		return 0;
 	ccache->kdc_offset = kdc_offset;
-	while ((r = store_next_credential(store, ccache, stored.number, &stored)) == 0) {
-		r = move_expiry(store, ccache, &stored);
+	while ((r = store_next_credential(store, &before, stored.number, &stored)) == 0) {
+		uint64_t number = stored.number;
+		uint32_t end_s = stored.end_s;
+
+		r = drop_expiry(store, ccache, number, stored.expires_s);
+		if (r == 0)
+			r = write_expiry(store, ccache, number, by_our_clock(ccache, end_s));
 		if (r < 0)
 			return r;
 	}
@@ -1114,7 +1118,7 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 		struct reader in = reader_over(value.mv_data, value.mv_size);
 
 		reader_u64(&in);
-		usable = (int64_t)reader_be64(&in) > now_s;
+		usable = by_our_clock(ccache, reader_be32(&in)) > now_s;
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
 	}
 	if (r < 0 && r != -ENOENT)

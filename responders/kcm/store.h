@@ -7,16 +7,18 @@
  *   'c' uid name                               cache: id, KDC offset, counts
  *   'd' uid                                    name of the default cache
  *   'p' uid id                                 principal of the cache; none before INITIALIZE
- *   'r' uid id number                          expiry: u64 | credential
+ *   'r' uid id number                          end: u32 | credential
  *   's' uid id server client number            -    finds a credential by its names
  *   'u' uid id                                 name of the cache
  *   'x' expiry uid id number                   -    what expires next stands first
  *
  * uid: u32; id: u64, drawn by lot when the cache is made; number: u64, counts the credentials of a
  * cache in the order they came; server, client: u64, hashes with the store's own seed of the
- * server's name without its realm, and of the rest; expiry: u64, seconds of the wall clock. All in
- * network byte order, so that keys ascend like their numbers. Every value begins with a sum over
- * its key and itself, because LMDB has none. Nothing is ever looked up without the caller's uid.
+ * server's name without its realm, and of the rest; end: seconds of the KDC's clock, 0 = it never
+ * expires; expiry: u64, the same by the wall clock, so that another offset moves this key and not
+ * the ticket. All in network byte order, so that keys ascend like their numbers. Every value begins
+ * with a sum over its key and itself, because LMDB has none. Nothing is ever looked up without the
+ * caller's uid.
  *
  * A credential therefore costs the same to store and to find whether its cache has one or
  * thousands.
@@ -108,7 +110,7 @@ int store_principal(struct store *store, const struct ccache *ccache, struct byt
 /* Errors: -EFBIG it is longer than CCACHE_PRINCIPAL. */
 int store_set_principal(struct store *store, const struct ccache *ccache, struct bytes principal);
 
-/* Sets the offset, and when the credentials expire by our clock. */
+/* Sets the offset, and with it when the credentials expire by our clock. */
 int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset);
 
 /* Errors: -ENOENT there is none. */
@@ -123,7 +125,8 @@ int store_save(struct store *store, const struct ccache *ccache);
 
 struct stored {
 	uint64_t number;
-	int64_t expires_s; /* wall clock, 0 = never */
+	uint32_t end_s;    /* by the KDC's clock, 0 = never */
+	int64_t expires_s; /* by the wall clock, 0 = never */
 	struct bytes credential;
 };
 

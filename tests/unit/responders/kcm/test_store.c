@@ -450,6 +450,39 @@ START_TEST(test_a_purge_takes_no_more_than_it_is_told)
 }
 END_TEST
 
+static off_t file_size(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path_of("kcm.mdb"), &st), 0);
+	return st.st_size;
+}
+
+START_TEST(test_an_offset_leaves_tickets_where_they_are)
+{
+	static char ticket[500001];
+	struct ccache ccache;
+	struct stored stored;
+	off_t size;
+
+	memset(ticket, 't', sizeof(ticket) - 1);
+	make(ALICE, "1001");
+	begin(true);
+	ccache = find(ALICE, "1001");
+	end(add_to(&ccache, "www", 5000, ticket));
+	size = file_size();
+	begin(true);
+	ccache = find(ALICE, "1001");
+	end(store_set_offset(store, &ccache, 100));
+	ck_assert_int_lt(file_size(), size + (off_t)sizeof(ticket) / 2);
+	begin(false);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 4899, &stored), 0);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 4900, &stored), -ENOENT);
+	end(0);
+	assert_sound();
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(test_limits_are_kept)
@@ -666,7 +699,7 @@ START_TEST(test_a_newer_format_is_set_aside)
 	uint64_t sum;
 
 	TALLOC_FREE(store);
-	bytes[11] = 2; /* the format */
+	bytes[11] = 99; /* the format */
 	sum = kcm_sum(key, bytes + 8, sizeof(bytes) - 8);
 	memcpy(bytes, &sum, sizeof(sum));
 	ck_assert_int_eq(mdb_env_create(&mdb), 0);
@@ -716,6 +749,7 @@ int main(void)
 	tcase_add_test(tcase, test_the_same_server_is_stored_once);
 	tcase_add_test(tcase, test_an_expired_ticket_is_not_found);
 	tcase_add_test(tcase, test_a_purge_takes_no_more_than_it_is_told);
+	tcase_add_test(tcase, test_an_offset_leaves_tickets_where_they_are);
 	tcase_add_test(tcase, test_limits_are_kept);
 	tcase_add_test(tcase, test_a_user_has_a_total);
 	tcase_add_test(tcase, test_a_name_has_an_end);
