@@ -28,6 +28,7 @@
 #define CLOCK_STEP_S  60
 #define BOOTED_AT     MEMCACHE_HEADER_SIZE /* u32 */
 #define STATUS_AT     12
+#define GROUPS_AT     20 /* in the data of initgroups: how many, gid … */
 #define SEED_AT       16
 #define HEADER_B2_AT  48
 #define FILE_MODE     0644
@@ -75,7 +76,7 @@ static int put_again(const struct mcmap *map, uint64_t place, const void *bytes,
 {
 	int r = put(map, place, bytes, size);
 
-	return r == -ENOSPC ? -EIO : r;
+	return r == -ENOSPC || r == -EDQUOT ? -EIO : r;
 }
 
 static int put_u32(const struct mcmap *map, uint64_t place, uint32_t value)
@@ -243,11 +244,17 @@ static int read_record(const struct mcmap *map, TALLOC_CTX *mem, uint32_t slot,
 	return r;
 }
 
-/* The first record in key's chain that has it, from slot on: 1, or 0 there is none. */
-static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by by, const char *key,
-                       struct record *ret_record)
+static bool has_key(const char *key, const char *wanted)
 {
-	uint32_t hash = hash_of(map, key), slot = MEMCACHE_NONE;
+	return !wanted || strcmp(key, wanted) == 0;
+}
+
+/* The first record in the chain of one of its keys that has both, NULL being any:
+ * 1, or 0 there is none. */
+static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by by, const char *key1,
+                       const char *key2, struct record *ret_record)
+{
+	uint32_t hash = hash_of(map, by == MCMAP_BY_KEY1 ? key1 : key2), slot = MEMCACHE_NONE;
 	struct mcmap_keys keys;
 	struct record record;
 	uint64_t link;
@@ -261,7 +268,7 @@ static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by b
 			r = mcmap_keys_read(map->options.kind, record.data, record.size, &keys);
 		if (r < 0)
 			return r;
-		if (strcmp(by == MCMAP_BY_KEY1 ? keys.key1 : keys.key2, key) == 0) {
+		if (has_key(keys.key1, key1) && has_key(keys.key2, key2)) {
 			*ret_record = record;
 			return 1;
 		}
@@ -271,22 +278,42 @@ static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by b
 	return r;
 }
 
-int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key)
+/* Removes what find_record() finds. Returns how many. */
+static int forget_all(struct mcmap *map, enum mcmap_by by, const char *key1, const char *key2)
 {
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	struct mcmap_keys keys;
 	struct record record;
 	int r, n = 0;
 
-	if (map->fd < 0)
-		return -EBADF;
-	while ((r = find_record(map, mem, by, key, &record)) > 0) {
+	while ((r = find_record(map, mem, by, key1, key2, &record)) > 0) {
 		r = remove_record(map, record.slot, &record.head);
 		if (r < 0)
 			return r;
 		map->stats.forgotten++;
 		n++;
+		if (key1 && key2)
+			continue;
+
+		/* What was stored apart, to be found by the other key alone. */
+		r = mcmap_keys_read(map->options.kind, record.data, record.size, &keys);
+		if (r == 0)
+			r = forget_all(map, MCMAP_BY_BOTH - by, keys.key1, keys.key2);
+		if (r < 0)
+			return r;
+		n += r;
+		TALLOC_FREE(record.data);
 	}
 	return r < 0 ? r : n;
+}
+
+int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key)
+{
+	bool first = by == MCMAP_BY_KEY1;
+
+	if (map->fd < 0)
+		return -EBADF;
+	return forget_all(map, by, first ? key : NULL, first ? NULL : key);
 }
 
 /* ---- room ---- */
@@ -367,24 +394,17 @@ static int link_record(struct mcmap *map, uint32_t hash, uint32_t slot, uint64_t
 	return r;
 }
 
-/* Links by what it is not linked by yet. */
+/* A new record, which is in no chain yet. */
 static int link_by(struct mcmap *map, uint32_t slot, const struct memcache_head *head,
                    enum mcmap_by by)
 {
-	uint64_t link;
 	int r = 0;
 
-	if (by & MCMAP_BY_KEY1 || head->hash1 == head->hash2) {
-		r = find_link(map, head->hash1, slot, &link);
-		if (r == 0)
-			r = link_record(map, head->hash1, slot, 16);
-	}
-	if (r >= 0 && by & MCMAP_BY_KEY2 && head->hash2 != head->hash1) {
-		r = find_link(map, head->hash2, slot, &link);
-		if (r == 0)
-			r = link_record(map, head->hash2, slot, 20);
-	}
-	return r < 0 ? r : 0;
+	if (by & MCMAP_BY_KEY1)
+		r = link_record(map, head->hash1, slot, 16);
+	if (r == 0 && by & MCMAP_BY_KEY2 && !(by & MCMAP_BY_KEY1 && head->hash1 == head->hash2))
+		r = link_record(map, head->hash2, slot, 20);
+	return r;
 }
 
 /* Nobody sees it before its first word is valid, and it is in no chain yet. */
@@ -438,22 +458,62 @@ static int add_record(struct mcmap *map, const struct mcmap_keys *keys, const vo
 	return r;
 }
 
-/* Finds the record that holds just this data: 1, or 0. */
-static int find_same(const struct mcmap *map, TALLOC_CTX *mem, const struct mcmap_keys *keys,
-                     const void *data, size_t size, struct record *ret_record)
+/* Is it found by these keys, and no other? */
+static int is_linked_by(const struct mcmap *map, const struct record *record, enum mcmap_by by)
 {
-	const char *const texts[] = { keys->key1, keys->key2 };
-	static const enum mcmap_by by[] = { MCMAP_BY_KEY1, MCMAP_BY_KEY2 };
-	int r;
+	uint64_t link;
+	int by1 = find_link(map, record->head.hash1, record->slot, &link);
+	int by2 = find_link(map, record->head.hash2, record->slot, &link);
 
-	for (int i = 0; i < 2; i++) {
-		r = find_record(map, mem, by[i], texts[i], ret_record);
-		if (r < 0)
-			return r;
-		if (r > 0 && ret_record->size == size && memcmp(ret_record->data, data, size) == 0)
-			return 1;
-	}
-	return 0;
+	if (by1 < 0 || by2 < 0)
+		return by1 < 0 ? by1 : by2;
+	return (by1 ? MCMAP_BY_KEY1 : 0u) + (by2 ? MCMAP_BY_KEY2 : 0u) == by;
+}
+
+/* Finds the record that holds just this data for just these keys: 1, or 0. There is one time for
+ * all keys of a record, so another one's is none to be prolonged. */
+static int find_same(const struct mcmap *map, TALLOC_CTX *mem, const struct mcmap_keys *keys,
+                     const void *data, size_t size, enum mcmap_by by, struct record *ret_record)
+{
+	bool first = by & MCMAP_BY_KEY1;
+	int r = find_record(map, mem, first ? MCMAP_BY_KEY1 : MCMAP_BY_KEY2,
+	                    first ? keys->key1 : NULL, first ? NULL : keys->key2, ret_record);
+
+	if (r <= 0)
+		return r;
+	if (ret_record->size != size || memcmp(ret_record->data, data, size) != 0)
+		return 0;
+	return is_linked_by(map, ret_record, by);
+}
+
+/* Several names lead to the groups of one user, and all of them to the same. */
+static int forget_other_groups(struct mcmap *map, TALLOC_CTX *mem, const struct mcmap_keys *keys,
+                               const uint8_t *data)
+{
+	size_t texts_at = (size_t)(keys->key2 - (const char *)data);
+	struct record old;
+	int r = find_record(map, mem, MCMAP_BY_KEY2, NULL, keys->key2, &old);
+
+	if (r <= 0 || (texts_at >= MEMCACHE_GIDS_AT && texts_at <= old.size &&
+	               memcmp(old.data + GROUPS_AT, data + GROUPS_AT, texts_at - GROUPS_AT) == 0))
+		return r < 0 ? r : 0;
+	return forget_all(map, MCMAP_BY_KEY2, NULL, keys->key2);
+}
+
+static int forget_replaced(struct mcmap *map, TALLOC_CTX *mem, const struct mcmap_keys *keys,
+                           const uint8_t *data, enum mcmap_by by)
+{
+	int by1 = 0, by2 = 0;
+
+	if (by & MCMAP_BY_KEY1)
+		by1 = forget_all(map, MCMAP_BY_KEY1, keys->key1, NULL);
+	if (by1 >= 0 && map->options.kind == MCMAP_INITGROUPS)
+		by2 = forget_other_groups(map, mem, keys, data);
+	else if (by1 >= 0 && by & MCMAP_BY_KEY2)
+		by2 = forget_all(map, MCMAP_BY_KEY2, NULL, keys->key2);
+	if (by1 < 0 || by2 < 0)
+		return by1 < 0 ? by1 : by2;
+	return by1 + by2 > 0;
 }
 
 int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires, enum mcmap_by by)
@@ -461,7 +521,7 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	struct mcmap_keys keys;
 	struct record old;
-	int r;
+	int r, replaced;
 
 	if (map->fd < 0)
 		return -EBADF;
@@ -471,24 +531,23 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 	if (r < 0)
 		return r;
 
-	if (by != MCMAP_BY_BOTH && hash_of(map, keys.key1) == hash_of(map, keys.key2))
-		return 0; /* in the one chain of both it would be found by the wrong key, too */
-
-	r = find_same(map, mem, &keys, data, size, &old);
+	r = find_same(map, mem, &keys, data, size, by, &old);
 	if (r < 0)
 		return r;
 	if (r > 0) {
 		bit_set(map->in_use, old.slot, true);
 		map->stats.renewed++;
-		r = old.head.expires != expires ? set_expiry(map, old.slot, expires) : 0;
-		return r < 0 ? r : link_by(map, old.slot, &old.head, by);
+		return old.head.expires != expires ? set_expiry(map, old.slot, expires) : 0;
 	}
 
-	if (by & MCMAP_BY_KEY1)
-		r = mcmap_forget(map, MCMAP_BY_KEY1, keys.key1);
-	if (r >= 0 && by & MCMAP_BY_KEY2 && map->options.kind != MCMAP_INITGROUPS)
-		r = mcmap_forget(map, MCMAP_BY_KEY2, keys.key2);
-	return r < 0 ? r : add_record(map, &keys, data, size, expires, by);
+	replaced = forget_replaced(map, mem, &keys, data, by);
+	if (replaced < 0)
+		return replaced;
+	/* In the one chain of both it would be found by the wrong key, too. */
+	if (by != MCMAP_BY_BOTH && hash_of(map, keys.key1) == hash_of(map, keys.key2))
+		return replaced;
+	r = add_record(map, &keys, data, size, expires, by);
+	return r < 0 ? r : replaced;
 }
 
 /* ---- the file ---- */

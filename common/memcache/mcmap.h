@@ -70,16 +70,19 @@ enum mcmap_by {
 	MCMAP_BY_BOTH = 3,
 };
 
-/* Stores a record, in the place of those that have its first key, and but for initgroups, where
- * several names lead to one user, of those that have its second. If nothing but its time is new,
- * it stays where it is and counts as one that is in use. When the file is full, others make room:
- * expired ones, then those that were stored longest ago and were not in use.
+/* Stores a record for these keys, in the place of those that have one of them; but for initgroups,
+ * where several names lead to one user: there those with another list of groups go. What has just
+ * these keys and the same data is given the new time where it stays, and counts as one that is in
+ * use. When the file is full, others make room: expired ones, then those that were stored longest
+ * ago and were not in use.
  * expires  seconds of CLOCK_REALTIME
+ * Returns 1 if anything went for it, else 0.
  * Errors: the record is not stored, and the old one is gone. -EMSGSIZE it is too large; -ENOSPC the
  * disk is full; -EBADMSG data is no record, or the file is damaged; others: mcmap_clear(). */
 int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires, enum mcmap_by by);
 
-/* Removes what has the key, which for MCMAP_BY_KEY2 may be several. Returns how many.
+/* Removes what is found by the key, and what has the same keys and is found by the other. Returns
+ * how many.
  * Errors: mcmap_clear(). */
 int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key);
 

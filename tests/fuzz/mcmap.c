@@ -87,14 +87,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mcmap_remove(dir, options.kind);
 	expect(mcmap_open(NULL, &options, &map) == 0);
 	for (char name = 'a'; name < 'k'; name++)
-		expect(put(map, options.kind, (char[]){ name, '\0' }) == 0);
+		expect(put(map, options.kind, (char[]){ name, '\0' }) >= 0);
 	TALLOC_FREE(map);
 	damage(path, &in);
 
 	expect(mcmap_open(NULL, &options, &map) == 0);
 	expect(mcmap_is_sound(map));
 	for (char name = 'a'; name < 'n'; name++)
-		expect(put(map, options.kind, (char[]){ name, '\0' }) == 0);
+		expect(put(map, options.kind, (char[]){ name, '\0' }) >= 0);
 	for (char name = 'a'; name < 'n'; name++)
 		expect(mcmap_forget(map, MCMAP_BY_KEY1, (char[]){ name, '\0' }) == 1);
 	TALLOC_FREE(map);

@@ -75,7 +75,7 @@ static int put_user(const char *name, uint32_t uid, const char *home, uint64_t e
 	ck_assert_int_eq(writer_end(&data), 0);
 	r = mcmap_put(map, data.bytes, data.size, expires, by);
 	writer_free(&data);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int put_groups(const char *name, const char *canonical, uint32_t gid)
@@ -94,7 +94,7 @@ static int put_groups(const char *name, const char *canonical, uint32_t gid)
 	writer_str(&data, name);
 	r = mcmap_put(map, data.bytes, data.size, FOREVER, MCMAP_BY_BOTH);
 	writer_free(&data);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* ---- what a client sees ---- */
@@ -227,11 +227,44 @@ START_TEST(test_found_only_by_the_keys_it_was_put_for)
 	ck_assert_int_eq(find(NULL, 1000), 1);
 	ck_assert_int_eq(find("al", 0), 1);
 	mcmap_stats(map, &stats);
-	ck_assert_uint_eq(stats.stored, 2);
+	ck_assert_uint_eq(stats.stored, 3);
 	reopen();
 	ck_assert(stats.was_kept);
 	ck_assert_int_eq(find("bo", 0), -ENOENT);
 	ck_assert_int_eq(find(NULL, 1001), 1);
+}
+END_TEST
+
+/* Who asks by id again and again does not prolong what the name once led to. */
+START_TEST(test_a_key_is_not_given_the_time_of_another)
+{
+	static const enum mcmap_by before[] = { MCMAP_BY_KEY1, MCMAP_BY_BOTH };
+	uint64_t past = (uint64_t)time(NULL) - 9;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(put_user("al", 1000, "/h", past, before[i]), 0);
+		ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_KEY2), 0);
+		ck_assert_int_eq(find("al", 0), -ENOENT);
+		ck_assert_int_eq(find(NULL, 1000), 1);
+	}
+	ck_assert_int_eq(put_user("al", 1000, "/h", past, MCMAP_BY_KEY2), 0);
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_KEY1), 0);
+	ck_assert_int_eq(find("al", 0), 1);
+	ck_assert_int_eq(find(NULL, 1000), -ENOENT);
+}
+END_TEST
+
+START_TEST(test_what_goes_by_one_key_goes_by_the_other)
+{
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_KEY1), 0);
+		ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_KEY2), 0);
+		ck_assert_int_eq(i ? mcmap_forget(map, MCMAP_BY_KEY1, "al")
+		                   : mcmap_forget(map, MCMAP_BY_KEY2, "1000"),
+		                 2);
+		ck_assert_int_eq(find("al", 0), -ENOENT);
+		ck_assert_int_eq(find(NULL, 1000), -ENOENT);
+	}
 }
 END_TEST
 
@@ -293,6 +326,8 @@ START_TEST(test_several_names_lead_to_the_groups_of_one_user)
 	ck_assert_int_eq(find_groups("AL"), 5000);
 	ck_assert_int_eq(put_groups("al", "al@d", 5002), 0);
 	ck_assert_int_eq(find_groups("al"), 5002);
+	ck_assert_int_eq(find_groups("AL"), -ENOENT);
+	ck_assert_int_eq(put_groups("AL", "al@d", 5002), 0);
 	ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY2, "al@d"), 2);
 	ck_assert_int_eq(find_groups("AL"), -ENOENT);
 	ck_assert_int_eq(find_groups("bo"), 5001);
@@ -672,6 +707,8 @@ int main(void)
 	tcase_add_test(records, test_the_file_is_as_others_have_it);
 	tcase_add_test(records, test_put_is_found_by_both_keys);
 	tcase_add_test(records, test_found_only_by_the_keys_it_was_put_for);
+	tcase_add_test(records, test_a_key_is_not_given_the_time_of_another);
+	tcase_add_test(records, test_what_goes_by_one_key_goes_by_the_other);
 	tcase_add_test(records, test_a_new_version_replaces_the_old_one);
 	tcase_add_test(records, test_the_same_again_is_given_more_time);
 	tcase_add_test(records, test_forget);
