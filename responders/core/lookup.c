@@ -49,13 +49,11 @@ bool lookup_is_local(const char *name)
 	return account_is_local_name(name);
 }
 
-static bool id_is_possible(const struct question *question, const struct setup *setup,
-                           const struct domain *domain)
+bool lookup_id_is_possible(const struct setup *setup, const struct domain *domain, bool is_group,
+                           uint32_t id)
 {
-	uint32_t ours = question->kind == QUERY_GROUP_BY_ID ? setup->own_gid : setup->own_uid;
-
-	return question->id != ours &&
-	       accept_id(question->id, domain->conf.min_id, domain->conf.max_id) == ACCEPTED;
+	return id != (is_group ? setup->own_gid : setup->own_uid) &&
+	       accept_id(id, domain->conf.min_id, domain->conf.max_id) == ACCEPTED;
 }
 
 /* A user's name with an '@' is looked up as an address, too, in which no case counts. */
@@ -96,7 +94,9 @@ static bool ask_of(const struct question *question, const struct setup *setup, s
 	ret_asked->query = (struct query){ .kind = question->kind, .id = question->id };
 	ret_asked->cached = ret_asked->query;
 	if (!question->text)
-		return first && id_is_possible(question, setup, domain);
+		return first &&
+		       lookup_id_is_possible(setup, domain, question->kind == QUERY_GROUP_BY_ID,
+		                             question->id);
 	if (!first && !strchr(question->text, '@'))
 		return false;
 

@@ -37,6 +37,10 @@ bool lookup_is_local(const char *name);
 bool lookup_hides(const struct lookups *lookups, const struct setup *setup,
                   const struct domain *domain, const struct entry *entry);
 
+/* Is the domain asked about this id? Not about ours, nor outside of its min_id and max_id. */
+bool lookup_id_is_possible(const struct setup *setup, const struct domain *domain, bool is_group,
+                           uint32_t id);
+
 /* Tries to answer without asking anybody. id is made when it is needed and empty.
  *
  * 0        ret_answer is valid until lookup_release(); the cache's read transaction is open

@@ -19,6 +19,7 @@
 #include "common/base/time.h"
 #include "common/memcache/mcmap.h"
 #include "common/wire/proto.h"
+#include "responders/core/lookup.h"
 #include "responders/core/names.h"
 #include "responders/core/setup.h"
 #include "responders/nss/nss.h"
@@ -26,7 +27,7 @@
 #define LOOK_INTERVAL_US 1000000
 #define RECENT           256
 #define RECENT_MAX_S     10
-#define FAR_AWAY_S       INT64_C(0x7fffffff)
+#define FAR_AWAY_S       (sizeof(time_t) > 4 ? INT64_MAX : INT32_MAX)
 
 struct memcache {
 	const char *dir;    /* borrowed */
@@ -106,10 +107,18 @@ static struct mcmap *map_of(struct memcache *cache, enum mcmap_kind kind)
 /* A full disk, or an answer that is too large, is no fault of the file's. */
 static void wrote(struct memcache *cache, enum mcmap_kind kind, int r)
 {
-	if (r >= 0 || r == -ENOSPC || r == -EDQUOT || r == -EMSGSIZE || r == -ENOMEM)
+	if (r >= 0 || r == -ENOSPC || r == -EDQUOT || r == -EMSGSIZE)
 		return;
 	log_warn("%s/%s: %s: it is begun anew", cache->dir, names[kind], error_text(r));
 	clear_map(cache, kind);
+}
+
+/* What is there may be believed as long as it is there. */
+static void gave_up(struct memcache *cache, enum mcmap_kind kind, int r)
+{
+	if (r < 0)
+		log_error("%s/%s cannot be given up: %s: clients may find old answers", cache->dir,
+		          names[kind], error_text(r));
 }
 
 static void configure(void *memory, const struct setup *setup)
@@ -133,9 +142,10 @@ static void configure(void *memory, const struct setup *setup)
 		cache->sizes[kind] = cache->timeout_s > 0 && setup->n_domains > 0 ? sizes[kind] : 0;
 		cache->looked_us[kind] = 0;
 		if (cache->sizes[kind] == 0)
-			mcmap_remove(cache->dir, kind);
+			gave_up(cache, kind, mcmap_remove(cache->dir, kind));
 		else
-			mcmap_recycle_others(cache->dir, kind, cache->generation);
+			gave_up(cache, kind,
+			        mcmap_recycle_others(cache->dir, kind, cache->generation));
 	}
 	map_of(cache, MCMAP_SID); /* the others when the first answer is there */
 }
@@ -148,14 +158,15 @@ static void clear(void *memory)
 		if (cache->maps[kind])
 			clear_map(cache, kind);
 		else
-			mcmap_recycle(cache->dir, kind); /* from before our start */
+			gave_up(cache, kind,
+			        mcmap_recycle(cache->dir, kind)); /* an earlier one's */
 }
 
 /* ---- the clock, by which records expire ---- */
 
 static void watch_clock(const struct memcache *cache)
 {
-	struct itimerspec never = { .it_value.tv_sec = FAR_AWAY_S };
+	struct itimerspec never = { .it_value.tv_sec = (time_t)FAR_AWAY_S };
 
 	timerfd_settime(cache->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
@@ -261,48 +272,97 @@ static enum mcmap_kind kind_of(enum query_kind kind)
 	}
 }
 
-/* Would name be asked of this domain, and of none before it? */
-static bool name_is_its_own(const struct setup *setup, const struct domain *domain,
-                            const char *name)
+static const char *own_name(const struct entry *entry)
 {
+	switch (entry->kind) {
+	case ENTRY_USER:
+		return entry->user.name;
+	case ENTRY_GROUP:
+		return entry->group.name;
+	default:
+		return entry->initgroups.name;
+	}
+}
+
+/* Who asks for what the answer calls itself: is this domain asked, for this entry, and none before
+ * it? */
+static bool leads_back(const struct setup *setup, const struct answer *answer, const char *name)
+{
+	const struct domain *domain = answer->domain;
+	auto_talloc char *read = NULL, *own = NULL;
 	char part[PROTO_NAME_MAX + 1];
 
 	for (const struct domain *earlier = setup->domains; earlier < domain; earlier++)
 		if (names_read(earlier, name, part))
 			return false;
-	return names_read(domain, name, part);
+	if (!names_read(domain, name, part) || lookup_is_local(part))
+		return false;
+	read = canonical_name(NULL, domain, part);
+	own = canonical_name(NULL, domain, own_name(answer->entry));
+	return read && own && strcmp(read, own) == 0;
 }
 
 /* For which of its keys the record is the answer, whoever asks. 0: for none. */
 static unsigned keys_of(const struct setup *setup, const struct question *question,
-                        const struct domain *domain, const char *name)
+                        const struct answer *answer, const char *name)
 {
+	const struct entry *entry = answer->entry;
+	bool is_group = entry->kind == ENTRY_GROUP;
+	uint32_t id = is_group ? entry->group.gid : entry->user.uid;
 	unsigned by = 0;
 
 	if ((question->text && strcmp(question->text, name) == 0) ||
-	    name_is_its_own(setup, domain, name))
+	    leads_back(setup, answer, name))
 		by |= MCMAP_BY_KEY1;
-	if (!question->text || domain == &setup->domains[0])
+	if (!question->text || (answer->domain == &setup->domains[0] &&
+	                        lookup_id_is_possible(setup, answer->domain, is_group, id)))
 		by |= MCMAP_BY_KEY2;
 	return by;
 }
 
-/* Was the same stored a moment ago? If not, it is remembered as if it were. */
-static bool is_recent(struct memcache *cache, enum mcmap_kind kind, unsigned by,
-                      const struct writer *data, int64_t expires_in_s)
+struct print {
+	uint64_t print;
+	size_t place;
+};
+
+static struct print print_of(enum mcmap_kind kind, unsigned by, const struct writer *data)
 {
 	uint32_t low = memcache_hash(data->bytes, data->size, (uint32_t)kind * 4 + by);
 	uint32_t high = memcache_hash(data->bytes, data->size, ~low);
-	uint64_t print = (uint64_t)high << 32 | low;
-	int64_t now_us = monotonic_us();
+
+	return (struct print){ (uint64_t)high << 32 | low, low % RECENT };
+}
+
+static bool is_recent(const struct memcache *cache, struct print print)
+{
+	return cache->recent[print.place].print == print.print &&
+	       monotonic_us() < cache->recent[print.place].until_us;
+}
+
+static void note_recent(struct memcache *cache, struct print print, int64_t expires_in_s)
+{
 	int64_t keep_s = expires_in_s / 4 < RECENT_MAX_S ? expires_in_s / 4 : RECENT_MAX_S;
 
-	if (cache->recent[low % RECENT].print == print &&
-	    now_us < cache->recent[low % RECENT].until_us)
-		return true;
-	cache->recent[low % RECENT].print = print;
-	cache->recent[low % RECENT].until_us = now_us + keep_s * 1000000;
-	return false;
+	cache->recent[print.place].print = print.print;
+	cache->recent[print.place].until_us = monotonic_us() + keep_s * 1000000;
+}
+
+static void put(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
+                const struct writer *data, unsigned by, int64_t expires_in_s)
+{
+	struct print print = print_of(kind, by, data);
+	int r;
+
+	if (is_recent(cache, print))
+		return;
+	r = mcmap_put(map, data->bytes, data->size, (uint64_t)(walltime_now().s + expires_in_s),
+	              by);
+	/* What went was stored a moment ago, maybe, and may come back. */
+	if (r != 0)
+		forget_recent(cache);
+	if (r >= 0)
+		note_recent(cache, print, expires_in_s);
+	wrote(cache, kind, r);
 }
 
 static void store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
@@ -318,7 +378,7 @@ static void store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kin
 	int r;
 
 	if (kind == MCMAP_INITGROUPS) {
-		canonical = canonical_name(NULL, answer->domain, answer->entry->initgroups.name);
+		canonical = canonical_name(NULL, answer->domain, own_name(answer->entry));
 		if (canonical)
 			write_initgroups(&data, body, canonical, question->text);
 	} else {
@@ -328,11 +388,9 @@ static void store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kin
 	if (r == 0)
 		r = mcmap_keys_read(kind, data.bytes, data.size, &keys);
 	if (r == 0 && kind != MCMAP_INITGROUPS)
-		by = keys_of(setup, question, answer->domain, keys.key1);
-	if (r == 0 && by && !is_recent(cache, kind, by, &data, expires_in_s))
-		wrote(cache, kind,
-		      mcmap_put(map, data.bytes, data.size,
-		                (uint64_t)(walltime_now().s + expires_in_s), by));
+		by = keys_of(setup, question, answer, keys.key1);
+	if (r == 0 && by)
+		put(cache, map, kind, &data, by, expires_in_s);
 	writer_free(&data);
 }
 
@@ -359,16 +417,23 @@ static void forget_groups_of(struct memcache *cache, const struct setup *setup, 
 		if (canonical)
 			forget(cache, MCMAP_INITGROUPS, MCMAP_BY_KEY2, canonical);
 	}
+	/* An address or an alias is nobody's name. */
+	forget(cache, MCMAP_INITGROUPS, MCMAP_BY_KEY1, text);
 }
 
-/* What is there, if anything, is not the answer any more. */
+/* What is there, if anything, is not the answer any more. answer NULL: "not there". */
 static void forget_answer(struct memcache *cache, enum mcmap_kind kind, const struct setup *setup,
-                          const struct question *question)
+                          const struct question *question, const struct answer *answer)
 {
+	auto_talloc char *canonical = NULL;
 	char digits[MEMCACHE_ID_DIGITS_SIZE];
 
 	if (question->text && kind != MCMAP_GROUP)
 		forget_groups_of(cache, setup, question->text);
+	if (answer && kind == MCMAP_INITGROUPS)
+		canonical = canonical_name(NULL, answer->domain, own_name(answer->entry));
+	if (canonical)
+		forget(cache, MCMAP_INITGROUPS, MCMAP_BY_KEY2, canonical);
 	if (question->text && kind != MCMAP_INITGROUPS) {
 		forget(cache, kind, MCMAP_BY_KEY1, question->text);
 	} else if (!question->text) {
@@ -399,7 +464,7 @@ static void answered(void *memory, const struct setup *setup, const struct quest
 	if (answer && may_be_kept(answer))
 		store(cache, map, kind, setup, question, answer, body);
 	else
-		forget_answer(cache, kind, setup, question);
+		forget_answer(cache, kind, setup, question, answer);
 }
 
 const struct resp_memory nss_memcache = {

@@ -26,6 +26,8 @@ static struct domain domains[2] = { { .name = "A", .store = &stores[0] },
 	                            { .name = "B", .store = &stores[1] } };
 static struct setup setup = { .generation = 1, .conf = &conf, .domains = domains };
 static struct entry entry;
+static const char *user_name;
+static uint32_t user_uid;
 
 static void set_up(void)
 {
@@ -39,6 +41,9 @@ static void set_up(void)
 		                       .memcache_size_initgroups_mib = 1,
 		                       .memcache_size_sid_mib = 1 } };
 	setup.n_domains = 2;
+	setup.own_uid = 0;
+	user_name = "al";
+	user_uid = 1000;
 	domains[0].naming = domains[1].naming = (struct naming){ 0 };
 	ev = tevent_context_init(NULL);
 	memory = nss_memcache.new(ev, ev, &paths);
@@ -70,16 +75,16 @@ static void told(const struct question *question, const struct domain *domain, i
 	writer_free(&body);
 }
 
-/* The user al, 1000, of domain; asked for by text, or by id. */
+/* The user al, 1000, if the test says nothing else, of domain; asked for by text, or by id. */
 static void told_user(const char *text, const struct domain *domain, int64_t fresh_s)
 {
 	struct question question = { .kind = text ? QUERY_USER_BY_NAME : QUERY_USER_BY_ID,
 		                     .text = text,
-		                     .id = 1000 };
+		                     .id = user_uid };
 
 	entry = (struct entry){ .kind = ENTRY_USER,
-		                .user = { .name = "al",
-		                          .uid = 1000,
+		                .user = { .name = user_name,
+		                          .uid = user_uid,
 		                          .gid = 100,
 		                          .gecos = "",
 		                          .home = "/h",
@@ -193,6 +198,70 @@ START_TEST(test_a_qualified_name_belongs_to_one_domain)
 }
 END_TEST
 
+/* The socket answers neither for our own id, nor for names of local accounts. */
+START_TEST(test_keys_that_nobody_is_asked_for)
+{
+	setup.own_uid = 1000;
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+	ck_assert(!has_user(NULL, 0));
+
+	setup.own_uid = 0;
+	user_name = "root";
+	told_user(NULL, &domains[0], 60);
+	ck_assert(has_user(NULL, 0));
+	ck_assert(!has_user("root", 0));
+}
+END_TEST
+
+START_TEST(test_a_name_that_is_read_as_another_is_no_key)
+{
+	domains[0].naming.space = '_';
+	user_name = "bob_smith";
+	told_user(NULL, &domains[0], 60);
+	ck_assert(has_user(NULL, 0));
+	ck_assert(!has_user("bob_smith", 0));
+	user_name = "bob smith";
+	told_user(NULL, &domains[0], 60);
+	ck_assert(has_user("bob_smith", 0));
+}
+END_TEST
+
+START_TEST(test_what_changes_back_within_a_moment)
+{
+	told_user("al", &domains[0], 60);
+	user_uid = 1001;
+	told_user("al", &domains[0], 60);
+	ck_assert(!has_user(NULL, 0));
+	user_uid = 1000;
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user(NULL, 0));
+	ck_assert(has_user("al", 0));
+}
+END_TEST
+
+/* By an address or an alias, which is nobody's name. */
+START_TEST(test_groups_by_another_name_of_the_user_go_with_his)
+{
+	told_groups("al@mail", &domains[0], 2, true);
+	ck_assert_int_eq(count_groups("al@mail"), 2);
+	told_groups("al@mail", NULL, 0, true);
+	ck_assert_int_eq(count_groups("al@mail"), 0);
+
+	told_groups("al", &domains[0], 2, true);
+	told_groups("al@mail", &domains[0], 2, true);
+	ck_assert_int_eq(count_groups("al"), 2);
+	told_groups("al@mail", &domains[0], 1, true);
+	ck_assert_int_eq(count_groups("al@mail"), 1);
+	ck_assert_int_eq(count_groups("al"), 0);
+
+	told_groups("al", &domains[0], 1, true);
+	told_groups("al@mail", &domains[0], 2, false);
+	ck_assert_int_eq(count_groups("al"), 0);
+	ck_assert_int_eq(count_groups("al@mail"), 0);
+}
+END_TEST
+
 START_TEST(test_incomplete_and_empty_lists_are_not_kept)
 {
 	told_groups("al", &domains[0], 2, false);
@@ -258,6 +327,10 @@ int main(void)
 	tcase_add_test(all, test_not_there_takes_the_record_and_the_groups_of_the_user);
 	tcase_add_test(all, test_of_a_later_domain_only_what_was_asked_for_is_known);
 	tcase_add_test(all, test_a_qualified_name_belongs_to_one_domain);
+	tcase_add_test(all, test_keys_that_nobody_is_asked_for);
+	tcase_add_test(all, test_a_name_that_is_read_as_another_is_no_key);
+	tcase_add_test(all, test_what_changes_back_within_a_moment);
+	tcase_add_test(all, test_groups_by_another_name_of_the_user_go_with_his);
 	tcase_add_test(all, test_incomplete_and_empty_lists_are_not_kept);
 	tcase_add_test(all, test_cleared_replaced_and_switched_off);
 	tcase_add_test(all, test_a_file_that_was_removed_is_back_within_a_second);
