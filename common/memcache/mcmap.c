@@ -31,7 +31,8 @@
 #define GROUPS_AT     20 /* in the data of initgroups: how many, gid … */
 #define SEED_AT       16
 #define HEADER_B2_AT  48
-#define FILE_MODE     0644
+#define MODE          0644
+#define MODE_ASIDE    0600
 
 static const char *const names[] = { MCMAP_NAMES };
 
@@ -610,13 +611,25 @@ static void write_header(struct writer *out, const struct memcache_header *heade
 	writer_u32(out, booted_at());
 }
 
+/* Whether another process writes the file, and not only holds a lock that whoever may read it can
+ * have. */
+static bool has_writer(int fd)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+
+	return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
+}
+
+/* -EBADMSG: nobody writes the file, and somebody keeps all others from it. */
 static int lock_file(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
 
 	if (fcntl(fd, F_SETLK, &lock) == 0)
 		return 0;
-	return errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
+	if (errno != EACCES && errno != EAGAIN)
+		return -errno;
+	return has_writer(fd) ? -EBUSY : -EBADMSG;
 }
 
 static bool clock_was_set(uint32_t booted)
@@ -712,11 +725,11 @@ static int take_over(struct mcmap *map)
 	if (r < 0)
 		return r;
 	r = lock_file(map->fd);
-	if (r < 0) {
+	if (r == -EBUSY) {
 		close_file(map);
 		return r;
 	}
-	if (fstat(map->fd, &st) < 0)
+	if (r == 0 && fstat(map->fd, &st) < 0)
 		r = -errno;
 	if (r == 0)
 		use_file(map, &st);
@@ -758,8 +771,25 @@ static int write_empty(const struct mcmap *map)
 	return r;
 }
 
+/* Two that begin a file at once have one lock to fight for, which nobody can hold who may only
+ * read. Whoever has it looks whether the other was there before. */
+static int lock_aside(const struct mcmap *map, const char *aside)
+{
+	auto_close int fd = -1;
+	struct stat ours, there;
+	int r = lock_file(map->fd);
+
+	if (r < 0)
+		return r;
+	if (fstat(map->fd, &ours) < 0)
+		return -errno;
+	if (lstat(aside, &there) < 0 || there.st_dev != ours.st_dev || there.st_ino != ours.st_ino)
+		return -EBUSY;
+	return open_path(map->path, &fd) == 0 && has_writer(fd) ? -EBUSY : 0;
+}
+
 /* A new file takes the path when it is whole and locked. Whatever is there, a directory even, goes
- * away if it can. */
+ * away if it can, also when there is no new one: it was given up. */
 static int begin_file(struct mcmap *map)
 {
 	auto_talloc char *aside = talloc_asprintf(NULL, "%s.new", map->path);
@@ -768,25 +798,26 @@ static int begin_file(struct mcmap *map)
 
 	if (!aside)
 		return -ENOMEM;
-	unlink(aside);
-	map->fd = open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-	if (map->fd < 0)
-		return -errno;
-	r = fchmod(map->fd, FILE_MODE) < 0 || fstat(map->fd, &st) < 0 ? -errno : 0;
-	if (r == 0)
-		r = lock_file(map->fd);
+	map->fd = open(aside, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+	               MODE_ASIDE);
+	r = map->fd < 0 ? -errno : lock_aside(map, aside);
+	if (r == 0 && (ftruncate(map->fd, 0) < 0 || fstat(map->fd, &st) < 0))
+		r = -errno;
 	if (r == 0) {
 		use_file(map, &st);
 		r = write_empty(map);
 	}
 	if (r == 0)
 		rmdir(map->path);
-	if (r == 0 && rename(aside, map->path) < 0)
+	if (r == 0 && (fchmod(map->fd, MODE) < 0 || rename(aside, map->path) < 0))
 		r = -errno;
-	if (r < 0) {
-		close_file(map);
+	if (r == 0)
+		return 0;
+	if (r != -EBUSY) {
 		unlink(aside);
+		unlink(map->path);
 	}
+	close_file(map);
 	return r;
 }
 
@@ -838,6 +869,7 @@ bool mcmap_is_sound(const struct mcmap *map)
 
 int mcmap_clear(struct mcmap *map)
 {
+	/* Where that cannot be written, it is still taken from its path, which readers look at. */
 	if (map->fd >= 0)
 		recycle_fd(map->fd);
 	close_file(map);
@@ -869,8 +901,8 @@ static int give_up(const char *dir, enum mcmap_kind kind, const uint32_t *seed, 
 		r = recycle_fd(fd);
 	if (r == -ENOENT)
 		r = 0;
-	if (take_away && unlink(path) < 0 && errno != ENOENT && r == 0)
-		r = -errno;
+	if (r < 0 || take_away)
+		r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 	return r;
 }
 

@@ -5,7 +5,7 @@
  * The file is written with pwrite(2) and never mapped here: where the disk is full or somebody cuts
  * the file, an answer is not stored, and that is all. It outlives its writer: whoever opens it next
  * takes it over if it is sound, of this boot, and of the same kind. Its only writer holds a lock on
- * it (fcntl(2), byte 0).
+ * it (fcntl(2), byte 0, for writing; a lock for reading, which anybody can have, is none).
  *
  * Each write leaves chains that end. A record is dead for readers before it leaves its chains, so
  * that a writer killed at any point leaves nothing that was meant to go.
@@ -50,7 +50,8 @@ int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcma
 bool mcmap_is_sound(const struct mcmap *map);
 
 /* Gives the file up, so that all readers leave it at once, and begins a new one. On failure there
- * is none, and it may be called again. Errors: as of mcmap_open(). */
+ * is none, or with -EBUSY that of another process, and it may be called again. Errors: as of
+ * mcmap_open(). */
 int mcmap_clear(struct mcmap *map);
 
 /* The keys of a record, each with its NUL, as its data has them. */
@@ -94,8 +95,9 @@ struct mcmap_stats {
 void mcmap_stats(const struct mcmap *map, struct mcmap_stats *ret_stats);
 
 /* For those who do not write: marks the file given up, whoever writes it, so that no reader trusts
- * it any more; its writer begins a new one at its next look. Without a file there is nothing to do.
- * Errors: of open(2), pwrite(2). */
+ * it any more; its writer begins a new one at its next look. Without a file there is nothing to do;
+ * one that cannot be marked is taken away, which readers see within a second.
+ * Errors: of unlink(2). */
 int mcmap_recycle(const char *dir, enum mcmap_kind kind);
 
 /* The same, unless it was written in this boot and under that generation. */

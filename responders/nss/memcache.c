@@ -25,6 +25,7 @@
 #include "responders/nss/nss.h"
 
 #define LOOK_INTERVAL_US 1000000
+#define BUSY_MAX_US      30000000 /* longer than any draining lasts */
 #define RECENT           256
 #define RECENT_MAX_S     10
 #define FAR_AWAY_S       (sizeof(time_t) > 4 ? INT64_MAX : INT32_MAX)
@@ -33,10 +34,12 @@ struct memcache {
 	const char *dir;    /* borrowed */
 	uint32_t timeout_s; /* 0: nothing is kept */
 	uint64_t generation;
-	uint32_t sizes[MCMAP_N_KINDS];     /* MiB, 0 = none */
-	struct mcmap *maps[MCMAP_N_KINDS]; /* owned; NULL: none, or it could not be opened */
-	int64_t looked_us[MCMAP_N_KINDS];  /* when, of CLOCK_MONOTONIC; 0 = never */
-	int results[MCMAP_N_KINDS];        /* so that a lasting failure is logged once */
+	uint32_t sizes[MCMAP_N_KINDS];        /* MiB, 0 = none */
+	struct mcmap *maps[MCMAP_N_KINDS];    /* owned; NULL: none, or it could not be opened */
+	int64_t looked_us[MCMAP_N_KINDS];     /* when, of CLOCK_MONOTONIC; 0 = never */
+	int results[MCMAP_N_KINDS];           /* so that a lasting failure is logged once */
+	int64_t busy_since_us[MCMAP_N_KINDS]; /* 0: another process does not write it;
+	                                       * INT64_MAX: that was logged */
 	int clock_fd;
 
 	/* What was stored a moment ago: a client that does not use the cache costs no writing. */
@@ -57,11 +60,23 @@ static void forget_recent(struct memcache *cache)
 
 static void note(struct memcache *cache, enum mcmap_kind kind, int r)
 {
+	int64_t now_us = monotonic_us();
+
 	/* For the moment that our predecessor takes to leave, the cache is his. */
-	if (r < 0 && r != -EBUSY && r != cache->results[kind])
+	if (r != -EBUSY)
+		cache->busy_since_us[kind] = 0;
+	else if (!cache->busy_since_us[kind])
+		cache->busy_since_us[kind] = now_us;
+	if (r == -EBUSY && now_us - cache->busy_since_us[kind] >= BUSY_MAX_US) {
+		log_warn("%s/%s: another process writes it, and does not leave: clients may find "
+		         "old answers",
+		         cache->dir, names[kind]);
+		cache->busy_since_us[kind] = INT64_MAX;
+	} else if (r < 0 && r != -EBUSY && r != cache->results[kind]) {
 		log_warn("%s/%s: %s: clients have to ask", cache->dir, names[kind], error_text(r));
+	}
 	cache->results[kind] = r;
-	cache->looked_us[kind] = monotonic_us();
+	cache->looked_us[kind] = now_us;
 }
 
 static int open_map(struct memcache *cache, enum mcmap_kind kind)
@@ -154,12 +169,12 @@ static void clear(void *memory)
 {
 	struct memcache *cache = memory;
 
-	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++)
+	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++) {
 		if (cache->maps[kind])
 			clear_map(cache, kind);
-		else
-			gave_up(cache, kind,
-			        mcmap_recycle(cache->dir, kind)); /* an earlier one's */
+		if (!cache->maps[kind] || cache->results[kind] < 0) /* another process's */
+			gave_up(cache, kind, mcmap_recycle(cache->dir, kind));
+	}
 }
 
 /* ---- the clock, by which records expire ---- */

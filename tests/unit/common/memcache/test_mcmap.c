@@ -7,6 +7,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,6 +363,101 @@ START_TEST(test_another_process_is_kept_out)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	ck_assert(mcmap_is_sound(map));
+}
+END_TEST
+
+/* Holds a lock on the file of the path, as anybody can who may read it. */
+static pid_t hold_read_lock(void)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fcntl(fd, F_SETLK, &lock) == 0 && write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+START_TEST(test_a_reader_cannot_keep_the_writer_out)
+{
+	int status, fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint32_t word;
+	pid_t pid;
+
+	TALLOC_FREE(map);
+	pid = hold_read_lock();
+	reopen();
+	ck_assert(!stats.was_kept);
+	ck_assert(mcmap_is_sound(map));
+	ck_assert_int_eq(pread(fd, &word, 4, 12), 4);
+	ck_assert_uint_eq(word, MEMCACHE_RECYCLED);
+	close(fd);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+}
+END_TEST
+
+/* Who lost his file does not replace that of his successor. */
+START_TEST(test_the_file_of_another_process_is_not_replaced)
+{
+	int status, to_child[2], to_parent[2];
+	char byte = 0;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe2(to_child, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(to_parent, O_CLOEXEC), 0);
+	ck_assert_int_eq(unlink(path), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct mcmap *second;
+
+		if (mcmap_open(NULL, &options, &second) == 0 && write(to_parent[1], "", 1) == 1 &&
+		    read(to_child[0], &byte, 1) == 1)
+			_exit(mcmap_is_sound(second) ? 0 : 1);
+		_exit(2);
+	}
+	close(to_parent[1]);
+	ck_assert_int_eq(read(to_parent[0], &byte, 1), 1);
+	ck_assert_int_eq(mcmap_clear(map), -EBUSY);
+	ck_assert_int_eq(write(to_child[1], "", 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(mcmap_clear(map), 0);
+	close(to_parent[0]);
+	close(to_child[0]);
+	close(to_child[1]);
+}
+END_TEST
+
+/* A disk that fails altogether: what cannot be marked is not left at its path. */
+START_TEST(test_what_cannot_be_given_up_is_taken_away)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+		bytes_left = 0;
+		if (i == 0)
+			ck_assert_int_lt(mcmap_clear(map), 0);
+		else if (i == 1)
+			ck_assert_int_eq(mcmap_recycle(dir, MCMAP_PASSWD), 0);
+		else
+			ck_assert_int_eq(mcmap_recycle_others(dir, MCMAP_PASSWD, 8), 0);
+		ck_assert_int_lt(stat(path, &st), 0);
+		bytes_left = -1;
+		ck_assert_int_eq(mcmap_clear(map), 0);
+	}
 }
 END_TEST
 
@@ -722,6 +818,9 @@ int main(void)
 	tcase_add_checked_fixture(files, set_up, clean_up);
 	tcase_set_timeout(files, 60);
 	tcase_add_test(files, test_another_process_is_kept_out);
+	tcase_add_test(files, test_a_reader_cannot_keep_the_writer_out);
+	tcase_add_test(files, test_the_file_of_another_process_is_not_replaced);
+	tcase_add_test(files, test_what_cannot_be_given_up_is_taken_away);
 	tcase_add_test(files, test_what_is_not_taken_over);
 	tcase_add_test(files, test_what_others_do_to_the_file_is_noticed);
 	tcase_add_test(files, test_clear_gives_the_old_file_up);
