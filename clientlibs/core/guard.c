@@ -63,15 +63,20 @@ static void handle(int number, siginfo_t *info, void *context)
 		pass_on(number, info, context);
 }
 
+static bool is_ours(const struct sigaction *action)
+{
+	return action->sa_flags & SA_SIGINFO && action->sa_sigaction == handle;
+}
+
 bool guard_is_on(void)
 {
 	static bool tried;
-	struct sigaction now, ours;
+	struct sigaction now, ours, before;
 	bool is_default;
 
 	if (sigaction(SIGBUS, NULL, &now) < 0)
 		return false;
-	if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == handle)
+	if (is_ours(&now))
 		return true;
 
 	is_default = !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
@@ -87,7 +92,29 @@ bool guard_is_on(void)
 	ours.sa_sigaction = handle;
 	if (is_default)
 		ours.sa_flags |= SA_ONSTACK;
-	return sigaction(SIGBUS, &ours, NULL) == 0;
+	if (sigaction(SIGBUS, &ours, &before) < 0)
+		return false;
+	/* Another thread of the program may have set one since we looked. */
+	if (!is_ours(&before))
+		theirs = before;
+	return true;
+}
+
+bool guard_covers_thread(int64_t now)
+{
+	/* Of the initial model: no memory is allocated at the first use. */
+	static __thread __attribute__((tls_model("initial-exec"))) struct {
+		int64_t looked_at;
+		bool is_open;
+	} thread;
+	sigset_t mask;
+
+	if (thread.looked_at != now) {
+		thread.looked_at = now;
+		thread.is_open = pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 &&
+		                 sigismember(&mask, SIGBUS) == 0;
+	}
+	return thread.is_open;
 }
 
 void guard_watch(unsigned index, const void *start, size_t size)

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -158,23 +159,26 @@ static bool map_slot(const struct file *file, struct slot *slot)
 /* Opens the file: one thread a second tries, and if others come meanwhile, they do without. */
 static void open_file(struct file *file, int64_t now)
 {
-	int saved_errno = errno;
+	int saved_errno = errno, cancelling;
 	struct slot *slot = NULL;
 
 	if (__atomic_exchange_n(&file->tried_at, now, __ATOMIC_SEQ_CST) == now)
 		return;
+	/* Whoever ended in between would keep the slot for ever. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
 	for (int i = 0; i < N_SLOTS && !slot; i++)
 		if (exchange(&file->slots[i].users, UNUSED, CLAIMED))
 			slot = &file->slots[i];
 	if (slot && guard_is_on() && map_slot(file, slot)) {
 		slot->looked_at = now;
-		__atomic_fetch_add(&slot->users, -CLAIMED, __ATOMIC_SEQ_CST);
-		if (!exchange(&file->current, NONE, (int)(slot - file->slots)) &&
-		    exchange(&slot->users, 0, CLAIMED))
-			unmap_slot(file, slot);
+		/* As a reader of it: it must not go before it is the current one. */
+		__atomic_fetch_add(&slot->users, 1 - CLAIMED, __ATOMIC_SEQ_CST);
+		exchange(&file->current, NONE, (int)(slot - file->slots));
+		leave(file, slot);
 	} else if (slot) {
 		__atomic_fetch_add(&slot->users, UNUSED - CLAIMED, __ATOMIC_SEQ_CST);
 	}
+	pthread_setcancelstate(cancelling, NULL);
 	errno = saved_errno;
 }
 
@@ -200,6 +204,8 @@ const struct mapped *mapped_enter(enum mapped_file which, int64_t now)
 	struct slot *slot;
 	int current;
 
+	if (!guard_covers_thread(now))
+		return NULL;
 	if (__atomic_load_n(&file->current, __ATOMIC_SEQ_CST) == NONE)
 		open_file(file, now);
 	current = __atomic_load_n(&file->current, __ATOMIC_SEQ_CST);

@@ -490,6 +490,28 @@ START_TEST(test_faults_of_the_program_stay_the_program_s)
 }
 END_TEST
 
+/* A blocked fault kills whatever the action is. */
+static void fault_while_blocked(void)
+{
+	sigset_t bus;
+
+	sigemptyset(&bus);
+	sigaddset(&bus, SIGBUS);
+	sigprocmask(SIG_BLOCK, &bus, NULL);
+	wait_for_the_next_second();
+	by_name("cached1");
+	if (truncate("mc/passwd", 0) < 0)
+		_exit(2);
+	_exit(by_name("cached1") == NSS_STATUS_NOTFOUND ? 9 : 3);
+}
+
+START_TEST(test_a_thread_that_blocks_faults_asks)
+{
+	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_SUCCESS);
+	ck_assert_int_eq(end_of(fault_while_blocked), -9);
+}
+END_TEST
+
 static bool stop;
 
 /* Wrong answers are counted; none at all is none. */
@@ -581,6 +603,7 @@ int main(void)
 	tcase_add_checked_fixture(faults, set_up, clean_up);
 	tcase_set_timeout(faults, 30);
 	tcase_add_test(faults, test_faults_of_the_program_stay_the_program_s);
+	tcase_add_test(faults, test_a_thread_that_blocks_faults_asks);
 	tcase_add_test(faults, test_threads_read_while_files_come_go_and_are_cut);
 	suite_add_tcase(suite, faults);
 
