@@ -149,7 +149,8 @@ static bool map_slot(const struct file *file, struct slot *slot)
 	slot->ino = st.st_ino;
 	guard_watch(range_of(file, slot), bytes, slot->mapped.size);
 	memcpy(slot->header, bytes, sizeof(slot->header));
-	if (memcache_header_read(slot->header, slot->mapped.size, &slot->mapped.header) == 0)
+	if (memcache_header_read(slot->header, slot->mapped.size, &slot->mapped.header) == 0 &&
+	    memcache_clock_is_right(bytes))
 		return true;
 	guard_watch(range_of(file, slot), NULL, 0);
 	munmap(bytes, slot->mapped.size);
@@ -182,7 +183,8 @@ static void open_file(struct file *file, int64_t now)
 	errno = saved_errno;
 }
 
-/* Once a second: whether the path still leads to this file, and it can be read in safety. */
+/* Once a second: whether the path still leads to this file, it can be read in safety, and the clock
+ * was not set while nobody was there to give it up. */
 static bool is_still_there(const struct file *file, struct slot *slot, int64_t now)
 {
 	int saved_errno = errno;
@@ -193,7 +195,8 @@ static bool is_still_there(const struct file *file, struct slot *slot, int64_t n
 		return true;
 	__atomic_store_n(&slot->looked_at, now, __ATOMIC_RELAXED);
 	is = stat(file->path, &st) == 0 && st.st_dev == slot->dev && st.st_ino == slot->ino &&
-	     (uint64_t)st.st_size == slot->mapped.size && guard_is_on();
+	     (uint64_t)st.st_size == slot->mapped.size && guard_is_on() &&
+	     memcache_clock_is_right(slot->mapped.bytes);
 	errno = saved_errno;
 	return is;
 }

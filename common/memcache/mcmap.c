@@ -25,8 +25,6 @@
 #define SLOTS_PER_MIB 26214u
 #define RECORD_PART   8  /* a record takes at most this part of the file */
 #define PASSED_MAX    64 /* records in use that one search for room passes by */
-#define CLOCK_STEP_S  60
-#define BOOTED_AT     MEMCACHE_HEADER_SIZE /* u32 */
 #define STATUS_AT     12
 #define GROUPS_AT     20 /* in the data of initgroups: how many, gid … */
 #define SEED_AT       16
@@ -553,12 +551,6 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 
 /* ---- the file ---- */
 
-/* When the machine was booted, by the wall clock as it goes now. */
-static uint32_t booted_at(void)
-{
-	return (uint32_t)(walltime_now().s - boottime_now().s);
-}
-
 static uint32_t seed_of(uint64_t generation)
 {
 	uint64_t what[] = { boot_id(), generation };
@@ -608,7 +600,7 @@ static void write_header(struct writer *out, const struct memcache_header *heade
 	writer_u32(out, header->table_at);
 	writer_u32(out, 0);
 	writer_u32(out, header->b2);
-	writer_u32(out, booted_at());
+	writer_u32(out, memcache_booted_at());
 }
 
 /* Whether another process writes the file, and not only holds a lock that whoever may read it can
@@ -632,13 +624,6 @@ static int lock_file(int fd)
 	return has_writer(fd) ? -EBUSY : -EBADMSG;
 }
 
-static bool clock_was_set(uint32_t booted)
-{
-	int64_t step = (int64_t)booted_at() - booted;
-
-	return step > CLOCK_STEP_S || step < -CLOCK_STEP_S;
-}
-
 /* Is what the file says in its first bytes what we would write there? Only the barriers may
  * differ. */
 static bool is_ours(const struct mcmap *map)
@@ -646,7 +631,6 @@ static bool is_ours(const struct mcmap *map)
 	uint8_t found[MEMCACHE_DATA_AT];
 	struct writer out = writer_new(sizeof(found));
 	struct memcache_header header;
-	uint32_t booted;
 	bool is;
 
 	if (mcmap_read(map, 0, found, sizeof(found)) < 0)
@@ -655,8 +639,7 @@ static bool is_ours(const struct mcmap *map)
 	is = writer_end(&out) == 0 && memcache_header_read(found, map->size, &header) == 0 &&
 	     memcmp(found + 4, out.bytes + 4, HEADER_B2_AT - 4) == 0;
 	writer_free(&out);
-	memcpy(&booted, found + BOOTED_AT, sizeof(booted));
-	return is && !clock_was_set(booted);
+	return is && memcache_clock_is_right(found);
 }
 
 static void close_file(struct mcmap *map)

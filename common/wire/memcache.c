@@ -7,11 +7,13 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/wire/reader.h"
 
 #define BARRIER_MARK  0xf0000000u
 #define BARRIER_COUNT 0x00ffffffu
+#define CLOCK_STEP_S  60
 
 bool memcache_barrier_is_valid(uint32_t barrier)
 {
@@ -111,6 +113,30 @@ int memcache_header_read(const void *bytes, uint64_t file_size, struct memcache_
 		return -EBADMSG;
 	*ret_header = header;
 	return 0;
+}
+
+static int64_t seconds_of(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec;
+}
+
+uint32_t memcache_booted_at(void)
+{
+	return (uint32_t)(seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME));
+}
+
+bool memcache_clock_is_right(const void *bytes)
+{
+	uint32_t booted_at;
+	int32_t step;
+
+	memcpy(&booted_at, (const uint8_t *)bytes + MEMCACHE_HEADER_SIZE, sizeof(booted_at));
+	step = (int32_t)(memcache_booted_at() - booted_at);
+	return booted_at == 0 || booted_at == UINT32_MAX ||
+	       (step >= -CLOCK_STEP_S && step <= CLOCK_STEP_S);
 }
 
 struct memcache_head memcache_head_read(const void *bytes)

@@ -9,6 +9,8 @@
  *
  *   header | b1 | major 1 | minor 1 | status | seed | data_size | bits_size | table_size |
  *          | data_at | bits_at | table_at | 0 | b2 |                                each a u32
+ *   padding  when the machine was booted, by the wall clock of whoever began the file; 0 or
+ *          all ones, as others leave it: unknown
  *   bits   1 = used, the most significant bit of a byte comes first; each part begins at a multiple
  *          of 8
  *   table  the first slot of the chain of a hash, or MEMCACHE_NONE
@@ -89,6 +91,13 @@ size_t memcache_id_key(uint32_t id, char ret_digits[static MEMCACHE_ID_DIGITS_SI
  * Errors: -EAGAIN it is being changed; -ESTALE the file is not alive; -EPROTONOSUPPORT another
  * version; -EBADMSG it does not fit the file. */
 int memcache_header_read(const void *bytes, uint64_t file_size, struct memcache_header *ret_header);
+
+/* The word of the padding for the wall clock as it goes now. */
+uint32_t memcache_booted_at(void);
+
+/* Does it go as it did, within a minute, when the file with these first MEMCACHE_DATA_AT bytes was
+ * begun? By it records expire. Where a file does not say: true. No system call. */
+bool memcache_clock_is_right(const void *bytes);
 
 /* Reads MEMCACHE_HEAD_SIZE bytes: whatever they hold. */
 struct memcache_head memcache_head_read(const void *bytes);

@@ -336,6 +336,34 @@ START_TEST(test_a_file_that_grew_is_opened_again)
 END_TEST
 
 /* Whatever a chain is made to look like, a walk along it ends. */
+static void set_booted_at(uint32_t booted_at)
+{
+	int fd = open("mc/passwd", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(pwrite(fd, &booted_at, sizeof(booted_at), MEMCACHE_HEADER_SIZE),
+	                 sizeof(booted_at));
+	close(fd);
+}
+
+/* Its records would last longer by what the clock was set back. */
+START_TEST(test_a_file_from_before_the_clock_was_set_is_left_alone)
+{
+	uint32_t booted_at = memcache_booted_at();
+
+	set_booted_at(booted_at + 30);
+	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_SUCCESS);
+	set_booted_at(booted_at + 3600);
+	wait_for_the_next_second();
+	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_NOTFOUND);
+	wait_for_the_next_second();
+	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_NOTFOUND);
+	ck_assert_uint_eq(count_mappings(), 0);
+	set_booted_at(booted_at);
+	wait_for_the_next_second();
+	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_SUCCESS);
+}
+END_TEST
+
 START_TEST(test_chains_that_run_in_circles_or_away)
 {
 	static const uint32_t bad[] = { 0, 3, 6, 255, 256, 0x7fffffff, 0xfffffffe };
@@ -586,6 +614,7 @@ int main(void)
 	tcase_add_test(answers, test_the_environment_can_refuse);
 	tcase_add_test(answers, test_a_small_buffer_grows);
 	tcase_add_test(answers, test_texts_are_split_at_their_ends);
+	tcase_add_test(answers, test_a_file_from_before_the_clock_was_set_is_left_alone);
 	tcase_add_test(answers, test_chains_that_run_in_circles_or_away);
 	tcase_add_test(answers, test_a_record_in_change_is_not_believed);
 	suite_add_tcase(suite, answers);
