@@ -29,6 +29,7 @@
 #define GROUPS_AT     20 /* in the data of initgroups: how many, gid … */
 #define SEED_AT       16
 #define HEADER_B2_AT  48
+#define LOCK_ATTEMPTS 3 /* the one in the way may just have gone */
 #define MODE          0644
 #define MODE_ASIDE    0600
 
@@ -603,25 +604,29 @@ static void write_header(struct writer *out, const struct memcache_header *heade
 	writer_u32(out, memcache_booted_at());
 }
 
-/* Whether another process writes the file, and not only holds a lock that whoever may read it can
- * have. */
-static bool has_writer(int fd)
+/* The lock that keeps another one of this type from the file; F_UNLCK: none. */
+static short lock_in_the_way(int fd, short type)
 {
-	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
 
-	return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
+	return fcntl(fd, F_GETLK, &lock) == 0 ? lock.l_type : F_UNLCK;
 }
 
-/* -EBADMSG: nobody writes the file, and somebody keeps all others from it. */
+/* -EBUSY: another process writes the file. -EBADMSG: nobody does, and somebody who may read it
+ * keeps all others from it. */
 static int lock_file(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
 
-	if (fcntl(fd, F_SETLK, &lock) == 0)
-		return 0;
-	if (errno != EACCES && errno != EAGAIN)
-		return -errno;
-	return has_writer(fd) ? -EBUSY : -EBADMSG;
+	for (int i = 0; i < LOCK_ATTEMPTS; i++) {
+		if (fcntl(fd, F_SETLK, &lock) == 0)
+			return 0;
+		if (errno != EACCES && errno != EAGAIN)
+			return -errno;
+		if (lock_in_the_way(fd, F_WRLCK) == F_RDLCK)
+			return -EBADMSG;
+	}
+	return -EBUSY;
 }
 
 /* Is what the file says in its first bytes what we would write there? Only the barriers may
@@ -768,7 +773,9 @@ static int lock_aside(const struct mcmap *map, const char *aside)
 		return -errno;
 	if (lstat(aside, &there) < 0 || there.st_dev != ours.st_dev || there.st_ino != ours.st_ino)
 		return -EBUSY;
-	return open_path(map->path, &fd) == 0 && has_writer(fd) ? -EBUSY : 0;
+	if (open_path(map->path, &fd) == 0 && lock_in_the_way(fd, F_RDLCK) != F_UNLCK)
+		return -EBUSY;
+	return 0;
 }
 
 /* A new file takes the path when it is whole and locked. Whatever is there, a directory even, goes
