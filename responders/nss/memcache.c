@@ -380,9 +380,10 @@ static void put(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
 	wrote(cache, kind, r);
 }
 
-static void store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
-                  const struct setup *setup, const struct question *question,
-                  const struct answer *answer, struct reader body)
+/* Errors: no record can be made of it. */
+static int store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
+                 const struct setup *setup, const struct question *question,
+                 const struct answer *answer, struct reader body)
 {
 	int64_t expires_in_s =
 		answer->fresh_s < cache->timeout_s ? answer->fresh_s : cache->timeout_s;
@@ -407,6 +408,7 @@ static void store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kin
 	if (r == 0 && by)
 		put(cache, map, kind, &data, by, expires_in_s);
 	writer_free(&data);
+	return r;
 }
 
 static void forget(struct memcache *cache, enum mcmap_kind kind, enum mcmap_by by, const char *key)
@@ -476,9 +478,8 @@ static void answered(void *memory, const struct setup *setup, const struct quest
 
 	if (!map)
 		return;
-	if (answer && may_be_kept(answer))
-		store(cache, map, kind, setup, question, answer, body);
-	else
+	if (!answer || !may_be_kept(answer) ||
+	    store(cache, map, kind, setup, question, answer, body) < 0)
 		forget_answer(cache, kind, setup, question, answer);
 }
 

@@ -273,6 +273,24 @@ START_TEST(test_incomplete_and_empty_lists_are_not_kept)
 }
 END_TEST
 
+START_TEST(test_an_answer_that_makes_no_record_takes_the_old_one_away)
+{
+	struct question question = { .kind = QUERY_INITGROUPS, .text = "al" };
+	struct answer answer = { .domain = &domains[0], .entry = &entry, .fresh_s = 60 };
+	struct writer body = writer_new(16);
+
+	told_groups("al", &domains[0], 2, true);
+	ck_assert_int_eq(count_groups("al"), 2);
+	for (int i = 0; i < 4; i++)
+		writer_u32(&body, 1000); /* groups, of which two are there */
+	ck_assert_int_eq(writer_end(&body), 0);
+	nss_memcache.answered(memory, &setup, &question, &answer,
+	                      reader_over(body.bytes, body.size));
+	ck_assert_int_eq(count_groups("al"), 0);
+	writer_free(&body);
+}
+END_TEST
+
 START_TEST(test_cleared_replaced_and_switched_off)
 {
 	struct stat st;
@@ -332,6 +350,7 @@ int main(void)
 	tcase_add_test(all, test_what_changes_back_within_a_moment);
 	tcase_add_test(all, test_groups_by_another_name_of_the_user_go_with_his);
 	tcase_add_test(all, test_incomplete_and_empty_lists_are_not_kept);
+	tcase_add_test(all, test_an_answer_that_makes_no_record_takes_the_old_one_away);
 	tcase_add_test(all, test_cleared_replaced_and_switched_off);
 	tcase_add_test(all, test_a_file_that_was_removed_is_back_within_a_second);
 	suite_add_tcase(suite, all);
