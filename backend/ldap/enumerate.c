@@ -34,6 +34,7 @@
 #define AGAIN_MS       5000 /* after a pass that failed, and while the domain is not online */
 #define GROUPS_AT_ONCE 8    /* whose members are looked up */
 #define PURGE_AT_ONCE  500  /* entries looked at: less than a millisecond */
+#define STALE_PAGES    1000 /* in a row without anybody new: the server never comes to an end */
 
 struct enumeration {
 	struct ldap_domain *domain; /* borrowed */
@@ -41,6 +42,7 @@ struct enumeration {
 	struct pass *pass;
 	struct list waiters; /* of struct enumerate_state */
 	int last_error;      /* of the last pass, so that a lasting failure is logged once */
+	int64_t ended_us;    /* that one */
 };
 
 struct enumerate_state {
@@ -56,6 +58,12 @@ struct job {
 	struct group group;
 };
 
+/* Who has a name and a number in this pass. */
+struct claim {
+	uint32_t id;
+	char *name, *dn; /* owned; name as the cache orders it */
+};
+
 struct pass {
 	struct enumeration *owner;
 	struct ldap_domain *domain; /* borrowed */
@@ -66,8 +74,10 @@ struct pass {
 	size_t base; /* of its search bases */
 	struct search_page page;
 	char *filter;
-	struct map *names, *ids; /* of those of this kind that were met → their DNs */
-	TALLOC_CTX *dns;         /* owns these */
+	struct map *names, *ids; /* of those of this kind that were met → struct claim */
+	TALLOC_CTX *claims;      /* owns these */
+	size_t n_met, n_stale;   /* names before this page; pages that brought no other */
+	uint64_t environment;    /* of the cache at the beginning */
 	struct list jobs, running;
 	struct cache_change *change; /* NULL when there is nothing to store */
 	struct cache_place place;    /* of the purge */
@@ -145,6 +155,13 @@ static void enumerate_cleanup(struct tevent_req *req, enum tevent_req_state req_
 	list_remove(&state->node);
 }
 
+/* Whoever asks again and again must not keep the server busy with passes that fail. */
+static bool failed_just_now(const struct enumeration *enumeration)
+{
+	return enumeration->last_error < 0 &&
+	       monotonic_us() - enumeration->ended_us < AGAIN_MS * INT64_C(1000);
+}
+
 struct tevent_req *enumerate_send(TALLOC_CTX *mem, void *data, const struct query *query,
                                   const struct request_id *id)
 {
@@ -167,6 +184,10 @@ struct tevent_req *enumerate_send(TALLOC_CTX *mem, void *data, const struct quer
 		return req;
 	}
 
+	if (!enumeration->pass && failed_just_now(enumeration)) {
+		req_finish(req, enumeration->last_error);
+		return req;
+	}
 	list_append(&enumeration->waiters, &state->node);
 	if (!enumeration->pass) {
 		TALLOC_FREE(enumeration->timer);
@@ -217,6 +238,7 @@ static void pass_end(struct enumeration *enumeration, int r)
 
 	log_end(enumeration, pass, r);
 	enumeration->last_error = r;
+	enumeration->ended_us = monotonic_us();
 	talloc_free(pass);
 	again(enumeration, r == 0 ? period_ms(&enumeration->domain->conf) : AGAIN_MS);
 	while (!list_empty(&enumeration->waiters)) {
@@ -250,14 +272,14 @@ static int start_kind(struct pass *pass, enum entry_kind kind)
 {
 	TALLOC_FREE(pass->names);
 	TALLOC_FREE(pass->ids);
-	TALLOC_FREE(pass->dns);
+	TALLOC_FREE(pass->claims);
 	pass->names = map_new(pass);
 	pass->ids = map_new(pass);
-	pass->dns = talloc_new(pass);
-	if (!pass->names || !pass->ids || !pass->dns)
+	pass->claims = talloc_new(pass);
+	if (!pass->names || !pass->ids || !pass->claims)
 		return -ENOMEM;
 	pass->kind = kind;
-	pass->base = 0;
+	pass->base = pass->n_met = pass->n_stale = 0;
 	pass->place = (struct cache_place){ 0 };
 	search_page_reset(&pass->page);
 	return make_filter(pass);
@@ -279,6 +301,7 @@ static void pass_begin(struct enumeration *enumeration)
 	pass->id = request_id_new();
 	pass->began_us = monotonic_us();
 	pass->began = boottime_now();
+	pass->environment = cache_environment_id(cache_writer_reader(domain->host->writer));
 	pass->page.size = domain->conf.disable_paging ? 0 : domain->conf.page_size;
 	list_init(&pass->jobs);
 	list_init(&pass->running);
@@ -328,46 +351,86 @@ static void search(struct pass *pass)
 
 /* ---- one entry ---- */
 
-/* May the entry have this name or number? Of several the first by DN, every time (pick.h). */
-static bool claim(struct pass *pass, struct map *map, const void *key, size_t size,
-                  const char *what, const char *dn)
+/* Of several with the same name or number the first by DN is taken, every time (pick.h). Does
+ * holder come before dn? holder is NULL, or dn's own, when nobody else has it. */
+static bool comes_first(struct pass *pass, const struct claim *holder, const char *what,
+                        const char *dn)
 {
-	const char *holder = map_get(map, key, size);
 	auto_talloc char *reason = NULL;
-	char *copy;
+	bool first;
 
-	if (holder && strcasecmp(holder, dn) != 0) {
-		bool first = strcasecmp(holder, dn) < 0;
-
-		reason = talloc_asprintf(NULL, "%s has the same %s and comes first",
-		                         first ? holder : dn, what);
-		refusals_report(pass->domain->refusals, &pass->id, first ? dn : holder,
-		                reason ? reason : "another entry comes first");
-		if (first)
-			return false;
-	}
-	copy = talloc_strdup(pass->dns, dn);
-	if (!copy || map_set(map, key, size, copy) < 0)
-		pass->no_memory = true;
-	return true;
+	if (!holder || strcasecmp(holder->dn, dn) == 0)
+		return false;
+	first = strcasecmp(holder->dn, dn) < 0;
+	reason = talloc_asprintf(NULL, "%s has the same %s and comes first",
+	                         first ? holder->dn : dn, what);
+	refusals_report(pass->domain->refusals, &pass->id, first ? dn : holder->dn,
+	                reason ? reason : "another entry comes first");
+	return first;
 }
 
 /* The name as the cache orders it. */
-static bool claim_name(struct pass *pass, const char *name, const char *dn)
+static int order_name(const struct pass *pass, TALLOC_CTX *mem, const char *name, char **ret_name)
 {
-	auto_talloc char *folded = NULL;
-
-	if (pass->domain->host->options->case_sensitive != CASE_TRUE) {
-		if (str_fold(NULL, name, &folded) < 0)
-			return false;
-		name = folded;
-	}
-	return claim(pass, pass->names, name, strlen(name), "name", dn);
+	if (pass->domain->host->options->case_sensitive != CASE_TRUE)
+		return str_fold(mem, name, ret_name);
+	*ret_name = talloc_strdup(mem, name);
+	return *ret_name ? 0 : -ENOMEM;
 }
 
-static bool claim_both(struct pass *pass, const char *name, uint32_t id, const char *dn)
+/* Whoever lost one of the two keeps nobody from the other. */
+static void release(struct pass *pass, struct claim *loser)
 {
-	return claim(pass, pass->ids, &id, sizeof(id), "number", dn) && claim_name(pass, name, dn);
+	size_t size = strlen(loser->name);
+
+	if (map_get(pass->ids, &loser->id, sizeof(loser->id)) == loser)
+		map_remove(pass->ids, &loser->id, sizeof(loser->id));
+	if (map_get(pass->names, loser->name, size) == loser)
+		map_remove(pass->names, loser->name, size);
+	talloc_free(loser);
+}
+
+static int grant(struct pass *pass, const char *name, uint32_t id, const char *dn)
+{
+	struct claim *claim = talloc_zero(pass->claims, struct claim);
+	int r;
+
+	if (!claim)
+		return -ENOMEM;
+	claim->id = id;
+	claim->name = talloc_strdup(claim, name);
+	claim->dn = talloc_strdup(claim, dn);
+	if (!claim->name || !claim->dn)
+		return -ENOMEM;
+	r = map_set(pass->ids, &id, sizeof(id), claim);
+	return r < 0 ? r : map_set(pass->names, name, strlen(name), claim);
+}
+
+/* May the entry have its name and its number? Both or none: a twin that is refused for its name
+ * must not keep the number from somebody else. */
+static bool claim_both(struct pass *pass, const char *called, uint32_t id, const char *dn)
+{
+	struct claim *of_id, *of_name;
+	auto_talloc char *name = NULL;
+	int r = order_name(pass, NULL, called, &name);
+
+	if (r < 0) {
+		pass->no_memory |= r == -ENOMEM;
+		return false;
+	}
+	of_id = map_get(pass->ids, &id, sizeof(id));
+	of_name = map_get(pass->names, name, strlen(name));
+	if (of_id && of_id == of_name && strcasecmp(of_id->dn, dn) == 0)
+		return true;
+	if (comes_first(pass, of_id, "number", dn) || comes_first(pass, of_name, "name", dn))
+		return false;
+
+	if (of_id)
+		release(pass, of_id);
+	if (of_name && of_name != of_id)
+		release(pass, of_name);
+	pass->no_memory |= grant(pass, name, id, dn) < 0;
+	return true;
 }
 
 static struct cache_change *change_of(struct pass *pass)
@@ -542,6 +605,13 @@ static void next_page(struct pass *pass)
 		pass_end(pass->owner, -E_SERVER); /* it says nothing about who is gone below it */
 		return;
 	}
+	pass->n_stale = map_count(pass->names) == pass->n_met ? pass->n_stale + 1 : 0;
+	pass->n_met = map_count(pass->names);
+	if (pass->n_stale > STALE_PAGES) {
+		log_at(LEVEL_WARN, &pass->id, "the server gives page after page, and nobody new");
+		pass_end(pass->owner, -E_SERVER);
+		return;
+	}
 	if (!pass->page.more) {
 		search_page_reset(&pass->page);
 		pass->base++;
@@ -587,6 +657,16 @@ static int purge_slice(struct pass *pass)
 	return r;
 }
 
+/* What came before the file was replaced is not in the new one. */
+static int set_listed(const struct pass *pass)
+{
+	struct cache_writer *writer = pass->domain->host->writer;
+
+	if (cache_environment_id(cache_writer_reader(writer)) != pass->environment)
+		return -E_CACHE_REPLACED;
+	return cache_set_listed(writer, true);
+}
+
 static void purge(void *data)
 {
 	struct pass *pass = data;
@@ -606,7 +686,7 @@ static void purge(void *data)
 			return;
 		}
 	} else if (r == -ENOENT) {
-		r = cache_set_listed(pass->domain->host->writer, true);
+		r = set_listed(pass);
 	}
 	pass_end(pass->owner, r);
 }

@@ -45,6 +45,7 @@ struct link {
 	size_t n_servers;
 
 	struct conn *conn;      /* owned; NULL = none stands */
+	uint64_t generation;    /* of conn, or of the one before */
 	struct server *current; /* at its other end */
 	struct timer *expire, *idle;
 
@@ -152,6 +153,11 @@ struct link *link_new(TALLOC_CTX *mem, struct ldap_domain *domain)
 struct conn *link_conn(struct link *link)
 {
 	return link->conn;
+}
+
+uint64_t link_generation(const struct link *link)
+{
+	return link->generation;
 }
 
 static void stop_attempts(struct link *link)
@@ -341,6 +347,7 @@ static void server_ready(struct tevent_req *subreq)
 	server->passed_over = (struct deadline){ 0 };
 	server->failed = false;
 	link->conn = conn;
+	link->generation++;
 	link->current = server;
 	conn_give(conn, link, conn_is_lost, link);
 	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn);

@@ -21,6 +21,9 @@ struct link *link_new(TALLOC_CTX *mem, struct ldap_domain *domain);
 /* The connection, if it stands. Borrowed, until the next turn of the loop. */
 struct conn *link_conn(struct link *link);
 
+/* Another number for each connection that stands or stood: an address may come again. */
+uint64_t link_generation(const struct link *link);
+
 /* Finishes when a connection stands, or none can be had. Errors: -E_OFFLINE. */
 struct tevent_req *link_wait_send(TALLOC_CTX *mem, struct link *link);
 int link_wait_recv(struct tevent_req *req, struct conn **ret_conn);

@@ -164,7 +164,9 @@ static uint32_t timeout_s(const struct search_state *state)
 /* Only now, because a server may have been the one to name the bases. */
 static void begin(struct search_state *state, struct conn *conn)
 {
-	if (state->page && state->page->more && state->page->conn != conn) {
+	uint64_t generation = link_generation(state->domain->link);
+
+	if (state->page && state->page->more && state->page->generation != generation) {
 		req_finish(state->req, -E_DISCONNECTED);
 		return;
 	}
@@ -172,7 +174,7 @@ static void begin(struct search_state *state, struct conn *conn)
 		state->bases = state->domain->bases[state->where].items;
 		state->n_bases = state->domain->bases[state->where].count;
 	} else {
-		state->page->conn = conn;
+		state->page->generation = generation;
 	}
 
 	state->conn = conn;

@@ -26,7 +26,7 @@ struct search_page {
 	bool more;            /* there is another page */
 	bool missing;         /* the server does not have the base */
 	struct berval cookie; /* the server's, owned */
-	const void *conn;     /* the connection it holds for */
+	uint64_t generation;  /* of the connection it holds for (link.h) */
 };
 
 /* Searches one page below base, and moves page on, which is borrowed. -E_DISCONNECTED: the search

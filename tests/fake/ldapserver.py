@@ -17,6 +17,7 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
     partial        one entry, then sizeLimitExceeded
     unreadable     the last entry of each answer lacks its end
+    endless        lists user0 and group0 page after page (RFC 2696)
     garbage        answers searches with bytes that are no BER
     notls          refuses StartTLS with protocolError; otherwise ok
     tlshang        agrees to StartTLS and says nothing more
@@ -72,8 +73,13 @@ def children(data):
 
 # ---- LDAP (RFC 4511) ----
 
-def result(msgid, tag, code, text=""):
-    return tlv(0x30, integer(msgid), tlv(tag, integer(code, 0x0A), octets(""), octets(text)))
+def result(msgid, tag, code, text="", cookie=None):
+    controls = b""
+    if cookie is not None:
+        value = tlv(0x30, integer(0), octets(cookie))
+        controls = tlv(0xA0, tlv(0x30, octets("1.2.840.113556.1.4.319"), octets(value)))
+    return tlv(0x30, integer(msgid), tlv(tag, integer(code, 0x0A), octets(""), octets(text)),
+               controls)
 
 
 def entry(msgid, dn, attrs):
@@ -205,6 +211,9 @@ class Server:
             return result(msgid, 0x65, 32)
         if mode == "code":
             return result(msgid, 0x65, int(self.argument))
+        if mode == "endless" and b"objectclass" in content:
+            dn, attrs = (user if b"uidNumber" in content else group)(0)
+            return entry(msgid, dn, attrs) + result(msgid, 0x65, 0, cookie="more")
         found = b""
         parts = content
         # base, scope, deref, sizeLimit, timeLimit, typesOnly, filter, attributes

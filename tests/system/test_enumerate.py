@@ -192,3 +192,37 @@ def test_a_search_base_that_is_missing_says_nothing_about_who_is_gone(container)
         c.wait_for("two more passes", lambda: slapd.searches() - before > 4, timeout=30)
         assert set(listed(suite)) == NAMES | {"zoe"}
         assert f"search base {more}: the server has no such entry" in c.journal("-u", "sssd.service")
+
+
+def test_a_refused_twin_keeps_nothing_from_others(container):
+    """One has alice's name and zoe's number: alice comes before it, so that the number is zoe's."""
+    with container() as c:
+        slapd = Slapd(c).start()
+        slapd.add(f"dn: ou=people2,{BASE}\nobjectClass: organizationalUnit\nou: people2\n")
+        slapd.add(user_ldif(User("alice", 10009, 20001, "", "/", ""), dn=f"uid=alice,ou=people2,{BASE}"))
+        slapd.add(user_ldif(User("zoe", 10009, 20001, "", "/", "")))
+        suite = Suite(c, slapd).start(enumerate="true")
+        assert set(listed(suite)) == NAMES | {"zoe"}
+
+
+def test_a_failed_pass_is_not_repeated_for_whoever_asks(container):
+    with container() as c:
+        slapd = Slapd(c).start()
+        suite = Suite(c, slapd).start(enumerate="true", ldap_user_search_base=f"ou=people,{BASE}?subtree??ou=none,{BASE}?subtree?")
+        assert listed(suite) == {}
+        before = slapd.searches()
+        for _ in range(20):
+            assert listed(suite) == {}
+        assert slapd.searches() - before < 10, "each pass is two"
+
+
+def test_a_list_is_whole_although_the_cache_was_removed_in_the_middle(container):
+    with container() as c:
+        slapd = Slapd(c, entries=big(3000, 1)).start()
+        suite = Suite(c, slapd).start(enumerate="true", ldap_page_size=1)
+        c.wait_for("a part is there", lambda: slapd.searches() > 100)
+        c.sh("rm /var/lib/sss/db/*LDAP*")
+        assert slapd.searches() < 3000, "that was too late"
+        users = {}
+        c.wait_for("a list", lambda: users.update(listed(suite)) or users, timeout=90)
+        assert len(users) == 3001

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Entries of the directory that cannot be read: nobody is taken for gone because of them."""
+"""Answers of a directory server that make no sense: nobody is taken for gone because of them."""
 import pathlib
 
 from suite import Suite
@@ -38,3 +38,10 @@ def test_what_cannot_be_read_is_not_gone(container):
             assert suite.passwd("user0")
             assert suite.group("group0")
             assert suite.initgroups("user0") >= groups
+
+
+def test_pages_without_an_end(container):
+    with container() as c:
+        suite = start(c, "endless", enumerate="true")
+        suite.getent("passwd", timeout=90)
+        assert "page after page, and nobody new" in c.journal("-u", "sssd.service")
