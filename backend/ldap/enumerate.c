@@ -76,6 +76,8 @@ struct pass {
 	char *filter;
 	struct map *names, *ids; /* of those of this kind that were met → struct claim */
 	TALLOC_CTX *claims;      /* owns these */
+	struct map *user_names, *user_ids; /* those of the users, while there are groups to come
+	                                    * that private groups go before; else NULL */
 	size_t n_met, n_stale;   /* names before this page; pages that brought no other */
 	uint64_t environment;    /* of the cache at the beginning */
 	struct list jobs, running;
@@ -267,9 +269,19 @@ static int make_filter(struct pass *pass)
 	return filter_end(&filter, pass, &pass->filter);
 }
 
+static enum private_groups private_groups(const struct pass *pass)
+{
+	return pass->domain->host->options->auto_private_groups;
+}
+
 /* Users, or groups, from the beginning. */
 static int start_kind(struct pass *pass, enum entry_kind kind)
 {
+	if (kind == ENTRY_GROUP && private_groups(pass) == PRIVATE_GROUPS_TRUE) {
+		pass->user_names = take_ptr(pass->names);
+		pass->user_ids = take_ptr(pass->ids);
+		pass->claims = NULL; /* goes with pass */
+	}
 	TALLOC_FREE(pass->names);
 	TALLOC_FREE(pass->ids);
 	TALLOC_FREE(pass->claims);
@@ -433,6 +445,20 @@ static bool claim_both(struct pass *pass, const char *called, uint32_t id, const
 	return true;
 }
 
+/* With auto_private_groups = true a lookup finds the user's group before this one. */
+static bool gives_way(struct pass *pass, const struct group *group)
+{
+	auto_talloc char *name = NULL;
+
+	if (!pass->user_ids)
+		return false;
+	if (map_get(pass->user_ids, &group->gid, sizeof(group->gid)))
+		return true;
+	if (order_name(pass, NULL, group->name, &name) == -ENOMEM)
+		pass->no_memory = true;
+	return name && map_get(pass->user_names, name, strlen(name));
+}
+
 static struct cache_change *change_of(struct pass *pass)
 {
 	if (!pass->change)
@@ -487,6 +513,8 @@ static int one_entry(struct entry_values *values, void *data)
 			put_user(pass, &user);
 	} else {
 		reason = group_from(values, values, conf->group_name, NULL, &domain->range, &group);
+		if (!reason && gives_way(pass, &group))
+			reason = "a private group has its name or number";
 		if (!reason && claim_both(pass, group.name, group.gid, group.dn)) {
 			if (values->values[GROUP_MEMBER_DN]) {
 				add_job(pass, values, &group);
@@ -624,12 +652,27 @@ static void next_page(struct pass *pass)
 
 /* ---- who is gone ---- */
 
-static bool is_gone(const struct pass *pass, const struct entry *entry)
+/* Does the group stand for a user? The server has no entry of it; it goes with the user, whom the
+ * pass has looked for already. */
+static bool is_private(const struct pass *pass, struct cache *cache, const struct entry *entry)
+{
+	struct query query = { .kind = QUERY_USER_BY_ID };
+	struct entry user;
+
+	if (private_groups(pass) == PRIVATE_GROUPS_FALSE || entry->kind != ENTRY_GROUP ||
+	    *entry->group.dn)
+		return false;
+	query.id = entry->group.gid;
+	return cache_peek(cache, &query, &user) != -ENOENT;
+}
+
+static bool is_gone(const struct pass *pass, struct cache *cache, const struct entry *entry)
 {
 	/* Who was looked up meanwhile may have come after their page. */
 	if (entry->times.boot == boot_id() && entry->times.stored_boot.s >= pass->began.s)
 		return false;
-	return !map_get(pass->names, pass->place.bytes, pass->place.size);
+	return !map_get(pass->names, pass->place.bytes, pass->place.size) &&
+	       !is_private(pass, cache, entry);
 }
 
 /* Looks at the next few. Errors: -ENOENT that were all. */
@@ -645,7 +688,7 @@ static int purge_slice(struct pass *pass)
 		struct entry entry;
 
 		r = cache_next(cache, pass->kind, &pass->place, &entry);
-		if (r == 0 && is_gone(pass, &entry) && change_of(pass)) {
+		if (r == 0 && is_gone(pass, cache, &entry) && change_of(pass)) {
 			struct query query = { .kind = kind };
 
 			query.name = pass->kind == ENTRY_USER ? entry.user.name : entry.group.name;

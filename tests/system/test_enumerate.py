@@ -226,3 +226,23 @@ def test_a_list_is_whole_although_the_cache_was_removed_in_the_middle(container)
         users = {}
         c.wait_for("a list", lambda: users.update(listed(suite)) or users, timeout=90)
         assert len(users) == 3001
+
+
+@pytest.mark.parametrize("mode", ["true", "hybrid"])
+def test_private_groups_stay_as_long_as_their_users(container, mode):
+    users = [*USERS, User("same", 10007, 10007, "", "/", ""), User("gone", 10008, 10008, "", "/", "")]
+    with container() as c:
+        slapd = Slapd(c, entries=(users, [*GROUPS, Group("thief", 10001, [])])).start()
+        suite = Suite(c, slapd).start(**FIRST_PASS, auto_private_groups=mode)
+        for name, gid in ("same", 10007), ("gone", 10008):
+            assert suite.group(name) == (name, gid, set())
+        assert suite.group(10001)[0] == ("alice" if mode == "true" else "thief")
+        slapd.delete(user_dn("gone"))
+        c.wait_for("gone is gone", lambda: "gone" not in listed(suite, "group"))
+        before = slapd.searches()
+        c.wait_for("two more passes", lambda: slapd.searches() - before > 4)
+        assert ("thief" in listed(suite, "group")) == (mode == "hybrid")
+        slapd.down()
+        assert suite.group("same") == ("same", 10007, set())
+        assert suite.group(10001)[0] == ("alice" if mode == "true" else "thief")
+        assert suite.group("gone") is None
