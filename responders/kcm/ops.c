@@ -379,7 +379,9 @@ static int op_store(struct kcm_request *request)
 		             KCM_CC_NOTFOUND);
 	if (r == 0)
 		r = store_add(request->store, &ccache, &credential);
-	return r != 0 ? r : store_save(request->store, &ccache);
+	if (r == 0)
+		r = store_save(request->store, &ccache);
+	return r;
 }
 
 /* Reads | name | flags | tag | and finds the cache. */

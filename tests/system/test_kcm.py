@@ -353,6 +353,23 @@ def test_each_limit_has_its_error(c, kdc):
         c.systemctl("stop", "sssd-kcm.service")
 
 
+def test_no_user_fills_the_file(c):
+    """256 MiB are a user's, however many caches; nobody else notices."""
+    try:
+        with Kcm(c, uid=ALICE) as kcm:
+            for i in range(5):
+                kcm.initialize(f"4001:{i}")
+            got = [kcm.store(f"4001:{i % 5}", f"s{i}", ticket=b"t" * (9 << 20)) for i in range(29)]
+            assert got == [0] * 28 + [122]  # EDQUOT
+        with Kcm(c, uid=BOB) as kcm:
+            kcm.initialize("4002")
+            assert kcm.store("4002", "www") == 0
+        assert "the credential caches of a user have 262144 KiB" in c.journal("-u", "sssd-kcm.service")
+    finally:
+        c.run(["sssctl", "kcm", "purge", "--all"])
+        c.systemctl("stop", "sssd-kcm.service")
+
+
 # ---- the protocol ----
 
 
