@@ -5,9 +5,12 @@
  *
  *   | key size: u8 | key | value size: u16 | value | … |
  */
-#include "responders/kcm/store.c"
+#include "responders/kcm/impl.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define USERS 2
@@ -57,7 +60,7 @@ static void fill(struct reader *in)
 			return;
 		key.size = key_size;
 		memcpy(key.bytes, key_bytes, key_size);
-		require(put_bytes(store, &key, value, value_size) == 0);
+		require(table_put_bytes(store, &key, value, value_size) == 0);
 	}
 }
 
@@ -70,7 +73,8 @@ static bool walk(void)
 
 	require(mdb_cursor_open(store->txn, store->env->table, &cursor) == 0);
 	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
-		all = sound(store->txn, store->env->table, key, value, store->env->seed) && all;
+		all = store_sound(store->txn, store->env->table, key, value, store->env->seed) &&
+		      all;
 	return all;
 }
 
@@ -88,7 +92,10 @@ static int use_one(struct ccache *ccache)
 	store_match(store, ccache, &tag, 0, 1000, &stored);
 	stored = (struct stored){ 0 };
 	while ((r = store_next_credential(store, ccache, stored.number, &stored)) == 0) {
-		if (parse(&stored, &credential) == 0) {
+		struct reader in = reader_over(stored.credential.at, stored.credential.size);
+
+		credential = read_credential(&in);
+		if (reader_end(&in) == 0) {
 			tag.like = credential;
 			store_match(store, ccache, &tag, DONT_MATCH_REALM, 0,
 			            &(struct stored){ 0 });

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Caches - found, made, renamed and destroyed, and their limits
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/error.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "responders/kcm/impl.h"
+
+#define CCACHE_ROOM     (CCACHE_PRINCIPAL + 1024)
+#define CREDENTIAL_ROOM 512
+
+/* ---- find ---- */
+
+int ccache_read(struct reader *in, struct ccache *ccache)
+{
+	ccache->id = reader_be64(in);
+	ccache->kdc_offset = (int32_t)reader_be32(in);
+	ccache->n_credentials = reader_be32(in);
+	ccache->n_tickets = reader_be32(in);
+	ccache->next_number = reader_be64(in);
+	ccache->size = reader_be64(in);
+	return reader_end(in) < 0 ? -E_CACHE_DAMAGED : 0;
+}
+
+int ccache_save(struct store *store, const struct ccache *ccache)
+{
+	struct key key = key_of_ccache(ccache->uid, ccache->name);
+	struct writer *out = table_value(store);
+
+	writer_be64(out, ccache->id);
+	writer_be32(out, (uint32_t)ccache->kdc_offset);
+	writer_be32(out, ccache->n_credentials);
+	writer_be32(out, ccache->n_tickets);
+	writer_be64(out, ccache->next_number);
+	writer_be64(out, ccache->size);
+	return table_put(store, &key);
+}
+
+int store_find(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache)
+{
+	struct ccache ccache = { .uid = uid, .name = name };
+	struct reader in;
+	struct key key;
+	int r;
+
+	if (strlen(name) > CCACHE_NAME_MAX)
+		return -ENOENT;
+	key = key_of_ccache(uid, name);
+	r = table_get(store, &key, &in);
+	if (r == 0)
+		r = ccache_read(&in, &ccache);
+	if (r == 0)
+		*ret_ccache = ccache;
+	return r;
+}
+
+static int copy_name(const void *bytes, size_t size, char ret_name[CCACHE_NAME_MAX + 1])
+{
+	if (size == 0 || size > CCACHE_NAME_MAX || memchr(bytes, '\0', size))
+		return -E_CACHE_DAMAGED;
+	memcpy(ret_name, bytes, size);
+	ret_name[size] = '\0';
+	return 0;
+}
+
+int store_name(struct store *store, uid_t uid, uint64_t id, char ret_name[CCACHE_NAME_MAX + 1])
+{
+	struct key key = key_of_ccache_id(KEY_ID, uid, id);
+	struct reader in;
+	int r;
+
+	r = table_get(store, &key, &in);
+	return r < 0 ? r : copy_name(in.pos, reader_left(&in), ret_name);
+}
+
+/* The first cache at or behind from that begins with prefix. */
+static int next_ccache(struct store *store, const struct key *from, const struct key *prefix,
+                       char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache)
+{
+	struct ccache ccache = { .name = name };
+	struct reader key_in, in;
+	MDB_val key, value;
+	int r;
+
+	r = table_seek(store, from, prefix, &key, &value);
+	if (r == 0)
+		r = kcm_unseal(key, value, &in);
+	if (r == 0)
+		r = ccache_read(&in, &ccache);
+	if (r < 0)
+		return r;
+
+	key_in = reader_over(key.mv_data, key.mv_size);
+	reader_u8(&key_in);
+	ccache.uid = reader_be32(&key_in);
+	r = copy_name(key_in.pos, reader_left(&key_in), name);
+	if (r == 0)
+		*ret_ccache = ccache;
+	return r;
+}
+
+/* Right behind the cache of that name, or before the first of uid. */
+static struct key key_behind(uid_t uid, const char *name)
+{
+	struct key key = key_of_ccache(uid, name);
+
+	if (name[0] != '\0')
+		key_add(&key, "", 1); /* no name has a NUL */
+	return key;
+}
+
+int store_next(struct store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
+               struct ccache *ret_ccache)
+{
+	struct key prefix = key_of_uid(KEY_CCACHE, uid), from = key_behind(uid, name);
+
+	return next_ccache(store, &from, &prefix, name, ret_ccache);
+}
+
+int store_next_of_all(struct store *store, char name[CCACHE_NAME_MAX + 1],
+                      struct ccache *ret_ccache)
+{
+	struct key prefix = key_new(KEY_CCACHE), from = key_behind(ret_ccache->uid, name);
+
+	return next_ccache(store, &from, &prefix, name, ret_ccache);
+}
+
+/* ---- limits ---- */
+
+static int count_keys(struct store *store, const struct key *prefix, uint64_t *ret_count)
+{
+	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
+	MDB_val key = key_val(prefix), value;
+	uint64_t count = 0;
+	int r;
+
+	r = lmdb_error(mdb_cursor_open(store->txn, store->env->table, &cursor));
+	if (r < 0)
+		return r;
+	r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
+	while (r == 0 && key_begins(key, prefix)) {
+		count++;
+		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret_count = count;
+	return 0;
+}
+
+/* What the caches of uid take, with what is kept about each and about each credential. */
+static int uid_size(struct store *store, uid_t uid, uint64_t *ret_size)
+{
+	char name[CCACHE_NAME_MAX + 1] = "";
+	struct ccache ccache;
+	uint64_t size = 0;
+	int r;
+
+	while ((r = store_next(store, uid, name, &ccache)) == 0)
+		size += CCACHE_ROOM + ccache.n_credentials * CREDENTIAL_ROOM + ccache.size;
+	if (r == -ENOENT)
+		*ret_size = size;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Is there room for so many bytes more? Errors: -EDQUOT. */
+static int admit_size(struct store *store, uid_t uid, uint64_t more)
+{
+	uint64_t limit = store->limits.uid_size, size;
+	int r;
+
+	if (limit == 0)
+		return 0;
+	r = uid_size(store, uid, &size);
+	if (r < 0 || size + more <= limit)
+		return r;
+	log_notice("uid %u: the credential caches of a user have %llu KiB: no more", (unsigned)uid,
+	           (unsigned long long)limit / 1024);
+	return -EDQUOT;
+}
+
+static int admit(struct store *store, uid_t uid)
+{
+	struct key of_uid = key_of_uid(KEY_CCACHE, uid), of_all = key_new(KEY_CCACHE);
+	uint64_t count;
+	int r = 0;
+
+	if (store->limits.uid_ccaches > 0) {
+		r = count_keys(store, &of_uid, &count);
+		if (r == 0 && count >= store->limits.uid_ccaches) {
+			log_notice("uid %u has max_uid_ccaches = %u credential caches: no more",
+			           (unsigned)uid, store->limits.uid_ccaches);
+			r = -EDQUOT;
+		}
+	}
+	if (r == 0 && store->limits.ccaches > 0) {
+		r = count_keys(store, &of_all, &count);
+		if (r == 0 && count >= store->limits.ccaches) {
+			log_notice("there are max_ccaches = %u credential caches: no more for "
+			           "uid %u",
+			           store->limits.ccaches, (unsigned)uid);
+			r = -ENFILE;
+		}
+	}
+	return r < 0 ? r : admit_size(store, uid, CCACHE_ROOM);
+}
+
+int store_save(struct store *store, const struct ccache *ccache)
+{
+	int r = ccache_save(store, ccache);
+
+	return r < 0 ? r : admit_size(store, ccache->uid, 0);
+}
+
+/* ---- make, choose, rename, destroy ---- */
+
+/* Not 0, and not that of another cache of uid. */
+static int draw_id(struct store *store, uid_t uid, uint64_t *ret_id)
+{
+	struct reader in;
+	struct key key;
+	uint64_t id;
+	int r;
+
+	do {
+		if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+			return -errno;
+		key = key_of_ccache_id(KEY_ID, uid, id);
+		r = table_get(store, &key, &in);
+	} while (r == 0 || id == 0);
+	*ret_id = id;
+	return r == -ENOENT ? 0 : r;
+}
+
+int store_make(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache)
+{
+	struct ccache ccache = { .uid = uid, .name = name, .next_number = 1 };
+	struct key key;
+	int r;
+
+	if (name[0] == '\0' || strlen(name) > CCACHE_NAME_MAX)
+		return -ENAMETOOLONG;
+	r = admit(store, uid);
+	if (r == 0)
+		r = draw_id(store, uid, &ccache.id);
+	if (r == 0)
+		r = ccache_save(store, &ccache);
+	if (r < 0)
+		return r;
+	key = key_of_ccache_id(KEY_ID, uid, ccache.id);
+	r = table_put_bytes(store, &key, name, strlen(name));
+	if (r == 0)
+		*ret_ccache = ccache;
+	return r;
+}
+
+int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX + 1])
+{
+	struct key key = key_of_uid(KEY_DEFAULT, uid);
+	struct reader in;
+	int r;
+
+	r = table_get(store, &key, &in);
+	return r < 0 ? r : copy_name(in.pos, reader_left(&in), ret_name);
+}
+
+int store_set_default(struct store *store, const struct ccache *ccache)
+{
+	struct key key = key_of_uid(KEY_DEFAULT, ccache->uid);
+
+	return table_put_bytes(store, &key, ccache->name, strlen(ccache->name));
+}
+
+/* Is it the default? 1, 0 or an error. */
+static int is_default(struct store *store, const struct ccache *ccache)
+{
+	char name[CCACHE_NAME_MAX + 1];
+	int r = store_default(store, ccache->uid, name);
+
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : strcmp(name, ccache->name) == 0;
+}
+
+int store_destroy(struct store *store, struct ccache *ccache)
+{
+	struct key key = key_of_ccache_id(KEY_PRINCIPAL, ccache->uid, ccache->id);
+	struct reader in;
+	int r;
+
+	r = store_empty(store, ccache);
+	if (r < 0)
+		return r;
+	r = table_get(store, &key, &in);
+	if (r == 0)
+		r = table_drop(store, &key);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = is_default(store, ccache);
+	if (r > 0) {
+		key = key_of_uid(KEY_DEFAULT, ccache->uid);
+		r = table_drop(store, &key);
+	}
+	if (r < 0)
+		return r;
+	key = key_of_ccache_id(KEY_ID, ccache->uid, ccache->id);
+	r = table_drop(store, &key);
+	if (r < 0)
+		return r;
+	key = key_of_ccache(ccache->uid, ccache->name);
+	return table_drop(store, &key);
+}
+
+int store_rename(struct store *store, struct ccache *ccache, const char *name)
+{
+	struct key key = key_of_ccache(ccache->uid, ccache->name);
+	int was_default, r;
+
+	if (name[0] == '\0' || strlen(name) > CCACHE_NAME_MAX)
+		return -ENAMETOOLONG;
+	was_default = is_default(store, ccache);
+	if (was_default < 0)
+		return was_default;
+	r = table_drop(store, &key);
+	if (r < 0)
+		return r;
+	ccache->name = name;
+	r = ccache_save(store, ccache);
+	if (r < 0)
+		return r;
+	key = key_of_ccache_id(KEY_ID, ccache->uid, ccache->id);
+	r = table_put_bytes(store, &key, name, strlen(name));
+	return r < 0 || !was_default ? r : store_set_default(store, ccache);
+}
+
+int store_principal(struct store *store, const struct ccache *ccache, struct bytes *ret_principal)
+{
+	struct key key = key_of_ccache_id(KEY_PRINCIPAL, ccache->uid, ccache->id);
+	struct reader in;
+	int r;
+
+	r = table_get(store, &key, &in);
+	if (r == 0)
+		*ret_principal = (struct bytes){ in.pos, reader_left(&in) };
+	return r;
+}
+
+int store_set_principal(struct store *store, const struct ccache *ccache, struct bytes principal)
+{
+	struct key key = key_of_ccache_id(KEY_PRINCIPAL, ccache->uid, ccache->id);
+
+	if (principal.size > CCACHE_PRINCIPAL)
+		return -EFBIG;
+	return table_put_bytes(store, &key, principal.at, principal.size);
+}

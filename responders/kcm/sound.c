@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Sound - is what stands in the table what is written there, and does it lead where it should?
+ */
+#include <string.h>
+
+#include "responders/kcm/impl.h"
+
+static bool there(MDB_txn *txn, MDB_dbi table, const struct key *key, struct reader *ret_in)
+{
+	MDB_val asked = key_val(key), value;
+
+	return mdb_get(txn, table, &asked, &value) == 0 && kcm_unseal(asked, value, ret_in) == 0;
+}
+
+static bool text_is(const struct reader *in, const void *bytes, size_t size)
+{
+	return reader_left(in) == size && memcmp(in->pos, bytes, size) == 0;
+}
+
+/* The cache with that id. */
+static bool find_id(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, struct ccache *ret_ccache)
+{
+	struct key key = key_of_ccache_id(KEY_ID, uid, id);
+	struct reader name, found;
+
+	*ret_ccache = (struct ccache){ .uid = uid };
+	if (!there(txn, table, &key, &name) || reader_left(&name) > CCACHE_NAME_MAX)
+		return false;
+	key = key_of_uid(KEY_CCACHE, uid);
+	key_add(&key, name.pos, reader_left(&name));
+	return there(txn, table, &key, &found) && ccache_read(&found, ret_ccache) == 0 &&
+	       ret_ccache->id == id;
+}
+
+static bool sound_credential(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, uint64_t number,
+                             struct reader *value, const uint64_t seed[2])
+{
+	uint32_t end_s = reader_be32(value);
+	struct credential credential = read_credential(value);
+	struct ccache ccache;
+	struct reader found;
+	struct key key;
+
+	if (reader_end(value) < 0 || end_s != ticket_end(&credential) ||
+	    !find_id(txn, table, uid, id, &ccache))
+		return false;
+	key = key_of_names(seed, uid, id, &credential);
+	key_add_u64(&key, number);
+	if (!there(txn, table, &key, &found))
+		return false;
+	key = key_of_ticket_expiry(ticket_expires(&ccache, end_s), &ccache, number);
+	return end_s == 0 || there(txn, table, &key, &found);
+}
+
+/* Does the cache of that name exist, with this id (0 = any)? */
+static bool sound_name(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id,
+                       const struct reader *name)
+{
+	struct key key = key_of_uid(KEY_CCACHE, uid);
+	struct reader found;
+
+	if (reader_left(name) > CCACHE_NAME_MAX)
+		return false;
+	key_add(&key, name->pos, reader_left(name));
+	return there(txn, table, &key, &found) && (id == 0 || reader_be64(&found) == id);
+}
+
+static bool sound_index(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, uint64_t number)
+{
+	struct ccache ccache = { .uid = uid, .id = id };
+	struct key key = key_of_number(&ccache, number);
+	struct reader found;
+
+	return there(txn, table, &key, &found);
+}
+
+static bool sound_expiry(MDB_txn *txn, MDB_dbi table, struct reader *in, uint64_t expires_s)
+{
+	uid_t uid = reader_be32(in);
+	uint64_t id = reader_be64(in), number = reader_be64(in);
+	struct ccache ccache;
+	struct reader found;
+	struct key key;
+
+	if (reader_end(in) < 0 || !find_id(txn, table, uid, id, &ccache))
+		return false;
+	key = key_of_number(&ccache, number);
+	return there(txn, table, &key, &found) &&
+	       (uint64_t)ticket_expires(&ccache, reader_be32(&found)) == expires_s;
+}
+
+/* Is what stands at key what the store writes, and does it lead where it should? */
+bool store_sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *data)
+{
+	struct reader in = reader_over(key.mv_data, key.mv_size), bytes, found;
+	uint8_t type = reader_u8(&in);
+	const uint64_t *seed = data;
+	struct ccache ccache;
+	struct key other;
+	uint64_t id;
+	uid_t uid;
+
+	if (kcm_unseal(key, value, &bytes) < 0)
+		return false;
+	if (type == 0)
+		return reader_end(&in) == 0;
+	if (type == KEY_EXPIRY)
+		return sound_expiry(txn, table, &in, reader_be64(&in));
+
+	uid = reader_be32(&in);
+	if (type == KEY_DEFAULT)
+		return reader_end(&in) == 0 && sound_name(txn, table, uid, 0, &bytes);
+	if (type == KEY_CCACHE) {
+		if (ccache_read(&bytes, &ccache) < 0 || in.err < 0)
+			return false;
+		other = key_of_ccache_id(KEY_ID, uid, ccache.id);
+		return there(txn, table, &other, &found) &&
+		       text_is(&found, in.pos, reader_left(&in));
+	}
+
+	id = reader_be64(&in);
+	switch (type) {
+	case KEY_ID:
+		return reader_end(&in) == 0 && sound_name(txn, table, uid, id, &bytes);
+	case KEY_PRINCIPAL:
+		other = key_of_ccache_id(KEY_ID, uid, id);
+		return reader_end(&in) == 0 && there(txn, table, &other, &found);
+	case KEY_NAMES:
+		reader_be64(&in);
+		reader_be64(&in);
+		return reader_left(&in) == sizeof(uint64_t) &&
+		       sound_index(txn, table, uid, id, key_number(key));
+	case KEY_CREDENTIAL:
+		return reader_left(&in) == sizeof(uint64_t) &&
+		       sound_credential(txn, table, uid, id, key_number(key), &bytes, seed);
+	default:
+		return false;
+	}
+}
