@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/base/mem.h"
 #include "common/base/str.h"
@@ -72,8 +71,8 @@ static bool is_anothers(struct cache *cache, const struct query *query, const st
 
 	if (cache_begin(cache) < 0)
 		return false;
-	anothers = cache_peek(cache, query, &entry) == 0 &&
-	           strcasecmp(entry.user.name, user->name) != 0;
+	anothers =
+		cache_peek(cache, query, &entry) == 0 && strcmp(entry.user.name, user->name) != 0;
 	cache_end(cache);
 	return anothers;
 }
@@ -85,6 +84,8 @@ int commit_user(struct cache_change *change, const struct ldap_domain *domain, c
 	struct query query = { .kind = QUERY_USER_BY_NAME, .name = asked };
 	int r = 0;
 
+	if (!scratch)
+		return -ENOMEM;
 	if (asked && strchr(asked, '@')) {
 		query.name = stored_name(scratch, &query);
 		if (is_anothers(cache_writer_reader(domain->host->writer), &query, user))

@@ -208,7 +208,8 @@ def test_a_refused_twin_keeps_nothing_from_others(container):
 def test_a_failed_pass_is_not_repeated_for_whoever_asks(container):
     with container() as c:
         slapd = Slapd(c).start()
-        suite = Suite(c, slapd).start(enumerate="true", ldap_user_search_base=f"ou=people,{BASE}?subtree??ou=none,{BASE}?subtree?")
+        bases = f"ou=people,{BASE}?subtree??ou=none,{BASE}?subtree?"
+        suite = Suite(c, slapd).start(enumerate="true", ldap_user_search_base=bases)
         assert listed(suite) == {}
         before = slapd.searches()
         for _ in range(20):
