@@ -24,6 +24,7 @@ int ccache_read(struct reader *in, struct ccache *ccache)
 	ccache->n_tickets = reader_be32(in);
 	ccache->next_number = reader_be64(in);
 	ccache->size = reader_be64(in);
+	ccache->last_end_s = reader_be32(in);
 	return reader_end(in) < 0 ? -E_CACHE_DAMAGED : 0;
 }
 
@@ -38,6 +39,7 @@ int ccache_save(struct store *store, const struct ccache *ccache)
 	writer_be32(out, ccache->n_tickets);
 	writer_be64(out, ccache->next_number);
 	writer_be64(out, ccache->size);
+	writer_be32(out, ccache->last_end_s);
 	return table_put(store, &key);
 }
 

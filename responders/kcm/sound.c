@@ -43,7 +43,7 @@ static bool sound_credential(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id
 	struct key key;
 
 	if (reader_end(value) < 0 || end_s != ticket_end(&credential) ||
-	    !find_id(txn, table, uid, id, &ccache))
+	    !find_id(txn, table, uid, id, &ccache) || end_s > ccache.last_end_s)
 		return false;
 	key = key_of_names(seed, uid, id, &credential);
 	key_add_u64(&key, number);

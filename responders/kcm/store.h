@@ -73,6 +73,7 @@ struct ccache {
 	uint32_t n_tickets;   /* of them, those that expire */
 	uint64_t next_number; /* 1 at first: 0 is the cache itself */
 	uint64_t size;        /* bytes of credentials */
+	uint32_t last_end_s;  /* by the KDC's clock: no ticket in it ends later */
 };
 
 /* Errors: -ENOENT. */

@@ -111,6 +111,8 @@ static int remove_stored(struct store *store, struct ccache *ccache, const struc
 	key = key_of_names(store->env->seed, ccache->uid, ccache->id, &credential);
 	ccache->n_credentials--;
 	ccache->n_tickets -= expires_s != 0;
+	if (ccache->n_tickets == 0)
+		ccache->last_end_s = 0;
 	ccache->size -= stored->credential.size;
 
 	key_add_u64(&key, number);
@@ -247,6 +249,8 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 	ccache->size += credential->all.size;
 	ccache->n_credentials++;
 	ccache->n_tickets += end_s != 0;
+	if (end_s > ccache->last_end_s)
+		ccache->last_end_s = end_s;
 	if (store->limits.ccache_size > 0 && ccache->size > store->limits.ccache_size) {
 		log_notice("uid %u: a credential cache has max_ccache_size = %llu KiB: no more",
 		           (unsigned)ccache->uid,
@@ -303,6 +307,10 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 	bool usable = ccache->n_tickets == 0;
 	int r;
 
+	if (!usable && ticket_expires(ccache, ccache->last_end_s) <= now_s) {
+		*ret_usable = false;
+		return 0;
+	}
 	r = lmdb_error(mdb_cursor_open(store->txn, store->env->table, &cursor));
 	if (r == 0)
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));

@@ -177,6 +177,7 @@ static void compare_one(int u, int n)
 {
 	struct model *model = &models[u][n];
 	unsigned credentials = 0, size = 0;
+	bool lasts = false, usable;
 	struct stored stored;
 	struct ccache ccache;
 	int r;
@@ -193,11 +194,14 @@ static void compare_one(int u, int n)
 			continue;
 		credentials++;
 		size += (unsigned)stored.credential.size;
+		lasts = lasts || stored.expires_s > 1500;
 		ck_assert_int_eq(stored.expires_s, (int64_t)model->endtime[s] - model->kdc_offset);
 	}
 	ck_assert_uint_eq(count(users[u], names[n]), credentials);
 	ck_assert_uint_eq(ccache.n_tickets, credentials);
 	ck_assert_uint_eq(ccache.size, size);
+	ck_assert_int_eq(store_is_usable(store, &ccache, 1500, &usable), 0);
+	ck_assert_int_eq(usable, lasts || credentials == 0);
 }
 
 static void compare(void)
@@ -425,6 +429,25 @@ START_TEST(test_an_expired_ticket_is_not_found)
 	ck_assert_int_eq(store_is_usable(store, &ccache, 4999, &usable), 0);
 	ck_assert(usable);
 	ck_assert_int_eq(store_is_usable(store, &ccache, 5000, &usable), 0);
+	ck_assert(!usable);
+	end(0);
+}
+END_TEST
+
+/* Its record says so; the tickets are not walked through. */
+START_TEST(test_a_cache_that_expired_is_seen_at_once)
+{
+	struct ccache ccache;
+	bool usable;
+
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	ck_assert_int_eq(add(ALICE, "1001", "ftp", 4000), 0);
+	begin(false);
+	ccache = find(ALICE, "1001");
+	ck_assert_uint_eq(ccache.last_end_s, 5000);
+	ccache.last_end_s = 4500;
+	ck_assert_int_eq(store_is_usable(store, &ccache, 4500, &usable), 0);
 	ck_assert(!usable);
 	end(0);
 }
@@ -748,6 +771,7 @@ int main(void)
 	tcase_add_test(tcase, test_nobody_sees_what_is_another_users);
 	tcase_add_test(tcase, test_the_same_server_is_stored_once);
 	tcase_add_test(tcase, test_an_expired_ticket_is_not_found);
+	tcase_add_test(tcase, test_a_cache_that_expired_is_seen_at_once);
 	tcase_add_test(tcase, test_a_purge_takes_no_more_than_it_is_told);
 	tcase_add_test(tcase, test_an_offset_leaves_tickets_where_they_are);
 	tcase_add_test(tcase, test_limits_are_kept);
