@@ -74,6 +74,19 @@ enum entry_age entry_age(const struct entry *entry, const struct entry_now *now,
 int64_t entry_fresh_s(const struct entry *entry, const struct entry_now *now,
                       uint32_t nowait_percent, uint32_t epoch);
 
+/* Whose it is: of a list of groups, the user's. Borrowed. */
+static inline const char *entry_name(const struct entry *entry)
+{
+	switch (entry->kind) {
+	case ENTRY_USER:
+		return entry->user.name;
+	case ENTRY_GROUP:
+		return entry->group.name;
+	default:
+		return entry->initgroups.name;
+	}
+}
+
 void entry_encode(struct writer *out, const struct entry *entry);
 
 /* Texts and lists point into bytes. Errors: -EBADMSG this is no such form. */

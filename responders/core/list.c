@@ -64,9 +64,7 @@ bool list_is_open(const struct client *client)
 static bool is_shown(const struct core *core, const struct listing *listing,
                      const struct domain *domain, const struct entry *entry)
 {
-	const char *name = entry->kind == ENTRY_USER ? entry->user.name : entry->group.name;
-
-	return !lookup_is_local(name) &&
+	return !lookup_is_local(entry_name(entry)) &&
 	       !lookup_hides(&core->lookups, listing->setup, domain, entry);
 }
 

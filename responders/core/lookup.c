@@ -125,18 +125,6 @@ static enum entry_kind entry_kind_of(enum query_kind kind)
 	}
 }
 
-static const char *name_of(const struct entry *entry)
-{
-	switch (entry->kind) {
-	case ENTRY_USER:
-		return entry->user.name;
-	case ENTRY_GROUP:
-		return entry->group.name;
-	default:
-		return entry->initgroups.name;
-	}
-}
-
 static bool is_hidden(const struct lookups *lookups, const struct setup *setup,
                       const struct domain *domain, enum entry_kind kind, const char *name)
 {
@@ -186,7 +174,7 @@ static void clear_negative(struct lookups *lookups, const struct domain *domain,
 {
 	struct query named = { .kind = entry->kind == ENTRY_GROUP ? QUERY_GROUP_BY_NAME
 		                                                  : QUERY_USER_BY_NAME,
-		               .name = name_of(entry) };
+		               .name = entry_name(entry) };
 	const struct query *queries[] = { query, &named };
 
 	if (negative_is_empty(lookups->negative))
@@ -206,7 +194,7 @@ static void clear_negative(struct lookups *lookups, const struct domain *domain,
 static const char *principal_of(const struct domain *domain, const struct entry *entry,
                                 struct entry *other)
 {
-	struct query query = { .kind = QUERY_USER_BY_NAME, .name = name_of(entry) };
+	struct query query = { .kind = QUERY_USER_BY_NAME, .name = entry_name(entry) };
 
 	if (entry->kind == ENTRY_INITGROUPS && cache_peek(domain->store->cache, &query, other) == 0)
 		entry = other;
@@ -221,7 +209,7 @@ bool lookup_hides(const struct lookups *lookups, const struct setup *setup,
 
 	if (!lookups->resp->hides)
 		return false;
-	if (is_hidden(lookups, setup, domain, entry->kind, name_of(entry)))
+	if (is_hidden(lookups, setup, domain, entry->kind, entry_name(entry)))
 		return true;
 	principal = principal_of(domain, entry, &other);
 	return principal && is_hidden(lookups, setup, domain, ENTRY_USER, principal);

@@ -287,18 +287,6 @@ static enum mcmap_kind kind_of(enum query_kind kind)
 	}
 }
 
-static const char *own_name(const struct entry *entry)
-{
-	switch (entry->kind) {
-	case ENTRY_USER:
-		return entry->user.name;
-	case ENTRY_GROUP:
-		return entry->group.name;
-	default:
-		return entry->initgroups.name;
-	}
-}
-
 /* Who asks for what the answer calls itself: is this domain asked, for this entry, and none before
  * it? */
 static bool leads_back(const struct setup *setup, const struct answer *answer, const char *name)
@@ -313,7 +301,7 @@ static bool leads_back(const struct setup *setup, const struct answer *answer, c
 	if (!names_read(domain, name, part) || lookup_is_local(part))
 		return false;
 	read = canonical_name(NULL, domain, part);
-	own = canonical_name(NULL, domain, own_name(answer->entry));
+	own = canonical_name(NULL, domain, entry_name(answer->entry));
 	return read && own && strcmp(read, own) == 0;
 }
 
@@ -394,7 +382,7 @@ static int store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind
 	int r;
 
 	if (kind == MCMAP_INITGROUPS) {
-		canonical = canonical_name(NULL, answer->domain, own_name(answer->entry));
+		canonical = canonical_name(NULL, answer->domain, entry_name(answer->entry));
 		if (canonical)
 			write_initgroups(&data, body, canonical, question->text);
 	} else {
@@ -448,7 +436,7 @@ static void forget_answer(struct memcache *cache, enum mcmap_kind kind, const st
 	if (question->text && kind != MCMAP_GROUP)
 		forget_groups_of(cache, setup, question->text);
 	if (answer && kind == MCMAP_INITGROUPS)
-		canonical = canonical_name(NULL, answer->domain, own_name(answer->entry));
+		canonical = canonical_name(NULL, answer->domain, entry_name(answer->entry));
 	if (canonical)
 		forget(cache, MCMAP_INITGROUPS, MCMAP_BY_KEY2, canonical);
 	if (question->text && kind != MCMAP_INITGROUPS) {
