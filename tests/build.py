@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = ROOT / "build/release"  # gcc, -O2 -g: what runs in the containers
+RELEASE = ROOT / "build/release"  # gcc, -O2 -g -flto: what runs in the containers
 SANITIZED = ROOT / "build/sanitized"  # clang, ASan and UBSan: the unit tests
 FUZZ = ROOT / "build/fuzz"  # clang, libFuzzer: the fuzzers
 
@@ -22,7 +22,7 @@ def release():
 
 
 def sanitized():
-    _setup(SANITIZED, "clang", "-Dbuildtype=debug", "-Db_sanitize=address,undefined")
+    _setup(SANITIZED, "clang", "-Dbuildtype=debug", "-Db_lto=false", "-Db_sanitize=address,undefined")
     _run("ninja", "-C", SANITIZED)
 
 
@@ -31,6 +31,7 @@ def fuzzers():
     _setup(
         FUZZ,
         "clang",
+        "-Db_lto=false",
         "-Db_sanitize=address,undefined",
         "-Dfuzzers=true",
         "-Dunit_tests=false",

@@ -2,6 +2,7 @@
  *
  * Filter - filter_users and filter_groups (sssd.conf(5)): names that are never given out
  */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -68,4 +69,32 @@ bool nss_hides(const void *conf, const struct domain *domain, enum entry_kind ki
 		       has_match(domain->conf.filter_groups, domain, name);
 	return has_match(nss->conf.filter_users, domain, name) ||
 	       has_match(domain->conf.filter_users, domain, name);
+}
+
+static void add_begin(const char *entry, const struct domain *domain, bool begins[static 256])
+{
+	unsigned char first = (unsigned char)*entry;
+
+	begins[first] = true;
+	if (domain->conf.case_sensitive == CASE_TRUE)
+		return;
+	begins[toupper(first)] = begins[tolower(first)] = true;
+	/* Beyond ASCII a letter may be another spelling of any, even of one in ASCII. */
+	memset(first < 0x80 ? begins + 0x80 : begins, true, first < 0x80 ? 0x80 : 256);
+}
+
+void nss_hidden_begins(const void *conf, const struct domain *domain, enum entry_kind kind,
+                       bool ret_begins[static 256])
+{
+	const struct nss *nss = conf;
+	bool is_group = kind == ENTRY_GROUP;
+	char *const *lists[] = {
+		is_group ? nss->conf.filter_groups : nss->conf.filter_users,
+		is_group ? domain->conf.filter_groups : domain->conf.filter_users,
+	};
+
+	memset(ret_begins, false, 256);
+	for (size_t i = 0; i < 2; i++)
+		for (char *const *entry = lists[i]; entry && *entry; entry++)
+			add_begin(*entry, domain, ret_begins);
 }

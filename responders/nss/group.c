@@ -38,12 +38,15 @@ static uint32_t write_members(struct writer *out, const struct answer *answer,
 	const struct names *members = &answer->entry->group.members;
 	bool plain = resp_names_are_plain(answer->domain);
 	const char *run = members->bytes, *member = NULL;
+	bool begins[256] = { false };
 	uint32_t count = 0;
 
 	if (answer->domain->conf.ignore_group_members)
 		return 0;
+	if (nss->conf.filter_users_in_groups)
+		nss_hidden_begins(nss, answer->domain, ENTRY_USER, begins);
 	while ((member = names_next(members, member)) != NULL) {
-		bool hidden = nss->conf.filter_users_in_groups &&
+		bool hidden = begins[(unsigned char)*member] &&
 		              nss_hides(nss, answer->domain, ENTRY_USER, member);
 
 		count += !hidden;

@@ -17,6 +17,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/cache/record.h"
 #include "common/memcache/mcmap.h"
 #include "common/wire/proto.h"
 #include "responders/core/lookup.h"
@@ -330,10 +331,9 @@ struct print {
 
 static struct print print_of(enum mcmap_kind kind, unsigned by, const struct writer *data)
 {
-	uint32_t low = memcache_hash(data->bytes, data->size, (uint32_t)kind * 4 + by);
-	uint32_t high = memcache_hash(data->bytes, data->size, ~low);
+	uint64_t print = checksum((uint64_t)kind * 4 + by, data->bytes, data->size);
 
-	return (struct print){ (uint64_t)high << 32 | low, low % RECENT };
+	return (struct print){ print, print % RECENT };
 }
 
 static bool is_recent(const struct memcache *cache, struct print print)

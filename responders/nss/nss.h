@@ -44,6 +44,11 @@ int parse_id_ex(struct reader *in, enum query_kind kind, struct question *ret_qu
 bool nss_hides(const void *conf, const struct domain *domain, enum entry_kind kind,
                const char *name);
 
+/* Which first bytes such names have, in every spelling: of a group's thousands of members hardly
+ * one has to be held against the lists. */
+void nss_hidden_begins(const void *conf, const struct domain *domain, enum entry_kind kind,
+                       bool ret_begins[static 256]);
+
 /* home.c: the home directory that is answered; on mem, or borrowed from user. */
 const char *nss_home(TALLOC_CTX *mem, const struct nss *nss, const struct domain *domain,
                      const struct user *user);
