@@ -48,7 +48,7 @@ struct cache_change *cache_change_new(TALLOC_CTX *mem)
 static int put(struct cache_change *change, const char *name, uint32_t lifetime_s,
                struct entry *entry)
 {
-	size_t size = strnlen(name, NAME_SIZE_MAX + 1);
+	size_t size = strlen(name);
 	struct entry_now now = entry_now();
 	struct writer *out = &change->collected;
 	size_t mark;
