@@ -20,6 +20,7 @@
 #include "common/base/str.h"
 #include "common/event/child.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 #include "monitor/backoff.h"
 
 #define HUNG_GRACE_MS 10000
@@ -123,6 +124,7 @@ static void ended(struct child *child, int status, void *data)
 	if (status == 0 ? backend->told : backoff_is_kill(status) && !backend->ended_by_us)
 		backoff_forgive(&backend->backoff);
 	backend->ended_by_us = backend->told = false;
+	metrics_count(METRICS_RESTARTS);
 	wait_and_start(backend);
 	monitor_changed(monitor);
 }

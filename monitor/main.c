@@ -19,6 +19,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 #include "monitor/activate.h"
 #include "monitor/alone.h"
 #include "monitor/arguments.h"
@@ -411,6 +412,9 @@ static int start_daemon(struct monitor *monitor)
 		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_UNREADABLE;
 	}
 	monitor->ev = daemon_events(monitor->daemon);
+	r = metrics_start(monitor->paths.run_dir, "sssd", METRICS_MONITOR);
+	if (r < 0)
+		log_info("metrics are counted in memory only: %s", error_text(r));
 	return 0;
 }
 
@@ -446,6 +450,7 @@ static int run(struct monitor *monitor, const struct arguments *args)
 	if (monitor->activate)
 		activate_follow(monitor->activate);
 	status = daemon_run(monitor->daemon);
+	metrics_count(METRICS_STOPS);
 
 	/* What its connections hold looks at the other parts once more. */
 	TALLOC_FREE(monitor->control);

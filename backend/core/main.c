@@ -29,6 +29,7 @@
 #include "common/base/mem.h"
 #include "common/event/daemon.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 #include "common/sbus/sbus.h"
 
 /* What is under way may end before we do. */
@@ -375,6 +376,15 @@ static int start(struct backend *be)
 	return 0;
 }
 
+static void count_metrics(const struct backend *be)
+{
+	auto_talloc char *name = talloc_asprintf(NULL, "be_%s", be->args.domain);
+	int r = name ? metrics_start(be->args.run_dir ?: SBUS_DIR, name, METRICS_BACKEND) : -ENOMEM;
+
+	if (r < 0)
+		log_info("metrics are counted in memory only: %s", error_text(r));
+}
+
 static int usage(FILE *out, int status)
 {
 	fputs("Usage: sssd_be --domain DOMAIN [--suspect] [--debug-level LEVEL] [--logger WHERE]\n"
@@ -459,6 +469,7 @@ static int run(const struct arguments *args)
 	if (r < 0)
 		return EXIT_FAILURE;
 	be->host.ev = daemon_events(be->daemon);
+	count_metrics(be);
 
 	r = conf_load(be, args->conf_dir, process, &be->conf);
 	if (r < 0) {
@@ -477,6 +488,7 @@ static int run(const struct arguments *args)
 	}
 	daemon_ready(be->daemon, "%s: %s", args->domain, online_text(be->host.online));
 	r = daemon_run(be->daemon);
+	metrics_count(METRICS_STOPS);
 
 	/* From the askers down to the cache, which finishes what it was given and marks itself
 	 * clean. */

@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 
 #define PROBE_MAX_MS  20000
 #define JITTER_MAX_MS 5000
@@ -139,6 +140,8 @@ static void become(struct online *online, enum online_state state, const char *f
 	if (localtime_r(&now, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 
+	if (state == ONLINE_YES ? online->state != ONLINE_YES : !offline(online))
+		metrics_count(state == ONLINE_YES ? METRICS_WENT_ONLINE : METRICS_WENT_OFFLINE);
 	online->state = state;
 	talloc_free(online->text);
 	online->text = talloc_asprintf(online, format, clock, detail);

@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/metrics/metrics.h"
 #include "common/sbus/iface_monitor.h"
 #include "common/sbus/iface_service.h"
 #include "common/sbus/sbus.h"
@@ -173,6 +174,7 @@ static void registered(struct tevent_req *req)
 		return;
 	}
 	self->registered = true;
+	metrics_look(); /* root's steps have repaired the tree */
 	report(self);
 	self->hooks->generation(out.generation, self->data);
 }

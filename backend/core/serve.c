@@ -12,6 +12,8 @@
 
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
+#include "common/metrics/metrics.h"
 #include "common/sbus/iface_dataprovider.h"
 
 /* When a caller names no time of its own; and what nobody may exceed. */
@@ -39,6 +41,7 @@ struct question {
 	struct sbus_call *call; /* our parent */
 	struct request_id id;
 	struct query query;
+	int64_t began_us;
 };
 
 static void asked(struct tevent_req *req);
@@ -48,7 +51,9 @@ static struct cache *cache_of(struct serve *serve)
 	return serve->host->writer ? cache_writer_reader(serve->host->writer) : NULL;
 }
 
-static void reply(struct serve *serve, struct sbus_call *call, int r)
+/* question is NULL before it was understood. */
+static void reply(struct serve *serve, struct sbus_call *call, const struct question *question,
+                  int r)
 {
 	struct cache *cache = cache_of(serve);
 	struct dataprovider_get_account_info_out out = {
@@ -70,6 +75,8 @@ static void reply(struct serve *serve, struct sbus_call *call, int r)
 		out.message =
 			"the servers cannot be reached, and the cache was damaged and begun anew";
 	}
+	metrics_request(question ? question->query.kind : METRICS_OTHER, r,
+	                question ? monotonic_us() - question->began_us : 0);
 	dataprovider_get_account_info_reply(call, &out);
 }
 
@@ -96,27 +103,28 @@ static void get_account_info(struct sbus_call *call,
 	int r;
 
 	if (!serve->queue) {
-		reply(serve, call, -E_CONFIG);
+		reply(serve, call, NULL, -E_CONFIG);
 		return;
 	}
 	if (*in->domain && strcasecmp(in->domain, serve->host->domain) != 0) {
-		reply(serve, call, -E_NO_DOMAIN);
+		reply(serve, call, NULL, -E_NO_DOMAIN);
 		return;
 	}
 
 	question = talloc_zero(call, struct question);
 	if (!question) {
-		reply(serve, call, -ENOMEM);
+		reply(serve, call, NULL, -ENOMEM);
 		return;
 	}
 	question->serve = serve;
 	question->call = call;
+	question->began_us = monotonic_us();
 	question->id = request_id_from(in->request);
 	r = query_parse(question, in->entry_type, in->filter, &question->query);
 	if (r < 0) {
 		log_at(LEVEL_DEBUG, &question->id, "question of type %u not understood: %s",
 		       in->entry_type, error_text(r));
-		reply(serve, call, r);
+		reply(serve, call, NULL, r);
 		return;
 	}
 
@@ -125,11 +133,11 @@ static void get_account_info(struct sbus_call *call,
 		return;
 	}
 	if (!serve->host->writer && serve->host->cache_error < 0) {
-		reply(serve, call, serve->host->cache_error);
+		reply(serve, call, question, serve->host->cache_error);
 		return;
 	}
 	if (!online_may_ask(serve->host->online)) {
-		reply(serve, call, -E_OFFLINE);
+		reply(serve, call, question, -E_OFFLINE);
 		return;
 	}
 
@@ -138,7 +146,7 @@ static void get_account_info(struct sbus_call *call,
 	req = queue_ask_send(question, serve->host->ev, serve->queue, &question->query,
 	                     &question->id, deadline_in_ms(remaining_ms));
 	if (!req) {
-		reply(serve, call, -ENOMEM);
+		reply(serve, call, question, -ENOMEM);
 		return;
 	}
 	tevent_req_set_callback(req, asked, question);
@@ -158,7 +166,7 @@ static void asked(struct tevent_req *req)
 	if (r == -E_CACHE_DAMAGED)
 		question->serve->cache_damaged(question->serve->data);
 	else
-		reply(question->serve, question->call, r);
+		reply(question->serve, question->call, question, r);
 }
 
 static void is_online(struct sbus_call *call, const struct dataprovider_is_online_in *in,

@@ -16,6 +16,7 @@
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 
 #define SLICE_MESSAGES 256
 #define SLICE_US       4000
@@ -356,6 +357,7 @@ static int sign_send(struct conn_op *op, LDAP *ld, int *ret_msgid)
 	static char no_attrs[] = LDAP_NO_ATTRS;
 	char *attrs[] = { no_attrs, NULL };
 
+	metrics_count(METRICS_SEARCHES_CONNECTION);
 	return ldap_error(ldap_search_ext(ld, op->conn->watched, LDAP_SCOPE_BASE, NULL, attrs, 0,
 	                                  NULL, NULL, NULL, LDAP_NO_LIMIT, ret_msgid));
 }

@@ -15,6 +15,7 @@
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
+#include "common/metrics/metrics.h"
 #include "common/wire/reader.h"
 
 struct deref_state {
@@ -111,6 +112,8 @@ static int send_search(struct conn_op *op, LDAP *ld, int *ret_msgid)
 		code = ldap_search_ext(ld, state->dn, LDAP_SCOPE_BASE, NULL, attrs, 0, controls,
 		                       NULL, NULL, LDAP_NO_LIMIT, ret_msgid);
 	ldap_control_free(controls[0]);
+	if (code == LDAP_SUCCESS)
+		metrics_count(METRICS_SEARCHES);
 	log_at(LEVEL_DEBUG, state->id, "search %s for all its members: message %d", state->dn,
 	       *ret_msgid);
 	return ldap_error(code);

@@ -19,6 +19,7 @@
 #include "common/base/time.h"
 #include "common/event/req.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 
 #define HEAD_START_MS  1500
 #define PASSED_OVER_MS 30000
@@ -326,6 +327,7 @@ static void server_ready(struct tevent_req *subreq)
 	int r = setup_recv(subreq, link, &conn, &reason);
 
 	TALLOC_FREE(server->setup);
+	metrics_count(r < 0 ? METRICS_CONNECTIONS_FAILED : METRICS_CONNECTIONS);
 	if (r < 0) {
 		/* With one server the domain's own line will say it. */
 		log_at(server->failed || link->n_servers == 1 ? LEVEL_DEBUG : LEVEL_WARN, NULL,

@@ -18,6 +18,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
+#include "common/metrics/metrics.h"
 
 /* The search below one base. */
 struct part {
@@ -240,6 +241,8 @@ static int part_send(struct conn_op *op, LDAP *ld, int *ret_msgid)
 	if (r == LDAP_FILTER_ERROR)
 		log_at(LEVEL_ERROR, state->id, "the filter %s is not valid: see the search bases",
 		       both ? both : state->filter);
+	if (r == LDAP_SUCCESS)
+		metrics_count(page ? METRICS_SEARCHES_LIST : METRICS_SEARCHES);
 	log_at(LEVEL_DEBUG, state->id, "search below %s for %s: message %d", part->base->dn,
 	       both ? both : state->filter, *ret_msgid);
 	return ldap_error(r);
@@ -333,6 +336,7 @@ static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 	struct entry_values *values = NULL;
 	int r = entry_read(state, ld, msg, state->attrs, &values);
 
+	metrics_count(METRICS_ENTRIES);
 	if (r < 0)
 		log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read: %s",
 		       base_text(part), error_text(r));

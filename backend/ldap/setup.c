@@ -26,6 +26,7 @@
 #include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 
 struct setup_state {
 	struct ldap_domain *domain; /* borrowed */
@@ -379,6 +380,7 @@ static int send_root_dse(struct conn_op *op, LDAP *ld, int *ret_msgid)
 	char *attrs[] = { contexts, preferred, controls, NULL };
 
 	(void)op;
+	metrics_count(METRICS_SEARCHES_CONNECTION);
 	return ldap_error(ldap_search_ext(ld, "", LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL,
 	                                  LDAP_NO_LIMIT, ret_msgid));
 }
@@ -468,6 +470,7 @@ static int send_base(struct conn_op *op, LDAP *ld, int *ret_msgid)
 	static char no_attrs[] = LDAP_NO_ATTRS;
 	char *attrs[] = { no_attrs, NULL };
 
+	metrics_count(METRICS_SEARCHES_CONNECTION);
 	return ldap_error(ldap_search_ext(ld, base_of(state), LDAP_SCOPE_BASE, NULL, attrs, 0, NULL,
 	                                  NULL, NULL, LDAP_NO_LIMIT, ret_msgid));
 }

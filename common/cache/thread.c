@@ -18,6 +18,7 @@
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/cache/writer.h"
+#include "common/metrics/metrics.h"
 
 #define GROUP_RECORDS   1000
 #define GROUP_MS        10
@@ -268,6 +269,8 @@ static int end(struct cache_writer *writer, MDB_txn *txn, const struct store *st
 	writer->stats.entries += (uint64_t)store->n_entries;
 	writer->stats.bytes_used = used;
 	pthread_mutex_unlock(&writer->lock);
+	metrics_count(METRICS_COMMITS);
+	metrics_add(METRICS_RECORDS, store->n_puts);
 	return 0;
 }
 
@@ -336,6 +339,7 @@ static void write_group(struct cache_writer *writer)
 	pthread_mutex_lock(&writer->lock);
 	writer->stats.commits += n_commits;
 	pthread_mutex_unlock(&writer->lock);
+	metrics_add(METRICS_CHANGES, n_commits);
 	tell(writer, &group);
 }
 

@@ -20,6 +20,7 @@
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 
 #define SLOW_ITERATION_US 50000
 #define JOURNAL_SOCKET    "/run/systemd/journal/socket"
@@ -137,6 +138,7 @@ static void loop_traced(enum tevent_trace_point point, void *data)
 		return;
 
 	took_us = monotonic_us() - daemon->woke_us;
+	metrics_time(METRICS_LOOP, took_us);
 	if (took_us > daemon->longest_us)
 		daemon->longest_us = took_us;
 	if (took_us > SLOW_ITERATION_US) {

@@ -19,6 +19,7 @@
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/memcache/impl.h"
+#include "common/metrics/metrics.h"
 #include "common/wire/reader.h"
 #include "common/wire/writer.h"
 
@@ -291,6 +292,7 @@ static int forget_all(struct mcmap *map, enum mcmap_by by, const char *key1, con
 		if (r < 0)
 			return r;
 		map->stats.forgotten++;
+		metrics_count(METRICS_MEMORY_FORGOTTEN);
 		n++;
 		if (key1 && key2)
 			continue;
@@ -360,6 +362,7 @@ static int make_room(struct mcmap *map, uint32_t n, uint32_t *ret_slot)
 		if (r < 0)
 			return r;
 		map->stats.evicted++;
+		metrics_count(METRICS_MEMORY_EVICTED);
 	}
 	*ret_slot = map->hand - n;
 	return 0;
@@ -453,8 +456,10 @@ static int add_record(struct mcmap *map, const struct mcmap_keys *keys, const vo
 		r = mark_slots(map, slot, slots_of(head.length), true);
 	if (r == 0)
 		r = link_by(map, slot, &head, by);
-	if (r == 0)
+	if (r == 0) {
 		map->stats.stored++;
+		metrics_count(METRICS_MEMORY_STORED);
+	}
 	return r;
 }
 
@@ -537,6 +542,7 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 	if (r > 0) {
 		bit_set(map->in_use, old.slot, true);
 		map->stats.renewed++;
+		metrics_count(METRICS_MEMORY_RENEWED);
 		return old.head.expires != expires ? set_expiry(map, old.slot, expires) : 0;
 	}
 

@@ -358,8 +358,11 @@ static void request_ends(struct client *client)
 {
 	client->busy = client->sending = false;
 	client->core->last_request_us = monotonic_us();
-	if (!client->greeting)
+	if (!client->greeting) {
 		client->served = true;
+		metrics_request(client->kind, client->result,
+		                client->core->last_request_us - client->active_us);
+	}
 	client->greeting = false;
 	client->in_size -= client->request_size;
 	wipe(client, client->in, client->request_size);

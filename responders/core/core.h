@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/event/daemon.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 #include "common/wire/proto.h"
 #include "common/wire/writer.h"
 #include "responders/core/callers.h"
@@ -61,6 +62,7 @@ struct core {
 	struct timer *idle_timer;
 	int conf_watch; /* of inotify(7), -1 without */
 	bool draining;
+	bool left_idle; /* that is why */
 };
 
 /* A client: one connection. It has at most one request under way; more bytes wait in its buffer. */
@@ -94,6 +96,8 @@ struct client {
 	struct question question;
 	struct request_id id;
 	struct tevent_req *lookup;
+	unsigned kind; /* for the metrics … */
+	int result;    /* … 0 or an error */
 };
 
 /* client.c */

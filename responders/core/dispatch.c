@@ -24,6 +24,7 @@ void dispatch_status(struct client *client, int r)
 	writer_reset(&client->out);
 	frame_begin(&client->out, client->cmd->opcode, (uint32_t)-r);
 	frame_finish(&client->out);
+	client->result = r;
 }
 
 /* answer NULL: "not found", or a command that asks nothing. */
@@ -32,6 +33,7 @@ static void reply_body(struct client *client, const struct setup *setup,
 {
 	int r;
 
+	client->result = answer || !client->cmd->parse ? 0 : -ENOENT;
 	frame_begin(&client->out, client->cmd->opcode, 0);
 	if (client->cmd->reply)
 		client->cmd->reply(&client->out, answer, setup->conf);
@@ -98,6 +100,8 @@ static int parse(struct client *client)
 	client->question = (struct question){ 0 };
 	r = client->cmd->parse(&in, &client->question);
 	client->question.asked_us = client->active_us;
+	if (r == 0)
+		client->kind = client->question.kind;
 	return r;
 }
 
@@ -124,15 +128,17 @@ static bool serve(struct client *client, uint32_t size)
 {
 	struct reader in = reader_over(client->in + FRAME_BE_SIZE, size - FRAME_BE_SIZE);
 	struct core *core = client->core;
-	const char *what = "?";
+	struct resp_served served = { .what = "?" };
 	int r;
 
 	client->id.text[0] = '\0';
-	r = core->resp->service->answer(core->service, &client->peer, &in, &client->out, &what);
+	r = core->resp->service->answer(core->service, &client->peer, &in, &client->out, &served);
+	client->kind = served.kind;
+	client->result = r;
 	if (log_wants(LEVEL_INFO)) {
 		request_id_ensure(&client->id);
 		log_at(LEVEL_INFO, &client->id, "uid %u pid %d: %s: %s", (unsigned)client->peer.uid,
-		       (int)client->peer.pid, what, r < 0 ? error_text(r) : "done");
+		       (int)client->peer.pid, served.what, r < 0 ? error_text(r) : "done");
 	}
 	if (r == -E_CACHE_REPLACED)
 		core_drain(core);
@@ -171,6 +177,8 @@ bool dispatch(struct client *client, uint32_t size)
 	struct answer answer;
 	int r;
 
+	client->kind = METRICS_OTHER;
+	client->result = 0;
 	if (core->resp->service)
 		return serve(client, size);
 

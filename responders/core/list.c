@@ -180,6 +180,7 @@ void list_dispatch(struct client *client)
 	uint32_t max;
 	int r;
 
+	client->kind = QUERY_ALL;
 	if (client->cmd->listing == LIST_REWIND) {
 		TALLOC_FREE(*listing);
 		dispatch_status(client, 0);

@@ -23,6 +23,7 @@
 #include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/ident/accept.h"
+#include "common/metrics/metrics.h"
 #include "common/wire/proto.h"
 #include "responders/core/names.h"
 #include "responders/core/overrides.h"
@@ -318,15 +319,14 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 			request_id_ensure(id);
 			backend_refresh(domain->store->backend, &asked.query, id);
 		}
-		lookups->hits++;
+		metrics_count(age == ENTRY_AGEING ? METRICS_AGEING : METRICS_FRESH);
 		*ret_answer = answer_of(lookups, domain, &now);
 		return 0;
 	}
 
 	if (must_ask || setup->n_domains == 0)
 		return -ESTALE;
-	if (domain_takes_it)
-		lookups->negative_hits++;
+	metrics_count(domain_takes_it ? METRICS_NEGATIVE : METRICS_NOBODYS);
 	return -ENOENT;
 }
 
@@ -358,6 +358,7 @@ struct lookup_state {
 	size_t turn;        /* whose it is next */
 	struct asked asked; /* the domain that was asked last … */
 	bool has_old;       /* … and whose cache has an expired record */
+	bool stale;         /* an expired record is the answer */
 	bool unsure;        /* a domain could not tell */
 	bool offline;       /* one had no server to ask */
 	int reason;         /* why, for the client */
@@ -395,7 +396,6 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 	state->question = question;
 	state->id = *id;
 	state->deadline = deadline_in_ms(budget_ms);
-	lookups->misses++;
 
 	if (setup->n_domains == 0)
 		return req_finish_now(req, lookups->ev, -EIO);
@@ -483,6 +483,7 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 		if (deadline_passed(state->deadline)) {
 			if (state->has_old) {
 				state->found = turn;
+				state->stale = true;
 				req_finish(req, 0);
 				return;
 			}
@@ -529,6 +530,7 @@ static void domain_asked(struct tevent_req *subreq)
 			log_at(LEVEL_DEBUG, &state->id, "domain %s: %s: the old answer is given",
 			       domain->name, error_text(r));
 		state->found = state->turn - 1;
+		state->stale = r < 0;
 		req_finish(req, 0);
 		return;
 	}
@@ -552,6 +554,7 @@ int lookup_recv(struct tevent_req *req, struct found *ret_found)
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 	int r = req_result(req);
 
+	metrics_count(state->stale ? METRICS_STALE : METRICS_ASKED);
 	/* tevent_req_received() frees the state, and its pin. */
 	*ret_found = (struct found){ setup_pin(state->setup), state->found };
 	tevent_req_received(req);

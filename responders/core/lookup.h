@@ -17,7 +17,6 @@ struct lookups {
 	struct negative *negative;
 	uint32_t negative_timeout_s;
 	uint32_t nowait_percent;
-	uint64_t hits, misses, negative_hits; /* answered without, with a backend */
 	struct entry current; /* what an answer points to; there is never more than one */
 };
 

@@ -156,6 +156,7 @@ static void maybe_idle(void *data)
 	quiet_ms = (now_us - core->last_request_us) / 1000;
 	if (idle_limit_ms(core) > 0 && quiet_ms >= idle_limit_ms(core)) {
 		log_debug("idle for %lld ms", (long long)quiet_ms);
+		core->left_idle = !core->draining;
 		core_drain(core);
 		return;
 	}
@@ -464,6 +465,10 @@ static int core_start(struct core *core, const struct arguments *args)
 		core->by_opcode[cmd->opcode] = cmd;
 
 	core->ev = daemon_events(core->daemon);
+	r = metrics_start(core->paths.run_dir, core->resp->name,
+	                  core->resp->service ? METRICS_TICKETS : METRICS_LOOKUPS);
+	if (r < 0)
+		log_info("metrics are counted in memory only: %s", error_text(r));
 	core->turn = tevent_create_immediate(core);
 	core->callers = callers_new(core);
 	core->stores = stores_new(core, core->ev, &core->paths);
@@ -560,6 +565,7 @@ static int run(const struct resp *resp, const struct arguments *args)
 		daemon_ready(core->daemon, "Serving %zu %s", core->setup->n_domains,
 		             core->setup->n_domains == 1 ? "domain" : "domains");
 	r = daemon_run(core->daemon);
+	metrics_count(core->left_idle ? METRICS_IDLE_EXITS : METRICS_STOPS);
 
 	/* Before the setups that their lookups pin. */
 	while (!list_empty(&core->clients))

@@ -99,6 +99,7 @@ static void registered(struct tevent_req *subreq)
 		log_warn("registration with the monitor: %s", error_text(r));
 		return;
 	}
+	metrics_look(); /* root's steps have repaired the tree */
 	log_debug("registered with the monitor, start %u, generation %llu", out.starts,
 	          (unsigned long long)out.generation);
 	if (out.generation != monitor->core->setup->generation)

@@ -72,6 +72,12 @@ struct resp_cmd {
 	enum entry_kind kind; /* of which entries: users or groups */
 };
 
+/* What a service was asked: for the log and the metrics. */
+struct resp_served {
+	const char *what;
+	unsigned kind; /* of common/metrics/metrics.h */
+};
+
 /* A responder that answers each request at once, from a store of its own, in a protocol whose
  * messages begin with their length (frame_be_length()). */
 struct resp_service {
@@ -87,11 +93,11 @@ struct resp_service {
 	/* Will there soon be something to do, so that an end because of idleness makes no sense? */
 	bool (*stays)(void *service);
 
-	/* Reads the request, behind its length, and writes the whole reply. ret_what is what was
-	 * asked, for the log. Errors are for the log, too: the reply was written all the same;
+	/* Reads the request, behind its length, and writes the whole reply; *ret_served as far as
+	 * it was understood. Errors are for log and metrics: the reply was written all the same;
 	 * but -E_CACHE_REPLACED: this process cannot go on, the next one may. */
 	int (*answer)(void *service, const struct peer *caller, struct reader *in,
-	              struct writer *out, const char **ret_what);
+	              struct writer *out, struct resp_served *ret_served);
 };
 
 struct setup;

@@ -12,6 +12,7 @@
 #include "common/wire/kcm.h"
 #include "common/wire/reader.h"
 #include "common/wire/writer.h"
+#include "responders/core/resp.h"
 #include "responders/kcm/store.h"
 
 /* Statuses are these, or errno values where libkrb5 has no word: it prints them like errno. */
@@ -33,11 +34,11 @@ struct kcm_request {
 	char default_name[CCACHE_NAME_MAX + 1]; /* once it was asked for */
 };
 
-/* Answers one request: reads it, behind its length, and writes the whole reply. ret_what is what
- * was asked, for the log. Errors, which the client was told: of store_begin() and store_end(),
+/* Answers one request: reads it, behind its length, and writes the whole reply; *ret_served as
+ * far as it was understood. Errors, which the client was told: of store_begin() and store_end(),
  * those of the limits, -ENOENT, -EBADMSG, -ENOTSUP. */
 int kcm_answer(struct store *store, uid_t uid, struct reader *in, struct writer *out,
-               const char **ret_what);
+               struct resp_served *ret_served);
 
 /* The reply that says r, whatever was written before. */
 void kcm_refuse(struct writer *out, int r);

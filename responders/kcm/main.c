@@ -184,14 +184,14 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
  * from there. A directory that is missing is not ours to make: the service manager does when it
  * starts us the next time. */
 static int answer(void *service, const struct peer *caller, struct reader *in, struct writer *out,
-                  const char **ret_what)
+                  struct resp_served *ret_served)
 {
 	struct reader again = *in;
 	struct kcm *kcm = service;
 	int r = -E_CACHE_REPLACED;
 
 	if (kcm->store)
-		r = kcm_answer(kcm->store, caller->uid, in, out, ret_what);
+		r = kcm_answer(kcm->store, caller->uid, in, out, ret_served);
 	if (must_reopen(r)) {
 		TALLOC_FREE(kcm->store);
 		r = open_store(kcm);
@@ -200,7 +200,7 @@ static int answer(void *service, const struct peer *caller, struct reader *in, s
 			return r == -ENOENT ? -E_CACHE_REPLACED : r;
 		}
 		writer_reset(out);
-		r = kcm_answer(kcm->store, caller->uid, &again, out, ret_what);
+		r = kcm_answer(kcm->store, caller->uid, &again, out, ret_served);
 	}
 	purge_in(kcm, PURGE_INTERVAL_MS);
 	return r;

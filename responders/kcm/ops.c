@@ -18,6 +18,7 @@
 #include "common/base/secret.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
+#include "common/metrics/metrics.h"
 #include "common/wire/frame.h"
 #include "responders/kcm/kcm.h"
 
@@ -591,7 +592,7 @@ static int run(struct kcm_request *request, const struct op *op)
 	return r < 0 ? r : store_end(request->store, op->run(request));
 }
 
-static int answer(struct kcm_request *request, const char **ret_what)
+static int answer(struct kcm_request *request, struct resp_served *ret_served)
 {
 	uint8_t major = reader_u8(request->in);
 	const struct op *op;
@@ -604,7 +605,10 @@ static int answer(struct kcm_request *request, const char **ret_what)
 	op = op_of(opcode);
 	if (!op || major != KCM_VERSION_MAJOR || (op->root_only && request->uid != 0))
 		return -ENOTSUP;
-	*ret_what = op->name;
+	*ret_served = (struct resp_served){
+		.what = op->name,
+		.kind = op->writes ? METRICS_TICKETS_CHANGED : METRICS_TICKETS_READ,
+	};
 	return run(request, op);
 }
 
@@ -631,7 +635,7 @@ void kcm_refuse(struct writer *out, int r)
 }
 
 int kcm_answer(struct store *store, uid_t uid, struct reader *in, struct writer *out,
-               const char **ret_what)
+               struct resp_served *ret_served)
 {
 	struct kcm_request request = {
 		.store = store, .uid = uid, .now_s = walltime_now().s, .in = in, .out = out
@@ -639,7 +643,7 @@ int kcm_answer(struct store *store, uid_t uid, struct reader *in, struct writer 
 	int r;
 
 	begin_reply(out);
-	r = answer(&request, ret_what);
+	r = answer(&request, ret_served);
 	if (r == 0)
 		r = writer_end(out); /* too large: the client then asks for one after the other */
 	if (r < 0)

@@ -10,6 +10,7 @@
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/base/time.h"
+#include "common/metrics/metrics.h"
 #include "responders/kcm/impl.h"
 
 #define LOOK_INTERVAL_US 1000000
@@ -88,6 +89,8 @@ static int commit(struct store *store, MDB_txn *txn)
 	int r = lmdb_error(mdb_txn_commit(txn)), fd;
 	struct statvfs fs;
 
+	if (r == 0)
+		metrics_count(METRICS_COMMITS);
 	mdb_env_get_fd(store->env->mdb, &fd);
 	if (r == -EIO && fstatvfs(fd, &fs) == 0 && fs.f_bavail == 0)
 		return -ENOSPC;

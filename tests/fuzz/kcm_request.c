@@ -54,13 +54,13 @@ static void ask(uid_t uid, struct reader in)
 	uint8_t *copy = malloc(size ? size : 1); /* its own, so that ASan guards its end */
 	struct writer out = writer_new(KCM_MESSAGE_MAX + 8);
 	struct reader request, reply;
-	const char *what = NULL;
+	struct resp_served served;
 	uint32_t length;
 
 	if (size > 0)
 		memcpy(copy, in.pos, size);
 	request = reader_over(copy, size);
-	kcm_answer(store, uid, &request, &out, &what);
+	kcm_answer(store, uid, &request, &out, &served);
 	free(copy);
 
 	reply = reader_over(out.bytes, out.size);

@@ -50,7 +50,10 @@ def test_responder_sees_a_read_only_tree(machine, unit):
     look = ["sh", "-c", 'for path; do test -w "$path" && echo "$path"; done; true', "look", *paths]
     assert machine.run(look).out.split() == paths
     inside = machine.run(["nsenter", "-m", "-t", pid, *look])
-    assert inside.out.split() == ["/var/lib", "/var/log"]
+    # Where the metrics are: the one that starts before tmpfiles cannot name their directory.
+    assert inside.out.split() == ["/run"] * (unit == "sssd-nss") + ["/var/lib", "/var/log"]
+    ours = ["sh", "-c", "touch /run/sssd/metrics/x && rm /run/sssd/metrics/x"]
+    machine.run(["nsenter", "-m", "-t", pid, *ours])
 
 
 def test_no_responder_waits_for_the_monitor(machine):
@@ -83,6 +86,7 @@ def test_without_configuration_nothing_runs_and_nothing_fails(container):
 def test_tree_is_made_and_owned_as_promised(machine):
     out = machine.sh(
         "cd /; stat -c '%n %A %U:%G' run/sss run/sss/pipes run/sss/pipes/private run/sssd "
+        "run/sssd/metrics "
         "var/lib/sss var/lib/sss/db var/lib/sss/mc var/lib/sss/secrets var/lib/sss/conf "
         "var/log/sssd; "
         "readlink var/lib/sss/pipes run/sssd.pid"
@@ -92,6 +96,7 @@ def test_tree_is_made_and_owned_as_promised(machine):
         "run/sss/pipes drwxr-xr-x root:root",
         "run/sss/pipes/private drwxr-x--- root:root",
         "run/sssd drwxr-xr-x sssd:sssd",
+        "run/sssd/metrics drwx------ sssd:sssd",
         "var/lib/sss drwxr-xr-x root:root",
         "var/lib/sss/db drwx------ sssd:sssd",
         "var/lib/sss/mc drwxr-xr-x sssd:sssd",

@@ -61,14 +61,14 @@ static int32_t send_cut(uid_t uid, size_t size)
 {
 	uint8_t *copy = malloc(size ? size : 1); /* its own, so that ASan guards its end */
 	struct reader in;
-	const char *what = NULL;
+	struct resp_served served;
 	uint32_t length;
 	int32_t status;
 
 	memcpy(copy, asked.bytes, size);
 	in = reader_over(copy, size);
 	writer_reset(&out);
-	kcm_answer(store, uid, &in, &out, &what);
+	kcm_answer(store, uid, &in, &out, &served);
 	free(copy);
 
 	answer = reader_over(out.bytes, out.size);
