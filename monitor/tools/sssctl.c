@@ -164,6 +164,7 @@ static const struct command {
 	{ "reload",              reload,       ROOT_OR_OURS, "Check and put in force the configuration" },
 	{ "services",            services,     ROOT_OR_OURS, "List the running processes" },
 	{ "config-check",        config_check, ROOT,         "Check the configuration files" },
+	{ "metrics",             metrics,      ROOT,         "Print what the processes counted, as OpenMetrics" },
 	{ "kcm",                 sssctl_kcm,   ROOT,         "List, show or purge Kerberos credential caches" },
 	{ "domain-list",         domain_list,  ROOT,         "List the domains" },
 	{ "domain-status",       domain_status, ROOT,        "Tell whether a domain is online, and its servers" },

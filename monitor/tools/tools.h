@@ -42,3 +42,4 @@ int domain_list(int argc, char *argv[]);
 int domain_status(int argc, char *argv[]);
 int user_show(int argc, char *argv[]);
 int group_show(int argc, char *argv[]);
+int metrics(int argc, char *argv[]);

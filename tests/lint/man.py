@@ -94,6 +94,17 @@ def check_pages(program, folder):
             fault(f"{page}: does not say that other options are not implemented")
 
 
+def check_metrics(page, source):
+    """The list behind .\\" metrics names each family of the table, in its order."""
+    told, families = page.read_text().partition('.\\" metrics\n')[2].partition("\n.El\n")[0], []
+    for line in source.read_text().splitlines():
+        family = re.match(r'\t\{ "(sssd_[a-z_]+)", METRICS_', line)
+        if family:
+            families.append(family[1])
+    if not families or re.findall(r"^\.It Ic (\S+)$", told, re.M) != families:
+        fault(f"{page.name}: the metrics are not those of {source.name}, in its order")
+
+
 def check_syntax(folder):
     mandoc = shutil.which("mandoc")
     for page in sorted(folder.glob("*.[1-8]")) if mandoc else []:
@@ -105,5 +116,8 @@ def check_syntax(folder):
 
 
 check_pages(sys.argv[1], pathlib.Path(sys.argv[2]))
+check_metrics(
+    pathlib.Path(sys.argv[2], "sssctl.8"), pathlib.Path(sys.argv[2], "../common/metrics/text.c")
+)
 check_syntax(pathlib.Path(sys.argv[2]))
 sys.exit(1 if faults else 0)
