@@ -6,7 +6,8 @@
     relay.set("delay", 3)               what the server says arrives 3 s later
     relay.set("close")                  connections end, new ones too, as soon as they are there
     relay.set("cut", 100)               100 more bytes of the server's, then the end
-    relay.set("pass")
+    relay.set("messages", 3)            3 more messages of the server's (LDAP in clear), then "close"
+    relay.set("pass")                   returns what was left of the number before
 """
 import subprocess
 
@@ -15,15 +16,43 @@ import asyncio, sys
 
 mode, value, changed, lines = "pass", 0.0, None, set()
 
+def message_size(data):
+    # Of the first one in data (X.690 section 8.1, RFC 4511 section 5.1); 0: it is not there yet.
+    if len(data) < 2:
+        return 0
+    n = data[1] & 0x7F if data[1] & 0x80 else 0
+    size = 2 + n + (int.from_bytes(data[2:2 + n], "big") if n else data[1])
+    return size if len(data) >= 2 + n and len(data) >= size else 0
+
+def take_messages(data):
+    # What of data passes, and what does not yet.
+    global mode, value
+    passed = 0
+    while mode == "messages" and (size := message_size(data[passed:])):
+        if value <= 0:
+            mode = "close"
+            break
+        passed, value = passed + size, value - 1
+    return data[:passed], data[passed:]
+
 async def pump(source, sink, from_server):
     global value
     loop = asyncio.get_running_loop()
     async def deliver(data, when):
         await asyncio.sleep(max(when - loop.time(), 0))
         sink.write(data)
-    last = None
+    last, kept = None, b""
     try:
         while data := await source.read(65536):
+            if from_server:
+                data, kept = kept + data, b""
+                if mode == "messages":
+                    data, kept = take_messages(data)
+                    sink.write(data)
+                    await sink.drain()
+                    if mode == "close":
+                        break
+                    continue
             while mode == "hold":
                 await changed.wait()
             if mode == "cut" and from_server:
@@ -80,6 +109,7 @@ async def main():
         lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     print("ready", flush=True)
     while line := await commands.readline():
+        left = value
         mode, *rest = line.decode().split()
         value = float(rest[0]) if rest else 0.0
         changed.set()
@@ -87,7 +117,7 @@ async def main():
         if mode == "close":
             for writer in list(lines):
                 writer.transport.abort()
-        print("done", flush=True)
+        print("done", left, flush=True)
 
 asyncio.run(main())
 """
@@ -108,7 +138,9 @@ class Relay:
     def set(self, mode, value=0):
         self._process.stdin.write(f"{mode} {value}\n")
         self._process.stdin.flush()
-        assert self._process.stdout.readline() == "done\n"
+        done, left = self._process.stdout.readline().split()
+        assert done == "done"
+        return float(left)
 
     def stop(self):
         """Nobody listens at the address any more."""
