@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "system"))
 
-pytest.register_assert_rewrite("table", "suite", "load", "watch")
+pytest.register_assert_rewrite("table", "suite", "load", "metrics", "watch")
 
 from container import Container, ContainerError  # noqa: E402
 from image import ImageError  # noqa: E402

@@ -12,7 +12,8 @@
  * Which cell means what is METRICS_VERSION's: another order is another version. A process that
  * finds no such file of its own kind and version at its path puts a new one there; where it cannot
  * (a full or a read-only file system, no directory yet), it counts in its own memory, and brings
- * that along when it can. Like the log there is one for the process, and no functions take it.
+ * that along when it can. Who shortens a file that is mapped ends its processes (mmap(2), SIGBUS);
+ * only root and ours may. Like the log there is one for the process, and no functions take it.
  */
 #pragma once
 
