@@ -44,7 +44,7 @@ extern const struct opt service_opts[];
 
 /* [nss] */
 struct nss_conf {
-	uint32_t entry_negative_timeout_s;
+	uint32_t entry_negative_timeout_s, local_negative_timeout_s;
 	uint32_t entry_cache_nowait_percentage;
 	char **filter_users, **filter_groups;
 	bool filter_users_in_groups;

@@ -42,9 +42,9 @@ const struct opt later_service_opts[] = {
 };
 
 const struct opt later_nss_opts[] = {
-	{ "enum_cache_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
+	/* A list is read from the cache of the moment: nothing is kept that could be too old. */
+	{ "enum_cache_timeout", OPT_NUMBER, .state = OPT_IGNORED, .unit = "s" },
 	{ "user_attributes", OPT_LIST, .state = OPT_LATER },
-	{ "local_negative_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	OPT_END
 };
 

@@ -13,6 +13,8 @@ const struct opt nss_opts[] = {
 	  .help = "After this part of its life an entry is answered at once and refreshed behind; 0 = off" },
 	{ "entry_negative_timeout", OPT_NUMBER, AT(entry_negative_timeout_s), .fallback = "15", .unit = "s",
 	  .help = "How long it is remembered that something is not there" },
+	{ "local_negative_timeout", OPT_NUMBER, AT(local_negative_timeout_s), .fallback = "14400", .unit = "s",
+	  .help = "The same for users of /etc/passwd and groups of /etc/group, if that is longer" },
 	{ "filter_users", OPT_LIST, AT(filter_users), .fallback = "root",
 	  .help = "Users that are never answered: names or name@domain" },
 	{ "filter_groups", OPT_LIST, AT(filter_groups), .fallback = "root",

@@ -147,26 +147,34 @@ static int negative_query(const struct domain *domain, const struct query *query
 	return 0;
 }
 
-static bool is_negative(struct lookups *lookups, const struct domain *domain,
-                        const struct query *query)
+static bool is_negative(struct lookups *lookups, const struct asked *asked)
 {
+	uint32_t domain_key = asked->domain->store->key;
 	auto_talloc char *name = NULL;
 	struct query folded;
 
-	return !negative_is_empty(lookups->negative) &&
-	       negative_query(domain, query, &folded, &name) == 0 &&
-	       negative_has(lookups->negative, domain->store->key, &folded);
+	if (negative_is_empty(lookups->negative) ||
+	    negative_query(asked->domain, &asked->cached, &folded, &name) < 0)
+		return false;
+	return negative_has(lookups->negative, domain_key, &folded) ||
+	       (negative_has_local(lookups->negative, domain_key, &folded) &&
+	        locals_have(lookups->locals, &asked->query));
 }
 
-static void set_negative(struct lookups *lookups, const struct domain *domain,
-                         const struct query *query)
+/* The server does not have it. Nor will it soon have somebody of this machine's own, for whom it
+ * would be asked again and again: programs want the groups of a user from all sources. */
+static void set_negative(struct lookups *lookups, const struct asked *asked)
 {
 	auto_talloc char *name = NULL;
 	struct query folded;
+	uint32_t local_s = lookups->local_negative_timeout_s;
 
-	if (negative_query(domain, query, &folded, &name) == 0)
-		negative_add(lookups->negative, domain->store->key, &folded,
-		             lookups->negative_timeout_s);
+	if (negative_query(asked->domain, &asked->cached, &folded, &name) < 0)
+		return;
+	if (local_s > 0 && !locals_have(lookups->locals, &asked->query))
+		local_s = 0;
+	negative_add(lookups->negative, asked->domain->store->key, &folded,
+	             lookups->negative_timeout_s, local_s);
 }
 
 /* It exists, as has just been seen: under the name that was asked for, and under its own. */
@@ -291,7 +299,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 			must_ask = true;
 			continue;
 		}
-		if (is_negative(lookups, domain, &asked.cached))
+		if (is_negative(lookups, &asked))
 			continue;
 
 		/* With cache_first another domain may answer because this one has nothing. */
@@ -472,8 +480,7 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 		if (state->asked.query.name &&
 		    is_hidden(state->lookups, state->setup, domain, kind, state->asked.query.name))
 			continue;
-		if (!state->question->flags &&
-		    is_negative(state->lookups, domain, &state->asked.cached))
+		if (!state->question->flags && is_negative(state->lookups, &state->asked))
 			continue;
 
 		state->has_old = look(state, cache_peek) == 0;
@@ -538,7 +545,7 @@ static void domain_asked(struct tevent_req *subreq)
 	if ((r == 0 || r == -E_OFFLINE) && !(held == -ENOENT && same))
 		r = held == -ENOENT ? -E_CACHE_REPLACED : held;
 	if (r == 0) {
-		set_negative(state->lookups, domain, &state->asked.cached);
+		set_negative(state->lookups, &state->asked);
 	} else if (r == -E_OFFLINE) {
 		state->offline = true;
 	} else {

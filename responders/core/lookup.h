@@ -6,6 +6,7 @@
 
 #include <tevent.h>
 
+#include "responders/core/locals.h"
 #include "responders/core/negative.h"
 #include "responders/core/resp.h"
 #include "responders/core/setup.h"
@@ -15,7 +16,8 @@ struct lookups {
 	struct tevent_context *ev;
 	const struct resp *resp;
 	struct negative *negative;
-	uint32_t negative_timeout_s;
+	struct locals *locals;
+	uint32_t negative_timeout_s, local_negative_timeout_s;
 	uint32_t nowait_percent;
 	struct entry current; /* what an answer points to; there is never more than one */
 };

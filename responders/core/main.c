@@ -182,10 +182,10 @@ static void tune(struct core *core)
 	uint32_t mask;
 
 	core->lookups.negative_timeout_s = 15;
+	core->lookups.local_negative_timeout_s = 14400;
 	core->lookups.nowait_percent = 50;
 	if (core->resp->tune)
-		core->resp->tune(core->setup->conf, &core->lookups.negative_timeout_s,
-		                 &core->lookups.nowait_percent);
+		core->resp->tune(core->setup->conf, &core->lookups);
 	if (!core->debug_level &&
 	    log_mask_of(core->setup->common.debug_level ? core->setup->common.debug_level : "",
 	                &mask) < 0)
@@ -475,7 +475,9 @@ static int core_start(struct core *core, const struct arguments *args)
 	core->lookups.ev = core->ev;
 	core->lookups.resp = core->resp;
 	core->lookups.negative = negative_new(core, NEGATIVE_MAX);
-	if (!core->turn || !core->callers || !core->stores || !core->lookups.negative)
+	core->lookups.locals = locals_new(core, "/etc/passwd", "/etc/group");
+	if (!core->turn || !core->callers || !core->stores || !core->lookups.negative ||
+	    !core->lookups.locals)
 		return -ENOMEM;
 
 	r = setup_load(core, core->resp, &core->paths, core->stores, &core->setup);

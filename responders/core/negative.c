@@ -18,13 +18,13 @@
 
 struct negative {
 	struct map *map;
-	struct list oldest; /* of struct no, in order of arrival */
+	struct list usual, local; /* of struct no, in order of arrival */
 	size_t max_entries;
 };
 
 struct no {
 	struct list node;
-	struct boottime until;
+	struct boottime until, local_until; /* the latter is not before the former */
 	size_t key_size;
 	uint8_t key[];
 };
@@ -40,7 +40,8 @@ struct negative *negative_new(TALLOC_CTX *mem, size_t max_entries)
 		talloc_free(negative);
 		return NULL;
 	}
-	list_init(&negative->oldest);
+	list_init(&negative->usual);
+	list_init(&negative->local);
 	negative->max_entries = max_entries;
 	return negative;
 }
@@ -68,48 +69,71 @@ static void forget(struct negative *negative, struct no *no)
 
 bool negative_is_empty(const struct negative *negative)
 {
-	return list_empty(&negative->oldest);
+	return list_empty(&negative->usual) && list_empty(&negative->local);
+}
+
+static const struct no *find(const struct negative *negative, uint32_t domain_key,
+                             const struct query *query)
+{
+	uint8_t key[KEY_MAX];
+	size_t size = make_key(key, domain_key, query);
+
+	return size ? map_get(negative->map, key, size) : NULL;
 }
 
 bool negative_has(const struct negative *negative, uint32_t domain_key, const struct query *query)
 {
-	uint8_t key[KEY_MAX];
-	size_t size;
-	const struct no *no;
+	const struct no *no = find(negative, domain_key, query);
 
-	size = make_key(key, domain_key, query);
-	no = size ? map_get(negative->map, key, size) : NULL;
 	return no && boottime_now().s < no->until.s;
 }
 
+bool negative_has_local(const struct negative *negative, uint32_t domain_key,
+                        const struct query *query)
+{
+	const struct no *no = find(negative, domain_key, query);
+
+	return no && boottime_now().s < no->local_until.s;
+}
+
+static void forget_oldest(struct negative *negative)
+{
+	struct list *list = list_empty(&negative->usual) ? &negative->local : &negative->usual;
+
+	forget(negative, list_item(list->next, struct no, node));
+}
+
 void negative_add(struct negative *negative, uint32_t domain_key, const struct query *query,
-                  uint32_t timeout_s)
+                  uint32_t timeout_s, uint32_t local_s)
 {
 	struct boottime now = boottime_now();
 	uint8_t key[KEY_MAX];
 	size_t size = make_key(key, domain_key, query);
 	struct no *no;
 
-	if (!size || timeout_s == 0)
+	if (local_s < timeout_s)
+		local_s = timeout_s;
+	if (!size || local_s == 0)
 		return;
 	negative_remove(negative, domain_key, query);
 
 	negative_expire(negative);
 	if (map_count(negative->map) >= negative->max_entries)
-		forget(negative, list_item(negative->oldest.next, struct no, node));
+		forget_oldest(negative);
 
 	no = talloc_size(negative, sizeof(*no) + size);
 	if (!no)
 		return;
 	list_init(&no->node);
 	no->until.s = now.s + timeout_s;
+	no->local_until.s = now.s + local_s;
 	no->key_size = size;
 	memcpy(no->key, key, size);
 	if (map_set(negative->map, key, size, no) < 0) {
 		talloc_free(no);
 		return;
 	}
-	list_append(&negative->oldest, &no->node);
+	list_append(local_s > timeout_s ? &negative->local : &negative->usual, &no->node);
 }
 
 void negative_remove(struct negative *negative, uint32_t domain_key, const struct query *query)
@@ -122,21 +146,27 @@ void negative_remove(struct negative *negative, uint32_t domain_key, const struc
 		forget(negative, no);
 }
 
-void negative_expire(struct negative *negative)
+static void expire(struct negative *negative, const struct list *list, struct boottime now)
 {
-	struct boottime now = boottime_now();
+	while (!list_empty(list)) {
+		struct no *no = list_item(list->next, struct no, node);
 
-	while (!list_empty(&negative->oldest)) {
-		struct no *no = list_item(negative->oldest.next, struct no, node);
-
-		if (now.s < no->until.s)
+		if (now.s < no->local_until.s)
 			return;
 		forget(negative, no);
 	}
 }
 
+void negative_expire(struct negative *negative)
+{
+	struct boottime now = boottime_now();
+
+	expire(negative, &negative->usual, now);
+	expire(negative, &negative->local, now);
+}
+
 void negative_clear(struct negative *negative)
 {
-	while (!list_empty(&negative->oldest))
-		forget(negative, list_item(negative->oldest.next, struct no, node));
+	while (!negative_is_empty(negative))
+		forget_oldest(negative);
 }

@@ -3,7 +3,8 @@
  * Negative - what the server said a moment ago it does not have
  *
  * Only a full "no" of a domain's server enters; a time-out or an error never does. Bounded: the
- * oldest answers go first, so that nobody can fill the memory by asking.
+ * oldest answers go first, so that nobody can fill the memory by asking. Those about whom the files
+ * of this machine know (locals.h) are kept longer, and go last.
  */
 #pragma once
 
@@ -24,9 +25,14 @@ bool negative_is_empty(const struct negative *negative);
  * must be folded already where the domain folds names. */
 bool negative_has(const struct negative *negative, uint32_t domain_key, const struct query *query);
 
-/* Remembers for timeout_s from now; 0 remembers nothing. */
+/* The same for the time beyond that for which a local one is remembered, if it still is one. */
+bool negative_has_local(const struct negative *negative, uint32_t domain_key,
+                        const struct query *query);
+
+/* Remembers for timeout_s from now, a local one for local_s if that is longer; 0 and 0 remember
+ * nothing. */
 void negative_add(struct negative *negative, uint32_t domain_key, const struct query *query,
-                  uint32_t timeout_s);
+                  uint32_t timeout_s, uint32_t local_s);
 
 void negative_remove(struct negative *negative, uint32_t domain_key, const struct query *query);
 /* Forgets what is over, so that it takes no memory. */

@@ -22,6 +22,7 @@
 #include "common/wire/writer.h"
 
 struct domain;
+struct lookups;
 struct resp_paths;
 struct tevent_context;
 
@@ -135,9 +136,9 @@ struct resp {
 	bool (*hides)(const void *conf, const struct domain *domain, enum entry_kind kind,
 	              const char *name);
 
-	/* Which of the responder's options the lookup itself needs; what it leaves alone keeps its
-	 * default. May be NULL. */
-	void (*tune)(const void *conf, uint32_t *negative_timeout_s, uint32_t *nowait_percent);
+	/* Sets the times in lookups (lookup.h) to the responder's options; what it leaves alone
+	 * keeps its default. May be NULL. */
+	void (*tune)(const void *conf, struct lookups *lookups);
 
 	/* May be NULL. */
 	const struct resp_memory *memory;

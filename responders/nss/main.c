@@ -4,6 +4,7 @@
  */
 #include "common/conf/options.h"
 #include "common/wire/proto.h"
+#include "responders/core/lookup.h"
 #include "responders/nss/nss.h"
 
 #define CERTIFICATE_MAX 10240
@@ -81,12 +82,13 @@ static const struct resp_cmd nss_cmds[] = {
 };
 /* clang-format on */
 
-static void nss_tune(const void *conf, uint32_t *negative_timeout_s, uint32_t *nowait_percent)
+static void nss_tune(const void *conf, struct lookups *lookups)
 {
 	const struct nss *nss = conf;
 
-	*negative_timeout_s = nss->conf.entry_negative_timeout_s;
-	*nowait_percent = nss->conf.entry_cache_nowait_percentage;
+	lookups->negative_timeout_s = nss->conf.entry_negative_timeout_s;
+	lookups->local_negative_timeout_s = nss->conf.local_negative_timeout_s;
+	lookups->nowait_percent = nss->conf.entry_cache_nowait_percentage;
 }
 
 static const struct resp nss = {

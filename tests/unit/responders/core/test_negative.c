@@ -16,8 +16,8 @@ START_TEST(test_domain_kind_and_key_tell_answers_apart)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 100);
 
-	negative_add(negative, 1, &alice, 60);
-	negative_add(negative, 1, &uid_7, 60);
+	negative_add(negative, 1, &alice, 60, 0);
+	negative_add(negative, 1, &uid_7, 60, 0);
 
 	ck_assert(negative_has(negative, 1, &alice));
 	ck_assert(negative_has(negative, 1, &uid_7));
@@ -32,7 +32,7 @@ START_TEST(test_a_timeout_of_zero_remembers_nothing)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 100);
 
-	negative_add(negative, 1, &alice, 0);
+	negative_add(negative, 1, &alice, 0, 0);
 	ck_assert(!negative_has(negative, 1, &alice));
 }
 END_TEST
@@ -41,8 +41,8 @@ START_TEST(test_removed_and_cleared_answers_are_forgotten)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 100);
 
-	negative_add(negative, 1, &alice, 60);
-	negative_add(negative, 1, &uid_7, 60);
+	negative_add(negative, 1, &alice, 60, 0);
+	negative_add(negative, 1, &uid_7, 60, 0);
 	negative_remove(negative, 1, &alice);
 	negative_remove(negative, 1, &alice);
 	ck_assert(!negative_has(negative, 1, &alice));
@@ -58,7 +58,7 @@ START_TEST(test_the_oldest_goes_when_it_is_full)
 	auto_talloc struct negative *negative = negative_new(NULL, 3);
 
 	for (uint32_t id = 1; id <= 5; id++)
-		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 60);
+		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 60, 0);
 	for (uint32_t id = 1; id <= 5; id++)
 		ck_assert_int_eq(
 			negative_has(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }),
@@ -70,11 +70,46 @@ START_TEST(test_adding_again_takes_one_place)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 2);
 
-	negative_add(negative, 1, &uid_7, 60);
+	negative_add(negative, 1, &uid_7, 60, 0);
 	for (int i = 0; i < 10; i++)
-		negative_add(negative, 1, &alice, 60);
+		negative_add(negative, 1, &alice, 60, 0);
 	ck_assert(negative_has(negative, 1, &uid_7));
 	ck_assert(negative_has(negative, 1, &alice));
+}
+END_TEST
+
+START_TEST(test_a_local_one_is_remembered_longer)
+{
+	auto_talloc struct negative *negative = negative_new(NULL, 100);
+
+	negative_add(negative, 1, &alice, 0, 60);
+	negative_add(negative, 1, &uid_7, 60, 0);
+	ck_assert(!negative_has(negative, 1, &alice));
+	ck_assert(negative_has_local(negative, 1, &alice));
+	ck_assert(negative_has(negative, 1, &uid_7));
+	ck_assert(negative_has_local(negative, 1, &uid_7));
+
+	negative_expire(negative);
+	ck_assert(negative_has_local(negative, 1, &alice));
+	negative_clear(negative);
+	ck_assert(!negative_has_local(negative, 1, &alice));
+	ck_assert(negative_is_empty(negative));
+}
+END_TEST
+
+START_TEST(test_a_flood_drives_no_local_one_out)
+{
+	auto_talloc struct negative *negative = negative_new(NULL, 3);
+
+	negative_add(negative, 1, &alice, 60, 600);
+	for (uint32_t id = 1; id <= 5; id++)
+		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 60, 0);
+	ck_assert(negative_has(negative, 1, &alice));
+
+	/* But one of its own kind does. */
+	for (uint32_t id = 1; id <= 5; id++)
+		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 60, 600);
+	ck_assert(!negative_has(negative, 1, &alice));
 }
 END_TEST
 
@@ -85,7 +120,7 @@ START_TEST(test_a_name_too_long_for_anybody_is_left_out)
 
 	memset(name, 'a', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
-	negative_add(negative, 1, &(struct query){ QUERY_USER_BY_NAME, name, 0 }, 60);
+	negative_add(negative, 1, &(struct query){ QUERY_USER_BY_NAME, name, 0 }, 60, 0);
 	ck_assert(!negative_has(negative, 1, &(struct query){ QUERY_USER_BY_NAME, name, 0 }));
 }
 END_TEST
@@ -102,6 +137,8 @@ int main(void)
 	tcase_add_test(tcase, test_removed_and_cleared_answers_are_forgotten);
 	tcase_add_test(tcase, test_the_oldest_goes_when_it_is_full);
 	tcase_add_test(tcase, test_adding_again_takes_one_place);
+	tcase_add_test(tcase, test_a_local_one_is_remembered_longer);
+	tcase_add_test(tcase, test_a_flood_drives_no_local_one_out);
 	tcase_add_test(tcase, test_a_name_too_long_for_anybody_is_left_out);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

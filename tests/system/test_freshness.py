@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How long an answer holds, and who asks the server again (sssd.conf(5)): counted at slapd.
+
+The words are those of the design: fresh, ageing (answered, and refreshed behind), expired.
+"""
+import time
+
+import pytest
+
+from slapd import BASE, CA, Slapd, User, group_dn, user_dn, user_ldif
+from suite import Suite
+
+BOB = "bob:*:10002:20001:Bob Example:/home/bob:/bin/sh"
+
+
+@pytest.fixture
+def start(container):
+    """A suite of its own: start(options…), then suite.cost()."""
+    with container() as c:
+        slapd = Slapd(c).start()
+
+        def begin(**options):
+            suite = Suite(c, slapd).start(**options)
+            online(suite)
+            return suite
+
+        yield begin
+
+
+def online(suite):
+    """Has gone through what a new connection costs."""
+    suite.c.wait_for("the domain is online", lambda: suite.passwd("dave.o-neill_1") is not None)
+
+
+class Cost:
+    """Searches since the last look."""
+
+    def __init__(self, suite):
+        self.suite, self.before = suite, suite.slapd.searches()
+
+    def __call__(self):
+        now = self.suite.slapd.searches()
+        cost, self.before = now - self.before, now
+        return cost
+
+
+def change_gecos(suite, name, text):
+    suite.slapd.modify(f"dn: {user_dn(name)}\nchangetype: modify\nreplace: gecos\ngecos: {text}\n")
+
+
+def change_members(suite, name, *members):
+    suite.slapd.modify(
+        f"dn: {group_dn(name)}\nchangetype: modify\nreplace: memberUid\n"
+        + "".join(f"memberUid: {member}\n" for member in members)
+    )
+
+
+# ---- entries ---------------------------------------------------------------------------------------
+
+
+NO_AGEING = {"entry_cache_nowait_percentage": 0}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"entry_cache_timeout": 2, "entry_cache_group_timeout": 600},
+        {"entry_cache_timeout": 600, "entry_cache_user_timeout": 2},
+    ],
+    ids=["by the option for all", "by the option for users"],
+)
+def test_users_expire_and_groups_do_not(start, options):
+    suite = start(nss=NO_AGEING, **options)
+    suite.passwd("bob"), suite.group("devs")
+    change_gecos(suite, "bob", "Another")
+    change_members(suite, "devs", "carol")
+    suite.c.wait_for("bob is asked for again", lambda: "Another" in suite.passwd("bob"))
+    assert suite.group("devs") == ("devs", 20002, {"alice", "bob"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"entry_cache_timeout": 2, "entry_cache_user_timeout": 600},
+        {"entry_cache_timeout": 600, "entry_cache_group_timeout": 2},
+    ],
+    ids=["by the option for all", "by the option for groups"],
+)
+def test_groups_expire_and_users_do_not(start, options):
+    suite = start(nss=NO_AGEING, **options)
+    suite.passwd("bob"), suite.group("devs")
+    change_gecos(suite, "bob", "Another")
+    change_members(suite, "devs", "carol")
+    suite.c.wait_for("devs is asked for again", lambda: suite.group("devs")[2] == {"carol"})
+    assert suite.passwd("bob") == BOB
+
+
+def test_the_groups_of_a_user_expire_with_users(start):
+    suite = start(nss=NO_AGEING, entry_cache_timeout=600, entry_cache_user_timeout=2)
+    assert suite.initgroups("bob") == {20002, 20006}
+    change_members(suite, "devs", "alice")
+    suite.c.wait_for("they are asked for again", lambda: suite.initgroups("bob") == {20006})
+
+
+def test_a_fresh_entry_costs_nothing(start):
+    suite = start()
+    suite.passwd("bob")
+    cost = Cost(suite)
+    for _ in range(20):
+        assert suite.passwd("bob") == BOB and suite.passwd(10002) == BOB
+    assert cost() == 0
+
+
+def test_an_ageing_entry_is_answered_and_refreshed_behind(start):
+    """Past half of 30 s: the server is asked, and nobody waits for it."""
+    suite = start(entry_cache_timeout=30)
+    assert suite.passwd("bob") == BOB
+    change_gecos(suite, "bob", "Another")
+    time.sleep(16)
+    suite.slapd.pause()
+    try:
+        assert suite.passwd("bob") == BOB
+        assert suite.getent("passwd", "bob").ms < 300
+    finally:
+        suite.slapd.resume()
+    suite.c.wait_for("bob was refreshed", lambda: "Another" in suite.passwd("bob"))
+    cost = Cost(suite)
+    assert "Another" in suite.passwd("bob")
+    assert cost() == 0, "fresh again"
+
+
+def test_nowait_percentage_0_means_that_nothing_ages(start):
+    suite = start(nss=NO_AGEING, entry_cache_timeout=30)
+    suite.passwd("bob")
+    time.sleep(16)
+    cost = Cost(suite)
+    assert suite.passwd("bob") == BOB
+    time.sleep(0.5)
+    assert cost() == 0
+
+
+# ---- who is not there ------------------------------------------------------------------------------
+
+
+def test_who_is_not_there_is_remembered(start):
+    suite = start(nss={"entry_negative_timeout": 3})
+    cost = Cost(suite)
+    for _ in range(10):
+        assert suite.passwd("nobody-here") is None
+    assert cost() == 1
+    suite.slapd.add(user_ldif(User("nobody-here", 10040, 20001, "", "/", "")))
+    assert suite.passwd("nobody-here") is None
+    suite.c.wait_for("it is asked again", lambda: suite.passwd("nobody-here") is not None)
+
+
+def test_negative_timeout_0_remembers_nothing(start):
+    suite = start(nss={"entry_negative_timeout": 0})
+    cost = Cost(suite)
+    for _ in range(5):
+        assert suite.group("nobody-here") is None
+    assert cost() == 5
+
+
+LOCAL = {"entry_negative_timeout": 1}
+
+
+def test_local_users_and_groups_are_asked_for_once(start):
+    """initgroups(3) of local users goes to all sources: at each login, by each cron job."""
+    suite = start(nss=LOCAL)
+    cost = Cost(suite)
+    for _ in range(3):
+        assert suite.initgroups("games") in (None, set())
+        time.sleep(1.2)
+    assert cost() <= 2  # the user, and the groups that name it, in one
+    # The databases by themselves: getent asks the files first, so past them.
+    ask = ["getent", "-s", "sss"]
+    for key in (["passwd", "games"], ["group", "games"], ["passwd", "5"], ["group", "60"]):
+        for _ in range(3):
+            assert suite.c.run(ask + key, check=False).rc == 2
+            time.sleep(1.2)
+        assert cost() == 1, key
+
+
+def test_others_are_not_kept_so_long(start):
+    suite = start(nss=LOCAL)
+    cost = Cost(suite)
+    for _ in range(2):
+        assert suite.passwd("nobody-here") is None
+        time.sleep(1.2)
+    assert cost() == 2
+
+
+def test_local_negative_timeout_0_switches_it_off(start):
+    suite = start(nss={**LOCAL, "local_negative_timeout": 0})
+    cost = Cost(suite)
+    for _ in range(2):
+        assert suite.c.run(["getent", "-s", "sss", "passwd", "games"], check=False).rc == 2
+        time.sleep(1.2)
+    assert cost() == 2
+
+
+def test_who_left_the_files_is_asked_for(start):
+    suite = start(nss=LOCAL)
+    ask = ["getent", "-s", "sss", "passwd", "wanderer"]
+    suite.c.sh("echo wanderer:x:1234:1234::/:/bin/sh >>/etc/passwd")
+    assert suite.c.run(ask, check=False).rc == 2
+    suite.slapd.add(user_ldif(User("wanderer", 10050, 20001, "", "/", "")))
+    time.sleep(1.2)
+    assert suite.c.run(ask, check=False).rc == 2
+    suite.c.sh("sed -i /^wanderer:/d /etc/passwd")
+    assert suite.c.run(ask).out.startswith("wanderer:*:10050:")
+
+
+def test_who_is_in_the_files_and_in_the_directory_has_the_groups_of_both(start):
+    suite = start()
+    suite.c.sh("echo alice:x:10001:20001:local:/:/bin/sh >>/etc/passwd")
+    assert suite.initgroups("alice") >= {20002, 20004}
+
+
+# ---- more than one domain --------------------------------------------------------------------------
+
+
+def two_domains(suite, **nss):
+    domain = f"id_provider = ldap\nldap_search_base = {BASE}\nldap_tls_cacert = {CA}\nldap_uri = ldaps://%s\n"
+    text = "[sssd]\ndomains = one, two\n[nss]\nmemcache_timeout = 0\n"
+    text += "".join(f"{name} = {value}\n" for name, value in nss.items())
+    text += "[domain/one]\n" + domain % "ldap.test" + "[domain/two]\n" + domain % "127.0.0.2"
+    suite.configure(text)
+    suite.c.systemctl("enable", "--now", "sssd-nss.socket")
+    suite.c.systemctl("start", "sssd.service")
+    return suite
+
+
+@pytest.mark.parametrize("cache_first", [True, False])
+def test_cache_first(container, cache_first):
+    """zoe is in the second domain and cached: is the first one asked about her?"""
+    with container() as c:
+        first = Slapd(c).start()
+        zoe = User("zoe", 30001, 30001, "", "/home/zoe", "/bin/sh")
+        Slapd(c, name="second", address="127.0.0.2", entries=([zoe], [])).start()
+        suite = two_domains(
+            Suite(c, first), cache_first=str(cache_first).lower(), entry_negative_timeout=0
+        )
+        c.wait_for("zoe is found", lambda: suite.passwd("zoe"))
+        assert suite.passwd("bob") == BOB
+        cost = Cost(suite)
+        assert suite.passwd("zoe").startswith("zoe:*:30001:")
+        assert cost() == (0 if cache_first else 1)
+        assert suite.passwd("bob") == BOB
+        assert cost() == 0
