@@ -21,6 +21,7 @@
 #include "backend/core/pool.h"
 #include "backend/core/provider.h"
 #include "backend/core/queue.h"
+#include "backend/core/refresh.h"
 #include "backend/core/registration.h"
 #include "backend/core/serve.h"
 #include "backend/core/store.h"
@@ -54,6 +55,7 @@ struct backend {
 	const struct provider *provider; /* NULL when the configuration cannot be used */
 	void *provider_data;
 	struct queue *queue; /* NULL likewise */
+	struct refresh *refresh; /* NULL: refresh_expired_interval = 0 */
 	struct serve *serve;
 	struct registration *registration;
 	struct timer *drain; /* while draining */
@@ -285,6 +287,27 @@ static void cache_opened(struct tevent_req *req)
 	probe(be);
 }
 
+/* What is refreshed less often than it expires would not be refreshed in time. */
+static int start_refresh(struct backend *be)
+{
+	uint32_t life_s = be->options.entry_cache_timeout_s;
+	uint32_t interval_s = be->options.refresh_expired_interval_s;
+	uint32_t offset_s = be->options.refresh_expired_interval_offset_s;
+
+	if (interval_s == 0)
+		return 0;
+	if ((uint64_t)interval_s + offset_s > life_s) {
+		interval_s = (uint32_t)((uint64_t)life_s * 7 / 10);
+		interval_s = interval_s ?: 1;
+		offset_s = interval_s / 10;
+		log_warn("[%s] refresh_expired_interval is longer than entry_cache_timeout: "
+		         "%u s, and up to %u s more, are taken instead",
+		         be->host.section, interval_s, offset_s);
+	}
+	be->refresh = refresh_new(be, &be->host, be->queue, interval_s, offset_s);
+	return be->refresh ? 0 : -ENOMEM;
+}
+
 /* Makes the provider ready. -E_CONFIG: the line in the log has been written. */
 static int start_provider(struct backend *be)
 {
@@ -316,7 +339,7 @@ static int start_provider(struct backend *be)
 		return r;
 	}
 	be->queue = queue_new(be, be->host.ev, be->provider->ops, be->provider_data);
-	return be->queue ? 0 : -ENOMEM;
+	return be->queue ? start_refresh(be) : -ENOMEM;
 }
 
 static int start(struct backend *be)
@@ -493,6 +516,7 @@ static int run(const struct arguments *args)
 	/* From the askers down to the cache, which finishes what it was given and marks itself
 	 * clean. */
 	TALLOC_FREE(be->serve);
+	TALLOC_FREE(be->refresh);
 	TALLOC_FREE(be->queue);
 	TALLOC_FREE(be->provider_data);
 	TALLOC_FREE(be->host.writer);

@@ -93,6 +93,7 @@ struct domain_conf {
 	int case_sensitive; /* enum case_sensitive */
 	uint32_t entry_cache_timeout_s;
 	uint32_t entry_cache_user_timeout_s, entry_cache_group_timeout_s; /* 0 = the one above */
+	uint32_t refresh_expired_interval_s, refresh_expired_interval_offset_s; /* 0 = off */
 	uint32_t offline_timeout_s, offline_timeout_max_s, offline_timeout_random_offset_s;
 	uint32_t dns_resolver_timeout_s;
 	uint32_t cache_max_size_mib; /* ours, 512 */

@@ -62,8 +62,6 @@ const struct opt later_domain_opts[] = {
 	{ "entry_cache_autofs_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "entry_cache_ssh_host_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "entry_cache_computer_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
-	{ "refresh_expired_interval", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
-	{ "refresh_expired_interval_offset", OPT_NUMBER, .state = OPT_LATER, .unit = "s", .flags = OPT_HIDDEN },
 	{ "pam_gssapi_services", OPT_LIST, .state = OPT_LATER },
 	{ "pam_gssapi_check_upn", OPT_BOOL, .state = OPT_LATER },
 	{ "pam_gssapi_indicators_map", OPT_LIST, .state = OPT_LATER },

@@ -248,3 +248,60 @@ def test_cache_first(container, cache_first):
         assert cost() == (0 if cache_first else 1)
         assert suite.passwd("bob") == BOB
         assert cost() == 0
+
+
+# ---- refreshed before anybody asks -----------------------------------------------------------------
+
+REFRESH = {"refresh_expired_interval": 3, "refresh_expired_interval_offset": 0}
+
+
+def test_what_is_about_to_expire_is_refreshed_in_the_background(start):
+    """Due after 20 s of 30, so at the seventh pass; only what the cache has, each with one question."""
+    suite = start(entry_cache_timeout=30, nss=NO_AGEING, **REFRESH)
+    suite.passwd("bob"), suite.group("devs"), suite.initgroups("carol")
+    began = time.monotonic()
+    change_gecos(suite, "bob", "Another")
+    change_members(suite, "devs", "bob")
+    change_members(suite, "with space", "bob")
+    cost = Cost(suite)
+    time.sleep(began + 17 - time.monotonic())
+    assert cost() == 0, "nothing is asked for too early"
+    time.sleep(began + 27 - time.monotonic())
+    assert cost() == 5, "dave, bob, devs; carol and her groups"
+    suite.slapd.down()
+    assert "Another" in suite.passwd("bob")
+    assert suite.group("devs")[2] == {"bob"}
+    assert suite.initgroups("carol") == set()
+
+
+def test_who_is_gone_at_the_server_goes_in_the_background(start):
+    suite = start(entry_cache_timeout=12, nss=NO_AGEING, **REFRESH)
+    assert suite.passwd("bob") == BOB
+    suite.slapd.delete(user_dn("bob"))
+    show = ["sssctl", "user-show", "bob"]
+    suite.c.wait_for(
+        "the cache has forgotten bob", lambda: "not present" in suite.c.run(show).out, timeout=20
+    )
+
+
+def test_a_refresh_goes_on_after_the_server_was_away(start):
+    suite = start(entry_cache_timeout=12, nss=NO_AGEING, offline_timeout=1, **REFRESH)
+    assert suite.passwd("bob") == BOB
+    suite.slapd.down()
+    time.sleep(13)  # expired, and nobody to ask
+    suite.slapd.up()
+    change_gecos(suite, "bob", "Another")
+    expired = "Cache entry expiration time: Expired"
+    suite.c.wait_for(
+        "bob is fresh again",
+        lambda: expired not in suite.c.run(["sssctl", "user-show", "bob"]).out,
+        timeout=45,
+    )
+    suite.slapd.down()
+    assert "Another" in suite.passwd("bob")
+
+
+def test_an_interval_longer_than_life_is_shortened(start):
+    suite = start(entry_cache_timeout=10, refresh_expired_interval=600)
+    lines = suite.c.journal("-u", "sssd.service")
+    assert "refresh_expired_interval is longer than entry_cache_timeout: 7 s" in lines
