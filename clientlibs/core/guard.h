@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GUARD_N_RANGES 12
+#define GUARD_N_RANGES 16
 
 /* Whether faults are ours to catch, now; tries to make it so. A system call or two. */
 bool guard_is_on(void);

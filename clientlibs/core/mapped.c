@@ -62,6 +62,7 @@ static struct file {
 	[MAPPED_PASSWD] = { CLIENT_MEMCACHE_DIR "/passwd", NONE, -1, UNUSED_SLOTS },
 	[MAPPED_GROUP] = { CLIENT_MEMCACHE_DIR "/group", NONE, -1, UNUSED_SLOTS },
 	[MAPPED_INITGROUPS] = { CLIENT_MEMCACHE_DIR "/initgroups", NONE, -1, UNUSED_SLOTS },
+	[MAPPED_UNKNOWN] = { CLIENT_MEMCACHE_DIR "/unknown", NONE, -1, UNUSED_SLOTS },
 };
 
 int64_t mapped_now(void)

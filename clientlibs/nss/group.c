@@ -106,6 +106,8 @@ const struct nss_map group_map = {
 	.by_id = PROTO_GETGRGID,
 	.read = group_read,
 	.memcache = { MAPPED_GROUP, is_group, take_group },
+	.no_name = MEMCACHE_NO_GROUP,
+	.no_id = MEMCACHE_NO_GID,
 };
 
 /* Makes room for n more, as far as limit allows. */
@@ -207,6 +209,7 @@ enum nss_status _nss_sss_initgroups_dyn(const char *name, gid_t skip, long *star
                                         gid_t **groups, long limit, int *errnop)
 {
 	struct nss_groups wanted = { skip, start, size, groups, limit };
+	struct memcache_key key = { .name = name };
 	struct client *client;
 	struct reader body;
 	int r;
@@ -217,11 +220,13 @@ enum nss_status _nss_sss_initgroups_dyn(const char *name, gid_t skip, long *star
 	}
 	if (nss_is_local(name) || nss_is_barred())
 		return NSS_STATUS_NOTFOUND;
-	r = memcache_find(&initgroups_kind, &(struct memcache_key){ .name = name }, &wanted);
+	r = memcache_find(&initgroups_kind, &key, &wanted);
 	if (r > 0)
 		*start = wanted.end;
 	if (r != -ENOENT)
 		return nss_status(r, errnop);
+	if (memcache_is_unknown(MEMCACHE_NO_GROUPS_OF, &key))
+		return NSS_STATUS_NOTFOUND;
 
 	client = client_begin();
 	if (!client)

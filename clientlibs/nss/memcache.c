@@ -5,7 +5,6 @@
 #include "clientlibs/nss/memcache.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,4 +102,26 @@ int memcache_find(const struct memcache_kind *kind, const struct memcache_key *k
 	r = memcache_find_in(mapped, kind, key, now, out);
 	mapped_leave(mapped);
 	return r;
+}
+
+static int is_it(struct reader data, const struct memcache_key *key)
+{
+	return memcache_is_name(&data, MEMCACHE_TEXTS_AT, key->name);
+}
+
+static int take_nothing(struct reader data, void *out)
+{
+	(void)data;
+	(void)out;
+	return 1;
+}
+
+const struct memcache_kind unknown_kind = { MAPPED_UNKNOWN, is_it, take_nothing };
+
+bool memcache_is_unknown(enum memcache_unknown what, const struct memcache_key *key)
+{
+	char text[MEMCACHE_UNKNOWN_SIZE];
+
+	return memcache_unknown_key(what, key->name, key->id, text) &&
+	       memcache_find(&unknown_kind, &(struct memcache_key){ .name = text }, NULL) > 0;
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,12 @@ int memcache_find_in(const struct mapped *mapped, const struct memcache_kind *ki
 /* The same in the kind's file. -ENOENT too when there is no cache, or the user of the program does
  * not want it (SSS_NSS_USE_MEMCACHE=NO). */
 int memcache_find(const struct memcache_kind *kind, const struct memcache_key *key, void *out);
+
+/* Of the file "unknown", whose key is a text in any case; take copies nothing. */
+extern const struct memcache_kind unknown_kind;
+
+/* Whether the file "unknown" says that nobody has the name or id: it is told for a few seconds. */
+bool memcache_is_unknown(enum memcache_unknown what, const struct memcache_key *key);
 
 /* Whether the bytes at place in data are name and its NUL: for is_it. */
 int memcache_is_name(const struct reader *data, size_t place, const char *name);

@@ -121,6 +121,7 @@ static enum nss_status ask(uint32_t command, const void *key, size_t key_size, n
 enum nss_status nss_get_by_name(const struct nss_map *map, const char *name, void *out,
                                 char *buffer, size_t size, int *errnop)
 {
+	struct memcache_key key = { .name = name };
 	struct nss_place place = { out, buffer, size };
 	int r;
 
@@ -132,15 +133,18 @@ enum nss_status nss_get_by_name(const struct nss_map *map, const char *name, voi
 	}
 	if (nss_is_local(name) || nss_is_barred())
 		return NSS_STATUS_NOTFOUND;
-	r = memcache_find(&map->memcache, &(struct memcache_key){ .name = name }, &place);
+	r = memcache_find(&map->memcache, &key, &place);
 	if (r != -ENOENT)
 		return nss_status(r, errnop);
+	if (memcache_is_unknown(map->no_name, &key))
+		return NSS_STATUS_NOTFOUND;
 	return ask(map->by_name, name, strlen(name) + 1, map->read, &place, errnop);
 }
 
 enum nss_status nss_get_by_id(const struct nss_map *map, uint32_t id, void *out, char *buffer,
                               size_t size, int *errnop)
 {
+	struct memcache_key key = { .id = id };
 	struct nss_place place = { out, buffer, size };
 	int r;
 
@@ -148,9 +152,11 @@ enum nss_status nss_get_by_id(const struct nss_map *map, uint32_t id, void *out,
 		return nss_status(-ERANGE, errnop);
 	if (id == 0 || nss_is_barred())
 		return NSS_STATUS_NOTFOUND;
-	r = memcache_find(&map->memcache, &(struct memcache_key){ .id = id }, &place);
+	r = memcache_find(&map->memcache, &key, &place);
 	if (r != -ENOENT)
 		return nss_status(r, errnop);
+	if (memcache_is_unknown(map->no_id, &key))
+		return NSS_STATUS_NOTFOUND;
 	return ask(map->by_id, &id, sizeof(id), map->read, &place, errnop);
 }
 

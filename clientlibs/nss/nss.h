@@ -34,11 +34,13 @@ int group_read(struct reader *in, void *out, char *buffer, size_t size);
 bool nss_split(char *text, size_t size, char **list, size_t n);
 
 /* A map that is looked up by name and by id: the commands, and how an entry is read from a reply
- * and from the memory cache, whose take gets a struct nss_place. */
+ * and from the memory cache, whose take gets a struct nss_place; what the file "unknown" calls
+ * them. */
 struct nss_map {
 	uint32_t by_name, by_id;
 	nss_read_fn *read;
 	struct memcache_kind memcache;
+	enum memcache_unknown no_name, no_id;
 };
 extern const struct nss_map passwd_map, group_map;
 

@@ -81,6 +81,8 @@ const struct nss_map passwd_map = {
 	.by_id = PROTO_GETPWUID,
 	.read = passwd_read,
 	.memcache = { MAPPED_PASSWD, is_user, take_user },
+	.no_name = MEMCACHE_NO_USER,
+	.no_id = MEMCACHE_NO_UID,
 };
 
 enum nss_status _nss_sss_getpwnam_r(const char *name, struct passwd *result, char *buffer,

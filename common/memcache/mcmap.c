@@ -119,6 +119,9 @@ int mcmap_keys_read(enum mcmap_kind kind, const void *data, size_t size,
 		ret_keys->key1 = text_at(data, size, second);
 		ret_keys->key2 = text_at(data, size, first);
 		break;
+	case MCMAP_UNKNOWN:
+		ret_keys->key1 = ret_keys->key2 = text_at(data, size, MEMCACHE_TEXTS_AT);
+		break;
 	default:
 		return -EBADMSG;
 	}

@@ -19,13 +19,14 @@
 
 #include "common/wire/memcache.h"
 
-#define MCMAP_NAMES "passwd", "group", "initgroups", "sid"
+#define MCMAP_NAMES "passwd", "group", "initgroups", "sid", "unknown"
 
 enum mcmap_kind {
 	MCMAP_PASSWD,
 	MCMAP_GROUP,
 	MCMAP_INITGROUPS,
 	MCMAP_SID, /* holds no records yet */
+	MCMAP_UNKNOWN,
 	MCMAP_N_KINDS,
 };
 

@@ -72,6 +72,19 @@ size_t memcache_id_key(uint32_t id, char ret_digits[static MEMCACHE_ID_DIGITS_SI
 	return size;
 }
 
+bool memcache_unknown_key(enum memcache_unknown what, const char *name, uint32_t id,
+                          char ret_key[static MEMCACHE_UNKNOWN_SIZE])
+{
+	size_t size = name ? strnlen(name, MEMCACHE_UNKNOWN_NAME_MAX + 1) : 0;
+
+	ret_key[0] = (char)what;
+	if (!name)
+		memcache_id_key(id, ret_key + 1);
+	else if (size <= MEMCACHE_UNKNOWN_NAME_MAX)
+		memcpy(ret_key + 1, name, size + 1);
+	return size <= MEMCACHE_UNKNOWN_NAME_MAX;
+}
+
 static bool lies_within(uint32_t at, uint32_t size, uint64_t file_size)
 {
 	return at >= MEMCACHE_HEADER_SIZE && at % sizeof(uint32_t) == 0 &&

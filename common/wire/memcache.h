@@ -31,6 +31,12 @@
  *   initgroups  name as asked    canonical name   | place of the canonical name | of the name |
  *                                                 | of the texts | their size | size of gids and
  *                                                 texts | groups | gid … | canonical \0 name \0 |
+ *   unknown     what was asked   the same         | 16 | 0 | 0 | size | what was asked \0 |
+ *
+ * unknown is a file of our own, beside those of all vendors: what no server has. What was asked is
+ * a letter (enum memcache_unknown) and a name, or an id in decimal. Ids and the names of this
+ * machine's own users and groups stand in there and no others: what somebody typed for a name may
+ * be a password, and everybody can read the file.
  *
  * Nobody waits for anybody. A writer sets b2 to the next barrier, changes the record, and sets b1
  * to the same; a reader that finds b1 before and b2 after its reading equal, and valid, has read
@@ -64,6 +70,17 @@ enum memcache_status {
 	MEMCACHE_RECYCLED = 2, /* given up: look for another file at the path */
 };
 
+/* What nobody has that name or id. */
+enum memcache_unknown {
+	MEMCACHE_NO_USER = 'u',
+	MEMCACHE_NO_UID = 'U',
+	MEMCACHE_NO_GROUP = 'g',
+	MEMCACHE_NO_GID = 'G',
+	MEMCACHE_NO_GROUPS_OF = 'i',
+};
+#define MEMCACHE_UNKNOWN_NAME_MAX 255u /* longer ones are not in there */
+#define MEMCACHE_UNKNOWN_SIZE     (MEMCACHE_UNKNOWN_NAME_MAX + 2)
+
 struct memcache_header {
 	uint32_t b1, major, minor, status, seed;
 	uint32_t data_size, bits_size, table_size;
@@ -86,6 +103,11 @@ uint32_t memcache_hash(const void *key, size_t size, uint32_t seed);
 
 /* Writes id in decimal and returns the size of the key, its NUL included. */
 size_t memcache_id_key(uint32_t id, char ret_digits[static MEMCACHE_ID_DIGITS_SIZE]);
+
+/* The key of what is asked in the file "unknown": of the name, or of id if that is NULL. False: the
+ * name is too long. */
+bool memcache_unknown_key(enum memcache_unknown what, const char *name, uint32_t id,
+                          char ret_key[static MEMCACHE_UNKNOWN_SIZE]);
 
 /* Reads the header at the start of a file of that size.
  * Errors: -EAGAIN it is being changed; -ESTALE the file is not alive; -EPROTONOSUPPORT another

@@ -144,6 +144,7 @@ void core_reload(struct core *core);
 void core_client_left(struct core *core);
 void core_drain(struct core *core);
 void core_clear_memory(struct core *core);
+void core_clear_negative(struct core *core);
 
 /* monitor_client.c */
 struct monitor_client *monitor_client_new(struct core *core);

@@ -54,6 +54,19 @@ static void remember(struct client *client, const struct setup *setup, const str
 		                                         client->out.size - PROTO_HEADER_SIZE));
 }
 
+/* The same about what is not there. */
+static void remember_unknown(struct client *client, const struct setup *setup)
+{
+	struct core *core = client->core;
+	uint32_t for_s;
+
+	if (!core->memory || setup != core->setup)
+		return;
+	for_s = lookup_unknown_s(&core->lookups, setup, &client->question);
+	if (for_s > 0)
+		core->resp->memory->unknown(core->memory, &client->question, for_s);
+}
+
 static void log_request(struct client *client, const char *outcome)
 {
 	struct question *question = &client->question;
@@ -221,6 +234,8 @@ bool dispatch(struct client *client, uint32_t size)
 	if (r == 0) {
 		remember(client, core->setup, &answer);
 		lookup_release(&answer);
+	} else {
+		remember_unknown(client, core->setup);
 	}
 	log_request(client, r == 0 ? "cached" : "not there, known");
 	client_replied(client);
@@ -245,6 +260,7 @@ static void answered(struct tevent_req *subreq)
 	} else if (r == -ENOENT) {
 		reply_body(client, found.setup, NULL);
 		remember(client, found.setup, NULL);
+		remember_unknown(client, found.setup);
 	} else {
 		dispatch_status(client, r);
 	}

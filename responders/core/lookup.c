@@ -177,18 +177,21 @@ static void set_negative(struct lookups *lookups, const struct asked *asked)
 	             lookups->negative_timeout_s, local_s);
 }
 
-/* It exists, as has just been seen: under the name that was asked for, and under its own. */
+/* It exists, as has just been seen: under what was asked for, and under its own name and id. */
 static void clear_negative(struct lookups *lookups, const struct domain *domain,
                            const struct query *query, const struct entry *entry)
 {
-	struct query named = { .kind = entry->kind == ENTRY_GROUP ? QUERY_GROUP_BY_NAME
-		                                                  : QUERY_USER_BY_NAME,
+	bool is_group = entry->kind == ENTRY_GROUP;
+	struct query named = { .kind = is_group ? QUERY_GROUP_BY_NAME : QUERY_USER_BY_NAME,
 		               .name = entry_name(entry) };
-	const struct query *queries[] = { query, &named };
+	struct query numbered = { .kind = is_group ? QUERY_GROUP_BY_ID : QUERY_USER_BY_ID,
+		                  .id = is_group ? entry->group.gid : entry->user.uid };
+	const struct query *queries[] = { query, &named, &numbered };
+	size_t n = entry->kind == ENTRY_INITGROUPS ? 2 : 3;
 
 	if (negative_is_empty(lookups->negative))
 		return;
-	for (size_t i = 0; i < str_size(queries); i++) {
+	for (size_t i = 0; i < n; i++) {
 		auto_talloc char *name = NULL;
 		struct query folded;
 
@@ -336,6 +339,38 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		return -ESTALE;
 	metrics_count(domain_takes_it ? METRICS_NEGATIVE : METRICS_NOBODYS);
 	return -ENOENT;
+}
+
+static uint32_t unknown_to(struct lookups *lookups, const struct asked *asked)
+{
+	auto_talloc char *name = NULL;
+	uint32_t left_s, local_s;
+	struct query folded;
+
+	if (negative_query(asked->domain, &asked->cached, &folded, &name) < 0)
+		return 0;
+	left_s = negative_left_s(lookups->negative, asked->domain->store->key, &folded, &local_s);
+	if (local_s > left_s && locals_have(lookups->locals, &asked->query))
+		return local_s;
+	return asked->query.name ? 0 : left_s;
+}
+
+uint32_t lookup_unknown_s(struct lookups *lookups, const struct setup *setup,
+                          const struct question *question)
+{
+	uint32_t least_s = UINT32_MAX, left_s;
+	struct asked asked;
+
+	for (size_t turn = 0; turn < count_turns(setup) && least_s > 0; turn++) {
+		if (!ask_of(question, setup, turn, &asked) ||
+		    (asked.query.name &&
+		     is_hidden(lookups, setup, asked.domain, entry_kind_of(question->kind),
+		               asked.query.name)))
+			continue;
+		left_s = unknown_to(lookups, &asked);
+		least_s = left_s < least_s ? left_s : least_s;
+	}
+	return least_s < UINT32_MAX ? least_s : 0;
 }
 
 int lookup_found(struct lookups *lookups, const struct found *found,

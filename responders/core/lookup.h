@@ -51,6 +51,12 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
                   struct request_id *id, struct answer *ret_answer);
 void lookup_release(const struct answer *answer);
 
+/* For how many more seconds everybody may be told that it does not exist: no server that may know
+ * it does. 0 for names but those of local users and groups: what somebody typed for a name may be a
+ * password. */
+uint32_t lookup_unknown_s(struct lookups *lookups, const struct setup *setup,
+                          const struct question *question);
+
 /* Where lookup_send() looked, and found it. */
 struct found {
 	struct setup *setup; /* pinned for the caller, who unpins it */

@@ -201,6 +201,13 @@ void core_clear_memory(struct core *core)
 		core->resp->memory->clear(core->memory);
 }
 
+void core_clear_negative(struct core *core)
+{
+	negative_clear(core->lookups.negative);
+	if (core->memory)
+		core->resp->memory->forget_unknown(core->memory);
+}
+
 static void hang_up(void *data)
 {
 	core_clear_memory(data);

@@ -42,7 +42,7 @@ static void clear_negcache(struct sbus_call *call, void *data)
 {
 	struct monitor_client *monitor = data;
 
-	negative_clear(monitor->core->lookups.negative);
+	core_clear_negative(monitor->core);
 	service_clear_negcache_reply(call);
 }
 
@@ -60,7 +60,7 @@ static void config_changed(struct sbus_call *call, const struct service_config_c
 	struct monitor_client *monitor = data;
 
 	/* Even when nothing of it is ours: a backend may see another server now. */
-	negative_clear(monitor->core->lookups.negative);
+	core_clear_negative(monitor->core);
 	if (in->generation != monitor->core->setup->generation)
 		core_reload(monitor->core);
 	service_config_changed_reply(call);

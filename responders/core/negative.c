@@ -96,6 +96,22 @@ bool negative_has_local(const struct negative *negative, uint32_t domain_key,
 	return no && boottime_now().s < no->local_until.s;
 }
 
+static uint32_t left_s(struct boottime until)
+{
+	int64_t left = until.s - boottime_now().s;
+
+	return left > 0 ? (uint32_t)left : 0;
+}
+
+uint32_t negative_left_s(const struct negative *negative, uint32_t domain_key,
+                         const struct query *query, uint32_t *ret_local_s)
+{
+	const struct no *no = find(negative, domain_key, query);
+
+	*ret_local_s = no ? left_s(no->local_until) : 0;
+	return no ? left_s(no->until) : 0;
+}
+
 static void forget_oldest(struct negative *negative)
 {
 	struct list *list = list_empty(&negative->usual) ? &negative->local : &negative->usual;

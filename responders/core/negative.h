@@ -29,6 +29,10 @@ bool negative_has(const struct negative *negative, uint32_t domain_key, const st
 bool negative_has_local(const struct negative *negative, uint32_t domain_key,
                         const struct query *query);
 
+/* For how many more seconds it is so, and a local one beyond that: *ret_local_s is not less. */
+uint32_t negative_left_s(const struct negative *negative, uint32_t domain_key,
+                         const struct query *query, uint32_t *ret_local_s);
+
 /* Remembers for timeout_s from now, a local one for local_s if that is longer; 0 and 0 remember
  * nothing. */
 void negative_add(struct negative *negative, uint32_t domain_key, const struct query *query,

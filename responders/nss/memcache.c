@@ -29,6 +29,8 @@
 #define BUSY_MAX_US      30000000 /* longer than any draining lasts */
 #define RECENT           256
 #define RECENT_MAX_S     10
+#define UNKNOWN_MIB      1
+#define UNKNOWN_MAX_S    60
 #define FAR_AWAY_S       (sizeof(time_t) > 4 ? INT64_MAX : INT32_MAX)
 
 struct memcache {
@@ -42,6 +44,7 @@ struct memcache {
 	int64_t busy_since_us[MCMAP_N_KINDS]; /* 0: another process does not write it;
 	                                       * INT64_MAX: that was logged */
 	int clock_fd;
+	bool is_any_unknown;
 
 	/* What was stored a moment ago: a client that does not use the cache costs no writing. */
 	struct {
@@ -146,10 +149,12 @@ static void configure(void *memory, const struct setup *setup)
 		nss->conf.memcache_size_group_mib,
 		nss->conf.memcache_size_initgroups_mib,
 		nss->conf.memcache_size_sid_mib,
+		UNKNOWN_MIB,
 	};
 
 	cache->timeout_s = nss->conf.memcache_timeout_s;
 	cache->generation = setup->generation;
+	cache->is_any_unknown = false;
 	forget_recent(cache);
 	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++) {
 		/* Closed first: whoever closes a file loses all his locks on it. */
@@ -159,6 +164,8 @@ static void configure(void *memory, const struct setup *setup)
 		cache->looked_us[kind] = 0;
 		if (cache->sizes[kind] == 0)
 			gave_up(cache, kind, mcmap_remove(cache->dir, kind));
+		else if (kind == MCMAP_UNKNOWN) /* what we know of that ends with us */
+			gave_up(cache, kind, mcmap_recycle(cache->dir, kind));
 		else
 			gave_up(cache, kind,
 			        mcmap_recycle_others(cache->dir, kind, cache->generation));
@@ -351,14 +358,9 @@ static void note_recent(struct memcache *cache, struct print print, int64_t expi
 }
 
 static void put(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
-                const struct writer *data, unsigned by, int64_t expires_in_s)
+                const struct writer *data, unsigned by, struct print print, int64_t expires_in_s)
 {
-	struct print print = print_of(kind, by, data);
-	int r;
-
-	if (is_recent(cache, print))
-		return;
-	r = mcmap_put(map, data->bytes, data->size, (uint64_t)(walltime_now().s + expires_in_s),
+	int r = mcmap_put(map, data->bytes, data->size, (uint64_t)(walltime_now().s + expires_in_s),
 	              by);
 	/* What went was stored a moment ago, maybe, and may come back. */
 	if (r != 0)
@@ -368,7 +370,96 @@ static void put(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
 	wrote(cache, kind, r);
 }
 
-/* Errors: no record can be made of it. */
+/* ---- who is unknown ---- */
+
+static enum memcache_unknown what_is_asked(const struct question *question)
+{
+	switch (question->kind) {
+	case QUERY_USER_BY_ID:
+		return MEMCACHE_NO_UID;
+	case QUERY_GROUP_BY_NAME:
+		return MEMCACHE_NO_GROUP;
+	case QUERY_GROUP_BY_ID:
+		return MEMCACHE_NO_GID;
+	case QUERY_INITGROUPS:
+		return MEMCACHE_NO_GROUPS_OF;
+	default:
+		return MEMCACHE_NO_USER;
+	}
+}
+
+static void unknown(void *memory, const struct question *question, uint32_t for_s)
+{
+	struct memcache *cache = memory;
+	struct writer data = writer_new(MEMCACHE_TEXTS_AT + MEMCACHE_UNKNOWN_SIZE);
+	char key[MEMCACHE_UNKNOWN_SIZE];
+	struct mcmap *map;
+	struct print print;
+
+	if (for_s > UNKNOWN_MAX_S)
+		for_s = UNKNOWN_MAX_S;
+	if (for_s > cache->timeout_s)
+		for_s = cache->timeout_s;
+	if (!memcache_unknown_key(what_is_asked(question), question->text, question->id, key))
+		return;
+	writer_u32(&data, MEMCACHE_TEXTS_AT);
+	writer_u32(&data, 0);
+	writer_u32(&data, 0);
+	writer_u32(&data, (uint32_t)strlen(key) + 1);
+	writer_str(&data, key);
+	map = map_of(cache, MCMAP_UNKNOWN);
+	print = print_of(MCMAP_UNKNOWN, MCMAP_BY_BOTH, &data);
+	if (writer_end(&data) == 0 && map && !is_recent(cache, print)) {
+		put(cache, map, MCMAP_UNKNOWN, &data, MCMAP_BY_BOTH, print, for_s);
+		cache->is_any_unknown = true;
+	}
+	writer_free(&data);
+}
+
+static void forget_unknown(void *memory)
+{
+	struct memcache *cache = memory;
+
+	cache->is_any_unknown = false;
+	if (cache->maps[MCMAP_UNKNOWN])
+		clear_map(cache, MCMAP_UNKNOWN);
+	if (!cache->maps[MCMAP_UNKNOWN] || cache->results[MCMAP_UNKNOWN] < 0)
+		gave_up(cache, MCMAP_UNKNOWN, mcmap_recycle(cache->dir, MCMAP_UNKNOWN));
+}
+
+static void is_known(struct memcache *cache, enum memcache_unknown what, const char *name,
+                     uint32_t id)
+{
+	struct mcmap *map = map_of(cache, MCMAP_UNKNOWN);
+	char key[MEMCACHE_UNKNOWN_SIZE];
+	int r;
+
+	if (!map || !memcache_unknown_key(what, name, id, key))
+		return;
+	r = mcmap_forget(map, MCMAP_BY_KEY1, key);
+	if (r != 0)
+		forget_recent(cache);
+	wrote(cache, MCMAP_UNKNOWN, r);
+}
+
+/* There is an answer: nobody is to be told any longer that there is none. */
+static void now_known(struct memcache *cache, const struct question *question,
+                      const struct answer *answer)
+{
+	const struct entry *entry = answer->entry;
+
+	if (!cache->is_any_unknown)
+		return;
+	is_known(cache, what_is_asked(question), question->text, question->id);
+	if (entry->kind == ENTRY_USER)
+		is_known(cache, MEMCACHE_NO_UID, NULL, entry->user.uid);
+	if (entry->kind == ENTRY_GROUP)
+		is_known(cache, MEMCACHE_NO_GID, NULL, entry->group.gid);
+}
+
+/* ---- answers ---- */
+
+
 static int store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
                  const struct setup *setup, const struct question *question,
                  const struct answer *answer, struct reader body)
@@ -379,6 +470,7 @@ static int store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind
 	auto_talloc char *canonical = NULL;
 	struct mcmap_keys keys;
 	unsigned by = MCMAP_BY_BOTH;
+	struct print print;
 	int r;
 
 	if (kind == MCMAP_INITGROUPS) {
@@ -393,8 +485,12 @@ static int store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind
 		r = mcmap_keys_read(kind, data.bytes, data.size, &keys);
 	if (r == 0 && kind != MCMAP_INITGROUPS)
 		by = keys_of(setup, question, answer, keys.key1);
-	if (r == 0 && by)
-		put(cache, map, kind, &data, by, expires_in_s);
+	print = print_of(kind, by, &data);
+	if (r == 0 && !(by && is_recent(cache, print))) {
+		now_known(cache, question, answer);
+		if (by)
+			put(cache, map, kind, &data, by, print, expires_in_s);
+	}
 	writer_free(&data);
 	return r;
 }
@@ -464,6 +560,8 @@ static void answered(void *memory, const struct setup *setup, const struct quest
 	enum mcmap_kind kind = kind_of(question->kind);
 	struct mcmap *map = map_of(cache, kind);
 
+	if (answer && (!map || !may_be_kept(answer)))
+		now_known(cache, question, answer);
 	if (!map)
 		return;
 	if (!answer || !may_be_kept(answer) ||
@@ -475,5 +573,7 @@ const struct resp_memory nss_memcache = {
 	.new = memcache_new,
 	.configure = configure,
 	.answered = answered,
+	.unknown = unknown,
+	.forget_unknown = forget_unknown,
 	.clear = clear,
 };

@@ -214,6 +214,13 @@ def memcache_group(side):
     return hit(side, "group", "everyone")
 
 
+@row("… an unknown uid", "µs", None, 0.3, absolute=True)
+def memcache_unknown(side):
+    words = ["passwd", "%u:54321:54321"]
+    side.call(*words, memory_cache=True)
+    return side.call("--unread", "--count", 100000, *words, memory_cache=True)["median_us"]
+
+
 @row("… system calls of a hit", "", 0, 0.01, absolute=True)
 def memcache_system_calls(side):
     return side.hit_system_calls(20000)

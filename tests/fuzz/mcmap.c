@@ -19,6 +19,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const names[] = { MCMAP_NAMES };
+static const enum mcmap_kind kinds[] = { MCMAP_PASSWD, MCMAP_GROUP, MCMAP_INITGROUPS,
+	                                 MCMAP_UNKNOWN };
 static char dir[] = "/dev/shm/fuzz_mcmap_XXXXXX";
 
 static void expect(bool right)
@@ -34,7 +36,7 @@ static void leave(void)
 	rmdir(dir);
 }
 
-/* The same bytes make a user, a group and the groups of a user. */
+/* The same bytes make a user, a group and somebody unknown, others the groups of a user. */
 static int put(struct mcmap *map, enum mcmap_kind kind, const char name[static 2])
 {
 	uint32_t words[7] = { 16, (uint8_t)name[0], 9, 12, 0, 0, 0 };
@@ -73,7 +75,7 @@ static void damage(const char *path, struct reader *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader in = reader_over(data, size);
-	struct mcmap_options options = { dir, reader_u8(&in) % MCMAP_SID, 1, 1 };
+	struct mcmap_options options = { dir, kinds[reader_u8(&in) % 4], 1, 1 };
 	struct mcmap *map = NULL;
 	static bool made;
 	char path[64];

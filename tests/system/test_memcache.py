@@ -77,6 +77,52 @@ def test_a_hit_asks_nobody(remembering):
         assert traced(remembering.c, "getent", *question)[1] == []
 
 
+@pytest.mark.parametrize("database", ("passwd", "group"))
+def test_a_second_question_for_an_unknown_id_reaches_nobody(remembering, database):
+    c = remembering.c
+    ask = f"getent {database} 54321; echo $?"
+    for asks in (True, False):
+        done, calls = traced(c, "sh", "-c", ask)
+        assert (done, bool(calls)) == ("2\n", asks)
+    assert traced(c, "env", "SSS_NSS_USE_MEMCACHE=NO", "sh", "-c", ask)[1]
+
+
+def test_groups_of_a_local_user_are_asked_for_once(remembering):
+    first, _ = traced(remembering.c, "id", "daemon")
+    second, calls = traced(remembering.c, "id", "daemon")
+    assert (second, calls) == (first, []) and "daemon" in first
+
+
+def test_nobody_can_read_which_unknown_names_were_asked_for(remembering):
+    """Some of them are passwords."""
+    for database in "passwd", "group", "initgroups":
+        remembering.getent(database, "hunter2-typed-for-a-name")
+    assert remembering.passwd("54321") is None
+    files = "/var/lib/sss/mc/unknown", "/var/lib/sss/mc"
+    assert remembering.c.run(["grep", "-q", "U54321", files[0]], check=False).rc == 0
+    assert remembering.c.run(["grep", "-rq", "hunter2", files[1]], check=False).rc == 1
+
+
+def test_an_id_that_was_unknown_is_found_when_its_user_is(slapd, remembering):
+    assert remembering.passwd("54777") is None
+    user = f"""dn: uid=newcomer,ou=people,{BASE}
+objectClass: inetOrgPerson
+objectClass: posixAccount
+uid: newcomer
+cn: Newcomer
+sn: Newcomer
+uidNumber: 54777
+gidNumber: 20001
+homeDirectory: /home/newcomer
+"""
+    slapd.add(user)
+    try:
+        assert remembering.passwd("newcomer")
+        assert remembering.passwd("54777") == remembering.passwd("newcomer")
+    finally:
+        slapd.delete(f"uid=newcomer,ou=people,{BASE}")
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_kept_across_restarts_and_kills(remembering, client):
     c = learn(remembering).c

@@ -373,6 +373,42 @@ START_TEST(test_what_is_asked_again)
 }
 END_TEST
 
+/* How long everybody may be told so: 0 for a name, unless the files have it. */
+START_TEST(test_for_how_long_nobody_is_there)
+{
+	const struct test test = { .a = { NOTHING, NOTHING, 0 }, .b = { NOTHING, NOTHING, 0 } };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev,
+		                   .resp = &resp,
+		                   .negative = negative_new(ev, 100),
+		                   .locals = locals_new(ev, "/etc/passwd", "/etc/group"),
+		                   .negative_timeout_s = 15,
+		                   .local_negative_timeout_s = 600 };
+	struct question id = { .kind = QUERY_USER_BY_ID, .id = 54321 };
+	struct question name = { .kind = QUERY_INITGROUPS, .text = "hunter2" };
+	struct question local = { .kind = QUERY_INITGROUPS, .text = "daemon" };
+	struct question refused = { .kind = QUERY_USER_BY_ID, .id = 0 };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	ck_assert_uint_eq(lookup_unknown_s(&lookups, &setup, &id), 0);
+	ck_assert_int_eq(lookup(&lookups, &setup, &id, &answer), -ENOENT);
+	ck_assert_int_eq(lookup(&lookups, &setup, &name, &answer), -ENOENT);
+	ck_assert_int_eq(lookup(&lookups, &setup, &local, &answer), -ENOENT);
+	ck_assert_uint_ge(lookup_unknown_s(&lookups, &setup, &id), 14);
+	ck_assert_uint_le(lookup_unknown_s(&lookups, &setup, &id), 15);
+	ck_assert_uint_eq(lookup_unknown_s(&lookups, &setup, &name), 0);
+	ck_assert_uint_ge(lookup_unknown_s(&lookups, &setup, &local), 599);
+	ck_assert_uint_eq(lookup_unknown_s(&lookups, &setup, &refused), 0);
+
+	/* All who may know have to have said it. */
+	negative_remove(lookups.negative, stores[1].key,
+	                &(struct query){ .kind = QUERY_USER_BY_ID, .id = 54321 });
+	ck_assert_uint_eq(lookup_unknown_s(&lookups, &setup, &id), 0);
+}
+END_TEST
+
 START_TEST(test_ids_outside_the_range_of_a_domain_never_reach_its_backend)
 {
 	const struct test test = { .a = { NOTHING, NOTHING, 0 }, .b = { NOTHING, FRESH, 0 } };
@@ -463,6 +499,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_lookup, 0, sizeof(tests) / sizeof(tests[0]));
 	tcase_add_loop_test(tcase, test_damage_that_hides_a_record, 0, 3);
 	tcase_add_loop_test(tcase, test_what_is_asked_again, 0, 4);
+	tcase_add_test(tcase, test_for_how_long_nobody_is_there);
 	tcase_add_test(tcase, test_ids_outside_the_range_of_a_domain_never_reach_its_backend);
 	tcase_add_loop_test(tcase, test_no_domain_is_asked_about_root_and_our_own_user, 0, 5);
 	tcase_add_test(tcase, test_short_names_are_not_for_a_fully_qualified_domain);

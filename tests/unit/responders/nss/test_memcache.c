@@ -113,6 +113,11 @@ static bool has_user(const char *name, int64_t in_s)
 	return client_has_user(dir, name, 1000, time(NULL) + in_s);
 }
 
+static bool is_unknown(char what, const char *name, uint32_t id, int64_t in_s)
+{
+	return client_knows_of_none(dir, what, name, id, time(NULL) + in_s);
+}
+
 static long count_groups(const char *name)
 {
 	return client_counts_groups(dir, name, time(NULL));
@@ -318,6 +323,72 @@ START_TEST(test_cleared_replaced_and_switched_off)
 }
 END_TEST
 
+static const struct question uid_1000 = { .kind = QUERY_USER_BY_ID, .id = 1000 };
+static const struct question gid_1000 = { .kind = QUERY_GROUP_BY_ID, .id = 1000 };
+static const struct question groups_of_al = { .kind = QUERY_INITGROUPS, .text = "al" };
+
+START_TEST(test_the_unknown_are_told_apart_and_for_a_while)
+{
+	nss_memcache.unknown(memory, &uid_1000, 15);
+	ck_assert(is_unknown('U', NULL, 1000, 14));
+	ck_assert(!is_unknown('U', NULL, 1000, 17));
+	ck_assert(!is_unknown('G', NULL, 1000, 0));
+	ck_assert(!is_unknown('U', NULL, 100, 0));
+	ck_assert(!is_unknown('u', "1000", 0, 0));
+	nss_memcache.unknown(memory, &gid_1000, 4000);
+	ck_assert(is_unknown('G', NULL, 1000, 59));
+	ck_assert(!is_unknown('G', NULL, 1000, 62));
+	nss_memcache.unknown(memory, &groups_of_al, 15);
+	ck_assert(is_unknown('i', "al", 0, 0));
+	ck_assert(!is_unknown('u', "al", 0, 0));
+	ck_assert(!is_unknown('i', "a", 0, 0));
+}
+END_TEST
+
+START_TEST(test_whoever_is_found_is_unknown_no_longer)
+{
+	nss_memcache.unknown(memory, &uid_1000, 15);
+	nss_memcache.unknown(memory, &gid_1000, 15);
+	told_user("al", &domains[0], 60);
+	ck_assert(!is_unknown('U', NULL, 1000, 0));
+	ck_assert(is_unknown('G', NULL, 1000, 0));
+
+	/* A moment later it is the other way round, and back. */
+	nss_memcache.unknown(memory, &uid_1000, 15);
+	ck_assert(is_unknown('U', NULL, 1000, 0));
+	told_user("al", NULL, 0);
+	told_user("al", &domains[0], 60);
+	ck_assert(!is_unknown('U', NULL, 1000, 0));
+
+	nss_memcache.unknown(memory, &groups_of_al, 15);
+	told_groups("al", &domains[0], 2, true);
+	ck_assert(!is_unknown('i', "al", 0, 0));
+	nss_memcache.unknown(memory, &groups_of_al, 15);
+	told_groups("al", &domains[0], 0, false); /* nothing that is kept */
+	ck_assert(!is_unknown('i', "al", 0, 0));
+}
+END_TEST
+
+START_TEST(test_the_unknown_go_with_what_the_process_knows_of_them)
+{
+	nss_memcache.unknown(memory, &uid_1000, 15);
+	nss_memcache.forget_unknown(memory);
+	ck_assert(!is_unknown('U', NULL, 1000, 0));
+	nss_memcache.unknown(memory, &uid_1000, 15);
+	ck_assert(is_unknown('U', NULL, 1000, 0));
+	nss_memcache.clear(memory);
+	ck_assert(!is_unknown('U', NULL, 1000, 0));
+	nss_memcache.unknown(memory, &uid_1000, 15);
+	nss_memcache.configure(memory, &setup);
+	ck_assert(!is_unknown('U', NULL, 1000, 0));
+
+	conf.conf.memcache_timeout_s = 0;
+	nss_memcache.configure(memory, &setup);
+	nss_memcache.unknown(memory, &uid_1000, 15);
+	ck_assert(!is_unknown('U', NULL, 1000, 0));
+}
+END_TEST
+
 START_TEST(test_a_file_that_was_removed_is_back_within_a_second)
 {
 	char path[64];
@@ -353,6 +424,9 @@ int main(void)
 	tcase_add_test(all, test_an_answer_that_makes_no_record_takes_the_old_one_away);
 	tcase_add_test(all, test_cleared_replaced_and_switched_off);
 	tcase_add_test(all, test_a_file_that_was_removed_is_back_within_a_second);
+	tcase_add_test(all, test_the_unknown_are_told_apart_and_for_a_while);
+	tcase_add_test(all, test_whoever_is_found_is_unknown_no_longer);
+	tcase_add_test(all, test_the_unknown_go_with_what_the_process_knows_of_them);
 	suite_add_tcase(suite, all);
 
 	srunner_run_all(runner, CK_ENV);
