@@ -394,6 +394,25 @@ static int judge(struct conf_report *report)
 	return 0;
 }
 
+/* What it inherits from must be there; a domain need not be enabled for that. */
+static int check_kcm(struct conf_report *report)
+{
+	const struct conf_value *value = conf_get(report->conf, "kcm", "tgt_renewal_inherit");
+	auto_talloc char *section = NULL;
+
+	if (!value)
+		return 0;
+	section = talloc_asprintf(report, "domain/%s", value->text);
+	if (!section)
+		return -ENOMEM;
+	if (conf_written(report->conf, section, NULL))
+		return 0;
+	return finding_add(report, "effect", FINDING_WARNING, "kcm", value,
+	                   "Attribute 'tgt_renewal_inherit' in section 'kcm': there is no "
+	                   "domain '%s'.",
+	                   value->text);
+}
+
 static int check_all(struct conf_report *report)
 {
 	int r;
@@ -410,6 +429,8 @@ static int check_all(struct conf_report *report)
 		r = check_domain_names(report, "default_domain_suffix");
 	if (r == 0)
 		r = check_domain_names(report, "domain_resolution_order");
+	if (r == 0)
+		r = check_kcm(report);
 	for (unsigned i = 0; r == 0 && i < report->n_domains; i++)
 		r = check_domain(report, report->domains[i].name);
 	if (r == 0)

@@ -127,11 +127,37 @@ static int tell_monitor(FILE *out, const struct conf_report *report)
 	return for_each_domain(out, report, print_common);
 }
 
+/* tgt_renewal_inherit: the krb5_ options of a domain, where [kcm] does not set them. The section is
+ * the last that was begun. */
+static int print_inherited(FILE *out, const struct conf *conf)
+{
+	const struct conf_value *domain = conf_get(conf, "kcm", "tgt_renewal_inherit");
+	auto_talloc char *section = NULL;
+
+	if (!domain)
+		return 0;
+	section = talloc_asprintf(NULL, "domain/%s", domain->text);
+	if (!section)
+		return -ENOMEM;
+	for (const struct opt *opt = kcm_opts; opt->name; opt++) {
+		const struct conf_value *value = conf_get(conf, section, opt->name);
+
+		if (strncmp(opt->name, "krb5_", 5) == 0 && value &&
+		    !conf_get(conf, "kcm", opt->name) && is_good(opt, value->text))
+			fprintf(out, "%s = %s\n", opt->name, value->text);
+	}
+	return 0;
+}
+
 static int tell_responder(FILE *out, const struct conf_report *report, const char *name)
 {
+	int r = 0;
+
 	print_sssd(out, report->conf);
 	print_tables(out, report->conf, name);
-	return for_each_domain(out, report, print_for_responder);
+	if (strcmp(name, "kcm") == 0)
+		r = print_inherited(out, report->conf);
+	return r < 0 ? r : for_each_domain(out, report, print_for_responder);
 }
 
 static int tell_backend(FILE *out, const struct conf_report *report, const char *domain)

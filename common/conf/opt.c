@@ -220,6 +220,35 @@ static int parse_number(TALLOC_CTX *mem, const struct opt *opt, const char *text
 	return 0;
 }
 
+/* "90", "90s", "15m", "8h" or "7d". */
+static int parse_span(TALLOC_CTX *mem, const char *text, uint32_t *ret_s, char **ret_reason)
+{
+	static const struct {
+		char letter;
+		uint32_t s;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	size_t size = strlen(text);
+	char digits[16];
+	uint32_t number, unit = 1;
+
+	for (size_t i = 0; i < str_size(units) && size > 0; i++)
+		if (text[size - 1] == units[i].letter) {
+			unit = units[i].s;
+			size--;
+			break;
+		}
+	if (size >= sizeof(digits))
+		return refuse(mem, text, ret_reason, "is too long a time");
+	memcpy(digits, text, size);
+	digits[size] = '\0';
+	if (str_to_u32(digits, &number) < 0)
+		return refuse(mem, text, ret_reason, "is not a number with s, m, h or d behind it");
+	if (number > UINT32_MAX / unit)
+		return refuse(mem, text, ret_reason, "is too long a time");
+	*ret_s = number * unit;
+	return 0;
+}
+
 /* The values of all types but texts and lists, which are one pointer each. */
 union value {
 	bool truth;
@@ -310,6 +339,8 @@ static int parse(TALLOC_CTX *mem, const struct opt *opt, const char *text, union
 		else
 			ret_value->signed_number = (int32_t)number;
 		return r;
+	case OPT_SPAN:
+		return parse_span(mem, text, &ret_value->number, ret_reason);
 	case OPT_CHAR:
 		/* A blank, or what a name is taken apart at, would stand for something else. */
 		if (text[0] <= ' ' || text[0] > '~' || text[1] || strchr("/:@", text[0]))
@@ -349,6 +380,7 @@ static size_t size_of(enum opt_type type)
 		return sizeof(char);
 	case OPT_NUMBER:
 	case OPT_SIGNED:
+	case OPT_SPAN:
 		return sizeof(uint32_t);
 	case OPT_WORD:
 		return sizeof(int);
@@ -393,7 +425,7 @@ static const char *type_name(enum opt_type type)
 		[OPT_BOOL] = "bool",      [OPT_NUMBER] = "number", [OPT_SIGNED] = "signed",
 		[OPT_CHAR] = "character", [OPT_TEXT] = "text",     [OPT_LIST] = "list",
 		[OPT_WORD] = "word",      [OPT_LEVEL] = "level",   [OPT_SECRET] = "secret",
-		[OPT_NONE] = "any",
+		[OPT_SPAN] = "span",      [OPT_NONE] = "any",
 	};
 	return names[type];
 }

@@ -14,6 +14,7 @@ enum opt_type {
 	OPT_BOOL,   /* bool */
 	OPT_NUMBER, /* uint32_t, within min..max; the unit is part of the field's name */
 	OPT_SIGNED, /* int32_t, within min..max */
+	OPT_SPAN,   /* uint32_t seconds: a number, and s, m, h or d behind it or nothing */
 	OPT_CHAR,   /* char, '\0' when unset: one printable character that names may hold */
 	OPT_TEXT,   /* const char *, NULL when unset and without a default */
 	OPT_LIST,   /* char **, NULL-terminated; NULL when unset and without a default */

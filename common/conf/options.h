@@ -67,6 +67,11 @@ extern const struct opt nss_opts[];
 struct kcm_conf {
 	uint32_t max_ccaches, max_uid_ccaches; /* 0 = no limit */
 	uint32_t max_ccache_size_kib;          /* likewise */
+	bool tgt_renewal;
+	const char *tgt_renewal_inherit; /* read by sssd_conf, which fills in what is not set */
+	uint32_t krb5_renew_interval_s;  /* 0 = no renewals */
+	bool krb5_validate;
+	uint32_t krb5_auth_timeout_s;
 };
 extern const struct opt kcm_opts[];
 extern const struct opt kcm_service_opts[]; /* fills struct service_conf */

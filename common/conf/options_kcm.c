@@ -14,6 +14,16 @@ const struct opt kcm_opts[] = {
 	  .help = "Credential caches of one user; 0 = no limit" },
 	{ "max_ccache_size", OPT_NUMBER, AT(max_ccache_size_kib), .fallback = "65536", .unit = "KiB",
 	  .help = "Size of one credential cache with all its tickets; 0 = no limit" },
+	{ "tgt_renewal", OPT_BOOL, AT(tgt_renewal), .fallback = "false",
+	  .help = "Renew renewable TGTs after half their life, while their user is logged in" },
+	{ "tgt_renewal_inherit", OPT_TEXT, AT(tgt_renewal_inherit),
+	  .help = "The domain whose krb5_ options count where they are not set here" },
+	{ "krb5_renew_interval", OPT_SPAN, AT(krb5_renew_interval_s), .unit = "s",
+	  .help = "How long to wait before another try; without it nothing is renewed" },
+	{ "krb5_validate", OPT_BOOL, AT(krb5_validate), .fallback = "false", .flags = OPT_ACCESS,
+	  .help = "Take a renewed TGT only if a key of this host proves its KDC" },
+	{ "krb5_auth_timeout", OPT_NUMBER, AT(krb5_auth_timeout_s), 1, 120, .fallback = "6", .unit = "s",
+	  .help = "How long one renewal may take" },
 	OPT_END
 };
 #undef AT
@@ -31,8 +41,12 @@ const struct opt kcm_service_opts[] = {
 	OPT_END
 };
 
-/* No server is ever asked. */
+/* No identity server is ever asked; and a KDC gives a renewed ticket the life of the one before and
+ * the same client (RFC 4120 section 3.3.3), whatever it is asked for. */
 const struct opt kcm_ignored_opts[] = {
+	{ "krb5_renewable_lifetime", OPT_NONE, .state = OPT_IGNORED },
+	{ "krb5_lifetime", OPT_NONE, .state = OPT_IGNORED },
+	{ "krb5_canonicalize", OPT_NONE, .state = OPT_IGNORED },
 	{ "request_timeout", OPT_NONE, .state = OPT_IGNORED },
 	{ "cache_first", OPT_NONE, .state = OPT_IGNORED },
 	OPT_END

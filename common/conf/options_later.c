@@ -117,14 +117,6 @@ const struct opt later_ifp_opts[] = {
 
 const struct opt later_kcm_opts[] = {
 	{ "socket_path", OPT_TEXT, .state = OPT_LATER },
-	{ "tgt_renewal", OPT_BOOL, .state = OPT_LATER },
-	{ "tgt_renewal_inherit", OPT_TEXT, .state = OPT_LATER },
-	{ "krb5_renew_interval", OPT_TEXT, .state = OPT_LATER },
-	{ "krb5_renewable_lifetime", OPT_TEXT, .state = OPT_LATER },
-	{ "krb5_lifetime", OPT_TEXT, .state = OPT_LATER },
-	{ "krb5_validate", OPT_BOOL, .state = OPT_LATER, .flags = OPT_ACCESS },
-	{ "krb5_canonicalize", OPT_BOOL, .state = OPT_LATER },
-	{ "krb5_auth_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "ccache_storage", OPT_TEXT, .state = OPT_LATER, .flags = OPT_HIDDEN },
 	OPT_END
 };

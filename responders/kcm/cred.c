@@ -131,6 +131,23 @@ bool is_cache_config(const struct credential *credential)
 	             (struct bytes){ (const uint8_t *)realm, sizeof(realm) - 1 });
 }
 
+bool is_tgt(const struct credential *credential)
+{
+	struct reader in = reader_over(credential->server.components.at,
+	                               credential->server.components.size);
+	static const char krbtgt[] = "krbtgt";
+	struct bytes service, realm;
+
+	if (credential->server.n_components != 2 || !credential->server.components.at)
+		return false;
+	service = read_data(&in);
+	realm = read_data(&in);
+	return in.err == 0 &&
+	       equal(service, (struct bytes){ (const uint8_t *)krbtgt, sizeof(krbtgt) - 1 }) &&
+	       equal(realm, credential->client.realm) &&
+	       equal(realm, credential->server.realm);
+}
+
 static bool times_match(const uint32_t wanted[TIMES], const uint32_t times[TIMES], uint32_t how)
 {
 	if ((how & MATCH_TIMES_EXACT) && memcmp(wanted, times, TIMES * sizeof(times[0])) != 0)

@@ -60,6 +60,8 @@ struct tag {
 	bool has_key;
 };
 
+#define TICKET_RENEWABLE 0x00800000 /* of flags (RFC 4120 section 5.3) */
+
 /* How to compare (spec/kcm-protocol.md §2: Heimdal's numbers). */
 #define MATCH_2ND_TICKET   (1u << 23)
 #define MATCH_IS_SKEY      (1u << 22)
@@ -82,6 +84,9 @@ bool principals_equal(const struct principal *a, const struct principal *b);
 
 /* Entries about the cache itself, which only look like credentials: no ticket, no expiry. */
 bool is_cache_config(const struct credential *credential);
+
+/* A TGT of the client's own realm. */
+bool is_tgt(const struct credential *credential);
 
 /* Is this what a client looks for? */
 bool tag_matches(const struct tag *tag, uint32_t how, const struct credential *credential);

@@ -26,7 +26,7 @@
 #include "common/cache/record.h"
 #include "common/wire/writer.h"
 
-#define FORMAT        2
+#define FORMAT        3
 #define ENV_FLAGS     (MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK | MDB_NOSYNC)
 #define CHECK_LIMIT_S 20          /* and a second for each */
 #define CHECK_RATE    (32u << 20) /* bytes */

@@ -20,6 +20,7 @@ enum key_type {
 	KEY_CREDENTIAL = 'r',
 	KEY_NAMES = 's',
 	KEY_ID = 'u',
+	KEY_RENEWAL = 'w',
 	KEY_EXPIRY = 'x',
 };
 
@@ -38,7 +39,10 @@ struct key key_of_ccache_id(enum key_type type, uid_t uid, uint64_t id);
 struct key key_of_ccache(uid_t uid, const char *name);
 
 struct key key_of_number(const struct ccache *ccache, uint64_t number);
-struct key key_of_ticket_expiry(int64_t expires_s, const struct ccache *ccache, uint64_t number);
+
+/* KEY_EXPIRY, KEY_RENEWAL. */
+struct key key_of_time(enum key_type type, int64_t at_s, const struct ccache *ccache,
+                       uint64_t number);
 
 /* Of all credentials for one server, whatever its realm. */
 struct key key_of_server(const uint64_t seed[2], uid_t uid, uint64_t id,
@@ -102,5 +106,8 @@ int ccache_save(struct store *store, const struct ccache *ccache);
 /* When it ends by the KDC's clock, 0 = never. What is about the cache itself never does. */
 uint32_t ticket_end(const struct credential *credential);
 
-/* The same by ours. */
-int64_t ticket_expires(const struct ccache *ccache, uint32_t end_s);
+/* When it is to be renewed, by the KDC's clock, 0 = never. */
+uint32_t ticket_renewal(const struct credential *credential);
+
+/* Such a time by ours. */
+int64_t ticket_time(const struct ccache *ccache, uint32_t kdc_s);

@@ -64,11 +64,12 @@ struct key key_of_number(const struct ccache *ccache, uint64_t number)
 	return key;
 }
 
-struct key key_of_ticket_expiry(int64_t expires_s, const struct ccache *ccache, uint64_t number)
+struct key key_of_time(enum key_type type, int64_t at_s, const struct ccache *ccache,
+                       uint64_t number)
 {
-	struct key key = key_new(KEY_EXPIRY);
+	struct key key = key_new(type);
 
-	key_add_u64(&key, (uint64_t)expires_s);
+	key_add_u64(&key, (uint64_t)at_s);
 	key_add_u32(&key, ccache->uid);
 	key_add_u64(&key, ccache->id);
 	key_add_u64(&key, number);

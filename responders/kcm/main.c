@@ -19,12 +19,14 @@
 #include "responders/core/store.h"
 #include "responders/kcm/env.h"
 #include "responders/kcm/kcm.h"
+#include "responders/kcm/renew.h"
 
-#define PURGE_INTERVAL_MS 60000 /* what expired is gone within two of them */
-#define PURGE_AT_ONCE     1000
-#define PURGE_MORE_MS     10
-#define UID_SHARE         16  /* no user fills the map */
-#define STAY_S            600 /* ending would only mean to begin again */
+#define LOOK_INTERVAL_MS 60000 /* what expired is gone within two of them */
+#define LOOK_SOON_MS     1000
+#define LOOK_MORE_MS     10
+#define PURGE_AT_ONCE    1000
+#define UID_SHARE        16  /* no user fills the map */
+#define STAY_S           600 /* ending would only mean to begin again */
 
 struct kcm {
 	struct tevent_context *ev;
@@ -33,10 +35,13 @@ struct kcm {
 	int failed;          /* why */
 	int64_t retry_us;    /* not before */
 	struct store_limits limits;
-	struct timer *purge; /* runs only while something will expire */
-	const char *due;     /* owned: the file that says when */
-	int64_t due_s;       /* of the wall clock; 0 = nothing will */
+	struct timer *look; /* runs only while something will have to be done */
+	int64_t look_us;    /* when it fires */
+	const char *due;    /* owned: the file that says when */
+	int64_t due_s;      /* of the wall clock; 0 = nothing will */
 	bool ending;
+	struct renewals *renewals;
+	int64_t interval_ms; /* no later after a request than this */
 };
 
 /* The file was removed, exchanged or damaged, or LMDB gave it up: the next request opens it again.
@@ -46,7 +51,7 @@ static bool must_reopen(int r)
 	return r == -E_CACHE_REPLACED || r == -E_CACHE_DAMAGED || r == -EIO;
 }
 
-/* ---- what expires ---- */
+/* ---- what expires, and what is to be renewed ---- */
 
 /* sssd-kcm.timer starts us once the time of this file has come; there is none while nothing is kept
  * that will expire. Without it (it is no more than a hint) what expired goes with our next start.
@@ -68,44 +73,86 @@ static void note_due(struct kcm *kcm, int64_t due_s)
 		close(fd);
 }
 
-static void purge(void *data);
+static void look(void *data);
 
-static void purge_in(struct kcm *kcm, int64_t ms)
+/* Or sooner, if that was said before. */
+static void look_in(struct kcm *kcm, int64_t ms)
 {
-	if (!kcm->purge && !kcm->ending)
-		kcm->purge = timer_once(kcm, kcm->ev, ms, purge, kcm);
+	int64_t at_us = monotonic_us() + ms * 1000;
+
+	if (kcm->ending || (kcm->look && kcm->look_us <= at_us))
+		return;
+	kcm->look_us = at_us;
+	if (kcm->look)
+		timer_again(kcm->look, ms);
+	else
+		kcm->look = timer_once(kcm, kcm->ev, ms, look, kcm);
 }
 
-static void purge(void *data)
+static int purge(struct kcm *kcm, int64_t now_s, int64_t *ret_next_s)
 {
+	int r = store_begin(kcm->store, true);
+
+	return r < 0 ? r
+	             : store_end(kcm->store,
+	                         store_purge(kcm->store, now_s, PURGE_AT_ONCE, ret_next_s));
+}
+
+/* When to look again for what is next at next_s, which may be now. */
+static int64_t wait_ms(int64_t now_s, int64_t next_s)
+{
+	if (next_s <= now_s)
+		return LOOK_MORE_MS;
+	return next_s - now_s < LOOK_INTERVAL_MS / 1000 ? (next_s - now_s) * 1000
+	                                                : LOOK_INTERVAL_MS;
+}
+
+static void look(void *data)
+{
+	int64_t now_s = walltime_now().s, next_s = 0, renewal_s = 0;
 	struct kcm *kcm = data;
-	int64_t now_s = walltime_now().s, next_s = 0;
 	int r;
 
-	kcm->purge = NULL;
+	kcm->look = NULL;
 	if (!kcm->store)
 		return;
-	r = store_begin(kcm->store, true);
-	if (r == 0)
-		r = store_end(kcm->store, store_purge(kcm->store, now_s, PURGE_AT_ONCE, &next_s));
-	if (must_reopen(r))
-		TALLOC_FREE(kcm->store);
+	r = purge(kcm, now_s, &next_s);
 	if (r < 0)
 		log_warn("expired tickets cannot be removed: %s", error_text(r));
-	else if (next_s != kcm->due_s)
+	if (r == 0) {
+		r = renewals_run(kcm->renewals, now_s, &renewal_s);
+		if (r < 0)
+			log_warn("tickets cannot be renewed: %s", error_text(r));
+	}
+	if (must_reopen(r))
+		TALLOC_FREE(kcm->store);
+	if (r < 0) {
+		look_in(kcm, LOOK_INTERVAL_MS);
+		return;
+	}
+	/* Expired tickets are found by nobody: they need not go at their second. */
+	if (next_s > 0)
+		look_in(kcm, next_s > now_s ? LOOK_INTERVAL_MS : LOOK_MORE_MS);
+	if (renewal_s > 0)
+		look_in(kcm, wait_ms(now_s, renewal_s));
+	if (renewal_s > 0 && renewal_s < next_s)
+		next_s = renewal_s;
+	if (next_s != kcm->due_s)
 		note_due(kcm, next_s);
-	if (r < 0 || next_s > now_s)
-		purge_in(kcm, PURGE_INTERVAL_MS);
-	else if (next_s > 0)
-		purge_in(kcm, PURGE_MORE_MS);
 }
 
-/* The last that is done: what came since the last purge may expire before all others. */
+static void conversation_ended(void *data)
+{
+	look_in(data, 0);
+}
+
+/* The last that is done: what came since we looked last may be due before all others. */
 static int kcm_gone(struct kcm *kcm)
 {
-	TALLOC_FREE(kcm->purge);
+	TALLOC_FREE(kcm->look);
 	kcm->ending = true;
-	purge(kcm);
+	renewals_end(kcm->renewals);
+	look(kcm);
 	return 0;
 }
 
@@ -113,7 +160,8 @@ static bool stays(void *service)
 {
 	struct kcm *kcm = service;
 
-	return kcm->due_s > 0 && kcm->due_s - walltime_now().s < STAY_S;
+	return renewals_busy(kcm->renewals) ||
+	       (kcm->due_s > 0 && kcm->due_s - walltime_now().s < STAY_S);
 }
 
 /* ---- the service ---- */
@@ -136,9 +184,9 @@ static int open_store(struct kcm *kcm)
 		return r;
 	}
 	store_set_limits(kcm->store, &kcm->limits);
-	TALLOC_FREE(kcm->purge);
+	TALLOC_FREE(kcm->look);
 	kcm->due_s = -1; /* whatever the file says */
-	purge(kcm);
+	look(kcm);
 	return kcm->store ? 0 : -E_CACHE_REPLACED;
 }
 
@@ -153,8 +201,12 @@ static void reload(void *service, const void *conf)
 		.ccache_size = (uint64_t)options->max_ccache_size_kib * 1024,
 		.uid_size = KCM_MAP_SIZE / UID_SHARE,
 	};
-	if (kcm->store)
+	renewals_configure(kcm->renewals, options);
+	kcm->interval_ms = options->tgt_renewal ? LOOK_SOON_MS : LOOK_INTERVAL_MS;
+	if (kcm->store) {
 		store_set_limits(kcm->store, &kcm->limits);
+		look_in(kcm, 0);
+	}
 }
 
 static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_paths *paths,
@@ -169,7 +221,8 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
 	kcm->ev = ev;
 	kcm->dir = paths->secrets_dir;
 	kcm->due = talloc_asprintf(kcm, "%s/due", kcm->dir);
-	if (!kcm->due) {
+	kcm->renewals = renewals_new(kcm, ev, &kcm->store, conversation_ended, kcm);
+	if (!kcm->due || !kcm->renewals) {
 		talloc_free(kcm);
 		return -ENOMEM;
 	}
@@ -202,7 +255,7 @@ static int answer(void *service, const struct peer *caller, struct reader *in, s
 		writer_reset(out);
 		r = kcm_answer(kcm->store, caller->uid, &again, out, ret_served);
 	}
-	purge_in(kcm, PURGE_INTERVAL_MS);
+	look_in(kcm, kcm->interval_ms);
 	return r;
 }
 

@@ -36,7 +36,7 @@ static bool find_id(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, struct 
 static bool sound_credential(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, uint64_t number,
                              struct reader *value, const uint64_t seed[2])
 {
-	uint32_t end_s = reader_be32(value);
+	uint32_t end_s = reader_be32(value), renewal_s = reader_be32(value);
 	struct credential credential = read_credential(value);
 	struct ccache ccache;
 	struct reader found;
@@ -49,8 +49,12 @@ static bool sound_credential(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id
 	key_add_u64(&key, number);
 	if (!there(txn, table, &key, &found))
 		return false;
-	key = key_of_ticket_expiry(ticket_expires(&ccache, end_s), &ccache, number);
-	return end_s == 0 || there(txn, table, &key, &found);
+	key = key_of_time(KEY_EXPIRY, ticket_time(&ccache, end_s), &ccache, number);
+	if (end_s != 0 && !there(txn, table, &key, &found))
+		return false;
+	key = key_of_time(KEY_RENEWAL, ticket_time(&ccache, renewal_s), &ccache, number);
+	return renewal_s == 0 ||
+	       (ticket_renewal(&credential) != 0 && there(txn, table, &key, &found));
 }
 
 /* Does the cache of that name exist, with this id (0 = any)? */
@@ -75,10 +79,13 @@ static bool sound_index(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, uin
 	return there(txn, table, &key, &found);
 }
 
-static bool sound_expiry(MDB_txn *txn, MDB_dbi table, struct reader *in, uint64_t expires_s)
+/* Does the time of a key stand in the record it leads to? */
+static bool sound_time(MDB_txn *txn, MDB_dbi table, enum key_type type, struct reader *in)
 {
+	uint64_t at_s = reader_be64(in);
 	uid_t uid = reader_be32(in);
 	uint64_t id = reader_be64(in), number = reader_be64(in);
+	uint32_t end_s, renewal_s;
 	struct ccache ccache;
 	struct reader found;
 	struct key key;
@@ -86,8 +93,11 @@ static bool sound_expiry(MDB_txn *txn, MDB_dbi table, struct reader *in, uint64_
 	if (reader_end(in) < 0 || !find_id(txn, table, uid, id, &ccache))
 		return false;
 	key = key_of_number(&ccache, number);
-	return there(txn, table, &key, &found) &&
-	       (uint64_t)ticket_expires(&ccache, reader_be32(&found)) == expires_s;
+	if (!there(txn, table, &key, &found))
+		return false;
+	end_s = reader_be32(&found);
+	renewal_s = reader_be32(&found);
+	return (uint64_t)ticket_time(&ccache, type == KEY_EXPIRY ? end_s : renewal_s) == at_s;
 }
 
 /* Is what stands at key what the store writes, and does it lead where it should? */
@@ -105,8 +115,8 @@ bool store_sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *
 		return false;
 	if (type == 0)
 		return reader_end(&in) == 0;
-	if (type == KEY_EXPIRY)
-		return sound_expiry(txn, table, &in, reader_be64(&in));
+	if (type == KEY_EXPIRY || type == KEY_RENEWAL)
+		return sound_time(txn, table, type, &in);
 
 	uid = reader_be32(&in);
 	if (type == KEY_DEFAULT)

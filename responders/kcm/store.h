@@ -7,18 +7,19 @@
  *   'c' uid name                               cache: id, KDC offset, counts
  *   'd' uid                                    name of the default cache
  *   'p' uid id                                 principal of the cache; none before INITIALIZE
- *   'r' uid id number                          end: u32 | credential
+ *   'r' uid id number                          end: u32 | renewal: u32 | credential
  *   's' uid id server client number            -    finds a credential by its names
  *   'u' uid id                                 name of the cache
+ *   'w' due uid id number                      -    what is to be renewed next stands first
  *   'x' expiry uid id number                   -    what expires next stands first
  *
  * uid: u32; id: u64, drawn by lot when the cache is made; number: u64, counts the credentials of a
  * cache in the order they came; server, client: u64, hashes with the store's own seed of the
- * server's name without its realm, and of the rest; end: seconds of the KDC's clock, 0 = it never
- * expires; expiry: u64, the same by the wall clock, so that another offset moves this key and not
- * the ticket. All in network byte order, so that keys ascend like their numbers. Every value begins
- * with a sum over its key and itself, because LMDB has none. Nothing is ever looked up without the
- * caller's uid.
+ * server's name without its realm, and of the rest; end, renewal: seconds of the KDC's clock, 0 =
+ * it never expires, or is never to be renewed; expiry, due: u64, the same by the wall clock, so
+ * that another offset moves these keys and not the ticket. All in network byte order, so that keys
+ * ascend like their numbers. Every value begins with a sum over its key and itself, because LMDB
+ * has none. Nothing is ever looked up without the caller's uid.
  *
  * A credential therefore costs the same to store and to find whether its cache has one or
  * thousands.
@@ -126,8 +127,8 @@ int store_save(struct store *store, const struct ccache *ccache);
 
 struct stored {
 	uint64_t number;
-	uint32_t end_s;    /* by the KDC's clock, 0 = never */
-	int64_t expires_s; /* by the wall clock, 0 = never */
+	uint32_t end_s, renewal_s; /* by the KDC's clock, 0 = never */
+	int64_t expires_s, due_s;  /* by the wall clock, 0 = never */
 	struct bytes credential;
 };
 
@@ -156,3 +157,13 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 /* Removes credentials that expired by now_s, at most max of them, and caches in which no ticket is
  * left. ret_next_s is when the next one expires, 0 = none does. */
 int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_next_s);
+
+/* The ticket that is to be renewed first, at due_s: a TGT of the client's own realm that can be
+ * renewed, after half its life. name and ret_ccache as store_next_of_all() gives them.
+ * Errors: -ENOENT there is none. */
+int store_first_renewal(struct store *store, char name[CCACHE_NAME_MAX + 1],
+                        struct ccache *ret_ccache, struct stored *ret_stored);
+
+/* Its next renewal is at due_s; none is if it will have expired by then. */
+int store_put_off(struct store *store, const struct ccache *ccache, const struct stored *stored,
+                  int64_t due_s);

@@ -18,13 +18,25 @@ uint32_t ticket_end(const struct credential *credential)
 	return is_cache_config(credential) ? 0 : credential->times[TIME_END];
 }
 
-int64_t ticket_expires(const struct ccache *ccache, uint32_t end_s)
+/* After half its life, if another one would last longer. */
+uint32_t ticket_renewal(const struct credential *credential)
 {
-	int64_t expires_s = (int64_t)end_s - ccache->kdc_offset;
+	const uint32_t *times = credential->times;
+	uint32_t start_s = times[TIME_START] ? times[TIME_START] : times[TIME_AUTH];
 
-	if (end_s == 0)
+	if (!(credential->flags & TICKET_RENEWABLE) || !is_tgt(credential) ||
+	    times[TIME_END] <= start_s || times[TIME_RENEW_TILL] <= times[TIME_END])
 		return 0;
-	return expires_s > 0 ? expires_s : 1;
+	return start_s + (times[TIME_END] - start_s) / 2;
+}
+
+int64_t ticket_time(const struct ccache *ccache, uint32_t kdc_s)
+{
+	int64_t our_s = (int64_t)kdc_s - ccache->kdc_offset;
+
+	if (kdc_s == 0)
+		return 0;
+	return our_s > 0 ? our_s : 1;
 }
 
 /* ---- credentials ---- */
@@ -32,9 +44,12 @@ int64_t ticket_expires(const struct ccache *ccache, uint32_t end_s)
 static int read_stored(struct reader *in, const struct ccache *ccache, uint64_t number,
                        struct stored *ret_stored)
 {
-	struct stored stored = { .number = number, .end_s = reader_be32(in) };
+	struct stored stored = { .number = number };
 
-	stored.expires_s = ticket_expires(ccache, stored.end_s);
+	stored.end_s = reader_be32(in);
+	stored.renewal_s = reader_be32(in);
+	stored.expires_s = ticket_time(ccache, stored.end_s);
+	stored.due_s = ticket_time(ccache, stored.renewal_s);
 	if (in->err < 0)
 		return -E_CACHE_DAMAGED;
 	stored.credential = (struct bytes){ in->pos, reader_left(in) };
@@ -80,20 +95,50 @@ int store_next_credential(struct store *store, const struct ccache *ccache, uint
 	return r < 0 ? r : read_stored(&in, ccache, key_number(key), ret_stored);
 }
 
-static int write_expiry(struct store *store, const struct ccache *ccache, uint64_t number,
-                        int64_t expires_s)
+/* at_s 0: there is nothing at such a key. */
+static int write_time(struct store *store, enum key_type type, const struct ccache *ccache,
+                      uint64_t number, int64_t at_s)
 {
-	struct key key = key_of_ticket_expiry(expires_s, ccache, number);
+	struct key key = key_of_time(type, at_s, ccache, number);
 
-	return expires_s == 0 ? 0 : table_put_bytes(store, &key, NULL, 0);
+	return at_s == 0 ? 0 : table_put_bytes(store, &key, NULL, 0);
 }
 
-static int drop_expiry(struct store *store, const struct ccache *ccache, uint64_t number,
-                       int64_t expires_s)
+static int drop_time(struct store *store, enum key_type type, const struct ccache *ccache,
+                     uint64_t number, int64_t at_s)
 {
-	struct key key = key_of_ticket_expiry(expires_s, ccache, number);
+	struct key key = key_of_time(type, at_s, ccache, number);
 
-	return expires_s == 0 ? 0 : table_drop(store, &key);
+	return at_s == 0 ? 0 : table_drop(store, &key);
+}
+
+static int write_times(struct store *store, const struct ccache *ccache, uint64_t number,
+                       uint32_t end_s, uint32_t renewal_s)
+{
+	int r = write_time(store, KEY_EXPIRY, ccache, number, ticket_time(ccache, end_s));
+
+	return r < 0 ? r
+	             : write_time(store, KEY_RENEWAL, ccache, number,
+	                          ticket_time(ccache, renewal_s));
+}
+
+static int drop_times(struct store *store, const struct ccache *ccache, const struct stored *stored)
+{
+	int r = drop_time(store, KEY_EXPIRY, ccache, stored->number, stored->expires_s);
+
+	return r < 0 ? r : drop_time(store, KEY_RENEWAL, ccache, stored->number, stored->due_s);
+}
+
+static int write_record(struct store *store, const struct ccache *ccache, uint64_t number,
+                        uint32_t end_s, uint32_t renewal_s, struct bytes credential)
+{
+	struct key key = key_of_number(ccache, number);
+	struct writer *out = table_value(store);
+
+	writer_be32(out, end_s);
+	writer_be32(out, renewal_s);
+	writer_bytes(out, credential.at, credential.size);
+	return table_put(store, &key);
 }
 
 /* Without saving the cache. */
@@ -101,7 +146,6 @@ static int remove_stored(struct store *store, struct ccache *ccache, const struc
 {
 	struct credential credential;
 	uint64_t number = stored->number;
-	int64_t expires_s = stored->expires_s;
 	struct key key;
 	int r;
 
@@ -110,7 +154,7 @@ static int remove_stored(struct store *store, struct ccache *ccache, const struc
 		return r;
 	key = key_of_names(store->env->seed, ccache->uid, ccache->id, &credential);
 	ccache->n_credentials--;
-	ccache->n_tickets -= expires_s != 0;
+	ccache->n_tickets -= stored->expires_s != 0;
 	if (ccache->n_tickets == 0)
 		ccache->last_end_s = 0;
 	ccache->size -= stored->credential.size;
@@ -121,7 +165,7 @@ static int remove_stored(struct store *store, struct ccache *ccache, const struc
 		return r;
 	key = key_of_number(ccache, number);
 	r = table_drop(store, &key);
-	return r < 0 ? r : drop_expiry(store, ccache, number, expires_s);
+	return r < 0 ? r : drop_times(store, ccache, stored);
 }
 
 int store_remove(struct store *store, struct ccache *ccache, uint64_t number)
@@ -239,8 +283,7 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 {
 	struct key key = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
 	uint64_t number = ccache->next_number++;
-	uint32_t end_s = ticket_end(credential);
-	struct writer *out;
+	uint32_t end_s = ticket_end(credential), renewal_s = ticket_renewal(credential);
 	int r;
 
 	r = remove_same(store, ccache, credential);
@@ -267,12 +310,8 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 	r = table_put_bytes(store, &key, NULL, 0);
 	if (r < 0)
 		return r;
-	key = key_of_number(ccache, number);
-	out = table_value(store);
-	writer_be32(out, end_s);
-	writer_bytes(out, credential->all.at, credential->all.size);
-	r = table_put(store, &key);
-	return r < 0 ? r : write_expiry(store, ccache, number, ticket_expires(ccache, end_s));
+	r = write_record(store, ccache, number, end_s, renewal_s, credential->all);
+	return r < 0 ? r : write_times(store, ccache, number, end_s, renewal_s);
 }
 
 int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset)
@@ -285,12 +324,10 @@ int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_off
 		return 0;
 	ccache->kdc_offset = kdc_offset;
 	while ((r = store_next_credential(store, &before, stored.number, &stored)) == 0) {
-		uint64_t number = stored.number;
-		uint32_t end_s = stored.end_s;
-
-		r = drop_expiry(store, ccache, number, stored.expires_s);
+		r = drop_times(store, ccache, &stored);
 		if (r == 0)
-			r = write_expiry(store, ccache, number, ticket_expires(ccache, end_s));
+			r = write_times(store, ccache, stored.number, stored.end_s,
+			                stored.renewal_s);
 		if (r < 0)
 			return r;
 	}
@@ -307,7 +344,7 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 	bool usable = ccache->n_tickets == 0;
 	int r;
 
-	if (!usable && ticket_expires(ccache, ccache->last_end_s) <= now_s) {
+	if (!usable && ticket_time(ccache, ccache->last_end_s) <= now_s) {
 		*ret_usable = false;
 		return 0;
 	}
@@ -318,7 +355,7 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 		struct reader in = reader_over(value.mv_data, value.mv_size);
 
 		reader_u64(&in);
-		usable = ticket_expires(ccache, reader_be32(&in)) > now_s;
+		usable = ticket_time(ccache, reader_be32(&in)) > now_s;
 		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
 	}
 	if (r < 0 && r != -ENOENT)
@@ -329,12 +366,12 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 
 /* ---- what expired ---- */
 
-static int purge_one(struct store *store, MDB_val key)
+/* The cache and the number that a key with a time leads to. */
+static int follow(struct store *store, MDB_val key, char name[CCACHE_NAME_MAX + 1],
+                  struct ccache *ret_ccache, uint64_t *ret_number)
 {
 	struct reader in = reader_over(key.mv_data, key.mv_size);
-	char name[CCACHE_NAME_MAX + 1];
-	struct ccache ccache;
-	uint64_t id, number;
+	uint64_t id;
 	uid_t uid;
 	int r;
 
@@ -342,13 +379,24 @@ static int purge_one(struct store *store, MDB_val key)
 	reader_be64(&in);
 	uid = reader_be32(&in);
 	id = reader_be64(&in);
-	number = reader_be64(&in);
+	*ret_number = reader_be64(&in);
 	if (reader_end(&in) < 0)
 		return -E_CACHE_DAMAGED;
 
 	r = store_name(store, uid, id, name);
 	if (r == 0)
-		r = store_find(store, uid, name, &ccache);
+		r = store_find(store, uid, name, ret_ccache);
+	return r == -ENOENT ? -E_CACHE_DAMAGED : r;
+}
+
+static int purge_one(struct store *store, MDB_val key)
+{
+	char name[CCACHE_NAME_MAX + 1];
+	struct ccache ccache;
+	uint64_t number;
+	int r;
+
+	r = follow(store, key, name, &ccache, &number);
 	if (r == 0)
 		r = store_remove(store, &ccache, number);
 	if (r == 0 && ccache.n_tickets == 0)
@@ -381,4 +429,44 @@ int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_n
 		if (r < 0)
 			return r;
 	}
+}
+
+/* ---- what is to be renewed ---- */
+
+int store_first_renewal(struct store *store, char name[CCACHE_NAME_MAX + 1],
+                        struct ccache *ret_ccache, struct stored *ret_stored)
+{
+	struct key prefix = key_new(KEY_RENEWAL);
+	MDB_val key, value;
+	uint64_t number;
+	struct reader in;
+	int r;
+
+	r = table_seek(store, &prefix, &prefix, &key, &value);
+	if (r < 0)
+		return r;
+	r = kcm_unseal(key, value, &in);
+	if (r == 0)
+		r = follow(store, key, name, ret_ccache, &number);
+	if (r == 0)
+		r = store_get(store, ret_ccache, number, ret_stored);
+	return r == -ENOENT ? -E_CACHE_DAMAGED : r;
+}
+
+int store_put_off(struct store *store, const struct ccache *ccache, const struct stored *stored,
+                  int64_t due_s)
+{
+	int64_t renewal_s = due_s + ccache->kdc_offset;
+	int r;
+
+	if (renewal_s >= stored->end_s || renewal_s < 1)
+		renewal_s = 0;
+	r = write_record(store, ccache, stored->number, stored->end_s, (uint32_t)renewal_s,
+	                 stored->credential);
+	if (r == 0)
+		r = drop_time(store, KEY_RENEWAL, ccache, stored->number, stored->due_s);
+	if (r == 0)
+		r = write_time(store, KEY_RENEWAL, ccache, stored->number,
+		               ticket_time(ccache, (uint32_t)renewal_s));
+	return r;
 }

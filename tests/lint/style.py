@@ -39,7 +39,7 @@ LIBRARIES = (
     ("ldap.h", ("backend/ldap",)),
     ("lber.h", ("backend/ldap",)),
     ("sasl/", ("backend/ldap",)),
-    ("krb5", ("backend/krb5", "clientlibs/krb5")),
+    ("krb5", ("backend/krb5", "clientlibs/krb5", "responders/kcm")),
 )
 INCLUDE = re.compile(r"\s*#\s*include\s+<([^>]+)>")
 

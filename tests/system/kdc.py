@@ -46,12 +46,17 @@ class Kdc:
         c = self.c
         c.write("/etc/krb5.conf", KRB5_CONF)
         c.write("/etc/krb5kdc/kdc.conf", KDC_CONF)
-        c.sh(
-            "mkdir -p /var/lib/krb5kdc; kdb5_util create -s -r TEST -P master; "
-            "systemd-run --quiet --unit=test-kdc krb5kdc -n"
-        )
-        c.wait_for("the KDC answers", lambda: c.sh("ss -ltnH 'sport = :88'").out)
+        c.sh("mkdir -p /var/lib/krb5kdc; kdb5_util create -s -r TEST -P master")
+        return self.up()
+
+    def up(self):
+        """Serves the realm, again after down() or a reboot. Returns self."""
+        self.c.sh("systemd-run --quiet --unit=test-kdc krb5kdc -n")
+        self.c.wait_for("the KDC answers", lambda: self.c.sh("ss -ltnH 'sport = :88'").out)
         return self
+
+    def down(self):
+        self.c.systemctl("stop", "test-kdc")
 
     def add(self, *names, password=True, options=""):
         """Adds principals; the password is the name, or a random key with password=None."""

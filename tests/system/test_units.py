@@ -12,6 +12,8 @@ UNITS = [
     "sssd-kcm.service",
     "sssd-kcm-due.service",
     "sssd-kcm.timer",
+    "sssd-kcm-renew.socket",
+    "sssd-kcm-renew.service",
 ]
 
 

@@ -246,7 +246,7 @@ END_TEST
 
 struct sample {
 	bool truth;
-	uint32_t number, percent, milli;
+	uint32_t number, percent, milli, span;
 	int32_t sign;
 	char character;
 	const char *text, *home;
@@ -263,6 +263,7 @@ static const struct opt sample_opts[] = {
 	{ "number", OPT_NUMBER, offsetof(struct sample, number) },
 	{ "percent", OPT_NUMBER, offsetof(struct sample, percent), 1, 99 },
 	{ "milli", OPT_NUMBER, offsetof(struct sample, milli), .flags = OPT_MILLI },
+	{ "span", OPT_SPAN, offsetof(struct sample, span) },
 	{ "sign", OPT_SIGNED, offsetof(struct sample, sign) },
 	{ "text", OPT_TEXT, offsetof(struct sample, text) },
 	{ "character", OPT_CHAR, offsetof(struct sample, character) },
@@ -312,6 +313,16 @@ START_TEST(test_values_fill_their_fields)
 	ck_assert_uint_eq(sample.percent, 99);
 	ck_assert_int_eq(set("milli", "3"), 0);
 	ck_assert_uint_eq(sample.milli, 3000);
+	ck_assert_int_eq(set("span", "90"), 0);
+	ck_assert_uint_eq(sample.span, 90);
+	ck_assert_int_eq(set("span", "90s"), 0);
+	ck_assert_uint_eq(sample.span, 90);
+	ck_assert_int_eq(set("span", "15m"), 0);
+	ck_assert_uint_eq(sample.span, 900);
+	ck_assert_int_eq(set("span", "8h"), 0);
+	ck_assert_uint_eq(sample.span, 28800);
+	ck_assert_int_eq(set("span", "49710d"), 0);
+	ck_assert_uint_eq(sample.span, 49710u * 86400);
 	ck_assert_int_eq(set("sign", "-2147483648"), 0);
 	ck_assert_int_eq(sample.sign, INT32_MIN);
 	ck_assert_int_eq(set("text", "a b"), 0);
@@ -357,6 +368,10 @@ START_TEST(test_reasons_tell_what_was_expected)
 	ck_assert_int_eq(set("percent", "0"), -E_CONFIG);
 	ck_assert_int_eq(set("milli", "4294968"), -E_CONFIG);
 	ck_assert_str_eq(reason, "'4294968' is not within 0 to 4294967");
+	for (const char *const *bad = (const char *const[]){ "h", "1h30m", "-1", "1 h", "8H",
+	                                                     "49711d", "99999999999", NULL };
+	     *bad; bad++)
+		ck_assert_int_eq(set("span", *bad), -E_CONFIG);
 	ck_assert_int_eq(set("word", "three"), -E_CONFIG);
 	ck_assert_str_eq(reason, "'three' is not one or Two");
 	ck_assert_int_eq(set("words_list", "one, x"), -E_CONFIG);

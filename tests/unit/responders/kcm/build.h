@@ -51,6 +51,26 @@ static inline void put_credential(struct writer *out, const char *client, const 
 	put_rest(out, endtime, ticket);
 }
 
+/* A TGT that can be renewed; realm is the client's, and TEST the KDC's. */
+static inline void put_tgt(struct writer *out, const char *realm, uint32_t start, uint32_t end,
+                           uint32_t renew_till, uint32_t flags)
+{
+	put_principal(out, realm, "alice", NULL);
+	put_principal(out, "TEST", "krbtgt", "TEST");
+	writer_be16(out, 18);
+	put_data(out, "0123456789abcdef0123456789abcdef");
+	writer_be32(out, start);
+	writer_be32(out, start);
+	writer_be32(out, end);
+	writer_be32(out, renew_till);
+	writer_u8(out, 0);
+	writer_be32(out, flags);
+	writer_be32(out, 0);
+	writer_be32(out, 0);
+	put_data(out, "ticket");
+	put_data(out, "");
+}
+
 static inline void put_times_and_flags(struct writer *out)
 {
 	for (int i = 0; i < 4; i++)

@@ -16,6 +16,7 @@
 
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "responders/kcm/env.h"
 #include "tests/unit/responders/kcm/build.h"
 
@@ -83,6 +84,9 @@ static void make(uid_t uid, const char *name)
 	end(store_make(store, uid, name, &ccache));
 }
 
+/* Instead of host/SERVER: the TGT of alice, which can be renewed. */
+#define TGT "the TGT"
+
 static int add_to(struct ccache *ccache, const char *server, uint32_t endtime, const char *ticket)
 {
 	struct writer out = writer_new(1u << 20);
@@ -90,7 +94,10 @@ static int add_to(struct ccache *ccache, const char *server, uint32_t endtime, c
 	struct reader in;
 	int r;
 
-	put_credential(&out, "alice", server, endtime, ticket);
+	if (strcmp(server, TGT) == 0)
+		put_tgt(&out, "TEST", 1, endtime, 100000, TICKET_RENEWABLE);
+	else
+		put_credential(&out, "alice", server, endtime, ticket);
 	in = reader_over(out.bytes, out.size);
 	credential = read_credential(&in);
 	ck_assert_int_eq(reader_end(&in), 0);
@@ -119,7 +126,13 @@ static int match(uid_t uid, const char *name, const char *server, int64_t now_s,
 	struct tag tag;
 	int r;
 
-	put_server_tag(&out, server);
+	if (strcmp(server, TGT) == 0) {
+		writer_be32(&out, 0x0002);
+		put_principal(&out, "TEST", "krbtgt", "TEST");
+		put_times_and_flags(&out);
+	} else {
+		put_server_tag(&out, server);
+	}
 	in = reader_over(out.bytes, out.size);
 	tag = read_tag(&in);
 	ck_assert_int_eq(reader_end(&in), 0);
@@ -164,12 +177,13 @@ static void assert_sound(void)
 struct model {
 	bool exists;
 	int32_t kdc_offset;
+	uint32_t renewal; /* of the TGT, 0 = never */
 	uint32_t endtime[SERVERS]; /* 0 = not there */
 };
 
 static const uid_t users[USERS] = { ALICE, BOB };
 static const char *const names[NAMES] = { "1001", "1001:a", "1001:b" };
-static const char *const servers[SERVERS] = { "a", "b", "c", "d", "e", "f" };
+static const char *const servers[SERVERS] = { TGT, "b", "c", "d", "e", "f" };
 static struct model models[USERS][NAMES];
 static int defaults[USERS]; /* of names, -1 = none */
 
@@ -204,6 +218,33 @@ static void compare_one(int u, int n)
 	ck_assert_int_eq(usable, lasts || credentials == 0);
 }
 
+/* The first renewal of all. */
+static void compare_renewals(void)
+{
+	char name[CCACHE_NAME_MAX + 1];
+	struct ccache ccache;
+	struct stored stored;
+	int64_t first_s = 0;
+	int r;
+
+	for (int u = 0; u < USERS; u++)
+		for (int n = 0; n < NAMES; n++) {
+			const struct model *model = &models[u][n];
+			int64_t due_s = (int64_t)model->renewal - model->kdc_offset;
+
+			if (!model->exists || !model->endtime[0] || !model->renewal)
+				continue;
+			if (due_s < 1)
+				due_s = 1;
+			if (first_s == 0 || due_s < first_s)
+				first_s = due_s;
+		}
+	r = store_first_renewal(store, name, &ccache, &stored);
+	ck_assert_int_eq(r, first_s ? 0 : -ENOENT);
+	if (r == 0)
+		ck_assert_int_eq(stored.due_s, first_s);
+}
+
 static void compare(void)
 {
 	char name[CCACHE_NAME_MAX + 1];
@@ -218,6 +259,7 @@ static void compare(void)
 		if (r == 0)
 			ck_assert_str_eq(name, names[defaults[u]]);
 	}
+	compare_renewals();
 	end(0);
 }
 
@@ -267,10 +309,27 @@ static void do_one(unsigned lot)
 		endtime = 1000 + (uint32_t)rand() % 1000;
 		r = add_to(&ccache, servers[s], endtime, "ticket");
 		model->endtime[s] = endtime;
+		if (s == 0)
+			model->renewal = 1 + (endtime - 1) / 2;
 	} else if (lot == 12 && model->exists) {
 		ccache = find(users[u], names[n]);
 		r = store_destroy(store, &ccache);
 		forget(u, n);
+	} else if (lot == 13 && s < 3 && model->endtime[0]) {
+		/* Put off, maybe until it will have expired. */
+		int64_t due_s = 300 + rand() % 1500;
+
+		ck_assert_int_eq(match(users[u], names[n], TGT, 0, &stored), 0);
+		ccache = find(users[u], names[n]);
+		if (stored.due_s == 0)
+			due_s = 0;
+		else
+			r = store_put_off(store, &ccache, &stored, due_s);
+		if (due_s > 0) {
+			due_s += model->kdc_offset;
+			model->renewal = due_s < model->endtime[0] && due_s > 0 ? (uint32_t)due_s
+			                                                        : 0;
+		}
 	} else if (lot < 15 && model->endtime[s]) {
 		ck_assert_int_eq(match(users[u], names[n], servers[s], 0, &stored), 0);
 		ccache = find(users[u], names[n]);
@@ -507,6 +566,53 @@ START_TEST(test_an_offset_leaves_tickets_where_they_are)
 END_TEST
 
 /* ---- limits ---- */
+
+/* clang-format off */
+static const struct {
+	const char *realm;
+	uint32_t start, end, renew_till, flags;
+	int64_t due_s;
+} renewables[] = {
+	{ "TEST",  1000, 2000, 9000, TICKET_RENEWABLE, 1500 },
+	{ "TEST",  0,    2000, 9000, TICKET_RENEWABLE, 1000 },
+	{ "TEST",  1000, 2000, 9000, 0,                0 },
+	{ "TEST",  1000, 2000, 2000, TICKET_RENEWABLE, 0 }, /* another would last no longer */
+	{ "TEST",  2000, 1000, 9000, TICKET_RENEWABLE, 0 },
+	{ "OTHER", 1000, 2000, 9000, TICKET_RENEWABLE, 0 }, /* for another realm */
+};
+/* clang-format on */
+
+START_TEST(test_when_a_ticket_is_due)
+{
+	struct writer out = writer_new(4096);
+	char name[CCACHE_NAME_MAX + 1];
+	struct credential credential;
+	struct ccache ccache;
+	struct stored stored;
+	struct reader in;
+	int r;
+
+	put_tgt(&out, renewables[_i].realm, renewables[_i].start, renewables[_i].end,
+	        renewables[_i].renew_till, renewables[_i].flags);
+	in = reader_over(out.bytes, out.size);
+	credential = read_credential(&in);
+	make(ALICE, "1001");
+	begin(true);
+	ccache = find(ALICE, "1001");
+	ck_assert_int_eq(store_add(store, &ccache, &credential), 0);
+	ck_assert_int_eq(store_save(store, &ccache), 0);
+	r = store_first_renewal(store, name, &ccache, &stored);
+	ck_assert_int_eq(r, renewables[_i].due_s ? 0 : -ENOENT);
+	if (r == 0) {
+		ck_assert_int_eq(stored.due_s, renewables[_i].due_s);
+		ck_assert_str_eq(name, "1001");
+		ck_assert_uint_eq(ccache.uid, ALICE);
+	}
+	end(0);
+	assert_sound();
+	writer_free(&out);
+}
+END_TEST
 
 START_TEST(test_limits_are_kept)
 {
@@ -774,6 +880,7 @@ int main(void)
 	tcase_add_test(tcase, test_a_cache_that_expired_is_seen_at_once);
 	tcase_add_test(tcase, test_a_purge_takes_no_more_than_it_is_told);
 	tcase_add_test(tcase, test_an_offset_leaves_tickets_where_they_are);
+	tcase_add_loop_test(tcase, test_when_a_ticket_is_due, 0, str_size(renewables));
 	tcase_add_test(tcase, test_limits_are_kept);
 	tcase_add_test(tcase, test_a_user_has_a_total);
 	tcase_add_test(tcase, test_a_name_has_an_end);

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Renewals - which tickets are due, asked for at the helper, and put back
+ *
+ *   renewals_run ─ due, user is here ─▶ put off ─▶ helper ─ renewed ──▶ in place of the old one
+ *                                                     └─ refused, or no answer ─▶ tried again then
+ *
+ * A ticket is put off before the helper is asked, in the store: whatever ends meanwhile, it is
+ * tried again, and not at once. What the user did meanwhile counts: a ticket that is not there any
+ * more is not put back.
+ */
+#include "responders/kcm/renew.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/error.h"
+#include "common/base/fd.h"
+#include "common/base/list.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/secret.h"
+#include "common/base/str.h"
+#include "common/event/timer.h"
+#include "common/wire/frame.h"
+#include "responders/kcm/login.h"
+#include "responders/kcm/renew_proto.h"
+
+#define AT_ONCE      8
+#define WAIT_MIN_S   5    /* between two tries, however soon the ticket ends */
+#define SPARE_MS     2000 /* what the helper may need besides */
+#define LOOK_AT_ONCE 256  /* tickets put off in one turn of the loop */
+
+struct renewals {
+	struct tevent_context *ev;
+	struct store **store; /* borrowed */
+	void (*changed)(void *data);
+	void *data;
+	bool on, validate, ended;
+	uint32_t interval_s, limit_s;
+	unsigned n_busy;
+};
+
+/* One ticket on its way. */
+struct renewal {
+	struct renewals *renewals;
+	uid_t uid;
+	uint64_t id, number; /* of its cache, and there */
+	int fd;
+	struct tevent_fd *fde;
+	struct writer out;
+	size_t sent;
+	uint8_t in[RENEW_MESSAGE_MAX];
+	size_t in_size;
+};
+
+struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct store **store,
+                              void (*changed)(void *data), void *data)
+{
+	struct renewals *renewals = talloc_zero(mem, struct renewals);
+
+	if (renewals)
+		*renewals = (struct renewals){
+			.ev = ev, .store = store, .changed = changed, .data = data
+		};
+	return renewals;
+}
+
+void renewals_configure(struct renewals *renewals, const struct kcm_conf *conf)
+{
+	renewals->on = conf->tgt_renewal && conf->krb5_renew_interval_s > 0;
+	renewals->validate = conf->krb5_validate;
+	renewals->interval_s = conf->krb5_renew_interval_s;
+	renewals->limit_s = conf->krb5_auth_timeout_s;
+	if (conf->tgt_renewal && !renewals->on)
+		log_warn("tgt_renewal: nothing is renewed without krb5_renew_interval");
+}
+
+void renewals_end(struct renewals *renewals)
+{
+	renewals->ended = true;
+	talloc_free_children(renewals);
+}
+
+bool renewals_busy(const struct renewals *renewals)
+{
+	return renewals->n_busy > 0;
+}
+
+/* ---- the ticket is back ---- */
+
+/* Does the new one stand in for the old? */
+static bool is_successor(const struct stored *old, const struct credential *renewed)
+{
+	struct reader in = reader_over(old->credential.at, old->credential.size);
+	struct credential before = read_credential(&in);
+
+	return reader_end(&in) == 0 && principals_equal(&before.client, &renewed->client) &&
+	       principals_equal(&before.server, &renewed->server) &&
+	       renewed->times[TIME_END] >= before.times[TIME_END];
+}
+
+static int put_back(struct store *store, const struct renewal *renewal, struct bytes bytes)
+{
+	struct reader in = reader_over(bytes.at, bytes.size);
+	struct credential credential = read_credential(&in);
+	char name[CCACHE_NAME_MAX + 1];
+	struct ccache ccache;
+	struct stored old;
+	int r;
+
+	r = store_name(store, renewal->uid, renewal->id, name);
+	if (r == 0)
+		r = store_find(store, renewal->uid, name, &ccache);
+	if (r == 0)
+		r = store_get(store, &ccache, renewal->number, &old);
+	if (r == 0 && !is_successor(&old, &credential))
+		r = -EBADMSG;
+	if (r == 0)
+		r = store_add(store, &ccache, &credential);
+	return r < 0 ? r : store_save(store, &ccache);
+}
+
+static void answered(struct renewal *renewal, struct bytes credential)
+{
+	struct store *store = *renewal->renewals->store;
+	int r = store ? store_begin(store, true) : -E_CACHE_REPLACED;
+
+	if (r == 0)
+		r = store_end(store, put_back(store, renewal, credential));
+	if (r == -ENOENT)
+		log_info("uid %u: a ticket that was renewed is not there any more",
+		         (unsigned)renewal->uid);
+	else if (r < 0)
+		log_warn("uid %u: a renewed ticket cannot be stored: %s", (unsigned)renewal->uid,
+		         error_text(r));
+	else
+		log_info("uid %u: a ticket was renewed", (unsigned)renewal->uid);
+}
+
+/* ---- the conversation ---- */
+
+static int renewal_gone(struct renewal *renewal)
+{
+	TALLOC_FREE(renewal->fde);
+	close_fd(&renewal->fd);
+	if (renewal->out.bytes)
+		secret_wipe(renewal->out.bytes, renewal->out.room);
+	writer_free(&renewal->out);
+	secret_wipe(renewal->in, renewal->in_size);
+	renewal->renewals->n_busy--;
+	return 0;
+}
+
+static void over(struct renewal *renewal)
+{
+	struct renewals *renewals = renewal->renewals;
+
+	talloc_free(renewal);
+	renewals->changed(renewals->data);
+}
+
+static void failed(struct renewal *renewal, const char *why)
+{
+	log_warn("uid %u: a ticket is not renewed yet: %s", (unsigned)renewal->uid, why);
+	over(renewal);
+}
+
+static void took_too_long(void *data)
+{
+	failed(data, "no KDC answered within krb5_auth_timeout");
+}
+
+/* All is there. */
+static void take_reply(struct renewal *renewal)
+{
+	struct reader in =
+		reader_over(renewal->in + FRAME_BE_SIZE, renewal->in_size - FRAME_BE_SIZE);
+	struct renew_reply reply;
+	auto_talloc char *text = NULL;
+	int r;
+
+	r = renew_read_reply(&in, &reply);
+	if (r < 0) {
+		failed(renewal, error_text(r));
+		return;
+	}
+	if (reply.code != 0) {
+		text = str_printable(NULL, reply.text, strlen(reply.text));
+		failed(renewal, text ? text : "");
+		return;
+	}
+	answered(renewal, reply.credential);
+	over(renewal);
+}
+
+static void receive(struct renewal *renewal)
+{
+	ssize_t n = recv(renewal->fd, renewal->in + renewal->in_size,
+	                 sizeof(renewal->in) - renewal->in_size, 0);
+	int64_t length;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		failed(renewal, "the helper gave no answer");
+		return;
+	}
+	renewal->in_size += (size_t)n;
+	length = frame_be_length(renewal->in, renewal->in_size, RENEW_MESSAGE_MAX);
+	if (length < 0 || (length > 0 && (size_t)length < renewal->in_size))
+		failed(renewal, "the helper's answer makes no sense");
+	else if (length > 0 && (size_t)length == renewal->in_size)
+		take_reply(renewal);
+}
+
+static void send_more(struct renewal *renewal)
+{
+	ssize_t n = send(renewal->fd, renewal->out.bytes + renewal->sent,
+	                 renewal->out.size - renewal->sent, MSG_NOSIGNAL);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		failed(renewal, error_text(-errno));
+		return;
+	}
+	renewal->sent += (size_t)n;
+	if (renewal->sent == renewal->out.size)
+		tevent_fd_set_flags(renewal->fde, TEVENT_FD_READ);
+}
+
+static void ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
+{
+	struct renewal *renewal = data;
+
+	(void)ev;
+	(void)fde;
+	if (flags & TEVENT_FD_WRITE)
+		send_more(renewal);
+	else
+		receive(renewal);
+}
+
+static int ask_helper(struct renewals *renewals, const struct ccache *ccache,
+                      const struct stored *stored)
+{
+	auto_talloc struct renewal *renewal = talloc_zero(renewals, struct renewal);
+	struct renew_request request = {
+		.limit_s = renewals->limit_s < RENEW_LIMIT_MAX_S ? renewals->limit_s
+		                                                 : RENEW_LIMIT_MAX_S,
+		.kdc_offset = ccache->kdc_offset,
+		.validate = renewals->validate,
+		.credential = stored->credential,
+	};
+	int r;
+
+	if (!renewal)
+		return -ENOMEM;
+	renewal->renewals = renewals;
+	renewal->uid = ccache->uid;
+	renewal->id = ccache->id;
+	renewal->number = stored->number;
+	renewal->fd = -1;
+	renewal->out = writer_new(RENEW_MESSAGE_MAX);
+	renewals->n_busy++;
+	talloc_set_destructor(renewal, renewal_gone);
+
+	renew_write_request(&renewal->out, &request);
+	r = writer_end(&renewal->out);
+	if (r == 0)
+		r = fd_connect_unix(RENEW_SOCKET, &renewal->fd);
+	if (r < 0)
+		return r;
+	renewal->fde =
+		tevent_add_fd(renewals->ev, renewal, renewal->fd, TEVENT_FD_WRITE, ready, renewal);
+	if (!renewal->fde || !timer_once(renewal, renewals->ev, request.limit_s * 1000 + SPARE_MS,
+	                                 took_too_long, renewal))
+		return -ENOMEM;
+	take_ptr(renewal);
+	return 0;
+}
+
+/* ---- what is due ---- */
+
+/* After the interval, but at least three more times before the ticket ends. */
+static int64_t next_try_s(const struct renewals *renewals, const struct stored *stored,
+                          int64_t now_s)
+{
+	int64_t wait_s = (stored->expires_s - now_s) / 4;
+
+	if (wait_s > renewals->interval_s)
+		wait_s = renewals->interval_s;
+	return now_s + (wait_s > WAIT_MIN_S ? wait_s : WAIT_MIN_S);
+}
+
+/* Errors: -ENOENT nothing is due; -EAGAIN ret_next_s is when it is. */
+static int take_first(struct renewals *renewals, struct store *store, int64_t now_s,
+                      int64_t *ret_next_s)
+{
+	char name[CCACHE_NAME_MAX + 1];
+	struct ccache ccache;
+	struct stored stored;
+	int r;
+
+	r = store_first_renewal(store, name, &ccache, &stored);
+	if (r < 0)
+		return r;
+	if (stored.due_s > now_s || renewals->ended) {
+		*ret_next_s = stored.due_s;
+		return -EAGAIN;
+	}
+	if (login_is_here(ccache.uid)) {
+		r = ask_helper(renewals, &ccache, &stored);
+		if (r < 0)
+			log_warn("uid %u: a ticket is not renewed yet: " RENEW_SOCKET ": %s",
+			         (unsigned)ccache.uid, error_text(r));
+	} else {
+		log_debug("uid %u is not logged in: nothing is renewed", (unsigned)ccache.uid);
+	}
+	return store_put_off(store, &ccache, &stored, next_try_s(renewals, &stored, now_s));
+}
+
+int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s)
+{
+	struct store *store = *renewals->store;
+	int64_t next_s = 0;
+	int r;
+
+	*ret_next_s = 0;
+	if (!renewals->on || renewals->n_busy >= AT_ONCE)
+		return 0;
+	r = store_begin(store, true);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; r == 0 && renewals->n_busy < AT_ONCE; i++) {
+		if (i == LOOK_AT_ONCE) {
+			next_s = now_s;
+			break;
+		}
+		r = take_first(renewals, store, now_s, &next_s);
+	}
+	r = store_end(store, r == -ENOENT || r == -EAGAIN ? 0 : r);
+	if (r == 0)
+		*ret_next_s = next_s;
+	return r;
+}

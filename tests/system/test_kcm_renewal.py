@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tickets are renewed by a helper with a real KDC: of those who are logged in, and of services, in
+time, across idle exits, reboots and a KDC that is away."""
+import re
+import time
+
+import pytest
+
+from kcm import Kcm
+from kdc import Kdc
+from length import by_length
+
+HTTPD, DAEMON = 901, 902  # services never log in
+ALICE = 4001
+CONF = "[kcm]\ntgt_renewal = true\nkrb5_renew_interval = 60s\n"
+DUE = "/var/lib/sss/secrets/due"
+TGT = "krbtgt/TEST@TEST"
+
+
+def configure(c, text=CONF):
+    """There is no domain: [kcm] alone comes into force."""
+    c.write("/etc/sssd/sssd.conf", text, 0o600)
+    c.run(["/usr/libexec/sssd/sssd_conf", "--write"], check=False)
+
+
+@pytest.fixture(scope="module")
+def kdc(machine):
+    kdc = Kdc(machine).start()
+    kdc.add("alice", "bob")
+    kdc.add("host/www", "host/test", password=None)
+    configure(machine)
+    machine.systemctl("enable", "sssd-kcm.socket")
+    machine.systemctl("start", "sssd-kcm.socket")
+    return kdc
+
+
+@pytest.fixture
+def c(kdc):
+    """The machine, in which nobody has a ticket."""
+    kdc.c.run(["sssctl", "kcm", "purge", "--all"])
+    return kdc.c
+
+
+def tickets(c, user):
+    """{server: [start, end, renew_till]} as seconds, in klist(1)'s order."""
+    out = c.run(["klist"], user=user, env={"LC_ALL": "C", "TZ": "UTC"}, check=False).out
+    found = {}
+    for line in out.splitlines():
+        times = re.findall(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d", line)
+        if len(times) == 2:
+            server = line.split()[-1]
+            found[server] = times
+        elif times:
+            found[server] += times
+    return found
+
+
+def is_renewed(c, user, before):
+    now = tickets(c, user)
+    return TGT in now and now[TGT][0] != before[TGT][0]
+
+
+def test_a_tgt_is_renewed_after_half_its_life(c, kdc):
+    kdc.kinit("alice", "-l", "12s", "-r", "1h", user=HTTPD)
+    c.run(["kvno", "host/www"], user=HTTPD)
+    before = tickets(c, HTTPD)
+    c.wait_for("the renewal", lambda: is_renewed(c, HTTPD, before), timeout=11)
+    now = tickets(c, HTTPD)
+    assert now[TGT][2] == before[TGT][2]  # till when, counts from the first
+    assert now["host/www@TEST"] == before["host/www@TEST"]
+    assert c.run(["kvno", "host/test"], user=HTTPD).rc == 0  # and it is good
+    assert c.show("sssd-kcm-renew.service", "ActiveState") == "active"
+    assert c.failed_units() == []
+
+
+# ---- who is logged in ----
+
+
+class Session:
+    """alice's, by logind; ended with the block."""
+
+    def __init__(self, c):
+        self.c = c
+
+    def __enter__(self):
+        self.c.sh(
+            "systemctl reset-failed test-session 2>/dev/null || true; "
+            "systemd-run --quiet --unit=test-session -p User=alice -p PAMName=login sleep 1000"
+        )
+        self.c.wait_for("the session", lambda: self.c.run(["loginctl", "--no-legend"]).out)
+
+    def __exit__(self, *_):
+        self.c.systemctl("stop", "test-session")
+        self.c.wait_for(
+            "its end", lambda: not self.c.run(["loginctl", "--no-legend"]).out, timeout=30
+        )
+
+
+def test_only_who_is_logged_in_is_renewed(c, kdc):
+    c.sh("id alice >/dev/null 2>&1 || useradd -u 4001 -m alice")
+    kdc.kinit("alice", "-l", "14s", "-r", "1h", user=ALICE)
+    kdc.kinit("alice", "-l", "14s", "-r", "1h", user=HTTPD)
+    absent, service = tickets(c, ALICE), tickets(c, HTTPD)
+    c.wait_for("that of a service", lambda: is_renewed(c, HTTPD, service), timeout=13)
+    time.sleep(2)
+    assert tickets(c, ALICE) == absent  # and not that of one who has left, or never came
+    with Session(c):
+        c.wait_for("the renewal", lambda: is_renewed(c, ALICE, absent), timeout=12)
+    left = tickets(c, ALICE)
+    time.sleep(11)
+    assert not is_renewed(c, ALICE, left)
+
+
+# ---- its ends ----
+
+
+def test_what_is_due_while_it_does_not_run(c, kdc):
+    """The due file names the renewal, and the timer's service starts it for that."""
+    kdc.kinit("alice", "-l", "1h", "-r", "2h", user=HTTPD)
+    c.systemctl("stop", "sssd-kcm.service")
+    due = int(c.run(["stat", "-c", "%Y", DUE]).out)
+    assert abs(due - time.time() - 1800) < 10
+    kdc.kinit("alice", "-l", "12s", "-r", "1h", user=HTTPD)
+    before = tickets(c, HTTPD)
+    c.systemctl("stop", "sssd-kcm.service")
+    time.sleep(7)
+    c.systemctl("start", "sssd-kcm-due.service")
+    c.wait_for("the renewal", lambda: is_renewed(c, HTTPD, before), timeout=4)
+
+
+def test_renewals_go_on_after_a_reboot(container):
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        kdc = Kdc(c).start()
+        kdc.add("alice")
+        configure(c)
+        kdc.kinit("alice", "-l", "30s", "-r", "1h", user=HTTPD)
+        before = tickets(c, HTTPD)
+        c.reboot()
+        kdc.up()
+        time.sleep(13)
+        c.systemctl("start", "sssd-kcm-due.service")
+        c.wait_for("the renewal", lambda: is_renewed(c, HTTPD, before), timeout=10)
+        assert c.failed_units() == []
+
+
+def test_a_kdc_that_is_away_costs_no_ticket(c, kdc):
+    kdc.kinit("alice", "-l", "40s", "-r", "1h", user=HTTPD)
+    before = tickets(c, HTTPD)
+    kdc.down()
+    try:
+        c.wait_for(
+            "a try", lambda: "not renewed yet" in c.journal("-u", "sssd-kcm.service"), timeout=30
+        )
+        begin = time.monotonic()
+        assert tickets(c, HTTPD) == before
+        assert time.monotonic() - begin < 2  # nobody waits for it
+    finally:
+        kdc.up()
+    c.wait_for("the renewal", lambda: is_renewed(c, HTTPD, before), timeout=18)
+    assert c.failed_units() == []
+
+
+def test_a_helper_that_hangs_is_left_and_ends(c, kdc):
+    """A KDC that takes connections and says nothing: krb5_auth_timeout is the end of it."""
+    configure(c, CONF + "krb5_auth_timeout = 2\n")
+    c.systemctl("restart", "sssd-kcm.service")
+    kdc.kinit("alice", "-l", "40s", "-r", "1h", user=HTTPD)
+    before = tickets(c, HTTPD)
+    c.systemctl("kill", "--signal=STOP", "test-kdc")
+    try:
+        c.wait_for(
+            "the helper's child",
+            lambda: len(c.run(["pidof", "kcm_renew"], check=False).out.split()) > 1,
+            timeout=25,
+        )
+        time.sleep(4.5)
+        assert len(c.run(["pidof", "kcm_renew"]).out.split()) == 1
+    finally:
+        c.systemctl("kill", "--signal=CONT", "test-kdc")
+        configure(c)
+        c.systemctl("restart", "sssd-kcm.service")
+    c.wait_for("the renewal", lambda: is_renewed(c, HTTPD, before), timeout=18)
+
+
+# ---- what else counts ----
+
+
+def test_a_ticket_that_went_meanwhile_is_not_put_back(c, kdc):
+    kdc.kinit("alice", "-l", "10s", "-r", "1h", user=HTTPD)
+    c.systemctl("kill", "--signal=STOP", "test-kdc")
+    try:
+        c.wait_for(
+            "the question",
+            lambda: len(c.run(["pidof", "kcm_renew"], check=False).out.split()) > 1,
+            timeout=9,
+        )
+        c.run(["kdestroy"], user=HTTPD)
+    finally:
+        c.systemctl("kill", "--signal=CONT", "test-kdc")
+    time.sleep(2)
+    assert tickets(c, HTTPD) == {}
+
+
+def test_a_kdc_without_our_key_is_not_believed(c, kdc):
+    configure(c, CONF + "krb5_validate = true\n")
+    c.systemctl("restart", "sssd-kcm.service")
+    drop_in = "/run/systemd/system/sssd-kcm-renew.service.d/keytab.conf"
+    try:
+        kdc.kinit("alice", "-l", "20s", "-r", "1h", user=HTTPD)
+        before = tickets(c, HTTPD)
+        time.sleep(12)
+        assert tickets(c, HTTPD) == before
+        assert "not renewed yet" in c.journal("-u", "sssd-kcm.service", "-n", "3")
+        c.run(["kadmin.local", "ktadd", "-k", "/etc/krb5.keytab", "host/test"])
+        c.write(drop_in, "[Service]\nLoadCredential=keytab:/etc/krb5.keytab\n")
+        c.systemctl("daemon-reload")
+        c.systemctl("stop", "sssd-kcm-renew.service")
+        c.wait_for("the renewal", lambda: is_renewed(c, HTTPD, before), timeout=8)
+    finally:
+        c.sh(f"rm -f {drop_in} /etc/krb5.keytab; systemctl daemon-reload")
+        configure(c)
+        c.systemctl("restart", "sssd-kcm.service")
+        c.systemctl("stop", "sssd-kcm-renew.service")
+
+
+def test_the_options_of_a_domain_are_inherited(c):
+    text = (
+        "[sssd]\ndomains = A\n[domain/A]\nid_provider = ldap\nldap_uri = ldap://127.0.0.1\n"
+        "krb5_renew_interval = 7m\nkrb5_auth_timeout = 9\n"
+        "[kcm]\ntgt_renewal = true\ntgt_renewal_inherit = A\nkrb5_auth_timeout = 3\n"
+    )
+    c.sh("rm -rf /var/lib/sss/conf/*")
+    try:
+        configure(c, text)
+        compiled = c.read("/var/lib/sss/conf/kcm/current")
+        assert "krb5_renew_interval = 7m" in compiled
+        assert "krb5_auth_timeout = 3" in compiled and "krb5_auth_timeout = 9" not in compiled
+        configure(c, text.replace("inherit = A", "inherit = B"))
+        assert "there is no domain 'B'" in c.run(["sssctl", "config-check"], check=False).out
+    finally:
+        c.sh("rm -rf /var/lib/sss/conf/*")
+        configure(c)
+
+
+def test_the_helper_serves_nobody_else(c):
+    script = (
+        "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/sss/kcm-renew'); "
+        "s.settimeout(5); print(s.recv(1))"
+    )
+    assert c.run(["/usr/bin/python3", "-c", script], user=ALICE).out == "b''\n"
