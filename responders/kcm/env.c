@@ -6,6 +6,9 @@
  * file keeps others out. MDB_NOSYNC: the kernel has each commit at once, the disk when the syncer
  * has run. A file that was not closed in order before another boot may therefore hold pages of
  * several moments, and is walked in a child, which may die of it.
+ *
+ * With a vault, a file that was written without one is written anew; with another one, or none, a
+ * file that was written with one is of no use, and set aside.
  */
 #include "responders/kcm/env.h"
 
@@ -23,6 +26,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/secret.h"
 #include "common/cache/record.h"
 #include "common/wire/writer.h"
 
@@ -204,11 +208,13 @@ static MDB_val header_key(void)
 	return (MDB_val){ .mv_size = 1, .mv_data = &zero };
 }
 
-static int read_header(MDB_txn *txn, MDB_dbi table, uint64_t seed[2])
+/* The vault is that of the file: the one that is given, or none. Errors: -ENOKEY it is another. */
+static int read_header(MDB_txn *txn, MDB_dbi table, struct vault *vault, struct kcm_env *env)
 {
 	MDB_val key = header_key(), value;
 	struct reader in;
 	uint32_t format;
+	uint64_t id;
 	int r;
 
 	r = lmdb_error(mdb_get(txn, table, &key, &value));
@@ -219,57 +225,127 @@ static int read_header(MDB_txn *txn, MDB_dbi table, uint64_t seed[2])
 	format = reader_be32(&in);
 	if (in.err == 0 && format != FORMAT)
 		return -E_CACHE_VERSION;
-	seed[0] = reader_be64(&in);
-	seed[1] = reader_be64(&in);
-	return reader_end(&in) < 0 ? -E_CACHE_DAMAGED : 0;
+	env->seed[0] = reader_be64(&in);
+	env->seed[1] = reader_be64(&in);
+	id = reader_be64(&in);
+	if (reader_end(&in) < 0)
+		return -E_CACHE_DAMAGED;
+	if (id != 0 && id != vault_id(vault))
+		return -ENOKEY;
+	env->vault = id ? vault : NULL;
+	return 0;
 }
 
-static int write_header(MDB_txn *txn, MDB_dbi table)
+/* out begins with room for the sum. */
+static int put(MDB_txn *txn, MDB_dbi table, MDB_val key, struct writer *out)
 {
-	struct writer out = writer_new(64);
-	MDB_val key = header_key(), value;
-	uint64_t seed[2], sum;
+	MDB_val value;
+	uint64_t sum;
 	int r;
 
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
-		return -errno;
+	r = writer_end(out);
+	if (r < 0)
+		return r;
+	sum = kcm_sum(key, out->bytes + sizeof(sum), out->size - sizeof(sum));
+	memcpy(out->bytes, &sum, sizeof(sum));
+	value = (MDB_val){ .mv_size = out->size, .mv_data = out->bytes };
+	return lmdb_error(mdb_put(txn, table, &key, &value, 0));
+}
+
+static int write_header(MDB_txn *txn, MDB_dbi table, const uint64_t seed[2], struct vault *vault)
+{
+	struct writer out = writer_new(64);
+	int r;
+
 	writer_u64(&out, 0);
 	writer_be32(&out, FORMAT);
 	writer_be64(&out, seed[0]);
 	writer_be64(&out, seed[1]);
-	r = writer_end(&out);
-	if (r == 0) {
-		sum = kcm_sum(key, out.bytes + sizeof(sum), out.size - sizeof(sum));
-		memcpy(out.bytes, &sum, sizeof(sum));
-		value = (MDB_val){ .mv_size = out.size, .mv_data = out.bytes };
-		r = lmdb_error(mdb_put(txn, table, &key, &value, 0));
-	}
+	writer_be64(&out, vault_id(vault));
+	r = put(txn, table, header_key(), &out);
 	writer_free(&out);
 	return r;
 }
 
 /* ---- make ---- */
 
-static int write_first(MDB_env *mdb)
+/* What a file that is made begins with. */
+struct source {
+	struct vault *vault;
+	kcm_reseal *reseal;
+	const struct kcm_env *old; /* what it takes over; NULL: nothing */
+};
+
+static int copy_one(const struct source *source, MDB_txn *txn, MDB_dbi table, MDB_val key,
+                    MDB_val value, struct writer *out)
+{
+	struct reader in;
+	int r;
+
+	r = kcm_unseal(key, value, &in);
+	if (r < 0)
+		return r;
+	writer_reset(out);
+	writer_u64(out, 0);
+	r = source->reseal(source->vault, key, in, out);
+	return r < 0 ? r : put(txn, table, key, out);
+}
+
+static int copy_all(const struct source *source, MDB_txn *txn, MDB_dbi table)
+{
+	cleanup_with(mdb_txn_abort) MDB_txn *reading = NULL;
+	struct writer out = writer_new(SIZE_MAX / 4);
+	MDB_val key, value, header = header_key();
+	MDB_cursor *cursor = NULL;
+	int r;
+
+	r = lmdb_error(mdb_txn_begin(source->old->mdb, NULL, MDB_RDONLY, &reading));
+	if (r == 0)
+		r = lmdb_error(mdb_cursor_open(reading, source->old->table, &cursor));
+	if (r == 0)
+		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_FIRST));
+	while (r == 0) {
+		if (key.mv_size != header.mv_size ||
+		    memcmp(key.mv_data, header.mv_data, key.mv_size) != 0)
+			r = copy_one(source, txn, table, key, value, &out);
+		if (r == 0)
+			r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	if (out.bytes)
+		secret_wipe(out.bytes, out.room);
+	writer_free(&out);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int write_first(MDB_env *mdb, const struct source *source)
 {
 	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	uint64_t seed[2];
 	MDB_dbi table;
 	int r;
 
+	if (source->old)
+		memcpy(seed, source->old->seed, sizeof(seed));
+	else if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return -errno;
 	r = lmdb_error(mdb_txn_begin(mdb, NULL, 0, &txn));
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
 	if (r < 0)
 		return r;
-	r = write_header(txn, table);
+	r = write_header(txn, table, seed, source->vault);
+	if (r == 0 && source->old)
+		r = copy_all(source, txn, table);
 	if (r < 0)
 		return r;
 	return lmdb_error(mdb_txn_commit(take_ptr(txn)));
 }
 
-/* Aside and renamed: at its path there is no file or a whole one. */
-static int make_file(const struct cache_files *files)
+/* Aside and renamed: at its path there is the file of before, or a whole one. */
+static int make_file(const struct cache_files *files, const struct source *source)
 {
 	struct cache_files aside = { .data = files->made };
 	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
@@ -280,7 +356,7 @@ static int make_file(const struct cache_files *files)
 	r = open_file(&aside, 0, &mdb);
 	if (r < 0)
 		return r;
-	r = write_first(mdb);
+	r = write_first(mdb, source);
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_env_sync(mdb, 1));
@@ -291,11 +367,11 @@ static int make_file(const struct cache_files *files)
 
 /* ---- check ---- */
 
-static int walk_file(const struct cache_files *files, env_sound *sound)
+static int walk_file(const struct cache_files *files, struct vault *vault, env_sound *sound)
 {
 	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
 	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
-	uint64_t seed[2];
+	struct kcm_env env = { 0 };
 	struct meta meta;
 	MDB_dbi table;
 	int r;
@@ -312,11 +388,11 @@ static int walk_file(const struct cache_files *files, env_sound *sound)
 	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
 	if (r < 0)
 		return r;
-	r = read_header(txn, table, seed);
+	r = read_header(txn, table, vault, &env);
 	if (r < 0)
 		return r;
 	mdb_txn_abort(take_ptr(txn));
-	return env_walk(mdb, sound, seed);
+	return env_walk(mdb, sound, &env);
 }
 
 /* The status of a child: 0, an errno value, or these. */
@@ -369,7 +445,7 @@ static unsigned check_limit_s(const struct cache_files *files)
 }
 
 /* In a child, because a damaged page may be the end of it; before there is anything to wait for. */
-static int check_file(const struct cache_files *files, env_sound *sound)
+static int check_file(const struct cache_files *files, struct vault *vault, env_sound *sound)
 {
 	int status;
 	pid_t pid;
@@ -383,7 +459,7 @@ static int check_file(const struct cache_files *files, env_sound *sound)
 		signal(SIGBUS, SIG_DFL);
 		signal(SIGABRT, SIG_DFL);
 		alarm(check_limit_s(files));
-		_exit(exit_status(walk_file(files, sound)));
+		_exit(exit_status(walk_file(files, vault, sound)));
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
@@ -391,22 +467,44 @@ static int check_file(const struct cache_files *files, env_sound *sound)
 	return check_result(status);
 }
 
+/* Nobody can read it without the key it was written with, and that may come back. */
+static int set_aside_locked(const struct cache_files *files)
+{
+	auto_talloc char *path = talloc_asprintf(NULL, "%s.locked-1", files->data);
+	struct cache_files locked = *files;
+
+	if (!path)
+		return -ENOMEM;
+	locked.damaged = path;
+	log_error("credential caches: %s was encrypted with another " VAULT_KEY
+	          " than there is now; it is kept as %s, and a new one begun",
+	          files->data, path);
+	return files_set_aside(&locked);
+}
+
 static int set_aside(const struct cache_files *files, int why)
 {
+	if (why == -ENOKEY)
+		return set_aside_locked(files);
 	log_error("credential caches: %s: %s; it is kept as %s, and a new one begun", files->data,
 	          error_text(why), files->damaged);
 	return files_set_aside(files);
 }
 
+static bool is_useless(int r)
+{
+	return r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION || r == -ENOKEY;
+}
+
 /* Leaves a sound file at the path, or none. */
-static int inspect(const struct cache_files *files, env_sound *sound)
+static int inspect(const struct cache_files *files, struct vault *vault, env_sound *sound)
 {
 	int r;
 
 	if (!files_need_check(files))
 		return 0;
-	r = check_file(files, sound);
-	if (r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION)
+	r = check_file(files, vault, sound);
+	if (is_useless(r))
 		return set_aside(files, r);
 	if (r < 0) {
 		log_error("%s was not closed in order, and cannot be checked: %s; it stays as it "
@@ -421,7 +519,7 @@ static int inspect(const struct cache_files *files, env_sound *sound)
 	return unlink(files->suspect) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int open_data(struct kcm_env *env)
+static int open_data(struct kcm_env *env, struct vault *vault)
 {
 	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
 	int fd, r;
@@ -435,7 +533,7 @@ static int open_data(struct kcm_env *env)
 	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &env->table));
 	if (r < 0)
 		return r;
-	r = read_header(txn, env->table, env->seed);
+	r = read_header(txn, env->table, vault, env);
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_txn_commit(take_ptr(txn))); /* keeps the table open */
@@ -452,23 +550,42 @@ static void close_data(struct kcm_env *env)
 	env->mdb = NULL;
 }
 
-static int open_or_make(struct kcm_env *env)
+/* Into a file of its own: where the old one stood, nothing of it is left but free blocks. */
+static int encrypt_all(struct kcm_env *env, const struct source *source)
+{
+	struct source from = *source;
+	int r;
+
+	from.old = env;
+	r = make_file(env->files, &from);
+	close_data(env);
+	if (r < 0)
+		return r;
+	log_notice("credential caches are encrypted from now on");
+	return open_data(env, source->vault);
+}
+
+static int open_or_make(struct kcm_env *env, const struct source *source)
 {
 	int r;
 
 	if (access(env->files->data, F_OK) < 0) {
-		r = make_file(env->files);
+		r = make_file(env->files, source);
 		if (r < 0)
 			return r;
 	}
 	crash_begin(env->files);
-	r = open_data(env);
+	r = open_data(env, source->vault);
+	if (r == 0 && env->vault != source->vault)
+		r = encrypt_all(env, source);
 	crash_end();
 	return r;
 }
 
-int kcm_env_open(TALLOC_CTX *mem, const char *dir, env_sound *sound, struct kcm_env **ret_env)
+int kcm_env_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, env_sound *sound,
+                 kcm_reseal *reseal, struct kcm_env **ret_env)
 {
+	struct source source = { .vault = vault, .reseal = reseal };
 	auto_talloc struct kcm_env *env = talloc_zero(mem, struct kcm_env);
 	int r;
 
@@ -486,15 +603,15 @@ int kcm_env_open(TALLOC_CTX *mem, const char *dir, env_sound *sound, struct kcm_
 	r = state_lock(env->files, &env->state_fd);
 	if (r < 0)
 		return r;
-	r = inspect(env->files, sound);
+	r = inspect(env->files, vault, sound);
 	if (r < 0)
 		return r;
-	r = open_or_make(env);
-	if (r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION) {
+	r = open_or_make(env, &source);
+	if (is_useless(r)) {
 		close_data(env);
 		r = set_aside(env->files, r);
 		if (r == 0)
-			r = open_or_make(env);
+			r = open_or_make(env, &source);
 	}
 	if (r == 0)
 		r = state_write(env->state_fd, &env->data, false);

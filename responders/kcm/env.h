@@ -10,6 +10,7 @@
 #include <talloc.h>
 
 #include "common/cache/env.h"
+#include "responders/kcm/vault.h"
 
 #define SYNC_MS      4000
 #define KCM_MAP_SIZE (sizeof(size_t) > 4 ? (size_t)4 << 30 : (size_t)1 << 30)
@@ -23,12 +24,17 @@ struct kcm_env {                   /* a talloc object; freeing it syncs and clos
 	MDB_dbi table;
 	struct file_id data; /* the file as it was opened */
 	uint64_t seed[2];    /* of hashes in keys */
+	struct vault *vault; /* borrowed; NULL: credentials are stored as they are */
 	struct syncer *syncer;
 };
 
 /* As store_open(). sound is asked about each key of a file that has to be checked, in a process of
- * its own. A file whose check came to no end, -ETIMEDOUT or -ECANCELED, stays as it is. */
-int kcm_env_open(TALLOC_CTX *mem, const char *dir, env_sound *sound, struct kcm_env **ret_env);
+ * its own; its data is a struct kcm_env with seed and vault alone. A file whose check came to no
+ * end, -ETIMEDOUT or -ECANCELED, stays as it is. reseal writes the value of a key that was stored
+ * without a vault as one of the vault's would be; what it leaves alone is taken as it is. */
+typedef int kcm_reseal(struct vault *vault, MDB_val key, struct reader value, struct writer *out);
+int kcm_env_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, env_sound *sound,
+                 kcm_reseal *reseal, struct kcm_env **ret_env);
 
 /* Is the file at its path the one that is open? 0; -E_CACHE_REPLACED. */
 int kcm_env_still_there(const struct kcm_env *env);

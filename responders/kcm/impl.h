@@ -60,7 +60,7 @@ uint64_t key_number(MDB_val key);
 
 /* ---- sound.c ---- */
 
-/* An env_sound; data is the seed. */
+/* An env_sound; data is a struct kcm_env. */
 bool store_sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *data);
 
 /* ---- store.c ---- */
@@ -102,6 +102,9 @@ int ccache_read(struct reader *in, struct ccache *ccache);
 int ccache_save(struct store *store, const struct ccache *ccache);
 
 /* ---- ticket.c ---- */
+
+/* A kcm_reseal. */
+int store_reseal(struct vault *vault, MDB_val key, struct reader value, struct writer *out);
 
 /* When it ends by the KDC's clock, 0 = never. What is about the cache itself never does. */
 uint32_t ticket_end(const struct credential *credential);

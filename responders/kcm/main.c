@@ -31,6 +31,7 @@
 struct kcm {
 	struct tevent_context *ev;
 	const char *dir;     /* borrowed */
+	struct vault *vault; /* NULL without a key */
 	struct store *store; /* NULL while it cannot be opened */
 	int failed;          /* why */
 	int64_t retry_us;    /* not before */
@@ -166,6 +167,18 @@ static bool stays(void *service)
 
 /* ---- the service ---- */
 
+/* A key that is there and cannot be used is no reason to do without. */
+static int open_vault(struct kcm *kcm)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY"); /* systemd.exec(5) */
+	int r;
+
+	if (kcm->vault || !dir)
+		return 0;
+	r = vault_open(kcm, dir, &kcm->vault);
+	return r == -ENOENT ? 0 : r;
+}
+
 /* What failed slowly, a check without an end, is not tried again before as much time has passed:
  * each of those who wait would have to wait for another one. */
 static int open_store(struct kcm *kcm)
@@ -175,7 +188,9 @@ static int open_store(struct kcm *kcm)
 
 	if (start_us < kcm->retry_us)
 		return kcm->failed;
-	r = store_open(kcm, kcm->dir, &kcm->store);
+	r = open_vault(kcm);
+	if (r == 0)
+		r = store_open(kcm, kcm->dir, kcm->vault, &kcm->store);
 	now_us = monotonic_us();
 	kcm->retry_us = r < 0 ? now_us + (now_us - start_us) : 0;
 	kcm->failed = r;

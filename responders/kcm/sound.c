@@ -34,18 +34,24 @@ static bool find_id(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, struct 
 }
 
 static bool sound_credential(MDB_txn *txn, MDB_dbi table, uid_t uid, uint64_t id, uint64_t number,
-                             struct reader *value, const uint64_t seed[2])
+                             struct reader *value, const struct kcm_env *env)
 {
 	uint32_t end_s = reader_be32(value), renewal_s = reader_be32(value);
-	struct credential credential = read_credential(value);
-	struct ccache ccache;
-	struct reader found;
-	struct key key;
+	struct ccache ccache = { .uid = uid, .id = id };
+	struct key key = key_of_number(&ccache, number);
+	struct credential credential;
+	struct reader in, found;
+	struct bytes plain;
 
-	if (reader_end(value) < 0 || end_s != ticket_end(&credential) ||
+	if (value->err < 0 ||
+	    vault_unseal(env->vault, key.bytes, key.size, *value, &plain.at, &plain.size) < 0)
+		return false;
+	in = reader_over(plain.at, plain.size);
+	credential = read_credential(&in);
+	if (reader_end(&in) < 0 || end_s != ticket_end(&credential) ||
 	    !find_id(txn, table, uid, id, &ccache) || end_s > ccache.last_end_s)
 		return false;
-	key = key_of_names(seed, uid, id, &credential);
+	key = key_of_names(env->seed, uid, id, &credential);
 	key_add_u64(&key, number);
 	if (!there(txn, table, &key, &found))
 		return false;
@@ -105,7 +111,7 @@ bool store_sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *
 {
 	struct reader in = reader_over(key.mv_data, key.mv_size), bytes, found;
 	uint8_t type = reader_u8(&in);
-	const uint64_t *seed = data;
+	const struct kcm_env *env = data;
 	struct ccache ccache;
 	struct key other;
 	uint64_t id;
@@ -143,7 +149,7 @@ bool store_sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *
 		       sound_index(txn, table, uid, id, key_number(key));
 	case KEY_CREDENTIAL:
 		return reader_left(&in) == sizeof(uint64_t) &&
-		       sound_credential(txn, table, uid, id, key_number(key), &bytes, seed);
+		       sound_credential(txn, table, uid, id, key_number(key), &bytes, env);
 	default:
 		return false;
 	}

@@ -25,7 +25,7 @@ static int store_gone(struct store *store)
 	return 0;
 }
 
-int store_open(TALLOC_CTX *mem, const char *dir, struct store **ret_store)
+int store_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, struct store **ret_store)
 {
 	auto_talloc struct store *store = talloc_zero(mem, struct store);
 	int r;
@@ -34,7 +34,7 @@ int store_open(TALLOC_CTX *mem, const char *dir, struct store **ret_store)
 		return -ENOMEM;
 	store->value = writer_new(SIZE_MAX / 4);
 	store->looked_us = monotonic_us();
-	r = kcm_env_open(store, dir, store_sound, &store->env);
+	r = kcm_env_open(store, dir, vault, store_sound, store_reseal, &store->env);
 	if (r < 0)
 		return r;
 	talloc_set_destructor(store, store_gone);
@@ -114,6 +114,7 @@ int store_end(struct store *store, int r)
 	if (store->value.bytes)
 		secret_wipe(store->value.bytes, store->value.size);
 	writer_reset(&store->value);
+	vault_wipe(store->env->vault);
 	if (r == 0 && store->writing && store->changed)
 		kcm_env_sync_soon(store->env);
 	if (r == -E_CACHE_DAMAGED)

@@ -3,7 +3,7 @@
  * Store - the credential caches of all users, in an LMDB environment of their own
  *
  *   key                                        value
- *   00                                         format: u32 | seed: u64, u64
+ *   00                                         format: u32 | seed: u64, u64 | vault: u64
  *   'c' uid name                               cache: id, KDC offset, counts
  *   'd' uid                                    name of the default cache
  *   'p' uid id                                 principal of the cache; none before INITIALIZE
@@ -19,7 +19,8 @@
  * it never expires, or is never to be renewed; expiry, due: u64, the same by the wall clock, so
  * that another offset moves these keys and not the ticket. All in network byte order, so that keys
  * ascend like their numbers. Every value begins with a sum over its key and itself, because LMDB
- * has none. Nothing is ever looked up without the caller's uid.
+ * has none. Nothing is ever looked up without the caller's uid. With a vault (vault.h) the
+ * credentials in the values of 'r' are encrypted, all of them, and the header says with which key.
  *
  * A credential therefore costs the same to store and to find whether its cache has one or
  * thousands.
@@ -37,6 +38,7 @@
 #include <talloc.h>
 
 #include "responders/kcm/cred.h"
+#include "responders/kcm/vault.h"
 
 #define CCACHE_NAME_MAX    255
 #define CCACHE_PRINCIPAL   4096 /* bytes of its principal */
@@ -50,16 +52,17 @@ struct store_limits {
 	uint64_t uid_size;             /* bytes of all caches of a user; 0 = none */
 };
 
-/* Opens DIR/kcm.mdb, or makes it. One that is damaged, or that a newer version wrote, is set aside
- * and begun anew, and the log says so.
+/* Opens DIR/kcm.mdb, or makes it. One that is damaged, or that a newer version wrote, or one with
+ * another vault, is set aside and begun anew, and the log says so. One without is encrypted.
+ * vault  borrowed, NULL: credentials are stored as they are
  * Errors: -EBUSY another process has it open; errno of open(2). */
-int store_open(TALLOC_CTX *mem, const char *dir, struct store **ret_store);
+int store_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, struct store **ret_store);
 
 void store_set_limits(struct store *store, const struct store_limits *limits);
 
 /* Everything below happens between these two; what was read points into the environment, and is
- * good until something is written or store_end(). store_end(r) commits if r is 0, else gives up,
- * and returns r or what went wrong.
+ * good until something is written or store_end(), a credential only until the next one is read.
+ * store_end(r) commits if r is 0, else gives up, and returns r or what went wrong.
  * Errors: -E_CACHE_REPLACED the file is no longer at its path; -E_CACHE_DAMAGED it is marked, and
  * checked when it is opened next; -ENOSPC. */
 int store_begin(struct store *store, bool writing);

@@ -41,10 +41,12 @@ int64_t ticket_time(const struct ccache *ccache, uint32_t kdc_s)
 
 /* ---- credentials ---- */
 
-static int read_stored(struct reader *in, const struct ccache *ccache, uint64_t number,
-                       struct stored *ret_stored)
+static int read_stored(struct store *store, struct reader *in, const struct ccache *ccache,
+                       uint64_t number, struct stored *ret_stored)
 {
+	struct key key = key_of_number(ccache, number);
 	struct stored stored = { .number = number };
+	int r;
 
 	stored.end_s = reader_be32(in);
 	stored.renewal_s = reader_be32(in);
@@ -52,9 +54,11 @@ static int read_stored(struct reader *in, const struct ccache *ccache, uint64_t 
 	stored.due_s = ticket_time(ccache, stored.renewal_s);
 	if (in->err < 0)
 		return -E_CACHE_DAMAGED;
-	stored.credential = (struct bytes){ in->pos, reader_left(in) };
-	*ret_stored = stored;
-	return 0;
+	r = vault_unseal(store->env->vault, key.bytes, key.size, *in, &stored.credential.at,
+	                 &stored.credential.size);
+	if (r == 0)
+		*ret_stored = stored;
+	return r;
 }
 
 static int parse(const struct stored *stored, struct credential *ret_credential)
@@ -73,7 +77,7 @@ int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
 	int r;
 
 	r = table_get(store, &key, &in);
-	return r < 0 ? r : read_stored(&in, ccache, number, ret_stored);
+	return r < 0 ? r : read_stored(store, &in, ccache, number, ret_stored);
 }
 
 int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
@@ -92,7 +96,7 @@ int store_next_credential(struct store *store, const struct ccache *ccache, uint
 		r = -E_CACHE_DAMAGED;
 	if (r == 0)
 		r = kcm_unseal(key, value, &in);
-	return r < 0 ? r : read_stored(&in, ccache, key_number(key), ret_stored);
+	return r < 0 ? r : read_stored(store, &in, ccache, key_number(key), ret_stored);
 }
 
 /* at_s 0: there is nothing at such a key. */
@@ -137,8 +141,24 @@ static int write_record(struct store *store, const struct ccache *ccache, uint64
 
 	writer_be32(out, end_s);
 	writer_be32(out, renewal_s);
-	writer_bytes(out, credential.at, credential.size);
+	vault_seal(store->env->vault, key.bytes, key.size, credential.at, credential.size, out);
 	return table_put(store, &key);
+}
+
+int store_reseal(struct vault *vault, MDB_val key, struct reader value, struct writer *out)
+{
+	const uint8_t *type = key.mv_data;
+
+	if (*type == KEY_CREDENTIAL) {
+		writer_be32(out, reader_be32(&value));
+		writer_be32(out, reader_be32(&value));
+		if (value.err < 0)
+			return -E_CACHE_DAMAGED;
+		vault_seal(vault, key.mv_data, key.mv_size, value.pos, reader_left(&value), out);
+	} else {
+		writer_bytes(out, value.pos, reader_left(&value));
+	}
+	return writer_end(out);
 }
 
 /* Without saving the cache. */

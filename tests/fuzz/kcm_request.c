@@ -43,7 +43,7 @@ static void open_store(void)
 	static const struct store_limits limits = { 8, 4, 65536 };
 
 	require(mkdtemp(dir) != NULL);
-	require(store_open(NULL, dir, &store) == 0);
+	require(store_open(NULL, dir, NULL, &store) == 0);
 	store_set_limits(store, &limits);
 	atexit(close_store);
 }

@@ -42,7 +42,7 @@ static void close_store(void)
 static void open_store(void)
 {
 	require(mkdtemp(dir) != NULL);
-	require(store_open(NULL, dir, &store) == 0);
+	require(store_open(NULL, dir, NULL, &store) == 0);
 	atexit(close_store);
 }
 
@@ -73,7 +73,7 @@ static bool walk(void)
 
 	require(mdb_cursor_open(store->txn, store->env->table, &cursor) == 0);
 	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
-		all = store_sound(store->txn, store->env->table, key, value, store->env->seed) &&
+		all = store_sound(store->txn, store->env->table, key, value, store->env) &&
 		      all;
 	return all;
 }

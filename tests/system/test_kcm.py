@@ -471,6 +471,62 @@ def test_messages_are_wiped(c):
         assert _in_memory(c, pid, b"sssd_kcm") > 0  # and it would have been found
 
 
+def test_with_a_key_tickets_are_encrypted_on_the_disk(container):
+    """As the manual says it: encrypted itself, by systemd. What was there before stays usable."""
+    key = b"THE-SESSION-KEY-IN-PLAIN-SIGHT!!"
+    drop_in = "/etc/systemd/system/sssd-kcm.service.d/key.conf"
+    secrets = "/var/lib/sss/secrets"
+
+    def plain(c):
+        return c.sh(f"cat {secrets}/kcm.mdb | tr -c '[:print:]' .").out.count(key.decode())
+
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        with Kcm(c, uid=ALICE) as kcm:
+            kcm.initialize("4001")
+            assert kcm.store("4001", "www", key=key) == 0
+        c.systemctl("stop", "sssd-kcm.service")
+        assert plain(c) == 1
+        c.sh(
+            "dd if=/dev/urandom bs=32 count=1 2>/dev/null | "
+            "systemd-creds encrypt --with-key=host --name=kcm.key - /etc/kcm.key.cred"
+        )
+        c.write(drop_in, "[Service]\nLoadCredentialEncrypted=kcm.key:/etc/kcm.key.cred\n")
+        c.systemctl("daemon-reload")
+        with Kcm(c, uid=ALICE) as kcm:
+            assert key in kcm.retrieve("4001", "www")[1]
+            for i in range(50):
+                assert kcm.store("4001", f"s{i}", key=key) == 0
+            assert len(kcm.list("4001")) == 51
+        c.systemctl("stop", "sssd-kcm.service")
+        assert plain(c) == 0
+        assert "encrypted from now on" in c.journal("-u", "sssd-kcm.service")
+        c.reboot()
+        with Kcm(c, uid=ALICE) as kcm:
+            assert key in kcm.retrieve("4001", "s49")[1]
+
+        # Without the key it is of no use, and not lost: the log says where it is.
+        c.systemctl("stop", "sssd-kcm.service")
+        c.sh(f"mv {drop_in} /etc/key.conf; systemctl daemon-reload")
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.list("4001") is None
+        assert f"kept as {secrets}/kcm.mdb.locked-1" in c.journal("-u", "sssd-kcm.service")
+        c.systemctl("stop", "sssd-kcm.service")
+        c.sh(
+            f"mv /etc/key.conf {drop_in}; systemctl daemon-reload; "
+            f"mv {secrets}/kcm.mdb.locked-1 {secrets}/kcm.mdb"
+        )
+        with Kcm(c, uid=ALICE) as kcm:
+            assert len(kcm.list("4001")) == 51
+
+        # A key that is none is an error, never a reason to write plainly.
+        c.systemctl("stop", "sssd-kcm.service")
+        c.write(drop_in, "[Service]\nSetCredential=kcm.key:short\n")
+        c.systemctl("daemon-reload")
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.ask(3)[0] == FCC_INTERNAL
+        assert "a key has at least 32 bytes" in c.journal("-u", "sssd-kcm.service")
+
+
 def _in_memory(c, pid, needle):
     """How often it is in memory that is no map of the store's file."""
     script = (

@@ -28,7 +28,7 @@ static void setup(void)
 {
 	strcpy(dir, "/tmp/kcm-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(store_open(NULL, dir, &store), 0);
+	ck_assert_int_eq(store_open(NULL, dir, NULL, &store), 0);
 	asked = writer_new(1u << 20);
 	out = writer_new(KCM_MESSAGE_MAX + 8);
 	later = (uint32_t)time(NULL) + 3600;

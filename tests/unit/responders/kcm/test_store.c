@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "responders/kcm/env.h"
@@ -25,6 +26,7 @@
 
 static char dir[64];
 static struct store *store;
+static struct vault *vault; /* of the stores that are opened */
 
 static char *path_of(const char *name)
 {
@@ -37,7 +39,7 @@ static char *path_of(const char *name)
 static void reopen(void)
 {
 	TALLOC_FREE(store);
-	ck_assert_int_eq(store_open(NULL, dir, &store), 0);
+	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
 }
 
 static void setup(void)
@@ -49,10 +51,13 @@ static void setup(void)
 
 static void teardown(void)
 {
-	static const char *const names[] = { "kcm.mdb", "kcm.mdb-state", "kcm.mdb-suspect",
-		                             "kcm.mdb.damaged-1", "kcm.mdb.new" };
+	static const char *const names[] = { "kcm.mdb",          "kcm.mdb-state",
+		                             "kcm.mdb-suspect",  "kcm.mdb.damaged-1",
+		                             "kcm.mdb.locked-1", "kcm.mdb.new",
+		                             VAULT_KEY };
 
 	TALLOC_FREE(store);
+	TALLOC_FREE(vault);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(path_of(names[i]));
 	ck_assert_int_eq(rmdir(dir), 0); /* and nothing else was left there */
@@ -163,7 +168,7 @@ static void assert_sound(void)
 {
 	TALLOC_FREE(store);
 	suspect();
-	ck_assert_int_eq(store_open(NULL, dir, &store), 0);
+	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
 	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), -1);
 	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), -1);
 }
@@ -177,7 +182,7 @@ static void assert_sound(void)
 struct model {
 	bool exists;
 	int32_t kdc_offset;
-	uint32_t renewal; /* of the TGT, 0 = never */
+	uint32_t renewal;          /* of the TGT, 0 = never */
 	uint32_t endtime[SERVERS]; /* 0 = not there */
 };
 
@@ -327,8 +332,8 @@ static void do_one(unsigned lot)
 			r = store_put_off(store, &ccache, &stored, due_s);
 		if (due_s > 0) {
 			due_s += model->kdc_offset;
-			model->renewal = due_s < model->endtime[0] && due_s > 0 ? (uint32_t)due_s
-			                                                        : 0;
+			model->renewal =
+				due_s < model->endtime[0] && due_s > 0 ? (uint32_t)due_s : 0;
 		}
 	} else if (lot < 15 && model->endtime[s]) {
 		ck_assert_int_eq(match(users[u], names[n], servers[s], 0, &stored), 0);
@@ -409,7 +414,7 @@ START_TEST(test_a_kill_loses_nothing_that_was_committed)
 	TALLOC_FREE(store);
 	pid = fork();
 	if (pid == 0) {
-		if (store_open(NULL, dir, &store) < 0)
+		if (store_open(NULL, dir, vault, &store) < 0)
 			_exit(1);
 		make(ALICE, "1001");
 		if (add(ALICE, "1001", "www", 5000) < 0)
@@ -702,7 +707,7 @@ START_TEST(test_only_one_has_it_open)
 {
 	struct store *second;
 
-	ck_assert_int_eq(store_open(NULL, dir, &second), -EBUSY);
+	ck_assert_int_eq(store_open(NULL, dir, vault, &second), -EBUSY);
 }
 END_TEST
 
@@ -754,10 +759,10 @@ START_TEST(test_a_check_without_an_end_is_no_damage)
 	suspect();
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		check_signal = signals[i];
-		ck_assert_int_eq(kcm_env_open(NULL, dir, ends, &env),
+		ck_assert_int_eq(kcm_env_open(NULL, dir, NULL, ends, NULL, &env),
 		                 signals[i] == SIGALRM ? -ETIMEDOUT : -ECANCELED);
 	}
-	ck_assert_int_eq(kcm_env_open(NULL, dir, has_no_memory, &env), -ENOMEM);
+	ck_assert_int_eq(kcm_env_open(NULL, dir, NULL, has_no_memory, NULL, &env), -ENOMEM);
 	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), 0);
 	assert_sound();
 	begin(false);
@@ -774,7 +779,7 @@ START_TEST(test_a_check_that_dies_of_the_file_is_damage)
 	check_signal = signals[_i];
 	TALLOC_FREE(store);
 	suspect();
-	ck_assert_int_eq(kcm_env_open(NULL, dir, ends, &env), 0);
+	ck_assert_int_eq(kcm_env_open(NULL, dir, NULL, ends, NULL, &env), 0);
 	talloc_free(env);
 	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), 0);
 }
@@ -800,7 +805,7 @@ START_TEST(test_a_damaged_page_is_set_aside)
 		ck_assert_int_eq(stat(path_of("kcm.mdb"), &st), 0);
 		overwrite(page * 4096 % st.st_size + 24, noise, sizeof(noise));
 		suspect();
-		ck_assert_int_eq(store_open(NULL, dir, &store), 0);
+		ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
 		begin(false);
 		if (store_find(store, ALICE, "1001", &(struct ccache){ 0 }) == 0)
 			for (int i = 0; i < 30; i++) {
@@ -860,6 +865,162 @@ START_TEST(test_an_empty_or_foreign_file_is_set_aside)
 }
 END_TEST
 
+/* ---- encrypted ---- */
+
+static int open_vault(const char *key)
+{
+	FILE *file = fopen(path_of(VAULT_KEY), "w");
+
+	ck_assert_ptr_nonnull(file);
+	fputs(key, file);
+	fclose(file);
+	TALLOC_FREE(store);
+	TALLOC_FREE(vault);
+	return vault_open(NULL, dir, &vault);
+}
+
+#define KEY_A "a key of thirty-two bytes or more"
+#define KEY_B "b key of thirty-two bytes or more"
+
+static bool file_holds(const char *name, const char *text)
+{
+	char *bytes;
+	size_t size;
+	bool found;
+
+	ck_assert_int_eq(fd_read_file(NULL, path_of(name), 16u << 20, &bytes, &size), 0);
+	found = memmem(bytes, size, text, strlen(text)) != NULL;
+	talloc_free(bytes);
+	return found;
+}
+
+/* As put_credential() has them. */
+#define SESSION_KEY "0123456789abcdef0123456789abcdef"
+
+START_TEST(test_an_encrypted_store_works_like_another)
+{
+	struct ccache ccache;
+
+	ck_assert_int_eq(open_vault(KEY_A), 0);
+	unlink(path_of("kcm.mdb"));
+	reopen();
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", TGT, 5000), 0);
+	TALLOC_FREE(store);
+	ck_assert(!file_holds("kcm.mdb", SESSION_KEY));
+	reopen();
+	memset(models, 0, sizeof(models));
+	begin(true);
+	ccache = find(ALICE, "1001");
+	end(store_destroy(store, &ccache));
+	defaults[0] = defaults[1] = -1;
+	for (int i = 0; i < 1000; i++) {
+		do_one((unsigned)rand() % 20);
+		compare();
+	}
+	assert_sound();
+	TALLOC_FREE(store);
+	ck_assert(!file_holds("kcm.mdb", SESSION_KEY));
+}
+END_TEST
+
+START_TEST(test_a_store_without_a_key_is_encrypted_when_there_is_one)
+{
+	struct stored stored;
+
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	ck_assert_int_eq(add(ALICE, "1001", TGT, 5000), 0);
+	TALLOC_FREE(store);
+	ck_assert(file_holds("kcm.mdb", SESSION_KEY));
+	ck_assert_int_eq(open_vault(KEY_A), 0);
+	if (_i)
+		suspect(); /* it is checked as what it is */
+	for (int i = 0; i < 2; i++) {
+		reopen();
+		begin(false);
+		ck_assert_int_eq(match(ALICE, "1001", "www", 0, &stored), 0);
+		ck_assert_uint_eq(stored.expires_s, 5000);
+		ck_assert_int_eq(match(ALICE, "1001", TGT, 0, &stored), 0);
+		end(0);
+	}
+	TALLOC_FREE(store);
+	ck_assert(!file_holds("kcm.mdb", SESSION_KEY));
+	assert_sound();
+}
+END_TEST
+
+/* Another key, or none; closed in order, or not. */
+START_TEST(test_what_nobody_can_read_is_kept)
+{
+	char name[CCACHE_NAME_MAX + 1] = "", locked[128];
+	struct ccache ccache;
+	struct stored stored;
+
+	ck_assert_int_eq(open_vault(KEY_A), 0);
+	reopen();
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	ck_assert_int_eq(open_vault(KEY_B), 0);
+	if (_i & 1)
+		TALLOC_FREE(vault);
+	if (_i & 2)
+		suspect();
+	reopen();
+	ck_assert_int_eq(access(path_of("kcm.mdb.locked-1"), F_OK), 0);
+	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), -1);
+	begin(false);
+	ck_assert_int_eq(store_next(store, ALICE, name, &ccache), -ENOENT);
+	end(0);
+
+	/* With its key it can be put back. */
+	ck_assert_int_eq(open_vault(KEY_A), 0);
+	snprintf(locked, sizeof(locked), "%s", path_of("kcm.mdb.locked-1"));
+	ck_assert_int_eq(rename(locked, path_of("kcm.mdb")), 0);
+	reopen();
+	begin(false);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 0, &stored), 0);
+	end(0);
+}
+END_TEST
+
+START_TEST(test_a_short_key_is_refused)
+{
+	TALLOC_FREE(store);
+	ck_assert_int_eq(vault_open(NULL, dir, &vault), -ENOENT);
+	ck_assert_int_eq(open_vault("thirty-one bytes are not enough"), -E_CONFIG);
+	ck_assert_ptr_null(vault);
+}
+END_TEST
+
+/* Whoever can write the file puts bob's record where alice's was: it does not open there. */
+START_TEST(test_a_credential_opens_at_its_place_only)
+{
+	struct writer out = writer_new(4096);
+	const uint8_t *bytes;
+	size_t size;
+
+	ck_assert_int_eq(open_vault(KEY_A), 0);
+	vault_seal(vault, "here", 4, "secret", 6, &out);
+	ck_assert_int_eq(writer_end(&out), 0);
+	ck_assert_int_eq(
+		vault_unseal(vault, "here", 4, reader_over(out.bytes, out.size), &bytes, &size), 0);
+	ck_assert(size == 6 && memcmp(bytes, "secret", 6) == 0);
+	ck_assert_int_eq(
+		vault_unseal(vault, "hers", 4, reader_over(out.bytes, out.size), &bytes, &size),
+		-E_CACHE_DAMAGED);
+	for (size_t cut = 0; cut < out.size; cut++)
+		ck_assert_int_eq(
+			vault_unseal(vault, "here", 4, reader_over(out.bytes, cut), &bytes, &size),
+			-E_CACHE_DAMAGED);
+	out.bytes[3] ^= 1;
+	ck_assert_int_eq(
+		vault_unseal(vault, "here", 4, reader_over(out.bytes, out.size), &bytes, &size),
+		-E_CACHE_DAMAGED);
+	writer_free(&out);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store");
@@ -891,6 +1052,11 @@ int main(void)
 	tcase_add_test(tcase, test_a_damaged_page_is_set_aside);
 	tcase_add_test(tcase, test_a_newer_format_is_set_aside);
 	tcase_add_test(tcase, test_an_empty_or_foreign_file_is_set_aside);
+	tcase_add_test(tcase, test_an_encrypted_store_works_like_another);
+	tcase_add_loop_test(tcase, test_a_store_without_a_key_is_encrypted_when_there_is_one, 0, 2);
+	tcase_add_loop_test(tcase, test_what_nobody_can_read_is_kept, 0, 4);
+	tcase_add_test(tcase, test_a_short_key_is_refused);
+	tcase_add_test(tcase, test_a_credential_opens_at_its_place_only);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
