@@ -2,17 +2,20 @@
  *
  * Activate - without systemd: own the responders' sockets, start each at its first connection
  *
- *   watching ─ readable, or named in services= ─▶ running ─ exit 0 ──────────────▶ watching …
- *                                                    └─ crash ─▶ (back-off) ─▶ watching …
+ *   watching ─ readable, named in services=, or due ─▶ running ─ exit 0 ──────────────▶ watching …
+ *                                                         └─ crash ─▶ (back-off) ─▶ watching …
  */
 #include "monitor/activate.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
@@ -20,6 +23,7 @@
 #include "common/base/str.h"
 #include "common/event/child.h"
 #include "common/event/timer.h"
+#include "common/wire/kcm.h"
 #include "monitor/alone.h"
 #include "monitor/backoff.h"
 
@@ -28,13 +32,22 @@
 /* What waits while a responder starts, as with systemd. */
 #define BACKLOG 4096
 
-/* A row for every responder that is built. */
+/* A row for every responder that is built, and for the helpers that have a socket. */
+/* clang-format off */
 static const struct row {
 	const char *name, *program;
-	mode_t mode; /* of the socket */
+	mode_t mode;                        /* of the socket */
+	const char *path;                   /* of the socket; NULL: below the directory of pipes */
+	bool shared;                        /* another supervisor may own it */
+	const char *due;                    /* while this file is there, it runs without being asked */
+	const char *variable, *value;       /* of its environment, unless set already */
 } rows[] = {
-	{ "nss", "sssd_nss", 0666 },
+	{ "nss",       "sssd_nss",  0666, NULL,             false },
+	{ "kcm",       "sssd_kcm",  0666, KCM_SOCKET,       true, "/var/lib/sss/secrets/due",
+	  "GLIBC_TUNABLES", "glibc.malloc.tcache_count=0" }, /* as in its unit */
+	{ "kcm-renew", "kcm_renew", 0666, KCM_RENEW_SOCKET, true },
 };
+/* clang-format on */
 
 struct responder {
 	struct activate *activate; /* borrowed: our parent */
@@ -86,14 +99,43 @@ static bool somebody_listens(const char *path)
 	return r == 0 || r == -EAGAIN;
 }
 
+/* Does somebody listen who is not a monitor that was killed? The kernel remembers who began to. */
+static bool is_anothers(const char *path)
+{
+	struct peer peer = { 0 };
+	auto_close int fd = -1;
+	int r = fd_connect_unix(path, &fd);
+
+	return r == -EAGAIN || (r == 0 && fd_peer(fd, &peer) == 0 && peer.pid > 0 &&
+	                        (kill(peer.pid, 0) == 0 || errno == EPERM));
+}
+
+/* A test's, in which nothing has its place. */
+static bool is_own_tree(const struct monitor_paths *paths)
+{
+	return paths->conf_dir || paths->cache_dir;
+}
+
 static int open_socket(struct responder *responder)
 {
-	const char *dir = responder->activate->monitor->paths.pipes_dir;
+	const struct monitor_paths *paths = &responder->activate->monitor->paths;
+	const struct row *row = responder->row;
 	int r;
 
-	responder->path = talloc_asprintf(responder->activate, "%s/%s", dir, responder->row->name);
+	if (row->path && !is_own_tree(paths))
+		responder->path = talloc_strdup(responder->activate, row->path);
+	else
+		responder->path =
+			talloc_asprintf(responder->activate, "%s/%s", paths->pipes_dir, row->name);
 	if (!responder->path)
 		return -ENOMEM;
+	if (row->shared && alone_has_systemd() && !is_own_tree(paths))
+		return 0; /* its sockets need no monitor */
+	if (row->shared && is_anothers(responder->path)) {
+		log_notice("%s: somebody listens there already, so this is left to them",
+		           responder->path);
+		return 0;
+	}
 	if (alone_has_systemd() && somebody_listens(responder->path)) {
 		log_warn("%s: somebody listens there already, so this is left to them",
 		         responder->path);
@@ -152,6 +194,16 @@ static bool is_named(const struct responder *responder)
 	                         responder->row->name);
 }
 
+/* Does it run without being asked? */
+static bool is_wanted(const struct responder *responder)
+{
+	const struct row *row = responder->row;
+
+	return is_named(responder) ||
+	       (row->due && !is_own_tree(&responder->activate->monitor->paths) &&
+	        access(row->due, F_OK) == 0);
+}
+
 static void connection_waits(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
                              void *data)
 {
@@ -181,7 +233,7 @@ static void watch(struct responder *responder)
 	if (activate->stopping || responder->fd < 0 || responder->child || responder->wait)
 		return;
 	TALLOC_FREE(responder->watch);
-	if (is_named(responder)) {
+	if (is_wanted(responder)) {
 		start(responder);
 		return;
 	}
@@ -210,8 +262,8 @@ static void ended(struct child *child, int status, void *data)
 	if (responder->activate->stopping)
 		return;
 
-	/* Named and gone within no time, again and again: the back-off is for these as well. */
-	if (status == 0 && !is_named(responder)) {
+	/* Wanted and gone within no time, again and again: the back-off is for these as well. */
+	if (status == 0 && !is_wanted(responder)) {
 		watch(responder);
 		return;
 	}
@@ -222,10 +274,26 @@ static void ended(struct child *child, int status, void *data)
 	wait_first(responder);
 }
 
+/* child_start() hands our environment down. */
+static int start_child(struct responder *responder, char *argv[])
+{
+	const char *name = responder->row->variable;
+	struct activate *activate = responder->activate;
+	bool set = name && !getenv(name);
+	int r;
+
+	if (set && setenv(name, responder->row->value, true) < 0)
+		return -errno;
+	r = child_start(activate, activate->monitor->ev, argv, NULL, &responder->fd, 1, ended,
+	                responder, &responder->child);
+	if (set)
+		unsetenv(name);
+	return r;
+}
+
 static void start(struct responder *responder)
 {
-	struct activate *activate = responder->activate;
-	struct monitor *monitor = activate->monitor;
+	struct monitor *monitor = responder->activate->monitor;
 	auto_talloc char *socket = talloc_asprintf(NULL, "%s=3", responder->row->name);
 	const char *args[] = { "--fd", socket, NULL };
 	auto_talloc char **argv = monitor_child_argv(NULL, monitor, responder->row->program, args);
@@ -233,9 +301,7 @@ static void start(struct responder *responder)
 
 	TALLOC_FREE(responder->watch);
 	backoff_started(&responder->backoff, monotonic_us());
-	r = socket && argv ? child_start(activate, monitor->ev, argv, NULL, &responder->fd, 1,
-	                                 ended, responder, &responder->child)
-	                   : -ENOMEM;
+	r = socket && argv ? start_child(responder, argv) : -ENOMEM;
 	if (r < 0) {
 		log_error("%s cannot be started: %s", responder->row->program, error_text(r));
 		wait_first(responder);

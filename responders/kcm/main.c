@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -157,10 +158,13 @@ static int kcm_gone(struct kcm *kcm)
 	return 0;
 }
 
+/* Without systemd there is no timer to look at the file. */
 static bool stays(void *service)
 {
 	struct kcm *kcm = service;
 
+	if (kcm->due_s > 0 && sd_booted() <= 0)
+		return true;
 	return renewals_busy(kcm->renewals) ||
 	       (kcm->due_s > 0 && kcm->due_s - walltime_now().s < STAY_S);
 }

@@ -271,7 +271,7 @@ static int ask_helper(struct renewals *renewals, const struct ccache *ccache,
 	renew_write_request(&renewal->out, &request);
 	r = writer_end(&renewal->out);
 	if (r == 0)
-		r = fd_connect_unix(RENEW_SOCKET, &renewal->fd);
+		r = fd_connect_unix(KCM_RENEW_SOCKET, &renewal->fd);
 	if (r < 0)
 		return r;
 	renewal->fde =
@@ -315,7 +315,7 @@ static int take_first(struct renewals *renewals, struct store *store, int64_t no
 	if (login_is_here(ccache.uid)) {
 		r = ask_helper(renewals, &ccache, &stored);
 		if (r < 0)
-			log_warn("uid %u: a ticket is not renewed yet: " RENEW_SOCKET ": %s",
+			log_warn("uid %u: a ticket is not renewed yet: " KCM_RENEW_SOCKET ": %s",
 			         (unsigned)ccache.uid, error_text(r));
 	} else {
 		log_debug("uid %u is not logged in: nothing is renewed", (unsigned)ccache.uid);

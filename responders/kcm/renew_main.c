@@ -293,6 +293,10 @@ int main(int argc, char *argv[])
 		{ "fd", required_argument, NULL, 'f' },
 		{ "logger", required_argument, NULL, 'l' },
 		{ "debug-level", required_argument, NULL, 'd' },
+		/* what the monitor tells all it starts */
+		{ "conf-dir", required_argument, NULL, 'i' },
+		{ "cache-dir", required_argument, NULL, 'i' },
+		{ "run-dir", required_argument, NULL, 'i' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL },
 	};
@@ -323,6 +327,8 @@ int main(int argc, char *argv[])
 		case 'd':
 			if (log_mask_of(optarg, &mask) == 0)
 				log_set_mask(mask);
+			break;
+		case 'i':
 			break;
 		default:
 			return option == 'h' ? usage(stdout, argv[0], EXIT_SUCCESS)

@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/wire/kcm.h"
 #include "common/wire/reader.h"
 #include "common/wire/writer.h"
 #include "responders/kcm/cred.h"
 
-#define RENEW_SOCKET      "/run/sss/kcm-renew"
 #define RENEW_MESSAGE_MAX (256u << 10) /* a TGT is far smaller */
 #define RENEW_TEXT_MAX    1000
 #define RENEW_LIMIT_MAX_S 120

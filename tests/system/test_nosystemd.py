@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from kdc import Kdc
 from length import by_length
 from load import ask, steady
 from slapd import Slapd
@@ -340,3 +341,72 @@ def test_inside_a_systemd_it_works_by_hand_as_well(machine, slapd):
         assert suite.passwd("alice", client="debian") == ALICE
     finally:
         suite.end()
+
+
+# ---- credential caches ----
+
+AS_HTTPD = ["setpriv", "--reuid=901", "--regid=901", "--clear-groups"]
+
+
+@pytest.fixture(scope="module")
+def kdc(machine):
+    kdc = Kdc(machine).start()
+    kdc.add("alice")
+    return kdc
+
+
+def klist(bare):
+    return bare.run([*AS_HTTPD, "klist"], check=False).out
+
+
+def kinit(bare, *options):
+    bare.run([*AS_HTTPD, "kinit", *options, "alice"], input="alice\n")
+
+
+def test_tickets_are_kept_and_renewed(bare, slapd, kdc):
+    text = sssd_conf() + "[kcm]\ntgt_renewal = true\nkrb5_renew_interval = 1m\n"
+    bare.write("/etc/sssd/sssd.conf", text, 0o600)
+    suite = Alone(bare, slapd).start("-D")
+    assert suite.pids("sssd_kcm") == suite.pids("kcm_renew") == []
+    kinit(bare, "-l", "14s", "-r", "1h")
+    assert len(suite.pids("sssd_kcm")) == 1 and "kcm" in suite.services()
+    before = klist(bare)
+    assert "krbtgt/TEST@TEST" in before
+    bare.wait_for("the renewal", lambda: klist(bare) != before, timeout=12)
+    assert "krbtgt/TEST@TEST" in klist(bare)
+    for program in ("sssd_kcm", "kcm_renew"):
+        for pid in suite.pids(program):
+            assert "CapEff:\t0000000000000000" in bare.read(f"/proc/{pid}/status")
+
+    # With tickets it runs whenever the monitor does: nobody else looks when one is due.
+    kinit(bare, "-l", "1h")
+    (old,) = suite.pids("sssd_kcm")
+    bare.run(["kill", "-9", str(old)])
+    bare.wait_for("it is back", lambda: set(suite.pids("sssd_kcm")) - {old}, timeout=12)
+    suite.end()
+    bare.wait_for("it ends", lambda: not suite.pids("sssd_kcm"))
+    suite.start("-D")
+    bare.wait_for("it runs", lambda: suite.pids("sssd_kcm"))
+    assert "krbtgt/TEST@TEST" in klist(bare)
+    bare.run([*AS_HTTPD, "kdestroy"])
+    suite.end()
+
+
+def test_a_kcm_of_another_supervisor_is_left_alone(bare, slapd):
+    """Heimdal's, or ours without a monitor."""
+    bare.write("/etc/sssd/sssd.conf", sssd_conf(), 0o600)
+    script = (
+        "import socket, time; s = socket.socket(socket.AF_UNIX); "
+        "s.bind('/run/.heim_org.h5l.kcm-socket'); s.listen(); time.sleep(1000)"
+    )
+    other = bare.popen(["/usr/bin/python3", "-c", script])
+    try:
+        bare.wait_for("it listens", lambda: bare.exists("/run/.heim_org.h5l.kcm-socket"))
+        inode = bare.run(["stat", "-c", "%i", "/run/.heim_org.h5l.kcm-socket"]).out
+        suite = Alone(bare, slapd).start("-D")
+        assert bare.run(["stat", "-c", "%i", "/run/.heim_org.h5l.kcm-socket"]).out == inode
+        assert suite.passwd("alice") == ALICE
+        suite.end()
+    finally:
+        os.killpg(other.pid, signal.SIGKILL)
+        other.wait()
