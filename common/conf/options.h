@@ -72,6 +72,7 @@ struct kcm_conf {
 	uint32_t krb5_renew_interval_s;  /* 0 = no renewals */
 	bool krb5_validate;
 	uint32_t krb5_auth_timeout_s;
+	bool purge_at_logout; /* ours */
 };
 extern const struct opt kcm_opts[];
 extern const struct opt kcm_service_opts[]; /* fills struct service_conf */

@@ -24,6 +24,8 @@ const struct opt kcm_opts[] = {
 	  .help = "Take a renewed TGT only if a key of this host proves its KDC" },
 	{ "krb5_auth_timeout", OPT_NUMBER, AT(krb5_auth_timeout_s), 1, 120, .fallback = "6", .unit = "s",
 	  .help = "How long one renewal may take" },
+	{ "purge_at_logout", OPT_BOOL, AT(purge_at_logout), .fallback = "false",
+	  .help = "Remove the caches of a user when the last session ends" },
 	OPT_END
 };
 #undef AT

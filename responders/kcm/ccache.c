@@ -360,3 +360,60 @@ int store_set_principal(struct store *store, const struct ccache *ccache, struct
 		return -EFBIG;
 	return table_put_bytes(store, &key, principal.at, principal.size);
 }
+
+int store_destroy_all(struct store *store, uid_t uid, unsigned *ret_n)
+{
+	char name[CCACHE_NAME_MAX + 1] = "";
+	struct ccache ccache;
+	unsigned n = 0;
+	int r;
+
+	while ((r = store_next(store, uid, name, &ccache)) == 0) {
+		r = store_destroy(store, &ccache);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	if (r != -ENOENT)
+		return r;
+	*ret_n = n;
+	return 0;
+}
+
+/* ---- sessions ---- */
+
+int store_is_seen(struct store *store, uid_t uid, bool *ret_seen)
+{
+	struct key key = key_of_uid(KEY_LOGIN, uid);
+	struct reader in;
+	int r = table_get(store, &key, &in);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret_seen = r == 0;
+	return 0;
+}
+
+int store_set_seen(struct store *store, uid_t uid, bool seen)
+{
+	struct key key = key_of_uid(KEY_LOGIN, uid);
+
+	return seen ? table_put_bytes(store, &key, NULL, 0) : table_drop(store, &key);
+}
+
+int store_next_seen(struct store *store, uid_t uid, uid_t *ret_uid)
+{
+	struct key prefix = key_new(KEY_LOGIN), from = key_of_uid(KEY_LOGIN, uid + 1);
+	MDB_val key, value;
+	struct reader in;
+	int r;
+
+	r = table_seek(store, &from, &prefix, &key, &value);
+	if (r == 0)
+		r = kcm_unseal(key, value, &in);
+	if (r < 0)
+		return r;
+	in = reader_over((uint8_t *)key.mv_data + 1, key.mv_size - 1);
+	*ret_uid = reader_be32(&in);
+	return reader_end(&in) < 0 ? -E_CACHE_DAMAGED : 0;
+}

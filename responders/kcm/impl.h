@@ -16,6 +16,7 @@
 enum key_type {
 	KEY_CCACHE = 'c',
 	KEY_DEFAULT = 'd',
+	KEY_LOGIN = 'l',
 	KEY_PRINCIPAL = 'p',
 	KEY_CREDENTIAL = 'r',
 	KEY_NAMES = 's',

@@ -20,6 +20,8 @@
 #include "responders/core/store.h"
 #include "responders/kcm/env.h"
 #include "responders/kcm/kcm.h"
+#include "responders/kcm/login.h"
+#include "responders/kcm/logout.h"
 #include "responders/kcm/renew.h"
 
 #define LOOK_INTERVAL_MS 60000 /* what expired is gone within two of them */
@@ -43,7 +45,9 @@ struct kcm {
 	int64_t due_s;      /* of the wall clock; 0 = nothing will */
 	bool ending;
 	struct renewals *renewals;
-	int64_t interval_ms; /* no later after a request than this */
+	bool purge_at_logout;
+	struct login_watch *logins; /* NULL unless purge_at_logout */
+	int64_t interval_ms;        /* no later after a request than this */
 };
 
 /* The file was removed, exchanged or damaged, or LMDB gave it up: the next request opens it again.
@@ -113,14 +117,18 @@ static void look(void *data)
 {
 	int64_t now_s = walltime_now().s, next_s = 0, renewal_s = 0;
 	struct kcm *kcm = data;
-	int r;
+	int r = 0;
 
 	kcm->look = NULL;
 	if (!kcm->store)
 		return;
-	r = purge(kcm, now_s, &next_s);
+	if (kcm->purge_at_logout)
+		r = logouts_run(kcm->store);
+	if (r == 0)
+		r = purge(kcm, now_s, &next_s);
 	if (r < 0)
-		log_warn("expired tickets cannot be removed: %s", error_text(r));
+		log_warn("expired tickets, or those of who left, cannot be removed: %s",
+		         error_text(r));
 	if (r == 0) {
 		r = renewals_run(kcm->renewals, now_s, &renewal_s);
 		if (r < 0)
@@ -143,7 +151,7 @@ static void look(void *data)
 		note_due(kcm, next_s);
 }
 
-static void conversation_ended(void *data)
+static void look_now(void *data)
 {
 	look_in(data, 0);
 }
@@ -158,12 +166,12 @@ static int kcm_gone(struct kcm *kcm)
 	return 0;
 }
 
-/* Without systemd there is no timer to look at the file. */
+/* Without systemd there is no timer to look at the file, and nobody else to see who logs out. */
 static bool stays(void *service)
 {
 	struct kcm *kcm = service;
 
-	if (kcm->due_s > 0 && sd_booted() <= 0)
+	if (kcm->due_s > 0 && (kcm->logins || sd_booted() <= 0))
 		return true;
 	return renewals_busy(kcm->renewals) ||
 	       (kcm->due_s > 0 && kcm->due_s - walltime_now().s < STAY_S);
@@ -209,6 +217,19 @@ static int open_store(struct kcm *kcm)
 	return kcm->store ? 0 : -E_CACHE_REPLACED;
 }
 
+static void watch_logins(struct kcm *kcm)
+{
+	int r;
+
+	if (!kcm->purge_at_logout)
+		TALLOC_FREE(kcm->logins);
+	if (!kcm->purge_at_logout || kcm->logins)
+		return;
+	r = login_watch_new(kcm, kcm->ev, look_now, kcm, &kcm->logins);
+	if (r < 0)
+		log_warn("purge_at_logout: nobody tells who logs out: %s", error_text(r));
+}
+
 static void reload(void *service, const void *conf)
 {
 	const struct kcm_conf *options = conf;
@@ -221,7 +242,10 @@ static void reload(void *service, const void *conf)
 		.uid_size = KCM_MAP_SIZE / UID_SHARE,
 	};
 	renewals_configure(kcm->renewals, options);
-	kcm->interval_ms = options->tgt_renewal ? LOOK_SOON_MS : LOOK_INTERVAL_MS;
+	kcm->purge_at_logout = options->purge_at_logout;
+	watch_logins(kcm);
+	kcm->interval_ms =
+		options->tgt_renewal || options->purge_at_logout ? LOOK_SOON_MS : LOOK_INTERVAL_MS;
 	if (kcm->store) {
 		store_set_limits(kcm->store, &kcm->limits);
 		look_in(kcm, 0);
@@ -240,7 +264,7 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
 	kcm->ev = ev;
 	kcm->dir = paths->secrets_dir;
 	kcm->due = talloc_asprintf(kcm, "%s/due", kcm->dir);
-	kcm->renewals = renewals_new(kcm, ev, &kcm->store, conversation_ended, kcm);
+	kcm->renewals = renewals_new(kcm, ev, &kcm->store, look_now, kcm);
 	if (!kcm->due || !kcm->renewals) {
 		talloc_free(kcm);
 		return -ENOMEM;

@@ -312,7 +312,7 @@ static int take_first(struct renewals *renewals, struct store *store, int64_t no
 		*ret_next_s = stored.due_s;
 		return -EAGAIN;
 	}
-	if (login_is_here(ccache.uid)) {
+	if (login_of(ccache.uid) != LOGIN_AWAY) {
 		r = ask_helper(renewals, &ccache, &stored);
 		if (r < 0)
 			log_warn("uid %u: a ticket is not renewed yet: " KCM_RENEW_SOCKET ": %s",

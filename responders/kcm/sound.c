@@ -127,6 +127,8 @@ bool store_sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *
 	uid = reader_be32(&in);
 	if (type == KEY_DEFAULT)
 		return reader_end(&in) == 0 && sound_name(txn, table, uid, 0, &bytes);
+	if (type == KEY_LOGIN)
+		return reader_end(&in) == 0 && reader_end(&bytes) == 0;
 	if (type == KEY_CCACHE) {
 		if (ccache_read(&bytes, &ccache) < 0 || in.err < 0)
 			return false;

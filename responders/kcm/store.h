@@ -6,6 +6,7 @@
  *   00                                         format: u32 | seed: u64, u64 | vault: u64
  *   'c' uid name                               cache: id, KDC offset, counts
  *   'd' uid                                    name of the default cache
+ *   'l' uid                                    -    had a session while caches were kept
  *   'p' uid id                                 principal of the cache; none before INITIALIZE
  *   'r' uid id number                          end: u32 | renewal: u32 | credential
  *   's' uid id server client number            -    finds a credential by its names
@@ -117,6 +118,16 @@ int store_set_principal(struct store *store, const struct ccache *ccache, struct
 
 /* Sets the offset, and with it when the credentials expire by our clock. */
 int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset);
+
+/* Removes all caches of uid. ret_n is how many there were. */
+int store_destroy_all(struct store *store, uid_t uid, unsigned *ret_n);
+
+/* What is remembered of uid: that it was seen to have a session. */
+int store_is_seen(struct store *store, uid_t uid, bool *ret_seen);
+int store_set_seen(struct store *store, uid_t uid, bool seen);
+
+/* The next one that was seen, after uid; -1 = the first. Errors: -ENOENT there are no more. */
+int store_next_seen(struct store *store, uid_t uid, uid_t *ret_uid);
 
 /* Errors: -ENOENT there is none. */
 int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX + 1]);

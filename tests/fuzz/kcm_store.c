@@ -109,6 +109,7 @@ static void use(void)
 	char name[CCACHE_NAME_MAX + 1], other[CCACHE_NAME_MAX + 1];
 	struct ccache ccache;
 	struct stored stored;
+	uid_t uid_seen;
 	int64_t next_s;
 
 	for (uid_t uid = 0; uid < USERS; uid++) {
@@ -121,6 +122,8 @@ static void use(void)
 	}
 	if (store_first_renewal(store, name, &ccache, &stored) == 0)
 		store_put_off(store, &ccache, &stored, stored.due_s + 10);
+	if (store_next_seen(store, (uid_t)-1, &uid_seen) == 0)
+		store_set_seen(store, uid_seen, false);
 	store_purge(store, 1000, 100, &next_s);
 	name[0] = '\0';
 	while (store_next(store, 0, name, &ccache) == 0)

@@ -11,7 +11,7 @@ from kdc import Kdc
 from length import by_length
 
 HTTPD, DAEMON = 901, 902  # services never log in
-ALICE = 4001
+ALICE, BOB = 4001, 4002
 CONF = "[kcm]\ntgt_renewal = true\nkrb5_renew_interval = 60s\n"
 DUE = "/var/lib/sss/secrets/due"
 TGT = "krbtgt/TEST@TEST"
@@ -248,3 +248,35 @@ def test_the_helper_serves_nobody_else(c):
         "s.settimeout(5); print(s.recv(1))"
     )
     assert c.run(["/usr/bin/python3", "-c", script], user=ALICE).out == "b''\n"
+
+
+# ---- the end of the last session ----
+
+
+def test_caches_end_with_the_last_session(container):
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        kdc = Kdc(c).start()
+        kdc.add("alice")
+        configure(c, "[kcm]\npurge_at_logout = true\n")
+        c.sh("useradd -u 4001 -m alice; useradd -u 4002 -m bob")
+        for user in (ALICE, BOB, HTTPD):  # the first as at a login, before the session
+            kdc.kinit("alice", user=user)
+        with Session(c):
+            c.run(["kinit", "-c", "KCM:4001:b", "alice"], user=ALICE, input="alice\n")
+            time.sleep(1.5)  # it looks at the sessions a second after a request
+            assert len(c.run(["klist", "-l"], user=ALICE).out.splitlines()) == 4
+        c.wait_for("the end", lambda: not tickets(c, ALICE), timeout=5)
+        assert tickets(c, BOB) and tickets(c, HTTPD)
+        assert "4001" not in c.run(["sssctl", "kcm", "list"]).out
+
+        # One that ended while nobody looked, with the boot.
+        with Session(c):
+            kdc.kinit("alice", user=ALICE)
+            time.sleep(1.5)
+            c.systemctl("kill", "--signal=KILL", "sssd-kcm.service")
+            c.reboot()
+            kdc.up()
+            assert not tickets(c, ALICE)
+            assert tickets(c, BOB) and tickets(c, HTTPD)
+            c.sh("systemd-run --quiet --unit=test-session sleep 1000")  # what the block ends
+        assert c.failed_units() == []

@@ -517,6 +517,38 @@ START_TEST(test_a_cache_that_expired_is_seen_at_once)
 }
 END_TEST
 
+START_TEST(test_who_was_seen)
+{
+	static const uid_t uids[] = { 0, ALICE, BOB };
+	unsigned n, i = 0;
+	uid_t uid = (uid_t)-1;
+	bool seen;
+
+	make(ALICE, "1001");
+	make(ALICE, "1001:a");
+	make(BOB, "1002");
+	begin(true);
+	ck_assert_int_eq(store_is_seen(store, ALICE, &seen), 0);
+	ck_assert(!seen);
+	for (size_t k = 0; k < str_size(uids); k++)
+		ck_assert_int_eq(store_set_seen(store, uids[k], true), 0);
+	end(0);
+	assert_sound();
+	begin(true);
+	while (store_next_seen(store, uid, &uid) == 0)
+		ck_assert_uint_eq(uid, uids[i++]);
+	ck_assert_uint_eq(i, str_size(uids));
+	ck_assert_int_eq(store_set_seen(store, ALICE, false), 0);
+	ck_assert_int_eq(store_is_seen(store, ALICE, &seen), 0);
+	ck_assert(!seen);
+	ck_assert_int_eq(store_destroy_all(store, ALICE, &n), 0);
+	ck_assert_uint_eq(n, 2);
+	find(BOB, "1002");
+	end(0);
+	assert_sound();
+}
+END_TEST
+
 START_TEST(test_a_purge_takes_no_more_than_it_is_told)
 {
 	int64_t next_s;
@@ -1039,6 +1071,7 @@ int main(void)
 	tcase_add_test(tcase, test_the_same_server_is_stored_once);
 	tcase_add_test(tcase, test_an_expired_ticket_is_not_found);
 	tcase_add_test(tcase, test_a_cache_that_expired_is_seen_at_once);
+	tcase_add_test(tcase, test_who_was_seen);
 	tcase_add_test(tcase, test_a_purge_takes_no_more_than_it_is_told);
 	tcase_add_test(tcase, test_an_offset_leaves_tickets_where_they_are);
 	tcase_add_loop_test(tcase, test_when_a_ticket_is_due, 0, str_size(renewables));

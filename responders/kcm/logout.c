@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Logouts - the caches of a user end with the last session
+ *
+ * Who was seen is remembered in the store: a session may end while nobody looks, and all of them
+ * end with the boot.
+ */
+#include "responders/kcm/logout.h"
+
+#include <errno.h>
+
+#include "common/base/log.h"
+#include "responders/kcm/login.h"
+
+static int purge(struct store *store, uid_t uid)
+{
+	unsigned n;
+	int r;
+
+	r = store_destroy_all(store, uid, &n);
+	if (r == 0)
+		r = store_set_seen(store, uid, false);
+	if (r == 0 && n > 0)
+		log_info("uid %u has logged out: %u credential caches are removed", (unsigned)uid,
+		         n);
+	return r;
+}
+
+static int purge_who_left(struct store *store)
+{
+	uid_t uid = (uid_t)-1;
+	int r;
+
+	while ((r = store_next_seen(store, uid, &uid)) == 0) {
+		if (login_of(uid) == LOGIN_AWAY)
+			r = purge(store, uid);
+		if (r < 0)
+			return r;
+		if (uid == (uid_t)-2)
+			return 0;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+static int see_who_is_here(struct store *store)
+{
+	char name[CCACHE_NAME_MAX + 1] = "";
+	struct ccache ccache = { 0 };
+	uid_t last = (uid_t)-1;
+	bool seen;
+	int r;
+
+	while ((r = store_next_of_all(store, name, &ccache)) == 0) {
+		if (ccache.uid == last)
+			continue;
+		last = ccache.uid;
+		r = store_is_seen(store, last, &seen);
+		if (r == 0 && !seen && login_of(last) == LOGIN_HERE)
+			r = store_set_seen(store, last, true);
+		if (r < 0)
+			return r;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+int logouts_run(struct store *store)
+{
+	int r;
+
+	r = store_begin(store, true);
+	if (r < 0)
+		return r;
+	r = purge_who_left(store);
+	if (r == 0)
+		r = see_who_is_here(store);
+	return store_end(store, r);
+}
