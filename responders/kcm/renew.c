@@ -205,7 +205,8 @@ static void receive(struct renewal *renewal)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		failed(renewal, "the helper gave no answer");
+		failed(renewal, "the helper ended without an answer, as when no KDC has one "
+		                "within krb5_auth_timeout");
 		return;
 	}
 	renewal->in_size += (size_t)n;

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import random
+import re
 import select
 import statistics
 import threading
@@ -336,6 +337,25 @@ def test_64_clients_of_8_users_have_their_share(c):
     print(dict(served))
     assert len(served) == len(users) and sum(served.values()) > 1000
     assert min(served.values()) * 2 >= statistics.median(served.values())
+
+
+def _memory_kib(c):
+    status = c.read(f"/proc/{c.main_pid('sssd-kcm.service')}/status")
+    return int(re.search(r"RssAnon:\s+(\d+)", status)[1])
+
+
+def test_memory_after_ten_rounds_is_that_after_one(c):
+    """200 tickets stored, listed, found and destroyed: nothing of them stays."""
+    after = []
+    for _ in range(10):
+        fill(c, 200)
+        with Kcm(c, uid=ALICE) as kcm:
+            assert len(kcm.list("4001")) == 200
+            assert found(c, ["s7", "s199"]) == ["s7", "s199"]
+            assert kcm.ask(5, name("4001"))[0] == 0
+        after.append(_memory_kib(c))
+    print(f"KiB after each round: {after}")
+    assert after[-1] - after[0] < 512
 
 
 def test_one_who_hammers_leaves_others_their_time(c):
