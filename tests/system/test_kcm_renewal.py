@@ -365,6 +365,34 @@ def test_no_ticket_runs_out_and_none_that_ran_out_is_given(c, kdc):
     assert min(starts) > time.time() - LIFE_S
     assert c.failed_units() == []
 
+SUPER_SERVER = """
+import socket, subprocess, sys
+ours, its = socket.socketpair()
+ours.settimeout(20)
+helper = subprocess.Popen(["/usr/libexec/sssd/kcm_renew"], stdin=its)
+its.close()
+ours.send(bytes.fromhex(sys.argv[1]))
+reply = b""
+while piece := ours.recv(65536):
+    reply += piece
+print(helper.wait(), reply.hex())
+"""
+
+
+def test_one_conversation_on_standard_input(c, kdc):
+    """As a super-server of the s6-ipcserver(8) kind starts it."""
+    tgt = tgt_of(c, kdc, "/tmp/tgt", "-l", "1h", "-r", "7d")
+    time.sleep(1.1)
+    question = struct.pack(">IiB", 6, 0, 0) + tgt
+    question = struct.pack(">I", len(question)) + question
+    command = ["/usr/bin/python3", "-c", SUPER_SERVER, question.hex()]
+    status, reply = c.run(command, user="sssd").out.split()
+    length, code = struct.unpack_from(">Ii", bytes.fromhex(reply))
+    assert (status, code, length) == ("0", 0, len(reply) // 2 - 4)
+    renewed = Credential(bytes.fromhex(reply)[9:])
+    assert renewed.start > Credential(tgt).start and renewed.authtime == Credential(tgt).authtime
+    assert c.run(command[:3] + ["00000000"], user="sssd").out.split() == ["1"]
+
 
 # ---- the end of the last session ----
 
