@@ -43,7 +43,8 @@
 
 #define CCACHE_NAME_MAX    255
 #define CCACHE_PRINCIPAL   4096 /* bytes of its principal */
-#define CCACHE_CREDENTIALS 2048 /* so that no single request takes much over 10 ms */
+#define CCACHE_CREDENTIALS 2048 /* so that no single request takes much over 10 ms, */
+#define CCACHE_ENCRYPTED   1024 /* and so many where each of them costs 10 µs more */
 
 struct store; /* a talloc object */
 
@@ -134,7 +135,8 @@ int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX 
 int store_set_default(struct store *store, const struct ccache *ccache);
 
 /* Adds a credential; one with the same client and server goes. store_save() after the last one.
- * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS; of store_save(), -EDQUOT limit uid_size.
+ * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS or _ENCRYPTED; of store_save(), -EDQUOT
+ * limit uid_size.
  */
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential);
 int store_save(struct store *store, const struct ccache *ccache);

@@ -299,10 +299,31 @@ static int remove_same(struct store *store, struct ccache *ccache,
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Was there room for what came? before: how many credentials there were. One that only takes the
+ * place of another needs none. */
+static int admit(const struct store *store, const struct ccache *ccache, uint32_t before)
+{
+	unsigned max = store->env->vault ? CCACHE_ENCRYPTED : CCACHE_CREDENTIALS;
+	uint64_t limit = store->limits.ccache_size;
+
+	if (limit > 0 && ccache->size > limit) {
+		log_notice("uid %u: a credential cache has max_ccache_size = %llu KiB: no more",
+		           (unsigned)ccache->uid, (unsigned long long)limit / 1024);
+		return -EFBIG;
+	}
+	if (ccache->n_credentials > max && ccache->n_credentials > before) {
+		log_notice("uid %u: a credential cache has %u credentials: no more",
+		           (unsigned)ccache->uid, max);
+		return -EFBIG;
+	}
+	return 0;
+}
+
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential)
 {
 	struct key key = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
 	uint64_t number = ccache->next_number++;
+	uint32_t before = ccache->n_credentials;
 	uint32_t end_s = ticket_end(credential), renewal_s = ticket_renewal(credential);
 	int r;
 
@@ -314,17 +335,9 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 	ccache->n_tickets += end_s != 0;
 	if (end_s > ccache->last_end_s)
 		ccache->last_end_s = end_s;
-	if (store->limits.ccache_size > 0 && ccache->size > store->limits.ccache_size) {
-		log_notice("uid %u: a credential cache has max_ccache_size = %llu KiB: no more",
-		           (unsigned)ccache->uid,
-		           (unsigned long long)store->limits.ccache_size / 1024);
-		return -EFBIG;
-	}
-	if (ccache->n_credentials > CCACHE_CREDENTIALS) {
-		log_notice("uid %u: a credential cache has %u credentials: no more",
-		           (unsigned)ccache->uid, CCACHE_CREDENTIALS);
-		return -EFBIG;
-	}
+	r = admit(store, ccache, before);
+	if (r < 0)
+		return r;
 
 	key_add_u64(&key, number);
 	r = table_put_bytes(store, &key, NULL, 0);
