@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Tickets are renewed by a helper with a real KDC: of those who are logged in, and of services, in
 time, across idle exits, reboots and a KDC that is away."""
-import contextlib
-import pathlib
 import re
 import struct
 import time
 
 import pytest
 
-from kcm import RETRIEVE, STORE, Kcm, name, principal
+from kcm import Kcm
 from kdc import Kdc
 from length import by_length
+from tgts import Credential, Tgts, tgt_of
 from watch import Log
 
 HTTPD, DAEMON = 901, 902  # services never log in
@@ -283,87 +282,19 @@ def test_the_helper_wants_whole_requests(c):
 CACHES = by_length(48, 1000)
 LIFE_S = by_length(16, 120)
 LIVES = by_length(2.5, 8)
-PER_USER = 60  # max_uid_ccaches is 64
-
-
-def _read_principal(data, at):
-    """The components and the realm; where it ends."""
-    (count,) = struct.unpack_from(">I", data, at + 4)
-    at, parts = at + 8, []
-    for _ in range(count + 1):
-        (size,) = struct.unpack_from(">I", data, at)
-        parts.append(data[at + 4 : at + 4 + size])
-        at += 4 + size
-    return parts, at
-
-
-class Credential:
-    """One as libkrb5 writes it, at the begin of data."""
-
-    def __init__(self, data):
-        _, at = _read_principal(data, 0)
-        self.server, at = _read_principal(data, at)
-        (size,) = struct.unpack_from(">I", data, at + 2)
-        at += 6 + size
-        self.authtime, self.start, self.end, self.renew_till = struct.unpack_from(">IIII", data, at)
-        at += 21
-        for _ in range(2):  # addresses, authorization data
-            (count,) = struct.unpack_from(">I", data, at)
-            at += 4
-            for _ in range(count):
-                at += 6 + struct.unpack_from(">I", data, at + 2)[0]
-        for _ in range(2):
-            at += 4 + struct.unpack_from(">I", data, at)[0]
-        self.bytes = data[:at]
-
-
-def tgt_of(c, kdc, path, *options):
-    """A TGT of alice's as bytes."""
-    kdc.kinit("alice", "-c", f"FILE:{path}", *options, user=0)
-    data = pathlib.Path(f"/proc/{c.pid}/root{path}").read_bytes()
-    (header,) = struct.unpack_from(">H", data, 2)
-    _, at = _read_principal(data, 4 + header)
-    while True:
-        found = Credential(data[at:])
-        if found.server[1:] == [b"krbtgt", b"TEST"]:
-            return found.bytes
-        at += len(found.bytes)
 
 
 def test_no_ticket_runs_out_and_none_that_ran_out_is_given(c, kdc):
     """CACHES TGTs of several users, LIVES times their life, each looked at all the time."""
-    tgt = tgt_of(c, kdc, "/tmp/tgt", "-l", f"{LIFE_S}s", "-r", "7d")
-    question = struct.pack(">I", 2) + principal("krbtgt", "TEST") + bytes(21)
-    users = {}
-    for n in range(CACHES):
-        users.setdefault(910 + n // PER_USER, []).append(f"{910 + n // PER_USER}:{n}")
-    asked = expired = missing = 0
-    with contextlib.ExitStack() as stack:
-        clients = {user: stack.enter_context(Kcm(c, uid=user)) for user in users}
-        for user, names in users.items():
-            for cache in names:
-                clients[user].initialize(cache)
-                assert clients[user].ask(STORE, name(cache) + tgt)[0] == 0
-        end = time.monotonic() + LIFE_S * LIVES
-        while time.monotonic() < end:
-            starts = set()
-            for user, names in users.items():
-                for cache in names:
-                    status, result = clients[user].ask(
-                        RETRIEVE, name(cache) + struct.pack(">I", 1) + question
-                    )
-                    asked += 1
-                    missing += status != 0
-                    if status == 0:
-                        found = Credential(result)
-                        expired += found.end <= time.time() - 1
-                        starts.add(found.start)
-            time.sleep(0.5)
-    print(f"{asked} asked, {missing} missing, {expired} expired; the oldest is "
-          f"{time.time() - min(starts):.0f} s old")  # fmt: skip
-    assert missing == expired == 0
-    assert min(starts) > time.time() - LIFE_S
+    tgts = Tgts(c, kdc, CACHES, LIFE_S)
+    end = time.monotonic() + LIFE_S * LIVES
+    while time.monotonic() < end:
+        tgts.look()
+        time.sleep(0.5)
+    print(tgts)
+    assert tgts.all_good()
     assert c.failed_units() == []
+
 
 SUPER_SERVER = """
 import socket, subprocess, sys
@@ -381,7 +312,7 @@ print(helper.wait(), reply.hex())
 
 def test_one_conversation_on_standard_input(c, kdc):
     """As a super-server of the s6-ipcserver(8) kind starts it."""
-    tgt = tgt_of(c, kdc, "/tmp/tgt", "-l", "1h", "-r", "7d")
+    tgt = tgt_of(c, kdc, "-l", "1h", "-r", "7d")
     time.sleep(1.1)
     question = struct.pack(">IiB", 6, 0, 0) + tgt
     question = struct.pack(">I", len(question)) + question
