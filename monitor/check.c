@@ -394,23 +394,45 @@ static int judge(struct conf_report *report)
 	return 0;
 }
 
-/* What it inherits from must be there; a domain need not be enabled for that. */
+/* A value that the domain itself does not use yet, and kcm cannot. */
+static int check_inherited(struct conf_report *report, const struct opt *opt, const char *section)
+{
+	const struct conf_value *value = conf_get(report->conf, section, opt->name);
+	auto_talloc char *reason = NULL;
+	int r;
+
+	if (strncmp(opt->name, "krb5_", 5) != 0 || !value ||
+	    conf_get(report->conf, "kcm", opt->name))
+		return 0;
+	r = opt_set(report, opt, value->text, NULL, &reason);
+	if (r != -E_CONFIG)
+		return r;
+	return finding_add(report, "value", FINDING_WARNING, "kcm", value,
+	                   "Attribute '%s' in section '%s' has an invalid value, which section "
+	                   "'kcm' does not inherit: %s.",
+	                   opt->name, section, reason);
+}
+
+/* The domain it inherits from must be there, but need not be enabled. */
 static int check_kcm(struct conf_report *report)
 {
 	const struct conf_value *value = conf_get(report->conf, "kcm", "tgt_renewal_inherit");
 	auto_talloc char *section = NULL;
+	int r = 0;
 
 	if (!value)
 		return 0;
 	section = talloc_asprintf(report, "domain/%s", value->text);
 	if (!section)
 		return -ENOMEM;
-	if (conf_written(report->conf, section, NULL))
-		return 0;
-	return finding_add(report, "effect", FINDING_WARNING, "kcm", value,
-	                   "Attribute 'tgt_renewal_inherit' in section 'kcm': there is no "
-	                   "domain '%s'.",
-	                   value->text);
+	if (!conf_written(report->conf, section, NULL))
+		return finding_add(report, "effect", FINDING_WARNING, "kcm", value,
+		                   "Attribute 'tgt_renewal_inherit' in section 'kcm': there is no "
+		                   "domain '%s'.",
+		                   value->text);
+	for (const struct opt *opt = kcm_opts; r == 0 && opt->name; opt++)
+		r = check_inherited(report, opt, section);
+	return r;
 }
 
 static int check_all(struct conf_report *report)

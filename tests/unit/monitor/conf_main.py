@@ -123,6 +123,24 @@ class SssdConf(unittest.TestCase):
         self.assertEqual(list(self.compiled()), ["kcm/current"])
         self.assertIn("max_uid_ccaches = 7", self.compiled()["kcm/current"])
 
+    def test_kcm_inherits_from_a_domain(self):
+        kcm = "[kcm]\ntgt_renewal_inherit = B\nkrb5_auth_timeout = 3\n"
+        krb5 = "krb5_auth_timeout = 9\nkrb5_renew_interval = 1h\n"
+        self.put(GOOD + krb5 + kcm)
+        self.assertEqual(self.run_conf("--write")[0], 0)
+        compiled = self.compiled()["kcm/current"].partition("[kcm]")[2]
+        self.assertIn("krb5_renew_interval = 1h", compiled)
+        self.assertIn("krb5_auth_timeout = 3", compiled)
+        self.assertNotIn("krb5_auth_timeout = 9", compiled)
+
+        self.put(GOOD + krb5.replace("1h", "often") + kcm)
+        status, _, said = self.run_conf("--write")
+        self.assertEqual(status, 0)
+        self.assertIn("'kcm' does not inherit: 'often' is not a number", said)
+        self.assertNotIn("renew_interval", self.compiled()["kcm/current"])
+        self.put(GOOD + kcm.replace("= B", "= C"))
+        self.assertIn("there is no domain 'C'", self.run_conf("--check")[2])
+
     def test_every_finding_is_told(self):
         self.put(GOOD + "".join(f"no_such_option_{i} = x\n" for i in range(100)))
         self.assertEqual(self.run_conf("--check")[2].count("is not allowed"), 100)
