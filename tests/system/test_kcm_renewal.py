@@ -207,12 +207,13 @@ def test_a_kdc_without_our_key_is_not_believed(c, kdc):
     configure(c, CONF + "krb5_validate = true\n")
     c.systemctl("restart", "sssd-kcm.service")
     drop_in = "/run/systemd/system/sssd-kcm-renew.service.d/keytab.conf"
+    log = Log(c)
     try:
         kdc.kinit("alice", "-l", "20s", "-r", "1h", user=HTTPD)
         before = tickets(c, HTTPD)
         time.sleep(12)
         assert tickets(c, HTTPD) == before
-        assert "not renewed yet" in c.journal("-u", "sssd-kcm.service", "-n", "3")
+        c.wait_for("the line", lambda: "not renewed yet" in log.text("sssd_kcm"))
         c.run(["kadmin.local", "ktadd", "-k", "/etc/krb5.keytab", "host/test"])
         c.write(drop_in, "[Service]\nLoadCredential=keytab:/etc/krb5.keytab\n")
         c.systemctl("daemon-reload")
@@ -248,7 +249,7 @@ HELPER = """
 import socket, sys, time
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(20)
-s.connect("/run/sss/kcm-renew")
+s.connect("/run/sssd-kcm-renew")
 begin = time.monotonic()
 s.send(bytes.fromhex(sys.argv[1]))
 try:
@@ -265,8 +266,9 @@ def helper(c, user, message=b""):
 
 
 def test_the_helper_serves_nobody_else(c):
+    log = Log(c)
     assert helper(c, ALICE) < 2
-    assert "not our user" in c.journal("-u", "sssd-kcm-renew.service")
+    c.wait_for("the line", lambda: "not our user" in log.text("kcm_renew"))
 
 
 def test_the_helper_wants_whole_requests(c):
