@@ -481,6 +481,10 @@ def test_with_a_key_tickets_are_encrypted_on_the_disk(container):
         return c.sh(f"cat {secrets}/kcm.mdb | tr -c '[:print:]' .").out.count(key.decode())
 
     with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+
+        def said(text):
+            c.wait_for(text, lambda: text in c.journal("-u", "sssd-kcm.service"))
+
         with Kcm(c, uid=ALICE) as kcm:
             kcm.initialize("4001")
             assert kcm.store("4001", "www", key=key) == 0
@@ -499,7 +503,7 @@ def test_with_a_key_tickets_are_encrypted_on_the_disk(container):
             assert len(kcm.list("4001")) == 51
         c.systemctl("stop", "sssd-kcm.service")
         assert plain(c) == 0
-        assert "encrypted from now on" in c.journal("-u", "sssd-kcm.service")
+        said("encrypted from now on")
         c.reboot()
         with Kcm(c, uid=ALICE) as kcm:
             assert key in kcm.retrieve("4001", "s49")[1]
@@ -509,7 +513,7 @@ def test_with_a_key_tickets_are_encrypted_on_the_disk(container):
         c.sh(f"mv {drop_in} /etc/key.conf; systemctl daemon-reload")
         with Kcm(c, uid=ALICE) as kcm:
             assert kcm.list("4001") is None
-        assert f"kept as {secrets}/kcm.mdb.locked-1" in c.journal("-u", "sssd-kcm.service")
+        said(f"kept as {secrets}/kcm.mdb.locked-1")
         c.systemctl("stop", "sssd-kcm.service")
         c.sh(
             f"mv /etc/key.conf {drop_in}; systemctl daemon-reload; "
@@ -524,7 +528,7 @@ def test_with_a_key_tickets_are_encrypted_on_the_disk(container):
         c.systemctl("daemon-reload")
         with Kcm(c, uid=ALICE) as kcm:
             assert kcm.ask(3)[0] == FCC_INTERNAL
-        assert "a key has at least 32 bytes" in c.journal("-u", "sssd-kcm.service")
+        said("a key has at least 32 bytes")
 
 
 def _in_memory(c, pid, needle):
