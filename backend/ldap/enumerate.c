@@ -11,6 +11,9 @@
  * What a page brought is stored before the next one is asked for, so the server is never faster
  * than the disk, and memory holds one page and the names. A pass is complete or it is an error:
  * only when the server has said all is it known who is gone, and only then are those purged.
+ *
+ * A search base that the server does not have says nothing about who is below it: the others are
+ * listed, and nobody from there is purged. Without a single one the pass is an error.
  */
 #include "backend/ldap/enumerate.h"
 
@@ -19,6 +22,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/link.h"
 #include "backend/ldap/members.h"
@@ -41,7 +45,8 @@ struct enumeration {
 	struct timer *timer;        /* the next pass; NULL during one */
 	struct pass *pass;
 	struct list waiters; /* of struct enumerate_state */
-	int last_error;      /* of the last pass, so that a lasting failure is logged once */
+	int last_error;      /* of the last pass, so that a lasting failure is logged once … */
+	uint32_t missing[N_SEARCHES]; /* … as are bases that were missing in it, a bit each */
 	int64_t ended_us;    /* that one */
 };
 
@@ -71,7 +76,8 @@ struct pass {
 	int64_t began_us;
 	struct boottime began;
 	enum entry_kind kind;
-	size_t base; /* of its search bases */
+	size_t base;      /* of its search bases */
+	uint32_t missing; /* those that the server does not have, a bit each */
 	struct search_page page;
 	char *filter;
 	struct map *names, *ids; /* of those of this kind that were met → struct claim */
@@ -292,6 +298,7 @@ static int start_kind(struct pass *pass, enum entry_kind kind)
 		return -ENOMEM;
 	pass->kind = kind;
 	pass->base = pass->n_met = pass->n_stale = 0;
+	pass->missing = 0;
 	pass->place = (struct cache_place){ 0 };
 	search_page_reset(&pass->page);
 	return make_filter(pass);
@@ -341,9 +348,14 @@ static void linked(struct tevent_req *subreq)
 		search(pass);
 }
 
+static enum search_where where_of(const struct pass *pass)
+{
+	return pass->kind == ENTRY_USER ? SEARCH_USERS : SEARCH_GROUPS;
+}
+
 static const struct bases *bases_of(const struct pass *pass)
 {
-	return &pass->domain->bases[pass->kind == ENTRY_USER ? SEARCH_USERS : SEARCH_GROUPS];
+	return &pass->domain->bases[where_of(pass)];
 }
 
 static void search(struct pass *pass)
@@ -627,12 +639,34 @@ static void page_stored(struct tevent_req *subreq)
 		next_page(pass);
 }
 
+_Static_assert(BASES_MAX <= 32, "a bit for each");
+
+static void note_missing(struct pass *pass)
+{
+	uint32_t *said = &pass->owner->missing[where_of(pass)], bit = UINT32_C(1) << pass->base;
+	const char *dn = bases_of(pass)->items[pass->base].dn;
+
+	if (pass->page.missing && !(*said & bit))
+		log_at(LEVEL_WARN, &pass->id,
+		       "search base %s: the server has no such entry: who was below it stays "
+		       "in the cache",
+		       *dn ? dn : "(the root)");
+	if (pass->page.missing)
+		pass->missing |= bit;
+	*said = (*said & ~bit) | (pass->missing & bit);
+}
+
+static bool all_are_missing(const struct pass *pass)
+{
+	for (size_t i = 0; i < bases_of(pass)->count; i++)
+		if (!(pass->missing & UINT32_C(1) << i))
+			return false;
+	return true;
+}
+
 static void next_page(struct pass *pass)
 {
-	if (pass->page.missing) {
-		pass_end(pass->owner, -E_SERVER); /* it says nothing about who is gone below it */
-		return;
-	}
+	note_missing(pass);
 	pass->n_stale = map_count(pass->names) == pass->n_met ? pass->n_stale + 1 : 0;
 	pass->n_met = map_count(pass->names);
 	if (pass->n_stale > STALE_PAGES) {
@@ -646,6 +680,8 @@ static void next_page(struct pass *pass)
 	}
 	if (pass->base < bases_of(pass)->count)
 		search(pass);
+	else if (all_are_missing(pass))
+		pass_end(pass->owner, -E_SERVER);
 	else
 		purge(pass);
 }
@@ -666,13 +702,34 @@ static bool is_private(const struct pass *pass, struct cache *cache, const struc
 	return cache_peek(cache, &query, &user) != -ENOENT;
 }
 
+/* Is it below a search base that the server does not have, as far as can be told? */
+static bool is_out_of_sight(const struct pass *pass, const struct entry *entry)
+{
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	const char *text = entry->kind == ENTRY_USER ? entry->user.dn : entry->group.dn;
+	struct dn dn;
+
+	if (!pass->missing)
+		return false;
+	if (dn_parse(scratch, text, &dn) < 0)
+		return true;
+	for (size_t i = 0; i < bases_of(pass)->count; i++) {
+		const struct base *base = &bases_of(pass)->items[i];
+
+		if (pass->missing & UINT32_C(1) << i &&
+		    (!base->key || dn_is_in_scope(dn.key, base->key, base->scope)))
+			return true;
+	}
+	return false;
+}
+
 static bool is_gone(const struct pass *pass, struct cache *cache, const struct entry *entry)
 {
 	/* Who was looked up meanwhile may have come after their page. */
 	if (entry->times.boot == boot_id() && entry->times.stored_boot.s >= pass->began.s)
 		return false;
 	return !map_get(pass->names, pass->place.bytes, pass->place.size) &&
-	       !is_private(pass, cache, entry);
+	       !is_private(pass, cache, entry) && !is_out_of_sight(pass, entry);
 }
 
 /* Looks at the next few. Errors: -ENOENT that were all. */

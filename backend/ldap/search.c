@@ -283,9 +283,7 @@ static void part_ended(struct part *part, int code, const char *text)
 	if (code == LDAP_NO_SUCH_OBJECT) {
 		state->n_missing++;
 		r = 0;
-		if (state->page) { /* whoever asks for all looks at all bases */
-			log_at(LEVEL_WARN, state->id,
-			       "search base %s: the server has no such entry", base_text(part));
+		if (state->page) { /* whoever asks for all looks at all bases, and says so */
 			state->page->missing = true;
 			req_finish(state->req, state->entry_error);
 			return;

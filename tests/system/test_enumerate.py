@@ -187,11 +187,31 @@ def test_a_search_base_that_is_missing_says_nothing_about_who_is_gone(container)
         slapd.add(f"dn: {more}\nobjectClass: organizationalUnit\nou: more\n\n" + user_ldif(zoe, dn=f"uid=zoe,{more}"))
         suite = Suite(c, slapd).start(**FIRST_PASS, ldap_user_search_base=f"ou=people,{BASE}?subtree??{more}?subtree?")
         assert set(listed(suite)) == NAMES | {"zoe"}
-        slapd.delete(f"uid=zoe,{more}", more)
+        slapd.delete(f"uid=zoe,{more}", more, user_dn("bob"))
+        c.wait_for("bob is gone", lambda: "bob" not in listed(suite))
         before = slapd.searches()
-        c.wait_for("two more passes", lambda: slapd.searches() - before > 4, timeout=30)
-        assert set(listed(suite)) == NAMES | {"zoe"}
-        assert f"search base {more}: the server has no such entry" in c.journal("-u", "sssd.service")
+        c.wait_for("two more passes", lambda: slapd.searches() - before > 6, timeout=30)
+        assert set(listed(suite)) == (NAMES | {"zoe"}) - {"bob"}
+        line = f"search base {more}: the server has no such entry"
+        assert c.journal("-u", "sssd.service").count(line) == 1
+
+        # It is back, empty: now she is gone. And away again: that is said again.
+        slapd.add(f"dn: {more}\nobjectClass: organizationalUnit\nou: more\n")
+        c.wait_for("zoe is gone", lambda: "zoe" not in listed(suite))
+        slapd.delete(more)
+        c.wait_for("it is said", lambda: c.journal("-u", "sssd.service").count(line) == 2)
+
+
+def test_one_search_base_of_two_is_enough_for_a_list(container):
+    with container() as c:
+        slapd = Slapd(c).start()
+        bases = {
+            "ldap_user_search_base": f"ou=none,{BASE}?subtree??ou=people,{BASE}?subtree?",
+            "ldap_group_search_base": f"ou=groups,{BASE}?subtree??ou=none,{BASE}?onelevel?",
+        }
+        suite = Suite(c, slapd).start(enumerate="true", **bases)
+        assert set(listed(suite)) == NAMES
+        assert set(listed(suite, "group")) == {group.name for group in GROUPS}
 
 
 def test_a_refused_twin_keeps_nothing_from_others(container):
@@ -208,7 +228,7 @@ def test_a_refused_twin_keeps_nothing_from_others(container):
 def test_a_failed_pass_is_not_repeated_for_whoever_asks(container):
     with container() as c:
         slapd = Slapd(c).start()
-        bases = f"ou=people,{BASE}?subtree??ou=none,{BASE}?subtree?"
+        bases = f"ou=nowhere,{BASE}?subtree??ou=none,{BASE}?subtree?"
         suite = Suite(c, slapd).start(enumerate="true", ldap_user_search_base=bases)
         assert listed(suite) == {}
         before = slapd.searches()
