@@ -152,6 +152,25 @@ int bases_parse(TALLOC_CTX *mem, const char *text, struct bases *ret_bases)
 	return 0;
 }
 
+int bases_narrow(struct bases *bases, int scope, const char *filter)
+{
+	const char *whole = NULL;
+	size_t size = 0;
+	int r = 0;
+
+	if (filter)
+		r = filter_size(filter, &size);
+	if (r == 0 && filter && filter[size] != '\0')
+		r = -EINVAL;
+	if (r == 0)
+		r = take_filter(bases->items, filter, size, &whole);
+	for (size_t i = 0; i < bases->count && r == 0; i++) {
+		bases->items[i].scope = scope;
+		bases->items[i].filter = whole;
+	}
+	return r;
+}
+
 int bases_of_dn(TALLOC_CTX *mem, const char *dn, struct bases *ret_bases)
 {
 	struct base *base = talloc_zero(mem, struct base);

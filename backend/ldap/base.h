@@ -25,6 +25,10 @@ struct bases {
 /* Everything hangs below mem. Errors: -EINVAL text is not of that form, or names over BASES_MAX. */
 int bases_parse(TALLOC_CTX *mem, const char *text, struct bases *ret_bases);
 
+/* For bases that are a DN alone: the scope, and filter, a text or NULL; what is made of it hangs
+ * below bases->items. Errors: -EINVAL filter is not one; -ENOMEM. */
+int bases_narrow(struct bases *bases, int scope, const char *filter);
+
 /* Just the subtree below dn. Errors: -ENOMEM. */
 int bases_of_dn(TALLOC_CTX *mem, const char *dn, struct bases *ret_bases);
 

@@ -22,11 +22,18 @@ enum search_where {
 	N_SEARCHES,
 };
 
+/* For a search base that is a DN alone. */
+struct narrowing {
+	int scope;          /* as in base.h */
+	const char *filter; /* NULL = none */
+};
+
 struct ldap_domain {
 	const struct provider_host *host; /* borrowed */
 	struct ldap_conf conf;
 	struct uri *uris;
 	size_t n_uris;
+	struct narrowing narrowings[N_SEARCHES];
 	struct bases bases[N_SEARCHES]; /* count 0: not set, and no server has told one yet */
 	struct attrs user_attrs, group_attrs;
 	struct attrs gid_attrs;    /* of a group: all but the members */
@@ -34,6 +41,7 @@ struct ldap_domain {
 	struct attrs nested_attrs; /* of a group: only the members */
 	bool offers_deref;         /* the server does, says its root DSE */
 	struct id_range range;
+	struct user_rules user_rules;
 	uint32_t user_lifetime_s, group_lifetime_s;
 	struct refusals *refusals;
 	struct link *link;

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <talloc.h>
 
-#define ATTRS_MAX 16
+#define ATTRS_MAX 48
 
 /* Which attributes are read, by place: an enum of the kind of entry. NULL = not read. The same
  * attribute may stand at several places. */

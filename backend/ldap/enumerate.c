@@ -520,7 +520,8 @@ static int one_entry(struct entry_values *values, void *data)
 	struct user user;
 
 	if (pass->kind == ENTRY_USER) {
-		reason = user_from(values, values, conf->user_name, NULL, &domain->range, &user);
+		reason = user_from(values, values, conf->user_name, NULL, &domain->range,
+		                   &domain->user_rules, &user);
 		if (!reason && claim_both(pass, user.name, user.uid, user.dn))
 			put_user(pass, &user);
 	} else {

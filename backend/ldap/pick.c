@@ -50,7 +50,7 @@ int pick_entry(struct entry_values *values, void *data)
 	/* What the record needs besides its entry hangs below that. */
 	if (pick->kind == PICK_USER)
 		reason = user_from(values, values, conf->user_name, pick->asked, &domain->range,
-		                   &user);
+		                   &domain->user_rules, &user);
 	else
 		reason = group_from(values, values, conf->group_name, pick->asked, &domain->range,
 		                    &group);

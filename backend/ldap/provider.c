@@ -65,19 +65,40 @@ static int read_uris(struct ldap_domain *domain)
 	return 0;
 }
 
-static int read_bases(struct ldap_domain *domain, const char *option, const char *text,
-                      struct bases *bases)
+/* The words of ldap_user_search_scope in options_ldap.c, in their order. */
+static const int scopes[] = { 2, 2, 1, 1, 0 };
+
+static int read_bases(struct ldap_domain *domain, enum search_where where)
 {
+	const struct ldap_conf *conf = &domain->conf;
+	bool users = where == SEARCH_USERS;
+	const char *option = users ? "ldap_user_search_base" : "ldap_group_search_base";
+	const char *text = users ? conf->user_search_base : conf->group_search_base;
+	struct narrowing *narrowing = &domain->narrowings[where];
+	struct bases *bases = &domain->bases[where];
 	int r;
+
+	narrowing->scope = scopes[users ? conf->user_search_scope : conf->group_search_scope];
+	narrowing->filter = users ? conf->user_search_filter : conf->group_search_filter;
 
 	if (!text) {
 		option = "ldap_search_base";
-		text = domain->conf.search_base;
+		text = conf->search_base;
+	}
+	r = bases_parse(domain, text ? text : "", bases);
+	if (r == -EINVAL)
+		return refuse(domain, option, "not of the form base[?scope?[filter]]");
+	if (r == 0 && (!text || !strchr(text, '?'))) {
+		r = bases_narrow(bases, narrowing->scope, narrowing->filter);
+		if (r == -EINVAL)
+			return refuse(domain,
+			              users ? "ldap_user_search_filter"
+			                    : "ldap_group_search_filter",
+			              "not a filter");
 	}
 	if (!text)
-		return 0; /* the server will say */
-	r = bases_parse(domain, text, bases);
-	return r == -EINVAL ? refuse(domain, option, "not of the form base[?scope?[filter]]") : r;
+		*bases = (struct bases){ 0 }; /* the server will say */
+	return r;
 }
 
 /* Attribute and class names stand in filters as they are: only names may. */
@@ -154,6 +175,37 @@ static void set_attr(struct attrs *attrs, size_t place, const char *name)
 		attrs->count = place + 1;
 }
 
+/* "ldapName", or "cacheName:ldapName". */
+static int add_extra(struct ldap_domain *domain, const char *item)
+{
+	struct user_rules *rules = &domain->user_rules;
+	const char *colon = strchr(item, ':');
+	const char *attr = colon ? colon + 1 : item;
+	const char *name = colon ? talloc_strndup(domain, item, (size_t)(colon - item)) : item;
+
+	if (!name)
+		return -ENOMEM;
+	if (filter_attr_check(name) < 0 || filter_attr_check(attr) < 0)
+		return refuse(domain, "ldap_user_extra_attrs",
+		              "an item is not the name of an attribute, nor two with a colon");
+	if (rules->n_extra == EXTRA_ATTRS_MAX)
+		return refuse(domain, "ldap_user_extra_attrs", "more attributes than 32");
+	set_attr(&domain->user_attrs, N_USER_ATTRS + rules->n_extra, attr);
+	rules->extra[rules->n_extra++] = name;
+	return 0;
+}
+
+static int set_user_rules(struct ldap_domain *domain)
+{
+	char *const *item = domain->conf.user_extra_attrs;
+	int r = 0;
+
+	domain->user_rules.upper_case_realm = domain->conf.force_upper_case_realm;
+	for (; item && *item && r == 0; item++)
+		r = add_extra(domain, *item);
+	return r;
+}
+
 static void set_attrs(struct ldap_domain *domain)
 {
 	const struct ldap_conf *conf = &domain->conf;
@@ -218,14 +270,15 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	if (r == 0)
 		r = read_uris(domain);
 	if (r == 0)
-		r = read_bases(domain, "ldap_user_search_base", domain->conf.user_search_base,
-		               &domain->bases[SEARCH_USERS]);
+		r = read_bases(domain, SEARCH_USERS);
 	if (r == 0)
-		r = read_bases(domain, "ldap_group_search_base", domain->conf.group_search_base,
-		               &domain->bases[SEARCH_GROUPS]);
+		r = read_bases(domain, SEARCH_GROUPS);
 	if (r < 0)
 		return r;
 	set_attrs(domain);
+	r = set_user_rules(domain);
+	if (r < 0)
+		return r;
 	warn_clear_text(domain);
 
 	domain->link = link_new(domain, domain);

@@ -19,6 +19,9 @@
 /* What the cache takes for one record is more; nobody has so many names. */
 #define ALIASES_SIZE_MAX (1u << 20)
 
+/* Nor has anybody so much to be known by. */
+#define EXTRA_SIZE_MAX (64u << 10)
+
 const char records_no_memory[] = "no memory";
 static const char local_name[] = "the name belongs to this machine";
 static const char too_many_names[] = "it has too many names";
@@ -177,6 +180,58 @@ static int aliases_from(TALLOC_CTX *mem, const struct entry_values *values, cons
 	return r;
 }
 
+/* ---- what the administrator wants to know besides ---- */
+
+/* "alice@example.com" is "alice@EXAMPLE.COM" to a KDC. ASCII, as realms are. */
+static void raise_realms(struct berval *principal)
+{
+	for (; principal && principal->bv_val; principal++) {
+		char *at = memrchr(principal->bv_val, '@', principal->bv_len);
+
+		for (; at && *at; at++)
+			if (*at >= 'a' && *at <= 'z')
+				*at = (char)(*at - 'a' + 'A');
+	}
+}
+
+static uint32_t add_extra(struct writer *out, const char *name, const struct berval *values)
+{
+	uint32_t n = 0;
+
+	for (; values && values->bv_val; values++) {
+		if (!value_is_whole(values) || values->bv_len > TEXT_MAX ||
+		    !str_is_utf8(values->bv_val, values->bv_len) ||
+		    out->size + strlen(name) + values->bv_len + 2 > EXTRA_SIZE_MAX)
+			continue;
+		writer_str(out, name);
+		writer_str(out, values->bv_val);
+		n += 2;
+	}
+	return n;
+}
+
+static int extra_from(TALLOC_CTX *mem, const struct entry_values *values,
+                      const struct user_rules *rules, struct names *ret_attrs)
+{
+	struct writer out = writer_new(EXTRA_SIZE_MAX);
+	struct names attrs = { 0 };
+	int r;
+
+	for (size_t i = 0; i < rules->n_extra; i++)
+		attrs.count +=
+			add_extra(&out, rules->extra[i], values->values[N_USER_ATTRS + i]);
+	attrs.size = out.size;
+	r = writer_end(&out);
+	if (r == 0 && attrs.count > 0) {
+		attrs.bytes = talloc_memdup(mem, out.bytes, out.size);
+		r = attrs.bytes ? 0 : -ENOMEM;
+	}
+	writer_free(&out);
+	if (r == 0)
+		*ret_attrs = attrs;
+	return r;
+}
+
 /* ---- whole records ---- */
 
 const char *member_from(TALLOC_CTX *mem, const struct entry_values *values, const char *name_attr,
@@ -197,7 +252,8 @@ const char *member_from(TALLOC_CTX *mem, const struct entry_values *values, cons
 }
 
 const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,
-                      const char *asked, const struct id_range *range, struct user *ret_user)
+                      const char *asked, const struct id_range *range,
+                      const struct user_rules *rules, struct user *ret_user)
 {
 	struct user user = { .dn = values->dn };
 	enum refusal refusal;
@@ -230,6 +286,8 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 		reason = text_from(values, USER_HOME, "its home directory is too long", &user.home);
 	if (!reason)
 		reason = text_from(values, USER_SHELL, "its shell is too long", &user.shell);
+	if (rules && rules->upper_case_realm)
+		raise_realms(values->values[USER_PRINCIPAL]);
 	if (!reason)
 		reason = text_from(values, USER_PRINCIPAL, "its principal is too long", &user.upn);
 	if (reason)
@@ -238,6 +296,8 @@ const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *
 	r = aliases_from(mem, values, &user, &user.aliases);
 	if (r < 0)
 		return r == -ENOMEM ? records_no_memory : too_many_names;
+	if (rules && extra_from(mem, values, rules, &user.attrs) < 0)
+		return records_no_memory;
 	*ret_user = user;
 	return NULL;
 }

@@ -36,15 +36,27 @@ struct id_range {
 	                            * is ours; 0 = those of root, refused anyway */
 };
 
+#define EXTRA_ATTRS_MAX 32
+
+/* What a domain does with users beyond RFC 2307. */
+struct user_rules {
+	bool upper_case_realm;              /* of principals: ldap_force_upper_case_realm */
+	const char *extra[EXTRA_ATTRS_MAX]; /* ldap_user_extra_attrs: under which names their values
+	                                     * are kept; they stand behind N_USER_ATTRS */
+	size_t n_extra;
+};
+
 /* The reason that is not the entry's fault: whoever gets it must not go on without the entry. */
 extern const char records_no_memory[];
 
 /* Fills ret_user; its texts belong to values or hang below mem. asked is the name in the question,
- * NULL if it was by id; name_attr the attribute called USER_NAME. Texts that would break a line of
- * passwd(5) are cleaned in place.
+ * NULL if it was by id; name_attr the attribute called USER_NAME; rules NULL: none. Texts that
+ * would break a line of passwd(5) are cleaned in place. A value of an extra attribute that is no
+ * text, or too long, is left out.
  * Returns NULL, or why the entry is refused, in words for the log. */
 const char *user_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,
-                      const char *asked, const struct id_range *range, struct user *ret_user);
+                      const char *asked, const struct id_range *range,
+                      const struct user_rules *rules, struct user *ret_user);
 
 /* The same for a group. */
 const char *group_from(TALLOC_CTX *mem, struct entry_values *values, const char *name_attr,

@@ -431,6 +431,9 @@ static int set_default_bases(struct setup_state *state)
 		if (str_empty(state->default_base) || state->n_bases != 1)
 			return -E_SERVER;
 		r = bases_of_dn(domain, state->default_base, bases);
+		if (r == 0)
+			r = bases_narrow(bases, domain->narrowings[i].scope,
+			                 domain->narrowings[i].filter);
 		if (r < 0)
 			return r;
 	}

@@ -146,6 +146,8 @@ enum ldap_authtok_type {
 struct ldap_conf {
 	char **uri;
 	const char *search_base, *user_search_base, *group_search_base;
+	const char *user_search_filter, *group_search_filter; /* of a base that is a DN alone */
+	int user_search_scope, group_search_scope; /* words: sub, subtree, one, onelevel, base */
 	int schema; /* enum ldap_schema */
 	const char *bind_dn;
 	struct secret *bind_password;
@@ -158,7 +160,8 @@ struct ldap_conf {
 	int deref; /* word: never, searching, finding, always; libldap's numbers */
 	bool referrals;
 	uint32_t group_nesting_level, deref_threshold;
-	bool rfc2307_fallback_to_local_users;
+	bool rfc2307_fallback_to_local_users, force_upper_case_realm;
+	char **user_extra_attrs; /* "ldapName" or "cacheName:ldapName" */
 	uint32_t page_size;
 	bool disable_paging;
 	uint32_t enumeration_search_timeout_s;

@@ -12,6 +12,7 @@ static const char *const authtok_words[] = { "password", "obfuscated_password", 
 static const char *const start_tls_words[] = { "", "true", "false", NULL };
 static const char *const reqcert_words[] = { "never", "allow", "try", "demand", "hard", NULL };
 static const char *const deref_words[] = { "never", "searching", "finding", "always", NULL };
+static const char *const scope_words[] = { "sub", "subtree", "one", "onelevel", "base", NULL };
 
 /* clang-format off */
 const struct opt ldap_opts[] = {
@@ -76,11 +77,25 @@ const struct opt ldap_opts[] = {
 	{ "ldap_group_search_base", OPT_TEXT, AT(group_search_base),
 	  .help = "Where to search groups; unset = ldap_search_base" },
 
+	{ "ldap_user_search_scope", OPT_WORD, AT(user_search_scope), .fallback = "sub", .words = scope_words,
+	  .help = "The scope of a search base of users that is a DN alone" },
+	{ "ldap_user_search_filter", OPT_TEXT, AT(user_search_filter),
+	  .help = "The filter of such a one" },
+	{ "ldap_group_search_scope", OPT_WORD, AT(group_search_scope), .fallback = "sub", .words = scope_words,
+	  .help = "The same for groups" },
+	{ "ldap_group_search_filter", OPT_TEXT, AT(group_search_filter),
+	  .help = "The same for groups" },
+
+	{ "ldap_user_extra_attrs", OPT_LIST, AT(user_extra_attrs),
+	  .help = "More attributes of users that are kept, as ldapName or cacheName:ldapName" },
 	{ "ldap_group_nesting_level", OPT_NUMBER, AT(group_nesting_level), .fallback = "2",
 	  .help = "How many levels of groups in groups are followed; not in rfc2307" },
 
 	{ "ldap_rfc2307_fallback_to_local_users", OPT_BOOL, AT(rfc2307_fallback_to_local_users), .fallback = "false",
 	  .help = "Give users of /etc/passwd the groups of the directory that list them; only in rfc2307" },
+	{ "ldap_force_upper_case_realm", OPT_BOOL, AT(force_upper_case_realm), .fallback = "false",
+	  .help = "Write the realm of principals in capitals" },
+
 	{ "ldap_user_object_class", OPT_TEXT, AT(user_object_class), .fallback = "posixAccount",
 	  .help = "Object class of users" },
 	{ "ldap_user_name", OPT_TEXT, AT(user_name), .fallback = "uid",

@@ -64,8 +64,21 @@ static void print_initgroups(struct cache *cache, const char *user)
 		printf("Initgroups expiration time: Initgroups were not yet performed\n");
 }
 
+/* ldap_user_extra_attrs. What the directory says reaches the terminal in printable form only. */
+static void print_attrs(TALLOC_CTX *mem, const struct names *attrs)
+{
+	const char *name = NULL, *value;
+
+	while ((name = names_next(attrs, name)) && (value = names_next(attrs, name))) {
+		auto_talloc char *printable = str_printable(mem, value, strlen(value));
+
+		printf("%s: %s\n", name, printable ? printable : "");
+		name = value;
+	}
+}
+
 /* Nobody keeps when an entry came first: it is replaced whole. */
-static void print_entry(struct cache *cache, const struct entry *entry)
+static void print_entry(TALLOC_CTX *mem, struct cache *cache, const struct entry *entry)
 {
 	const char *name = entry->kind == ENTRY_USER ? entry->user.name : entry->group.name;
 	char text[64];
@@ -78,6 +91,8 @@ static void print_entry(struct cache *cache, const struct entry *entry)
 	if (entry->kind == ENTRY_USER)
 		print_initgroups(cache, name);
 	printf("Cached in InfoPipe: No\n");
+	if (entry->kind == ENTRY_USER)
+		print_attrs(mem, &entry->user.attrs);
 }
 
 /* ---- where it is ---- */
@@ -101,7 +116,7 @@ static int show_from(TALLOC_CTX *mem, const char *domain, const struct query *qu
 	}
 	r = cache_find(cache, query, &entry);
 	if (r == 0)
-		print_entry(cache, &entry);
+		print_entry(mem, cache, &entry);
 	cache_end(cache);
 	if (r < 0 && r != -ENOENT)
 		failed(domain, r);

@@ -34,7 +34,7 @@ static struct entry_values *make(TALLOC_CTX *mem, const uint8_t *data, size_t si
 {
 	struct entry_values *values = talloc_zero(mem, struct entry_values);
 
-	while (size >= 2 && data[0] < N_USER_ATTRS && data[1] <= size - 2) {
+	while (size >= 2 && data[0] < N_USER_ATTRS + 2 && data[1] <= size - 2) {
 		add(values, data[0], data + 2, data[1]);
 		size -= 2u + data[1];
 		data += 2u + data[1];
@@ -55,21 +55,35 @@ static void check_names(const struct names *names)
 	assert(n == names->count);
 }
 
+static void check_attrs(const struct names *attrs)
+{
+	const char *text = NULL;
+	uint32_t n = 0;
+
+	while ((text = names_next(attrs, text))) {
+		assert(n % 2 == 1 || strcmp(text, "one") == 0 || strcmp(text, "two") == 0);
+		n++;
+	}
+	assert(n == attrs->count && n % 2 == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct id_range range = { 1, 0 };
+	static const struct user_rules rules = { true, { "one", "two" }, 2 };
 	TALLOC_CTX *mem = talloc_new(NULL);
 	const char *name;
 	struct user user;
 	struct group group;
 
-	if (!user_from(mem, make(mem, data, size), "uid", "asked", &range, &user)) {
+	if (!user_from(mem, make(mem, data, size), "uid", "asked", &range, &rules, &user)) {
 		assert(accept_name(user.name) == ACCEPTED);
 		assert(accept_id(user.uid, 1, 0) == ACCEPTED &&
 		       accept_id(user.gid, 1, 0) == ACCEPTED);
 		assert(!strpbrk(user.gecos, ":\n") && !strpbrk(user.home, ":\n") &&
 		       !strpbrk(user.shell, ":\n"));
 		check_names(&user.aliases);
+		check_attrs(&user.attrs);
 	}
 	if (!group_from(mem, make(mem, data, size), "cn", "asked", &range, &group)) {
 		assert(accept_name(group.name) == ACCEPTED);

@@ -3,7 +3,8 @@
 """Compares the manual pages with the option tables: usage: man.py SSSD_CONF MAN_DIR
 
 Each list of a page stands behind a comment that names its table, as in '.\\" options: nss'. It
-must hold every built option of that table, in its order, with its default, and nothing else.
+must hold every built option of that table, in its order, with its default, and nothing else; one
+that is told on two pages is told by both together.
 """
 import pathlib
 import re
@@ -15,6 +16,7 @@ import sys
 PAGES = {
     "sssd.conf.5": ("*", "sssd", "service", "nss", "domain"),
     "sssd-ldap.5": ("domain:ldap",),
+    "sssd-ldap-attributes.5": ("domain:ldap",),
     "sssd-kcm.8": ("kcm",),
 }
 UNITS = {"s": "seconds", "%": "percent", "id": "id", "MiB": "MiB", "KiB": "KiB"}
@@ -84,14 +86,19 @@ def check_pages(program, folder):
     for table in tables.keys() - {table for told in PAGES.values() for table in told}:
         fault(f"no page is responsible for table {table}")
 
+    told = {}
     for page, responsible in PAGES.items():
         lists = read_page(folder / page)
         for table in responsible:
-            compare(page, table, lists.pop(table, []), tables.get(table, []))
+            pages, items = told.setdefault(table, ([], []))
+            pages.append(page)
+            items += lists.pop(table, [])
         for table in lists:
             fault(f"{page}: there is no table {table}")
         if "not implemented" not in " ".join((folder / page).read_text().split()):
             fault(f"{page}: does not say that other options are not implemented")
+    for table, (pages, items) in told.items():
+        compare(", ".join(pages), table, items, tables.get(table, []))
 
 
 def check_metrics(page, source):

@@ -24,6 +24,8 @@ SECOND = {
     "street": "/second/home",
     "l": "/second/shell",
     "displayName": "Second full name",
+    "drink": "alice@Example.test",
+    "mobile": ["+1 23", "+4 56"],
 }
 ALICE = ["alice", "*", "10001", "20001", "Alice Example", "/home/alice", "/bin/bash"]
 
@@ -83,6 +85,25 @@ ROWS = [
     ),
     Row("class-case", {"ldap_user_object_class": "POSIXACCOUNT"}, {(U, "alice"): alice()}),
     Row("class-none", {"ldap_user_object_class": "noSuchClass"}, {(U, "alice"): None}),
+    Row(
+        "upn-home",
+        {"ldap_user_principal": "drink", "override_homedir": "/%P"},
+        {(U, "alice"): alice(home="/alice@Example.test")},
+    ),
+    Row(
+        "realm",
+        {
+            "ldap_user_principal": "drink",
+            "override_homedir": "/%P",
+            "ldap_force_upper_case_realm": "true",
+        },
+        {(U, "alice"): alice(home="/alice@EXAMPLE.TEST")},
+    ),
+    Row(
+        "extra",
+        {"ldap_user_extra_attrs": "mobile, tel:MOBILE, l, nothing:initials, photo:jpegPhoto"},
+        {(U, "alice"): alice()},
+    ),
     # ---- and of a group
     Row(
         "gname",
@@ -155,6 +176,30 @@ ROWS = [
         {"ldap_group_search_base": f"{group_dn('devs')}?base?"},
         {(G, "devs"): 1, (G, "admins"): None},
     ),
+    Row(
+        "uscope",
+        {"ldap_user_search_base": PEOPLE, "ldap_user_search_scope": "BASE"},
+        {(U, "alice"): None, (G, "devs"): 1},
+    ),
+    Row("uscope1", {"ldap_user_search_scope": "onelevel"}, {(U, "alice"): None, (G, "devs"): 1}),
+    Row("uscope2", {"ldap_search_base": None, "ldap_user_search_scope": "one"}, {(U, "alice"): None}),
+    Row("ufilter", {"ldap_user_search_filter": "(!(uid=alice))"}, {(U, "alice"): None, (U, "bob"): 1}),
+    Row(
+        "ufilter2",
+        {"ldap_search_base": None, "ldap_user_search_filter": "uid=alice"},
+        {(U, "alice"): alice(), (U, "bob"): None, (G, "devs"): 1},
+    ),
+    Row(
+        "ufilter3",
+        {
+            "ldap_user_search_base": f"{PEOPLE}?subtree?(uid=bob)",
+            "ldap_user_search_filter": "(uid=alice)",
+            "ldap_user_search_scope": "base",
+        },
+        {(U, "alice"): None, (U, "bob"): 1},
+    ),
+    Row("gscope", {"ldap_group_search_scope": "one"}, {(U, "alice"): alice(), (G, "devs"): None}),
+    Row("gfilter2", {"ldap_group_search_filter": "(cn=admins)"}, {(G, "devs"): None, (G, "admins"): 1}),
     Row("asked", {"ldap_search_base": None}, {(U, "alice"): alice(), (G, "devs"): 1}),
     # ---- aliases (RFC 4512): ou=links has one, of erin
     Row("deref-never", {"ldap_search_base": f"ou=links,{BASE}"}, {(U, "erin"): None}),
@@ -246,6 +291,15 @@ SILENT = [
         {"ldap_user_search_base": f"{BASE}?sub?(uid=alice"},
         ["ldap_user_search_base"],
     ),
+    Row("badextra", {"ldap_user_extra_attrs": "mail, a)(b"}, ["ldap_user_extra_attrs", "not the name"]),
+    Row("badextra2", {"ldap_user_extra_attrs": ":mail"}, ["ldap_user_extra_attrs", "not the name"]),
+    Row(
+        "many-extra",
+        {"ldap_user_extra_attrs": ",".join(f"x{i}" for i in range(33))},
+        ["ldap_user_extra_attrs", "more attributes than 32"],
+    ),
+    Row("badufilter", {"ldap_user_search_filter": "(a=b"}, ["ldap_user_search_filter", "not a filter"]),
+    Row("badgfilter", {"ldap_group_search_filter": "(a)(b)"}, ["ldap_group_search_filter", "not a filter"]),
     Row("nofilter", {"ldap_user_search_base": f"{BASE}?sub?(=)"}, ["not valid"]),
     Row("nobind", {"ldap_uri": "ldaps://127.0.0.2"}, ["search base"]),
     Row(
@@ -286,6 +340,9 @@ BAD = [
     ("ldap_deref", "often"),
     ("ldap_group_nesting_level", "-1"),
     ("ldap_deref_threshold", "ten"),
+    ("ldap_user_search_scope", "children"),
+    ("ldap_group_search_scope", "0"),
+    ("ldap_force_upper_case_realm", "1"),
 ]
 
 
@@ -372,6 +429,15 @@ def test_effect(suite, row, client):
             assert f"{name}:{gid}:{','.join(sorted(members.split(',')))}" == expected, key
         else:
             assert line == expected, key
+
+
+def test_extra_attributes_are_shown(suite):
+    assert suite.passwd("alice@extra")
+    shown = suite.c.run(["sssctl", "user-show", "alice@extra"]).out.splitlines()
+    extra = shown[shown.index("Cached in InfoPipe: No") + 1 :]
+    assert sorted(extra) == ["l: /second/shell", "mobile: +1 23", "mobile: +4 56", "tel: +1 23", "tel: +4 56"]
+    assert suite.passwd("alice@plain")
+    assert suite.c.run(["sssctl", "user-show", "alice@plain"]).out.endswith("InfoPipe: No\n")
 
 
 @pytest.mark.parametrize("row", SILENT, ids=lambda row: row.name)

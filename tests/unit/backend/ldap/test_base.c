@@ -74,6 +74,25 @@ START_TEST(test_refused)
 }
 END_TEST
 
+START_TEST(test_a_dn_is_narrowed)
+{
+	static const char *const filters[][2] = { { "(a=b)", "(a=b)" }, { "a=b", "(a=b)" },
+		                                  { "(a=?)", "(a=?)" }, { "", NULL },
+		                                  { NULL, NULL } };
+	static const char *const refused[] = { "(a=b", "(a=b)(c=d)", "a=b?", "a=b)" };
+	struct bases bases;
+
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		ck_assert_int_eq(bases_of_dn(mem, "dc=x", &bases), 0);
+		ck_assert_int_eq(bases_narrow(&bases, ONELEVEL, filters[i][0]), 0);
+		ck_assert_int_eq(bases.items[0].scope, ONELEVEL);
+		ck_assert_pstr_eq(bases.items[0].filter, filters[i][1]);
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		ck_assert_int_eq(bases_narrow(&bases, SUBTREE, refused[i]), -EINVAL);
+}
+END_TEST
+
 START_TEST(test_as_many_as_there_may_be_and_no_more)
 {
 	char *text = talloc_strdup(mem, "dc=x");
@@ -98,6 +117,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_loop_test(tests, test_understood, 0, sizeof(good) / sizeof(good[0]));
 	tcase_add_loop_test(tests, test_refused, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_test(tests, test_a_dn_is_narrowed);
 	tcase_add_test(tests, test_as_many_as_there_may_be_and_no_more);
 	suite_add_tcase(suite, tests);
 

@@ -65,9 +65,11 @@ static void alice(void)
 	set(USER_FULLNAME, "Alice");
 }
 
+static struct user_rules rules;
+
 static const char *user(const char *asked, struct user *ret_user)
 {
-	return user_from(values, values, "uid", asked, &any, ret_user);
+	return user_from(values, values, "uid", asked, &any, &rules, ret_user);
 }
 
 static void expect_names(const struct names *names, const char *const *expected)
@@ -96,6 +98,61 @@ START_TEST(test_whole_user)
 	ck_assert_str_eq(u.upn, "alice@X");
 	ck_assert_str_eq(u.dn, "uid=alice,ou=people,dc=x");
 	expect_names(&u.aliases, (const char *const[]){ "alice@X", "alice@x", NULL });
+}
+END_TEST
+
+START_TEST(test_extra_attributes_are_kept_as_names_and_values)
+{
+	static char long_value[5000];
+	struct user u;
+
+	rules = (struct user_rules){ .extra = { "phone", "photo" }, .n_extra = 2 };
+	memset(long_value, 'x', sizeof(long_value) - 1);
+	alice();
+	set(N_USER_ATTRS, "+1 23");
+	set(N_USER_ATTRS, "");
+	set(N_USER_ATTRS, "a: b\nc");
+	set(N_USER_ATTRS, long_value);
+	set_bytes(N_USER_ATTRS + 1, "a\0b", 3);
+	set(N_USER_ATTRS + 1, "\xff\xd8");
+	set(N_USER_ATTRS + 1, "Ærlig");
+	ck_assert_pstr_eq(user("alice", &u), NULL);
+	ck_assert_uint_eq(u.attrs.count, 8);
+	expect_names(&u.attrs, (const char *const[]){ "phone", "+1 23", "phone", "", "phone",
+	                                              "a: b\nc", "photo", "Ærlig", NULL });
+	rules = (struct user_rules){ 0 };
+}
+END_TEST
+
+START_TEST(test_extra_attributes_have_a_limit)
+{
+	char value[4001];
+	struct user u;
+
+	rules = (struct user_rules){ .extra = { "x" }, .n_extra = 1 };
+	memset(value, 'x', sizeof(value));
+	value[sizeof(value) - 1] = '\0';
+	alice();
+	for (int i = 0; i < 100; i++)
+		set(N_USER_ATTRS, value);
+	ck_assert_pstr_eq(user("alice", &u), NULL);
+	ck_assert_uint_eq(u.attrs.count, 2 * 16);
+	rules = (struct user_rules){ 0 };
+}
+END_TEST
+
+START_TEST(test_a_realm_in_capitals)
+{
+	struct user u;
+
+	rules = (struct user_rules){ .upper_case_realm = true };
+	set(USER_NAME, "alice");
+	set(USER_UID, "10001");
+	set(USER_GID, "10002");
+	set(USER_PRINCIPAL, "al@ice@example.Com");
+	ck_assert_pstr_eq(user("alice", &u), NULL);
+	ck_assert_str_eq(u.upn, "al@ice@EXAMPLE.COM");
+	rules = (struct user_rules){ 0 };
 }
 END_TEST
 
@@ -139,10 +196,10 @@ START_TEST(test_private_groups_need_no_other)
 		set(USER_UID, "10001");
 		if (gids[i])
 			set(USER_GID, gids[i]);
-		ck_assert_ptr_null(user_from(values, values, "uid", NULL, &range, &u));
+		ck_assert_ptr_null(user_from(values, values, "uid", NULL, &range, NULL, &u));
 		ck_assert_uint_eq(u.gid, i == 4 ? 42 : 10001);
 		values->values[USER_UID] = NULL;
-		ck_assert_ptr_nonnull(user_from(values, values, "uid", NULL, &range, &u));
+		ck_assert_ptr_nonnull(user_from(values, values, "uid", NULL, &range, NULL, &u));
 	}
 }
 END_TEST
@@ -230,17 +287,17 @@ START_TEST(test_range_of_the_domain_holds_for_uid_and_gid)
 	struct user u;
 
 	alice();
-	ck_assert_ptr_nonnull(user_from(mem, values, "uid", NULL, &range, &u));
+	ck_assert_ptr_nonnull(user_from(mem, values, "uid", NULL, &range, NULL, &u));
 	reset("uid=alice,dc=x");
 	set(USER_NAME, "alice");
 	set(USER_UID, "10002");
 	set(USER_GID, "20001");
-	ck_assert_ptr_nonnull(user_from(mem, values, "uid", NULL, &range, &u));
+	ck_assert_ptr_nonnull(user_from(mem, values, "uid", NULL, &range, NULL, &u));
 	reset("uid=alice,dc=x");
 	set(USER_NAME, "alice");
 	set(USER_UID, "10002");
 	set(USER_GID, "20000");
-	ck_assert_ptr_null(user_from(mem, values, "uid", NULL, &range, &u));
+	ck_assert_ptr_null(user_from(mem, values, "uid", NULL, &range, NULL, &u));
 }
 END_TEST
 
@@ -257,7 +314,7 @@ START_TEST(test_nobody_gets_our_own_ids_or_local_names)
 	set(USER_NAME, one[0]);
 	set(USER_UID, one[1]);
 	set(USER_GID, one[2]);
-	reason = user_from(mem, values, "uid", NULL, &range, &u);
+	reason = user_from(mem, values, "uid", NULL, &range, NULL, &u);
 	ck_assert_int_eq(!reason, _i == 4);
 }
 END_TEST
@@ -476,6 +533,9 @@ int main(void)
 
 	tcase_add_checked_fixture(users, begin, end);
 	tcase_add_test(users, test_whole_user);
+	tcase_add_test(users, test_extra_attributes_are_kept_as_names_and_values);
+	tcase_add_test(users, test_extra_attributes_have_a_limit);
+	tcase_add_test(users, test_a_realm_in_capitals);
 	tcase_add_test(users, test_what_a_user_is_also_called);
 	tcase_add_test(users, test_private_groups_need_no_other);
 	tcase_add_test(users, test_user_with_the_least);
