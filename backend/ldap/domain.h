@@ -12,6 +12,7 @@
 #include "backend/ldap/uri.h"
 #include "common/conf/options.h"
 
+struct ahead;
 struct enumeration;
 struct link;
 
@@ -45,5 +46,6 @@ struct ldap_domain {
 	uint32_t user_lifetime_s, group_lifetime_s;
 	struct refusals *refusals;
 	struct link *link;
+	struct ahead *ahead;
 	struct enumeration *enumeration; /* NULL: enumerate = false */
 };

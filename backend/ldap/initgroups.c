@@ -7,8 +7,8 @@
  *                            ▲── only now, or again, as the user is who they were not asked for
  *
  * Where groups list names both are sent together: the name is the one that was asked for, nearly
- * always. Where they list DNs the user comes first, unless it was found just now: getpwnam(3) and
- * then getgrouplist(3) is what id(1) and every login do.
+ * always. Where they list DNs the user comes first. A user who was found just now is not searched
+ * for again: getpwnam(3) and then getgrouplist(3) is what id(1) and every login do.
  *
  * The list is stored whole, with the user, in one transaction; anything less than the whole is not
  * stored (R6).
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/ldap/ahead.h"
 #include "backend/ldap/commit.h"
 #include "backend/ldap/lookup.h"
 #include "backend/ldap/parents.h"
@@ -79,8 +80,8 @@ struct tevent_req *initgroups_send(TALLOC_CTX *mem, void *data, const struct que
 	};
 	tevent_req_defer_callback(req, domain->host->ev);
 
-	if (!lists_names(state) && found_just_now(state)) {
-		find_groups(req, state->pick.user.dn);
+	if (found_just_now(state)) {
+		find_groups(req, lists_names(state) ? state->pick.user.name : state->pick.user.dn);
 		return req;
 	}
 
@@ -234,6 +235,7 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 		.n_gids = settle_gids(state->gids, state->n_gids, user->gid),
 		.gids = (const uint8_t *)state->gids,
 	};
+	ahead_note(state->domain->ahead, state->gids, initgroups.n_gids, user->gid);
 	if (state->pick.values)
 		r = commit_user(change, state->domain, state->query->name, user);
 	if (r == 0)

@@ -8,18 +8,23 @@
  *                                        ├─ no such group ─▶ (private) ─▶ private_found
  *                                        ├─ not there, cached ─▶ (commit: removal) ──▲
  *                                        └─ not there, not cached ───────────────────▲
+ *
+ * The groups of a user whom somebody wants to know one by one come together (ahead.h): before the
+ * search there is (ahead) ─▶ came_ahead.
  */
 #include "backend/ldap/lookup.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "backend/ldap/ahead.h"
 #include "backend/ldap/commit.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/members.h"
 #include "backend/ldap/pick.h"
 #include "backend/ldap/private.h"
 #include "backend/ldap/search.h"
+#include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
@@ -30,10 +35,11 @@ struct lookup_state {
 	const struct query *query;  /* borrowed */
 	char *filter;
 	struct pick pick;
-	struct tevent_req *search, *members, *private; /* NULL when it has ended */
-	bool made_up;                                  /* pick has a group, and no values */
+	struct tevent_req *ahead, *search, *members, *private; /* NULL when it has ended */
+	bool made_up; /* pick has a group, and no values */
 };
 
+static void came_ahead(struct tevent_req *subreq);
 static void search(struct tevent_req *req);
 static void searched(struct tevent_req *subreq);
 static void find_private(struct tevent_req *req);
@@ -129,11 +135,32 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 	    accept_id(query->id, domain->range.min, domain->range.max) != ACCEPTED)
 		return req_finish_now(req, ev, 0);
 
-	if (!user && private_groups(state) == PRIVATE_GROUPS_TRUE)
+	if (query->kind == QUERY_GROUP_BY_ID &&
+	    private_groups(state) == PRIVATE_GROUPS_FALSE &&
+	    ahead_expects(domain->ahead, query->id)) {
+		state->ahead = ahead_send(state, domain, id, query->id);
+		if (!tevent_req_nomem(state->ahead, req))
+			tevent_req_set_callback(state->ahead, came_ahead, req);
+	} else if (!user && private_groups(state) == PRIVATE_GROUPS_TRUE) {
 		find_private(req);
+	} else {
+		search(req);
+	}
+	return tevent_req_is_in_progress(req) ? req : tevent_req_post(req, ev);
+}
+
+/* It may have helped or not: what was asked for is found in any case. */
+static void came_ahead(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	int r = ahead_recv(subreq);
+
+	TALLOC_FREE(state->ahead);
+	if (r == 0 || r == -E_OFFLINE)
+		req_finish(req, r);
 	else
 		search(req);
-	return tevent_req_is_in_progress(req) ? req : tevent_req_post(req, ev);
 }
 
 static void search(struct tevent_req *req)
@@ -276,7 +303,8 @@ const char *lookup_waits_for(struct tevent_req *req)
 {
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 
-	return state->search    ? search_waits_for(state->search)
+	return state->ahead     ? ahead_waits_for(state->ahead)
+	       : state->search  ? search_waits_for(state->search)
 	       : state->members ? members_wait_for(state->members)
 	       : state->private ? private_waits_for(state->private)
 	                        : "the cache to be written";

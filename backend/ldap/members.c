@@ -132,10 +132,8 @@ static int add_name(struct members_state *state, const char *name)
 }
 
 /* Does the DN tell the name of a user? Not if that might as well be a group's. */
-static bool tells_name(const struct members_state *state, const struct dn *dn)
+static bool tells_name(const struct ldap_domain *domain, const struct dn *dn)
 {
-	const struct ldap_domain *domain = state->domain;
-
 	return dn->single && strcasecmp(dn->attr, domain->conf.user_name) == 0 &&
 	       bases_hold(&domain->bases[SEARCH_USERS], dn->key, true) &&
 	       (strcasecmp(dn->attr, domain->conf.group_name) != 0 ||
@@ -207,7 +205,7 @@ static int take_member(struct members_state *state, const struct berval *value, 
 	}
 	if (r < 0)
 		return r;
-	if (tells_name(state, &dn))
+	if (tells_name(state->domain, &dn))
 		return accept_name(dn.value) == ACCEPTED ? add_name(state, dn.value) : 0;
 	if (!dn.attr || filter_attr_check(dn.attr) < 0) {
 		refusals_report(state->domain->refusals, state->id, group,
@@ -535,6 +533,59 @@ static void searched(struct tevent_req *subreq)
 		fail(state, r);
 	else
 		go_on(state);
+}
+
+/* ---- without a question ---- */
+
+/* Adds the name that the DN tells to names. Errors: -EAGAIN it tells none. */
+static int add_told(const struct ldap_domain *domain, const struct berval *value, struct map *named,
+                    struct writer *names)
+{
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct dn dn;
+	int r;
+
+	if (strlen(value->bv_val) != value->bv_len)
+		return -EAGAIN;
+	r = dn_parse(scratch, value->bv_val, &dn);
+	if (r < 0)
+		return r == -EINVAL ? -EAGAIN : r;
+	if (!tells_name(domain, &dn))
+		return bases_hold(&domain->bases[SEARCH_USERS], dn.key, false) ||
+		                       bases_hold(&domain->bases[SEARCH_GROUPS], dn.key, false)
+		               ? -EAGAIN
+		               : 0;
+	if (accept_name(dn.value) != ACCEPTED || map_get(named, dn.value, strlen(dn.value)))
+		return 0;
+	writer_str(names, dn.value);
+	return map_set(named, dn.value, strlen(dn.value), named);
+}
+
+int members_told(TALLOC_CTX *mem, const struct ldap_domain *domain,
+                 const struct entry_values *group, struct names *ret_names)
+{
+	const struct berval *value = group->values[GROUP_MEMBER_DN];
+	struct writer out = writer_new(NAMES_MAX);
+	auto_talloc struct map *named = map_new(NULL);
+	struct names names = { 0 };
+	int r = named ? 0 : -ENOMEM;
+
+	for (unsigned n = 0; value && value->bv_val && r == 0; value++)
+		if (value->bv_len > 0) /* else the root: how some say "nobody" */
+			r = n++ < SLICE ? add_told(domain, value, named, &out) : -EAGAIN;
+	names.size = out.size;
+	if (r == 0)
+		r = writer_end(&out);
+	if (r == 0 && names.size > 0) {
+		names.bytes = talloc_memdup(mem, out.bytes, out.size);
+		r = names.bytes ? 0 : -ENOMEM;
+	}
+	writer_free(&out);
+	if (r < 0)
+		return r;
+	names.count = (uint32_t)map_count(named);
+	*ret_names = names;
+	return 0;
 }
 
 int members_recv(struct tevent_req *req, TALLOC_CTX *mem, struct names *ret_names)

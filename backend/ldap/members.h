@@ -19,5 +19,10 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 /* Each name once, below mem. Errors: those of search_recv(): nothing less than all is given. */
 int members_recv(struct tevent_req *req, TALLOC_CTX *mem, struct names *ret_names);
 
+/* The same without asking anybody: the DNs of group tell all names. Errors: -EAGAIN they do not, or
+ * are too many to be read at once; -ENOMEM. */
+int members_told(TALLOC_CTX *mem, const struct ldap_domain *domain,
+                 const struct entry_values *group, struct names *ret_names);
+
 /* Borrowed from req. */
 const char *members_wait_for(struct tevent_req *req);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "backend/core/provider.h"
+#include "backend/ldap/ahead.h"
 #include "backend/ldap/domain.h"
 #include "backend/ldap/enumerate.h"
 #include "backend/ldap/filter.h"
@@ -256,7 +257,8 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	domain->group_lifetime_s =
 		options->entry_cache_group_timeout_s ?: options->entry_cache_timeout_s;
 	domain->refusals = refusals_new(domain);
-	if (!domain->refusals)
+	domain->ahead = ahead_new(domain);
+	if (!domain->refusals || !domain->ahead)
 		return -ENOMEM;
 
 	r = conf_read(host->conf, domain, host->section, ldap_opts, &domain->conf, &problem);

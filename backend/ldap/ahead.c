@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Ahead - see ahead.h
+ *
+ *   ahead_send ─▶ (search) ─▶ searched ─▶ (commit) ─▶ committed ─▶ ahead_recv
+ */
+#include "backend/ldap/ahead.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "backend/ldap/filter.h"
+#include "backend/ldap/members.h"
+#include "backend/ldap/search.h"
+#include "common/base/mem.h"
+#include "common/event/req.h"
+
+#define USERS       8     /* who were noted last */
+#define NOTED_S     30    /* for so long */
+#define BATCH       1000  /* numbers are short: 23 KB of a filter at most */
+#define MEMBERS_MAX 50000 /* in one change; what goes beyond is asked for by itself */
+
+struct noted {
+	struct boottime when;
+	uint32_t *gids; /* owned; of those that were not fetched yet */
+	size_t n_gids;
+};
+
+struct ahead {
+	struct noted users[USERS];
+	size_t next; /* the one that is replaced next */
+};
+
+/* A group that is being fetched. */
+struct slot {
+	uint32_t gid;
+	char *dn;  /* of its entry, NULL = none came */
+	bool told; /* and it is in the change */
+};
+
+struct ahead_state {
+	struct ldap_domain *domain; /* borrowed */
+	const struct request_id *id;
+	struct slot *slots; /* owned; the first is the one that was asked for */
+	size_t n_slots;
+	char *filter;
+	struct cache_change *change; /* owned until it is committed */
+	size_t n_told, n_members;
+	struct tevent_req *search; /* NULL when it has ended */
+};
+
+static int one_group(struct entry_values *values, void *data);
+static void searched(struct tevent_req *subreq);
+static void committed(struct tevent_req *subreq);
+
+struct ahead *ahead_new(TALLOC_CTX *mem)
+{
+	return talloc_zero(mem, struct ahead);
+}
+
+void ahead_note(struct ahead *ahead, const uint32_t *gids, size_t n_gids, uint32_t primary_gid)
+{
+	struct noted *noted = &ahead->users[ahead->next];
+
+	if (n_gids == 0)
+		return;
+	TALLOC_FREE(noted->gids);
+	noted->gids = talloc_array(ahead, uint32_t, (unsigned)n_gids + 1);
+	if (!noted->gids)
+		return; /* they will be asked for one by one */
+	noted->gids[0] = primary_gid;
+	memcpy(noted->gids + 1, gids, n_gids * sizeof(*gids));
+	noted->n_gids = n_gids + 1;
+	noted->when = boottime_now();
+	ahead->next = (ahead->next + 1) % USERS;
+}
+
+/* The latest user who is in gid, if anybody is. */
+static struct noted *find(const struct ahead *ahead, uint32_t gid)
+{
+	struct boottime now = boottime_now();
+
+	for (size_t n = 1; n <= USERS; n++) {
+		const struct noted *noted = &ahead->users[(ahead->next + USERS - n) % USERS];
+
+		if (!noted->gids || now.s - noted->when.s > NOTED_S)
+			continue;
+		for (size_t i = 0; i < noted->n_gids; i++)
+			if (noted->gids[i] == gid)
+				return (struct noted *)(uintptr_t)noted;
+	}
+	return NULL;
+}
+
+bool ahead_expects(const struct ahead *ahead, uint32_t gid)
+{
+	const struct noted *noted = find(ahead, gid);
+
+	return noted && noted->n_gids > 1;
+}
+
+static bool is_fresh(struct cache *cache, uint32_t gid, const struct entry_now *now)
+{
+	struct query query = { .kind = QUERY_GROUP_BY_ID, .id = gid };
+	struct entry entry;
+
+	return cache_peek(cache, &query, &entry) == 0 &&
+	       entry_age(&entry, now, 0, cache_epoch(cache, ENTRY_GROUP)) == ENTRY_FRESH;
+}
+
+/* Moves up to BATCH of the user's groups to slots, gid before all. */
+static int take_slots(struct ahead_state *state, struct noted *noted, uint32_t gid)
+{
+	struct cache *cache = cache_writer_reader(state->domain->host->writer);
+	struct entry_now now = entry_now();
+	size_t n = 0, n_left = 0;
+	int r;
+
+	state->slots = talloc_zero_array(state, struct slot, BATCH);
+	if (!state->slots)
+		return -ENOMEM;
+	r = cache_begin(cache);
+	if (r < 0)
+		return r;
+	state->slots[n++].gid = gid;
+	for (size_t i = 0; i < noted->n_gids; i++) {
+		uint32_t other = noted->gids[i];
+
+		if (n == BATCH)
+			noted->gids[n_left++] = other;
+		else if (other != gid && !is_fresh(cache, other, &now))
+			state->slots[n++].gid = other;
+	}
+	cache_end(cache);
+	noted->n_gids = n_left;
+	state->n_slots = n;
+	return n > 1 ? 0 : -ENOENT;
+}
+
+static int make_filter(struct ahead_state *state)
+{
+	const struct ldap_conf *conf = &state->domain->conf;
+	struct filter filter = filter_new();
+
+	filter_open(&filter, '&');
+	filter_open(&filter, '|');
+	for (size_t i = 0; i < state->n_slots; i++)
+		filter_equal_number(&filter, conf->group_gid_number, state->slots[i].gid);
+	filter_close(&filter);
+	filter_equal(&filter, "objectclass", conf->group_object_class);
+	filter_present(&filter, conf->group_name);
+	filter_close(&filter);
+	return filter_end(&filter, state, &state->filter);
+}
+
+struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                              const struct request_id *id, uint32_t gid)
+{
+	struct noted *noted = find(domain->ahead, gid);
+	struct tevent_context *ev = domain->host->ev;
+	struct ahead_state *state;
+	struct tevent_req *req;
+	int r;
+
+	req = tevent_req_create(mem, &state, struct ahead_state);
+	if (!req)
+		return NULL;
+	state->domain = domain;
+	state->id = id;
+	r = noted ? take_slots(state, noted, gid) : -ENOENT;
+	if (r == 0)
+		r = make_filter(state);
+	if (r < 0)
+		return req_finish_now(req, ev, r);
+	state->change = cache_change_new(state);
+	if (tevent_req_nomem(state->change, req))
+		return tevent_req_post(req, ev);
+	state->search = search_send(state, domain, id, SEARCH_GROUPS, state->filter,
+	                            &domain->group_attrs, one_group, state);
+	if (tevent_req_nomem(state->search, req))
+		return tevent_req_post(req, ev);
+	tevent_req_set_callback(state->search, searched, req);
+	return req;
+}
+
+/* ---- one entry ---- */
+
+static struct slot *slot_of(struct ahead_state *state, uint32_t gid)
+{
+	for (size_t i = 0; i < state->n_slots; i++)
+		if (state->slots[i].gid == gid)
+			return &state->slots[i];
+	return NULL;
+}
+
+/* Of two with the same number the first by DN is taken (pick.h). Does values come after the one
+ * that came before it? The latter goes if not. */
+static int settle_twins(struct ahead_state *state, struct slot *slot,
+                        const struct entry_values *values)
+{
+	struct query query = { .kind = QUERY_GROUP_BY_ID, .id = slot->gid };
+	const char *first, *second;
+	auto_talloc char *reason = NULL;
+	bool after;
+
+	if (!slot->dn)
+		return 0;
+	after = strcasecmp(slot->dn, values->dn) < 0;
+	first = after ? slot->dn : values->dn;
+	second = after ? values->dn : slot->dn;
+	reason = talloc_asprintf(NULL, "%s has the same number and comes first", first);
+	refusals_report(state->domain->refusals, state->id, second,
+	                reason ? reason : "another entry comes first");
+	if (after)
+		return -EEXIST;
+	if (slot->told) {
+		slot->told = false;
+		state->n_told--;
+		return cache_remove(state->change, &query);
+	}
+	return 0;
+}
+
+/* Puts the group into the change if its entry tells all of it. */
+static int put(struct ahead_state *state, struct slot *slot, const struct entry_values *values,
+               struct group *group)
+{
+	struct ldap_domain *domain = state->domain;
+	int r = 0;
+
+	if (values->values[GROUP_MEMBER_DN])
+		r = members_told(state->slots, domain, values, &group->members);
+	state->n_members += group->members.count;
+	if (r == 0 && state->n_members > MEMBERS_MAX)
+		r = -EAGAIN;
+	if (r == 0)
+		r = cache_put_group(state->change, group, domain->group_lifetime_s);
+	if (r == 0) {
+		slot->told = true;
+		state->n_told++;
+	}
+	return r == -EAGAIN ? 0 : r;
+}
+
+static int one_group(struct entry_values *values, void *data)
+{
+	struct ahead_state *state = data;
+	struct ldap_domain *domain = state->domain;
+	struct slot *slot = NULL;
+	struct group group;
+	const char *reason;
+	int r = 0;
+
+	reason = group_from(values, values, domain->conf.group_name, NULL, &domain->range, &group);
+	if (!reason)
+		slot = slot_of(state, group.gid);
+	if (slot) {
+		r = settle_twins(state, slot, values);
+		if (r == 0) {
+			talloc_free(slot->dn);
+			slot->dn = talloc_strdup(state->slots, values->dn);
+			r = slot->dn ? put(state, slot, values, &group) : -ENOMEM;
+		}
+	}
+	if (reason == records_no_memory)
+		r = -ENOMEM;
+	else if (reason)
+		refusals_report(domain->refusals, state->id, values->dn, reason);
+	talloc_free(values);
+	return r == -EEXIST ? 0 : r;
+}
+
+static void searched(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct ahead_state *state = tevent_req_data(req, struct ahead_state);
+	const struct provider_host *host = state->domain->host;
+	int r = search_recv(subreq);
+
+	TALLOC_FREE(state->search);
+	if (r == 0 && state->n_told == 0)
+		r = -ENOENT;
+	if (r < 0) {
+		req_finish(req, r);
+		return;
+	}
+	subreq = cache_commit_send(state, host->ev, host->writer, take_ptr(state->change));
+	if (!tevent_req_nomem(subreq, req))
+		tevent_req_set_callback(subreq, committed, req);
+}
+
+static void committed(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct ahead_state *state = tevent_req_data(req, struct ahead_state);
+	int r = cache_commit_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	req_finish(req, r < 0 ? r : state->slots[0].told ? 0 : -ENOENT);
+}
+
+int ahead_recv(struct tevent_req *req)
+{
+	int r = req_result(req);
+
+	tevent_req_received(req);
+	return r;
+}
+
+const char *ahead_waits_for(struct tevent_req *req)
+{
+	struct ahead_state *state = tevent_req_data(req, struct ahead_state);
+
+	return state->search ? search_waits_for(state->search) : "the cache to be written";
+}

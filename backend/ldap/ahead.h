@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Ahead - the groups of a user are fetched together when the first of them is asked for by number
+ *
+ * Whoever learns the groups of a user often wants their names next, one after the other: id(1),
+ * ls(1), shells. A login does not, so that nothing is fetched before somebody asks.
+ */
+#pragma once
+
+#include <talloc.h>
+#include <tevent.h>
+
+#include "backend/ldap/domain.h"
+
+struct ahead; /* a talloc object */
+
+struct ahead *ahead_new(TALLOC_CTX *mem);
+
+/* These are the groups of a user, and the primary one. For half a minute ahead_send() knows. */
+void ahead_note(struct ahead *ahead, const uint32_t *gids, size_t n_gids, uint32_t primary_gid);
+
+/* Is gid one of several groups of a user who was noted, which are worth fetching? */
+bool ahead_expects(const struct ahead *ahead, uint32_t gid);
+
+/* Fetches gid and up to 999 groups of the same user that the cache does not have fresh, with one
+ * search, and commits those of which the entry tells all. id is borrowed. */
+struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                              const struct request_id *id, uint32_t gid);
+
+/* 0: gid itself is in the cache now. Errors: -ENOENT it must be looked up by itself; those of
+ * search_recv() and cache_commit_recv(). */
+int ahead_recv(struct tevent_req *req);
+
+/* Borrowed from req. */
+const char *ahead_waits_for(struct tevent_req *req);

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a question may cost: searches counted at slapd, nothing cached before."""
+from slapd import Group, Slapd, User, group_dn
+from suite import Suite
+
+MANY = 500
+
+
+def joiner_in(n_groups):
+    """One user in n_groups groups of ten."""
+    joiner = User("joiner", 30000, 40000, "", "/home/joiner", "/bin/sh")
+    others = [User(f"other{n}", 30001 + n, 40000, "", "/", "") for n in range(20)]
+    groups = [Group("primary", 40000, ["other0"])]
+    for n in range(n_groups):
+        members = [others[(n + i) % len(others)].name for i in range(9)]
+        groups.append(Group(f"many{n}", 40001 + n, ["joiner", *members]))
+    return [joiner, *others], groups
+
+
+def cost_of_id(suite, name):
+    suite.c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+    before = suite.slapd.searches()
+    out = suite.c.run(["id", name]).out
+    return suite.slapd.searches() - before, out
+
+
+def test_id_of_a_user_in_500_groups(container):
+    with container() as c:
+        slapd = Slapd(c, entries=joiner_in(MANY)).start()
+        cost, out = cost_of_id(Suite(c, slapd).start(), "joiner")
+        assert out.count("(many") == MANY
+        assert cost <= 4
+
+
+def test_id_of_a_user_in_500_groups_that_list_dns(container):
+    with container() as c:
+        slapd = Slapd(c, entries=joiner_in(MANY), bis=True).start()
+        cost, out = cost_of_id(Suite(c, slapd).start(ldap_schema="rfc2307bis"), "joiner")
+        assert out.count("(many") == MANY
+        assert cost <= 6
+
+
+def test_id_of_a_user_in_groups_in_groups(container):
+    """Five deep: the last of the 500 is in another group, which is in another … Six levels of groups
+    of the user, one of them to see that there is no more; and each of the four outer groups has the
+    members of all within it, for which these are searched."""
+    users, groups = joiner_in(MANY)
+    groups += [
+        Group(f"deep{n}", 41000 + n, [group_dn(f"deep{n - 1}" if n else f"many{MANY - 1}")])
+        for n in range(4)
+    ]
+    with container() as c:
+        slapd = Slapd(c, entries=(users, groups), bis=True).start()
+        suite = Suite(c, slapd).start(ldap_schema="rfc2307bis", ldap_group_nesting_level=5)
+        cost, out = cost_of_id(suite, "joiner")
+        assert out.count("(many") == MANY and out.count("(deep") == 4
+        assert cost <= 9 + sum(2 + 2 * depth for depth in range(1, 5))
+
+
+def test_a_hundred_unknown_owners_in_a_directory_of_10000_files(container):
+    with container() as c:
+        suite = Suite(c, Slapd(c).start()).start()
+        c.wait_for("the domain is online", lambda: suite.passwd("alice"))
+        c.sh("mkdir /srv/files; cd /srv/files; seq 10000 | xargs touch")
+        c.run(
+            ["python3", "-c", "import os\nfor n in range(1, 10001): os.chown(f'/srv/files/{n}', 50000 + n % 100, 0)"]
+        )
+        before = suite.slapd.searches()
+        out = c.run(["ls", "-l", "/srv/files"]).out
+        assert " 50042 " in out
+        assert suite.slapd.searches() - before <= 100
+
+
+def test_groups_that_are_fetched_together_are_those_that_are_fetched_alone(container):
+    """Twins, senseless ones, members who are no users: id(1) and getent(1) say the same."""
+    users, groups = joiner_in(5)
+    with container() as c:
+        slapd = Slapd(c, entries=(users, groups), loose=True).start()
+        slapd.add(
+            "".join(
+                f"dn: cn={name},ou=groups,dc=test\nobjectClass: posixGroup\ncn: {name}\n"
+                f"gidNumber: {gid}\nmemberUid: joiner\n" + more + "\n"
+                for name, gid, more in [
+                    ("a-twin", 40002, "memberUid: other1\n"),
+                    ("z-twin", 40003, "memberUid: other1\n"),
+                    ("root", 40050, ""),
+                    ("b:c", 40051, ""),
+                ]
+            )
+        )
+        suite = Suite(c, slapd).start()
+        cost_of_id(suite, "joiner")
+        together = {gid: suite.group(gid) for gid in range(40000, 40052)}
+        suite.stop()
+        suite.start()
+        c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+        assert {gid: suite.group(gid) for gid in together} == together
+        assert together[40002][0] == "a-twin" and together[40003][0] == "many2"
+        assert together[40050] is None and together[40051] is None
+        assert together[40001] == ("many0", 40001, {"joiner", *(f"other{n}" for n in range(9))})
+
+
+def test_who_only_logs_in_fetches_no_groups(container):
+    with container() as c:
+        slapd = Slapd(c, entries=joiner_in(50)).start()
+        suite = Suite(c, slapd).start()
+        c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+        before = slapd.searches()
+        assert len(suite.initgroups("joiner")) == 50
+        assert slapd.searches() - before == 2
+        assert "not present" in c.run(["sssctl", "group-show", "many0"]).out
+        suite.group(40001)
+        assert slapd.searches() - before == 3
+        assert "Name: many7" in c.run(["sssctl", "group-show", "many7"]).out
