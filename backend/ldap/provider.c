@@ -14,6 +14,7 @@
 #include "backend/ldap/initgroups.h"
 #include "backend/ldap/link.h"
 #include "backend/ldap/lookup.h"
+#include "backend/ldap/purge.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
@@ -291,6 +292,8 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 		if (!domain->enumeration)
 			return -ENOMEM;
 	}
+	if (domain->conf.purge_cache_timeout_s && !purge_new(domain, domain))
+		return -ENOMEM;
 	*ret_data = take_ptr(domain);
 	return 0;
 }

@@ -166,6 +166,7 @@ struct ldap_conf {
 	bool disable_paging;
 	uint32_t enumeration_search_timeout_s;
 	uint32_t enumeration_refresh_timeout_s, enumeration_refresh_offset_s;
+	uint32_t purge_cache_timeout_s, purge_cache_offset_s; /* 0 = never */
 	/* attribute maps; group_member NULL: its default is the schema's */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname, *user_email;

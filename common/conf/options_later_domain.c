@@ -136,8 +136,6 @@ const struct opt later_ldap_opts[] = {
 	{ "ldap_use_tokengroups", OPT_BOOL, .state = OPT_LATER },
 	{ "ldap_min_id", OPT_NUMBER, .state = OPT_LATER, .unit = "id" },
 	{ "ldap_max_id", OPT_NUMBER, .state = OPT_LATER, .unit = "id" },
-	{ "ldap_purge_cache_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
-	{ "ldap_purge_cache_offset", OPT_NUMBER, .state = OPT_LATER, .unit = "s", .flags = OPT_HIDDEN },
 	{ "ldap_id_mapping", OPT_BOOL, .state = OPT_LATER },
 	{ "ldap_idmap_range_min", OPT_NUMBER, .state = OPT_LATER, .unit = "id" },
 	{ "ldap_idmap_range_max", OPT_NUMBER, .state = OPT_LATER, .unit = "id" },

@@ -305,3 +305,33 @@ def test_an_interval_longer_than_life_is_shortened(start):
     suite = start(entry_cache_timeout=10, refresh_expired_interval=600)
     lines = suite.c.journal("-u", "sssd.service")
     assert "refresh_expired_interval is longer than entry_cache_timeout: 7 s" in lines
+
+
+# ---- what nobody asks for any more -------------------------------------------------------------------
+
+
+def test_what_has_expired_is_purged_and_the_rest_stays(start):
+    suite = start(
+        entry_cache_timeout=600,
+        entry_cache_user_timeout=3,
+        nss=NO_AGEING,
+        ldap_purge_cache_timeout=2,
+        ldap_purge_cache_offset=1,
+    )
+    suite.passwd("bob"), suite.group("devs"), suite.initgroups("carol")
+
+    def show(kind, name):
+        return suite.c.run(["sssctl", kind, name]).out
+
+    assert "Name: bob" in show("user-show", "bob")
+    suite.c.wait_for("bob is purged", lambda: "not present" in show("user-show", "bob"), timeout=20)
+    assert "Name: devs" in show("group-show", "devs")
+    assert suite.passwd("bob") == BOB
+
+
+def test_nothing_is_purged_while_the_server_is_away(start):
+    suite = start(entry_cache_timeout=4, nss=NO_AGEING, ldap_purge_cache_timeout=1)
+    suite.passwd("bob")
+    suite.slapd.down()
+    time.sleep(7)
+    assert suite.passwd("bob") == BOB
