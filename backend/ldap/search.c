@@ -344,6 +344,20 @@ static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 		state->entry_error = r == -EBADMSG ? -E_SERVER : r;
 }
 
+/* A reference to another server (RFC 4511 section 4.5.3): not followed, and whoever wanted that
+ * hears of it. Takes msg over. */
+static void pass_reference_over(const struct search_state *state, LDAP *ld, LDAPMessage *msg)
+{
+	char **urls = NULL;
+
+	if (state->domain->conf.referrals && ldap_msgtype(msg) == LDAP_RES_SEARCH_REFERENCE &&
+	    ldap_parse_reference(ld, msg, &urls, NULL, 0) == LDAP_SUCCESS && urls && urls[0])
+		refusals_report(state->domain->refusals, state->id, urls[0],
+		                "referrals are not followed (ldap_referrals)");
+	ldap_memvfree((void **)urls);
+	ldap_msgfree(msg);
+}
+
 static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
 {
 	struct part *part = list_item(op, struct part, op);
@@ -358,8 +372,7 @@ static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool la
 		return;
 	}
 	if (!last) {
-		/* A reference to another server (RFC 4511 section 4.5.3): not followed. */
-		ldap_msgfree(msg);
+		pass_reference_over(state, ld, msg);
 		return;
 	}
 

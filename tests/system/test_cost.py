@@ -112,3 +112,54 @@ def test_who_only_logs_in_fetches_no_groups(container):
         suite.group(40001)
         assert slapd.searches() - before == 3
         assert "Name: many7" in c.run(["sssctl", "group-show", "many7"]).out
+
+
+SHAKE = """
+import ctypes, os, sys, threading, time
+libc = ctypes.CDLL(None)
+name, budget = sys.argv[1].encode(), 20000
+done, slowest, n = False, 0, 0
+
+def others():
+    global slowest, n
+    import pwd
+    uid = 500000
+    while not done:
+        began = time.monotonic()
+        try:
+            pwd.getpwuid(uid)  # unknown to everybody: a search each
+        except KeyError:
+            pass
+        slowest, n, uid = max(slowest, time.monotonic() - began), n + 1, uid + 1
+
+thread = threading.Thread(target=others)
+thread.start()
+time.sleep(0.05)
+gids, count = (ctypes.c_uint32 * budget)(), ctypes.c_int(budget)
+began = time.monotonic()
+libc.getgrouplist(name, 40000, gids, ctypes.byref(count))
+took = time.monotonic() - began
+done = True
+thread.join()
+print(count.value, int(took * 1000), int(slowest * 1000), n)
+"""
+
+
+def test_a_user_in_10000_groups_holds_nobody_up(container):
+    """The best of three, because of the other work of the machine: 500 ms, and 50 for others."""
+    users, groups = joiner_in(0)
+    groups += [Group(f"many{n}", 40001 + n, ["joiner"]) for n in range(10000)]
+    with container() as c:
+        slapd = Slapd(c, entries=(users, groups)).start()
+        suite = Suite(c, slapd).start(entry_cache_user_timeout=1, nss={"entry_cache_nowait_percentage": 0})
+        rounds = []
+        for _ in range(3):
+            c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service", "sssd.service")
+            c.sh("rm -rf /var/lib/sss/db/*")
+            c.systemctl("start", "sssd-nss.socket", "sssd.service")
+            c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+            count, took_ms, slowest_ms, n = map(int, c.run(["python3", "-c", SHAKE, "joiner"]).out.split())
+            assert count == 10001
+            rounds.append((took_ms, slowest_ms, n))
+        assert min(took for took, _, _ in rounds) <= 500, rounds
+        assert min(slowest for _, slowest, _ in rounds) <= 50, rounds

@@ -504,3 +504,17 @@ def test_a_search_ends_in_time(alone):
         assert "no end of it within 1 s (ldap_search_timeout)" in log.text()
     finally:
         alone.slapd.resume()
+
+
+@pytest.mark.parametrize("value", ["true", "false", None])
+def test_referrals_are_not_followed_and_it_is_said(alone, value):
+    alone.slapd.add(
+        f"dn: ou=else,{BASE}\nobjectClass: referral\nobjectClass: extensibleObject\nou: else\n"
+        f"ref: ldap://other.test/ou=else,{BASE}??sub\n"
+    )
+    log = Log(alone.c)
+    alone.start(ldap_referrals=value)
+    assert alone.passwd("alice") == alice() and alone.group("devs") and alone.passwd("nobody-here") is None
+    said = log.text().count(f"ldap://other.test/ou=else,{BASE}??sub is left out: referrals are not followed")
+    assert said == (0 if value == "false" else 1)
+    assert ("ldap_referrals is not implemented" in log.text()) == (value == "true")
