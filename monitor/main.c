@@ -87,6 +87,7 @@ static void apply_debug_level(const struct monitor *monitor, const struct common
 		return;
 	if (!common->debug_level || log_mask_of(common->debug_level, &mask) == 0)
 		log_set_mask(mask);
+	log_set_timestamps(common->debug_timestamps);
 	log_set_microseconds(common->debug_microseconds);
 }
 

@@ -180,6 +180,7 @@ static int apply_debug_level(struct backend *be, const struct conf *conf)
 		return 0;
 	if (common.debug_level)
 		log_set_mask(mask);
+	log_set_timestamps(common.debug_timestamps);
 	log_set_microseconds(common.debug_microseconds);
 	return 0;
 }

@@ -50,7 +50,7 @@ static struct {
 	enum log_target target;
 	bool stderr_is_journal;
 	_Atomic int file; /* -1 while there is none: lines go to stderr */
-	atomic_bool microseconds;
+	atomic_bool undated, microseconds;
 	atomic_uint requests;
 } state = { .name = "sssd", .file = -1 };
 
@@ -145,6 +145,11 @@ void log_set_mask(uint32_t mask)
 	log_mask_now = mask;
 }
 
+void log_set_timestamps(bool on)
+{
+	state.undated = !on;
+}
+
 void log_set_microseconds(bool on)
 {
 	state.microseconds = on;
@@ -210,13 +215,16 @@ static void to_journal(char *message, enum log_level level, const struct request
 	journal_send(JOURNAL_SOCKET, fields, (size_t)n);
 }
 
-/* "(2026-11-21 10:20:55): ", and ":123456" behind the seconds when asked for. */
+/* "(2026-11-21 10:20:55): ", and ":123456" behind the seconds when asked for; or nothing. */
 static void date(char *ret_text, size_t size)
 {
 	struct timespec now;
 	struct tm tm;
 	size_t n;
 
+	*ret_text = '\0';
+	if (state.undated)
+		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
 	n = strftime(ret_text, size, "(%Y-%m-%d %H:%M:%S", &tm);

@@ -50,6 +50,9 @@ void log_start(const char *name, enum log_target target);
  * zero as a mask (decimal or 0x). Errors: -EINVAL. */
 int log_mask_of(const char *debug_level, uint32_t *ret_mask);
 void log_set_mask(uint32_t mask);
+/* Does a line in a file or on stderr begin with the date, and does that have microseconds? The
+ * journal has a date of its own. At first: true, false. */
+void log_set_timestamps(bool on);
 void log_set_microseconds(bool on);
 
 /* Opens the file again after logrotate(8) moved it. */

@@ -15,7 +15,7 @@ struct secret;
 struct common_conf {
 	const char *debug_level; /* NULL = LOG_DEFAULT_MASK; "debug" is another spelling, which
 	                          * sssd_conf(8) turns into this one */
-	bool debug_microseconds;
+	bool debug_timestamps, debug_microseconds;
 	uint32_t timeout_s; /* ping interval is max(timeout, 20) s */
 };
 extern const struct opt common_opts[];

@@ -13,6 +13,8 @@
 const struct opt common_opts[] = {
 	{ "debug_level", OPT_LEVEL, AT(debug_level), .fallback = NULL,
 	  .help = "What is logged: 0 to 10, each with all below it, or a mask like 0x0270" },
+	{ "debug_timestamps", OPT_BOOL, AT(debug_timestamps), .fallback = "true",
+	  .help = "Begin each line in a log file with the time" },
 	{ "debug_microseconds", OPT_BOOL, AT(debug_microseconds), .fallback = "false",
 	  .help = "Log the time to the microsecond" },
 	{ "timeout", OPT_NUMBER, AT(timeout_s), .fallback = "10", .unit = "s",

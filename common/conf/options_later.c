@@ -12,7 +12,6 @@ static const char *const scopes[] = { "none", "some", "all", NULL };
 
 /* clang-format off */
 const struct opt later_any_opts[] = {
-	{ "debug_timestamps", OPT_BOOL, .state = OPT_LATER },
 	{ "debug_backtrace_enabled", OPT_BOOL, .state = OPT_LATER },
 	{ "command", OPT_TEXT, .state = OPT_LATER, .flags = OPT_HIDDEN },
 	{ "fd_limit", OPT_NUMBER, .state = OPT_LATER, .unit = "fds" },

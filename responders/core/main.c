@@ -192,6 +192,7 @@ static void tune(struct core *core)
 		mask = LOG_DEFAULT_MASK;
 	if (!core->debug_level)
 		log_set_mask(mask);
+	log_set_timestamps(core->setup->common.debug_timestamps);
 	log_set_microseconds(core->setup->common.debug_microseconds);
 }
 

@@ -26,7 +26,7 @@ SEEN = {
     HERE: """
         sssd core_dumpable, service request_timeout, nss memcache_size_passwd,
         nss memcache_size_initgroups, nss memcache_size_sid, domain cache_max_size, * debug_level,
-        * debug_microseconds, ldap ldap_tls_cert, ldap ldap_tls_key, ldap ldap_tls_cipher_suite""",
+        * debug_timestamps, * debug_microseconds, ldap ldap_tls_cert, ldap ldap_tls_key, ldap ldap_tls_cipher_suite""",
     "system/test_services.py": "sssd services, domain enabled",
     "system/test_names.py": """
         sssd domains, sssd re_expression, sssd full_name_format, sssd domain_resolution_order,
@@ -216,6 +216,12 @@ def test_debug_level_and_microseconds(start):
     suite.c.systemctl("reload", "sssd.service")
     suite.c.wait_for("it logs again", lambda: suite.passwd("no-such") or suite.c.read(path))
     assert not re.search(r"\d\d:\d\d:\d\d[.:]\d{6}", suite.c.read(path).splitlines()[-1])
+
+    suite.configure(nss={"debug_level": 9, "debug_timestamps": "false"})
+    suite.c.systemctl("reload", "sssd.service")
+    suite.c.wait_for(
+        "no time", lambda: suite.passwd("bob") and suite.c.read(path).splitlines()[-1][0] == "["
+    )
 
 
 def test_cache_max_size(container):

@@ -180,6 +180,16 @@ START_TEST(test_microseconds_when_asked_for)
 }
 END_TEST
 
+START_TEST(test_no_date_when_none_is_wanted)
+{
+	log_start("sssd_test", LOG_TO_FILE);
+	log_set_timestamps(false);
+	log_set_microseconds(true);
+	log_warn("one");
+	assert_match(content("sssd_test.log"), "^\\[sssd_test\\] one\n$");
+}
+END_TEST
+
 START_TEST(test_a_line_stays_a_line)
 {
 	log_start("sssd_test", LOG_TO_FILE);
@@ -491,6 +501,7 @@ int main(void)
 	tcase_add_test(log, test_only_wanted_levels_are_written);
 	tcase_add_test(log, test_a_line_carries_its_request);
 	tcase_add_test(log, test_microseconds_when_asked_for);
+	tcase_add_test(log, test_no_date_when_none_is_wanted);
 	tcase_add_test(log, test_a_line_stays_a_line);
 	tcase_add_test(log, test_a_long_line_is_cut);
 	tcase_add_test(log, test_the_file_is_for_its_owner_and_group);
