@@ -57,7 +57,13 @@ void cache_watch_crashes(void)
 {
 	struct sigaction ours = { .sa_sigaction = crashed, .sa_flags = SA_SIGINFO };
 
+	/* At a second call the one before would be ourselves, and a crash never end. */
 	sigemptyset(&ours.sa_mask);
-	for (size_t i = 0; i < str_size(signals); i++)
-		sigaction(signals[i], &ours, &others[i]);
+	for (size_t i = 0; i < str_size(signals); i++) {
+		struct sigaction before;
+
+		sigaction(signals[i], &ours, &before);
+		if (!(before.sa_flags & SA_SIGINFO) || before.sa_sigaction != crashed)
+			others[i] = before;
+	}
 }
