@@ -162,37 +162,27 @@ static bool is_ldap_uri(const char *uri)
 	return false;
 }
 
-static int check_uris(struct conf_report *report, const char *section)
+/* Unset means discovery by SRV records. */
+static int check_uris(struct conf_report *report, const char *section, const char *name,
+                      bool backup)
 {
-	const struct conf_value *value = conf_get(report->conf, section, "ldap_uri");
+	const struct conf_value *value = conf_get(report->conf, section, name);
 	auto_talloc char **uris = NULL;
-	unsigned n_usable = 0;
 	int r;
 
 	r = str_split(report, value ? value->text : "", ',', &uris);
 	for (char **uri = uris; r == 0 && *uri; uri++) {
-		if (strcasecmp(*uri, "_srv_") == 0)
-			r = finding_add(report, "not_implemented", FINDING_WARNING, section, value,
-			                "Attribute 'ldap_uri' in section '%s': '_srv_' is not "
-			                "implemented: it is passed over.",
-			                section);
-		else if (is_ldap_uri(*uri))
-			n_usable++;
-		else
-			r = finding_add(
-				report, "value", FINDING_ERROR, section, value,
-				"Attribute 'ldap_uri' in section '%s' has an invalid value: "
-				"'%s' does not begin with ldap://, ldaps:// or ldapi://.",
-				section, *uri);
+		if (strcasecmp(*uri, "_srv_") == 0 && backup)
+			r = finding_add(report, "value", FINDING_WARNING, section, value,
+			                "Attribute '%s' in section '%s': '_srv_' may only stand in "
+			                "'ldap_uri': it is passed over.",
+			                name, section);
+		else if (strcasecmp(*uri, "_srv_") != 0 && !is_ldap_uri(*uri))
+			r = finding_add(report, "value", FINDING_ERROR, section, value,
+			                "Attribute '%s' in section '%s' has an invalid value: "
+			                "'%s' does not begin with ldap://, ldaps:// or ldapi://.",
+			                name, section, *uri);
 	}
-
-	/* Unset means discovery by SRV records. */
-	if (r == 0 && n_usable == 0)
-		r = finding_add(report, "not_implemented", FINDING_ERROR, section,
-		                value ? value : conf_written(report->conf, section, NULL),
-		                "Attribute 'ldap_uri' in section '%s' names no server, and finding "
-		                "one by DNS is not implemented: the domain does not start.",
-		                section);
 	return r;
 }
 
@@ -242,7 +232,9 @@ static int check_ldap(struct conf_report *report, const char *section)
 		                             "ldap_group_search_base" };
 	int r;
 
-	r = check_uris(report, section);
+	r = check_uris(report, section, "ldap_uri", false);
+	if (r == 0)
+		r = check_uris(report, section, "ldap_backup_uri", true);
 	for (size_t i = 0; r == 0 && i < str_size(bases); i++)
 		r = check_search_base(report, section, bases[i]);
 	return r;

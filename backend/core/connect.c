@@ -29,6 +29,7 @@
 struct attempt {
 	struct tevent_req *req;
 	int fd; /* owned, -1 when closed */
+	int result;
 	struct tevent_fd *fde;
 };
 
@@ -86,6 +87,8 @@ struct tevent_req *connect_send(TALLOC_CTX *mem, struct tevent_context *ev,
 	state->attempts = talloc_zero_array(state, struct attempt, (unsigned)count);
 	if (!state->addresses || !state->attempts)
 		return req_finish_now(req, ev, -ENOMEM);
+	for (size_t i = 0; i < count; i++)
+		state->attempts[i] = (struct attempt){ .fd = -1, .result = -EAGAIN };
 	tevent_req_set_cleanup_fn(req, connect_cleanup);
 
 	r = req_set_deadline(req, ev, deadline_in_ms(timeout_ms));
@@ -121,6 +124,7 @@ static void finish_connected(struct tevent_req *req, struct attempt *attempt)
 	TALLOC_FREE(attempt->fde);
 	state->fd = attempt->fd;
 	attempt->fd = -1;
+	attempt->result = 0;
 	state->open--;
 	req_finish(req, 0);
 }
@@ -133,6 +137,7 @@ static int attempt_begin(struct tevent_req *req, struct attempt *attempt,
 	int r;
 
 	attempt->req = req;
+	attempt->result = -EINPROGRESS;
 	attempt->fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (attempt->fd < 0)
 		return -errno;
@@ -178,7 +183,7 @@ static void next_address(struct tevent_req *req)
 		if (!tevent_req_is_in_progress(req))
 			return;
 		if (r < 0) {
-			state->error = r;
+			state->error = state->attempts[i].result = r;
 			continue;
 		}
 		if (state->begun < state->count)
@@ -208,16 +213,18 @@ static void attempt_writable(struct tevent_context *ev, struct tevent_fd *fde, u
 		return;
 	}
 
-	state->error = -error;
+	state->error = attempt->result = -error;
 	attempt_close(state, attempt);
 	next_address(req);
 }
 
-int connect_recv(struct tevent_req *req, int *ret_fd)
+int connect_recv(struct tevent_req *req, int *ret_fd, int *ret_results)
 {
 	struct connect_state *state = tevent_req_data(req, struct connect_state);
 	int r = req_result(req);
 
+	for (size_t i = 0; i < state->count && ret_results; i++)
+		ret_results[i] = state->attempts ? state->attempts[i].result : -EAGAIN;
 	if (r == 0) {
 		*ret_fd = state->fd;
 		state->fd = -1;

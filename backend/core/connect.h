@@ -15,5 +15,7 @@ struct tevent_req *connect_send(TALLOC_CTX *mem, struct tevent_context *ev,
                                 const struct address *addresses, size_t count, int64_t timeout_ms);
 
 /* A connected, non-blocking, close-on-exec socket with TCP_NODELAY and keep-alive, the caller's.
+ * ret_results, if not NULL, has a place for each address: 0 this is the one, -EINPROGRESS it has
+ * said nothing until now, -EAGAIN it was not tried, else why not.
  * Errors: -ETIMEDOUT; errno of connect(2) for the address that failed last. */
-int connect_recv(struct tevent_req *req, int *ret_fd);
+int connect_recv(struct tevent_req *req, int *ret_fd, int *ret_results);

@@ -11,6 +11,7 @@
 #include <talloc.h>
 #include <tevent.h>
 
+#include "backend/core/failover.h"
 #include "backend/core/online.h"
 #include "backend/core/pool.h"
 #include "common/base/log.h"
@@ -73,6 +74,10 @@ struct provider {
 
 	/* Drop the connections: the administrator wants to be offline. */
 	void (*disconnect)(void *data);
+
+	/* Calls each for all servers, in the order in which they are asked. */
+	void (*servers)(void *data, void (*each)(const struct server *server, void *data),
+	                void *each_data);
 
 	const struct provider_op *ops; /* ends with kind 0 */
 };

@@ -10,20 +10,19 @@
 
 #include <ares.h>
 #include <arpa/inet.h>
+#include <arpa/nameser.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "common/base/list.h"
 #include "common/base/time.h"
 #include "common/event/req.h"
 #include "common/event/timer.h"
-
-#define SERVER_TIMEOUT_MS 1000 /* dns_resolver_server_timeout */
-#define TRIES             2
 
 struct resolve_state {
 	struct tevent_context *ev; /* borrowed */
@@ -31,9 +30,12 @@ struct resolve_state {
 	ares_channel channel; /* owned */
 	struct list sockets;  /* of struct watch */
 	struct timer *timer;
-	bool freed;                /* the channel is going away: its callbacks must not touch req */
+	bool freed; /* the channel is going away: its callbacks must not touch req */
+	enum family_order order;
 	struct address *addresses; /* owned */
-	size_t count;
+	struct srv *records;       /* owned */
+	size_t count;              /* of what was asked for */
+	uint32_t ttl_s;
 };
 
 struct watch {
@@ -44,6 +46,7 @@ struct watch {
 };
 
 static void resolved(void *data, int status, int timeouts, struct ares_addrinfo *info);
+static void answered(void *data, int status, int timeouts, unsigned char *bytes, int size);
 
 /* 0 or the code for a status of c-ares. */
 static int ares_error(int status)
@@ -132,7 +135,7 @@ static void socket_changed(void *data, ares_socket_t fd, int readable, int writa
 	list_append(&state->sockets, &watch->node);
 }
 
-/* ---- the request ---- */
+/* ---- addresses as such ---- */
 
 static int make_address(struct address *ret_address, int family, const void *bytes, uint16_t port)
 {
@@ -154,6 +157,31 @@ static int make_address(struct address *ret_address, int family, const void *byt
 	return -EAFNOSUPPORT;
 }
 
+bool address_equal(const struct address *a, const struct address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	switch (a->any.sa_family) {
+	case AF_INET:
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	case AF_INET6:
+		return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
+	default:
+		return strcmp(a->local.sun_path, b->local.sun_path) == 0;
+	}
+}
+
+char *address_text(TALLOC_CTX *mem, const struct address *address)
+{
+	char text[INET6_ADDRSTRLEN] = "local";
+
+	if (address->any.sa_family == AF_INET)
+		inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof(text));
+	else if (address->any.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof(text));
+	return talloc_strdup(mem, text);
+}
+
 static int numeric(struct resolve_state *state, const char *host, uint16_t port)
 {
 	uint8_t bytes[sizeof(struct in6_addr)];
@@ -173,11 +201,13 @@ static int numeric(struct resolve_state *state, const char *host, uint16_t port)
 	return make_address(state->addresses, family, bytes, port);
 }
 
+/* ---- the request ---- */
+
 static void resolve_cleanup(struct tevent_req *req, enum tevent_req_state req_state)
 {
 	struct resolve_state *state = tevent_req_data(req, struct resolve_state);
 
-	/* Only here, never from resolved(): c-ares is still at work above that. */
+	/* Only here, never from a callback of the channel: c-ares is still at work above that. */
 	if (req_state != TEVENT_REQ_RECEIVED || !state->channel)
 		return;
 	state->freed = true;
@@ -185,45 +215,91 @@ static void resolve_cleanup(struct tevent_req *req, enum tevent_req_state req_st
 	state->channel = NULL;
 }
 
-struct tevent_req *resolve_send(TALLOC_CTX *mem, struct tevent_context *ev, const char *host,
-                                uint16_t port, int64_t timeout_ms)
+/* How often a name server is asked. c-ares waits twice as long each time: all of it shall fit into
+ * dns_resolver_op_timeout. */
+static int tries(const struct domain_conf *conf)
 {
-	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
-		                             .ai_socktype = SOCK_STREAM,
-		                             .ai_flags = ARES_AI_NUMERICSERV };
-	struct ares_options options = { .timeout = SERVER_TIMEOUT_MS,
-		                        .tries = TRIES,
+	int64_t limit_ms = (int64_t)conf->dns_resolver_op_timeout_s * 1000;
+	int64_t wait_ms = conf->dns_resolver_server_timeout_ms, sum_ms = wait_ms;
+	int n = 1;
+
+	while (n < 8 && sum_ms + (wait_ms *= 2) <= limit_ms) {
+		sum_ms += wait_ms;
+		n++;
+	}
+	return n;
+}
+
+static int open_channel(struct tevent_req *req, const struct domain_conf *conf, int64_t timeout_ms)
+{
+	struct resolve_state *state = tevent_req_data(req, struct resolve_state);
+	int64_t op_ms = (int64_t)conf->dns_resolver_op_timeout_s * 1000;
+	struct ares_options options = { .timeout = (int)conf->dns_resolver_server_timeout_ms,
+		                        .tries = tries(conf),
 		                        .lookups = (char[]){ "fb" },
-		                        .sock_state_cb = socket_changed };
+		                        .sock_state_cb = socket_changed,
+		                        .sock_state_cb_data = state };
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+	int r;
+
+	if (!conf->dns_resolver_use_search_list)
+		mask |= ARES_OPT_DOMAINS; /* none */
+	r = ares_error(ares_init_options(&state->channel, &options, mask));
+	if (r < 0)
+		return r;
+	tevent_req_set_cleanup_fn(req, resolve_cleanup);
+
+	/* The answer may come at once, from /etc/hosts. */
+	tevent_req_defer_callback(req, state->ev);
+	return req_set_deadline(req, state->ev,
+	                        deadline_in_ms(timeout_ms < op_ms ? timeout_ms : op_ms));
+}
+
+static struct tevent_req *create(TALLOC_CTX *mem, struct tevent_context *ev,
+                                 struct resolve_state **ret_state)
+{
+	struct tevent_req *req = tevent_req_create(mem, ret_state, struct resolve_state);
+
+	if (!req)
+		return NULL;
+	(*ret_state)->ev = ev;
+	(*ret_state)->req = req;
+	list_init(&(*ret_state)->sockets);
+	return req;
+}
+
+/* ---- addresses of a host ---- */
+
+static int family_of(enum family_order order)
+{
+	return order == FAMILY_IPV4_ONLY   ? AF_INET
+	       : order == FAMILY_IPV6_ONLY ? AF_INET6
+	                                   : AF_UNSPEC;
+}
+
+struct tevent_req *resolve_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                const struct domain_conf *conf, const char *host, uint16_t port,
+                                int64_t timeout_ms)
+{
+	struct ares_addrinfo_hints hints = { .ai_socktype = SOCK_STREAM,
+		                             .ai_flags = ARES_AI_NUMERICSERV };
 	struct resolve_state *state;
-	struct tevent_req *req;
+	struct tevent_req *req = create(mem, ev, &state);
 	char service[6];
 	int r;
 
-	req = tevent_req_create(mem, &state, struct resolve_state);
 	if (!req)
 		return NULL;
-	state->ev = ev;
-	state->req = req;
-	list_init(&state->sockets);
+	state->order = (enum family_order)conf->lookup_family_order;
+	hints.ai_family = family_of(state->order);
 
 	r = numeric(state, host, port);
 	if (r != -ENOENT)
 		return req_finish_now(req, ev, r);
-
-	options.sock_state_cb_data = state;
-	r = ares_error(ares_init_options(&state->channel, &options,
-	                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-	                                         ARES_OPT_SOCK_STATE_CB));
-	if (r < 0)
-		return req_finish_now(req, ev, r);
-	tevent_req_set_cleanup_fn(req, resolve_cleanup);
-	r = req_set_deadline(req, ev, deadline_in_ms(timeout_ms));
+	r = open_channel(req, conf, timeout_ms);
 	if (r < 0)
 		return req_finish_now(req, ev, r);
 
-	/* The answer may come at once, from /etc/hosts. */
-	tevent_req_defer_callback(req, ev);
 	snprintf(service, sizeof(service), "%u", port);
 	ares_getaddrinfo(state->channel, host, service, &hints, resolved, state);
 	arm_timer(state);
@@ -233,6 +309,7 @@ struct tevent_req *resolve_send(TALLOC_CTX *mem, struct tevent_context *ev, cons
 static void resolved(void *data, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct resolve_state *state = data;
+	int preferred = state->order >= FAMILY_IPV6_FIRST ? AF_INET6 : AF_INET;
 	int r = ares_error(status);
 	size_t n = 0;
 
@@ -248,10 +325,10 @@ static void resolved(void *data, int status, int timeouts, struct ares_addrinfo 
 		goto end;
 	}
 
-	/* IPv4 first, each family in the order of the answer. */
+	/* The preferred family first, each in the order of the answer. */
 	for (int pass = 0; pass < 2; pass++)
 		for (struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next)
-			if ((node->ai_family == AF_INET) == (pass == 0) &&
+			if ((node->ai_family == preferred) == (pass == 0) &&
 			    node->ai_addrlen <= sizeof(struct sockaddr_in6)) {
 				struct address *address = &state->addresses[state->count++];
 
@@ -280,4 +357,84 @@ int resolve_recv(struct tevent_req *req, TALLOC_CTX *mem, struct address **ret_a
 	}
 	tevent_req_received(req);
 	return r;
+}
+
+/* ---- servers of a service ---- */
+
+struct tevent_req *resolve_srv_send(TALLOC_CTX *mem, struct tevent_context *ev,
+                                    const struct domain_conf *conf, const char *name,
+                                    int64_t timeout_ms)
+{
+	struct resolve_state *state;
+	struct tevent_req *req = create(mem, ev, &state);
+	int r;
+
+	if (!req)
+		return NULL;
+	r = open_channel(req, conf, timeout_ms);
+	if (r < 0)
+		return req_finish_now(req, ev, r);
+	ares_query(state->channel, name, C_IN, T_SRV, answered, state);
+	arm_timer(state);
+	return req;
+}
+
+static void answered(void *data, int status, int timeouts, unsigned char *bytes, int size)
+{
+	struct resolve_state *state = data;
+	int r = ares_error(status);
+
+	(void)timeouts;
+	if (state->freed || !tevent_req_is_in_progress(state->req))
+		return;
+	if (r == 0)
+		r = srv_parse(state, bytes, (size_t)size, &state->records, &state->count,
+		              &state->ttl_s);
+	if (r == 0)
+		srv_sort(state->records, state->count);
+	req_finish(state->req, r);
+}
+
+int resolve_srv_recv(struct tevent_req *req, TALLOC_CTX *mem, struct srv **ret_records,
+                     size_t *ret_count, uint32_t *ret_ttl_s)
+{
+	struct resolve_state *state = tevent_req_data(req, struct resolve_state);
+	int r = req_result(req);
+
+	if (r == 0) {
+		*ret_records = talloc_move(mem, &state->records);
+		*ret_count = state->count;
+		*ret_ttl_s = state->ttl_s;
+	}
+	tevent_req_received(req);
+	return r;
+}
+
+/* ---- our own name ---- */
+
+static char *domain_of(TALLOC_CTX *mem, const char *host)
+{
+	const char *dot = host ? strchr(host, '.') : NULL;
+
+	return dot && dot[1] ? talloc_strdup(mem, dot + 1) : NULL;
+}
+
+char *resolve_own_domain(TALLOC_CTX *mem)
+{
+	struct hostent *entry = NULL;
+	ares_channel channel;
+	char host[256] = "";
+	char *domain;
+
+	gethostname(host, sizeof(host) - 1);
+	domain = domain_of(mem, host);
+	if (domain || ares_init(&channel) != ARES_SUCCESS)
+		return domain;
+	if (ares_gethostbyname_file(channel, host, AF_INET, &entry) == ARES_SUCCESS ||
+	    ares_gethostbyname_file(channel, host, AF_INET6, &entry) == ARES_SUCCESS) {
+		domain = domain_of(mem, entry->h_name);
+		ares_free_hostent(entry);
+	}
+	ares_destroy(channel);
+	return domain;
 }

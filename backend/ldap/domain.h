@@ -32,8 +32,6 @@ struct narrowing {
 struct ldap_domain {
 	const struct provider_host *host; /* borrowed */
 	struct ldap_conf conf;
-	struct uri *uris;
-	size_t n_uris;
 	struct narrowing narrowings[N_SEARCHES];
 	struct bases bases[N_SEARCHES]; /* count 0: not set, and no server has told one yet */
 	struct attrs user_attrs, group_attrs;

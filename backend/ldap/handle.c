@@ -24,11 +24,11 @@
 
 /* What the thread works on: no talloc. */
 struct work {
-	LDAP *ld; /* owned */
-	int fd;   /* owned until ld is there */
-	const struct uri *uri;
+	LDAP *ld;          /* owned */
+	int fd;            /* owned until ld is there */
+	char *text, *host; /* owned */
 	const struct ldap_conf *conf;
-	bool tls;
+	bool local, tls;
 	int result;
 	char reason[256];
 };
@@ -54,8 +54,8 @@ static int open_handle(struct work *work)
 	Sockbuf *sockbuf = NULL;
 	int r;
 
-	r = ldap_init_fd(work->fd, work->uri->scheme == URI_LDAPI ? LDAP_PROTO_IPC : LDAP_PROTO_TCP,
-	                 work->uri->text, &work->ld);
+	r = ldap_init_fd(work->fd, work->local ? LDAP_PROTO_IPC : LDAP_PROTO_TCP, work->text,
+	                 &work->ld);
 	if (r != LDAP_SUCCESS)
 		return r;
 
@@ -110,7 +110,7 @@ static int install_tls(struct work *work)
 			snprintf(work->reason, sizeof(work->reason),
 			         "TLS handshake: its certificate is not trusted, has expired, or "
 			         "is not for %s",
-			         work->uri->host);
+			         work->host);
 		else
 			snprintf(work->reason, sizeof(work->reason), "TLS handshake: %s", text);
 		ldap_memfree(text);
@@ -131,6 +131,13 @@ static void work_do(void *data)
 
 /* ---- on the loop ---- */
 
+static void work_free(struct work *work)
+{
+	free(work->text);
+	free(work->host);
+	free(work);
+}
+
 static void work_hurry(void *data)
 {
 	struct work *work = data;
@@ -146,7 +153,7 @@ static void work_drop(void *data)
 		ldap_unbind_ext(work->ld, NULL, NULL); /* closes fd */
 	else
 		close(work->fd);
-	free(work);
+	work_free(work);
 }
 
 static const struct pool_job job = { .work = work_do, .hurry = work_hurry, .drop = work_drop };
@@ -159,13 +166,21 @@ static int handle_destroy(struct handle_state *state)
 }
 
 static struct tevent_req *handle_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
-                                      const struct work *template)
+                                      const struct server_name *name, const struct work *template)
 {
 	struct work *work = malloc(sizeof(*work));
 	struct handle_state *state;
 	struct tevent_req *req, *subreq;
 
-	if (!work) {
+	if (work) {
+		*work = *template;
+		work->text = strdup(name->text);
+		work->host = strdup(name->host);
+		work->local = name->protocol == URI_LDAPI;
+	}
+	if (!work || !work->text || !work->host) {
+		if (work)
+			work_free(work);
 		/* As if it had been begun: the socket is ours to close. */
 		if (template->ld)
 			ldap_unbind_ext(template->ld, NULL, NULL);
@@ -173,7 +188,6 @@ static struct tevent_req *handle_send(TALLOC_CTX *mem, struct tevent_context *ev
 			close(template->fd);
 		return NULL;
 	}
-	*work = *template;
 
 	req = tevent_req_create(mem, &state, struct handle_state);
 	if (!req) {
@@ -209,7 +223,7 @@ int handle_recv(struct tevent_req *req, TALLOC_CTX *mem, LDAP **ret_ld, char **r
 
 	if (r == 0) {
 		*ret_ld = state->work->ld; /* and the descriptor with it */
-		free(take_ptr(state->work));
+		work_free(take_ptr(state->work));
 	} else if (state->work && *state->work->reason) {
 		*ret_reason = talloc_strdup(mem, state->work->reason);
 	}
@@ -218,19 +232,19 @@ int handle_recv(struct tevent_req *req, TALLOC_CTX *mem, LDAP **ret_ld, char **r
 }
 
 struct tevent_req *handle_open_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
-                                    int fd, const struct uri *uri, const struct ldap_conf *conf,
-                                    bool tls)
+                                    int fd, const struct server_name *name,
+                                    const struct ldap_conf *conf, bool tls)
 {
-	struct work work = { .fd = fd, .uri = uri, .conf = conf, .tls = tls };
+	struct work work = { .fd = fd, .conf = conf, .tls = tls };
 
-	return handle_send(mem, ev, pool, &work);
+	return handle_send(mem, ev, pool, name, &work);
 }
 
 struct tevent_req *handle_tls_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
-                                   LDAP *ld, int fd, const struct uri *uri,
+                                   LDAP *ld, int fd, const struct server_name *name,
                                    const struct ldap_conf *conf)
 {
-	struct work work = { .ld = ld, .fd = fd, .uri = uri, .conf = conf, .tls = true };
+	struct work work = { .ld = ld, .fd = fd, .conf = conf, .tls = true };
 
-	return handle_send(mem, ev, pool, &work);
+	return handle_send(mem, ev, pool, name, &work);
 }

@@ -18,15 +18,15 @@
 #include "common/conf/options.h"
 
 /* A handle for fd, which it owns from now on, whatever the result; with tls, TLS stands on it
- * (ldaps). uri, conf borrowed, also by a thread that outlives the request: they stay as long as
- * the process does. */
+ * (ldaps). name is copied; conf borrowed, also by a thread that outlives the request: it stays as
+ * long as the process does. */
 struct tevent_req *handle_open_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
-                                    int fd, const struct uri *uri, const struct ldap_conf *conf,
-                                    bool tls);
+                                    int fd, const struct server_name *name,
+                                    const struct ldap_conf *conf, bool tls);
 
 /* Puts TLS on ld, which it owns from now on, after the server agreed to StartTLS. */
 struct tevent_req *handle_tls_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
-                                   LDAP *ld, int fd, const struct uri *uri,
+                                   LDAP *ld, int fd, const struct server_name *name,
                                    const struct ldap_conf *conf);
 
 /* For both. Errors: -E_TLS the handshake failed, and ret_reason, on mem, says how; -ENOMEM. */

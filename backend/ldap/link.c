@@ -2,10 +2,13 @@
  *
  * Link - see link.h
  *
- *   connect ─▶ next_server ─┬─ failed ────────────▶ next_server
- *                           ├─ no success in 1.5 s ─▶ next_server, both go on
- *                           └─ stands ─▶ online, the others are given up
- *   no server left ─▶ offline;  nothing stands after 4 s ─▶ offline, the attempts go on as a probe
+ *   begin ─▶ next_attempt ─┬─ failed ────────────▶ next_attempt
+ *                          ├─ no success in 1.5 s ─▶ next_attempt, both go on
+ *                          └─ stands ─▶ online, the others are given up
+ *   nobody left ─▶ offline;  nothing stands after 4 s ─▶ offline, the attempts go on as a probe
+ *
+ * While the connection leads to a backup server, a round of the primary ones alone runs beside it
+ * from time to time.
  */
 #include "backend/ldap/link.h"
 
@@ -21,36 +24,45 @@
 #include "common/event/timer.h"
 #include "common/metrics/metrics.h"
 
-#define HEAD_START_MS  1500
-#define PASSED_OVER_MS 30000
+/* Of two dead servers before a good one nobody shall be told "offline"; of more, each gets less. */
+#define HEAD_START_MS     1500
+#define HEAD_START_MIN_MS 250
+#define HEAD_STARTS_MS    3000
 
 /* Callers have 5 s; they are told "offline" before their time is up. */
 #define PATIENCE_MS 4000
 
-/* An attempt this old may be waiting for packets that were lost before the network came back. */
-#define STALE_ATTEMPT_US 1000000
+/* failover_primary_timeout counts from here on (sssd.conf(5)). */
+#define FAIL_BACK_MIN_S 31
 
-struct server {
+/* An attempt this old may be waiting for packets that were lost before the network came back; and
+ * one that has waited for this long for a single answer, when a probe is wanted, for a server that
+ * lost what it was told. */
+#define STALE_ATTEMPT_US 1000000
+#define SILENT_US        4000000
+
+struct attempt {
+	struct list node;
 	struct link *link;
-	const struct uri *uri;    /* borrowed */
-	struct tevent_req *setup; /* owned; the attempt under way */
-	struct deadline passed_over;
-	bool tried;  /* in this round */
-	bool failed; /* since it last worked: said in the log once */
+	struct server *server;  /* borrowed; NULL: it asks DNS which there are */
+	struct tevent_req *req; /* owned */
+	int64_t began_us;       /* of CLOCK_MONOTONIC */
 };
 
 struct link {
 	struct ldap_domain *domain; /* borrowed */
 	struct tevent_context *ev;  /* borrowed */
-	struct server *servers;     /* owned */
-	size_t n_servers;
+	struct failover *failover;  /* owned */
 
 	struct conn *conn;      /* owned; NULL = none stands */
 	uint64_t generation;    /* of conn, or of the one before */
-	struct server *current; /* at its other end */
+	char *where;            /* what its other end is called */
+	struct address address; /* of that */
 	struct timer *expire, *idle;
+	struct timer *fail_back; /* armed while it leads to a backup server */
 
-	bool connecting;
+	struct list attempts; /* of struct attempt; with head_start a round is under way */
+	bool connecting, dns_told;
 	int64_t began_us; /* of the round, CLOCK_MONOTONIC */
 	struct timer *head_start, *patience;
 	char *reason;        /* the last failure of this round */
@@ -64,10 +76,12 @@ struct wait_state {
 	struct conn *conn; /* borrowed */
 };
 
-static void next_server(struct link *link);
+static void next_attempt(struct link *link);
 static void head_start_over(void *data);
 static void patience_over(void *data);
+static void discovered(struct tevent_req *subreq);
 static void server_ready(struct tevent_req *subreq);
+static void fail_back(void *data);
 static void conn_is_lost(struct conn *conn, const char *reason, void *data);
 
 /* ---- who waits ---- */
@@ -123,32 +137,46 @@ static void end_waiting(struct link *link, int r)
 
 const char *link_waits_for(struct link *link)
 {
-	for (size_t i = 0; i < link->n_servers; i++)
-		if (link->servers[i].setup)
-			return setup_waits_for(link->servers[i].setup);
+	struct attempt *attempt;
+
+	list_for_each(attempt, &link->attempts, node)
+		return attempt->server ? setup_waits_for(attempt->req)
+		                       : "the name servers to name servers";
 	return "a connection";
 }
 
 /* ---- a round of attempts ---- */
 
-struct link *link_new(TALLOC_CTX *mem, struct ldap_domain *domain)
+static int name_server(TALLOC_CTX *mem, const struct srv *srv, struct server_name *ret_name,
+                       void *data)
+{
+	struct ldap_domain *domain = data;
+
+	return uri_from_srv(mem, srv, domain->conf.dns_service_name, ret_name);
+}
+
+int link_new(TALLOC_CTX *mem, struct ldap_domain *domain, struct link **ret_link)
 {
 	struct link *link = talloc_zero(mem, struct link);
 
 	if (!link)
-		return NULL;
+		return -ENOMEM;
 	link->domain = domain;
 	link->ev = domain->host->ev;
 	list_init(&link->waiters);
-	link->n_servers = domain->n_uris;
-	link->servers = talloc_zero_array(link, struct server, (unsigned)link->n_servers);
-	if (!link->servers) {
+	list_init(&link->attempts);
+	link->failover = failover_new(link, link->ev, domain->host->options, name_server, domain);
+	if (!link->failover) {
 		talloc_free(link);
-		return NULL;
+		return -ENOMEM;
 	}
-	for (size_t i = 0; i < link->n_servers; i++)
-		link->servers[i] = (struct server){ .link = link, .uri = &domain->uris[i] };
-	return link;
+	*ret_link = link;
+	return 0;
+}
+
+struct failover *link_failover(struct link *link)
+{
+	return link->failover;
 }
 
 struct conn *link_conn(struct link *link)
@@ -161,44 +189,42 @@ uint64_t link_generation(const struct link *link)
 	return link->generation;
 }
 
+static void attempt_end(struct attempt *attempt)
+{
+	list_remove(&attempt->node);
+	talloc_free(attempt);
+}
+
 static void stop_attempts(struct link *link)
 {
-	for (size_t i = 0; i < link->n_servers; i++)
-		TALLOC_FREE(link->servers[i].setup);
+	while (!list_empty(&link->attempts))
+		attempt_end(list_item(link->attempts.next, struct attempt, node));
 	TALLOC_FREE(link->head_start);
 	TALLOC_FREE(link->patience);
 	link->connecting = false;
 }
 
-static void pass_over(struct server *server)
+static void begin(struct link *link, bool only_primary)
 {
-	server->passed_over = deadline_in_ms(PASSED_OVER_MS);
+	stop_attempts(link);
+	link->connecting = true;
+	link->began_us = monotonic_us();
+	TALLOC_FREE(link->reason);
+	failover_begin(link->failover, only_primary);
+	if (!only_primary)
+		link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
+	next_attempt(link);
 }
 
-static bool is_passed_over(const struct server *server)
+/* Is whatever we wait for not going to come? */
+static bool all_silent(const struct link *link)
 {
-	return server->passed_over.us != 0 && !deadline_passed(server->passed_over);
-}
+	struct attempt *attempt;
 
-/* In the configured order: first those without a recent failure, then the others. */
-static struct server *choose(struct link *link)
-{
-	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < link->n_servers; i++) {
-			struct server *server = &link->servers[i];
-
-			if (!server->tried && (pass == 1 || !is_passed_over(server)))
-				return server;
-		}
-	return NULL;
-}
-
-static bool attempt_under_way(const struct link *link)
-{
-	for (size_t i = 0; i < link->n_servers; i++)
-		if (link->servers[i].setup)
-			return true;
-	return false;
+	list_for_each(attempt, &link->attempts, node)
+		if (!attempt->server || setup_silent_us(attempt->req) < SILENT_US)
+			return false;
+	return true;
 }
 
 void link_probe(struct link *link)
@@ -207,50 +233,76 @@ void link_probe(struct link *link)
 		end_waiting(link, 0);
 		return;
 	}
-	if (link->connecting)
-		return;
 	if (online_state(link->domain->host->online) == ONLINE_FORCED_OFF) {
 		end_waiting(link, -E_OFFLINE);
 		return;
 	}
-
-	link->connecting = true;
-	link->began_us = monotonic_us();
-	TALLOC_FREE(link->reason);
-	for (size_t i = 0; i < link->n_servers; i++)
-		link->servers[i].tried = false;
-	link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
-	next_server(link);
+	if (!link->connecting || all_silent(link)) {
+		begin(link, false);
+	} else if (failover_widen(link->failover)) {
+		/* The connection to a backup server was lost while a primary one was looked for. */
+		link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
+	}
 }
 
-/* Nobody is left to try: the domain is offline. */
+/* Nobody is left to try: the domain is offline, unless a connection stands all the same. */
 static void give_up(struct link *link)
 {
 	stop_attempts(link);
-	online_failed(link->domain->host->online, link->reason ? link->reason : "no memory");
+	if (link->conn)
+		return;
+	online_failed(link->domain->host->online,
+	              link->reason ? link->reason : "no server is known");
 	end_waiting(link, -E_OFFLINE);
 }
 
-static void next_server(struct link *link)
+static int64_t head_start_ms(const struct link *link)
 {
-	struct server *server = choose(link);
+	size_t ways = failover_ways(link->failover);
+	int64_t ms = HEAD_STARTS_MS / (ways > 1 ? (int64_t)ways - 1 : 1);
+
+	return ms > HEAD_START_MS ? HEAD_START_MS : ms < HEAD_START_MIN_MS ? HEAD_START_MIN_MS : ms;
+}
+
+static int attempt_begin(struct link *link, struct server *server)
+{
+	struct attempt *attempt = talloc_zero(link, struct attempt);
+
+	if (!attempt)
+		return -ENOMEM;
+	attempt->link = link;
+	attempt->server = server;
+	attempt->began_us = monotonic_us();
+	attempt->req = server ? setup_send(attempt, link->domain, server)
+	                      : failover_discover_send(attempt, link->failover);
+	if (!attempt->req) {
+		talloc_free(attempt);
+		return -ENOMEM;
+	}
+	tevent_req_set_callback(attempt->req, server ? server_ready : discovered, attempt);
+	list_init(&attempt->node);
+	list_append(&link->attempts, &attempt->node);
+	return 0;
+}
+
+static void next_attempt(struct link *link)
+{
+	struct server *server = NULL;
+	enum failover_step step = failover_next(link->failover, &server);
 
 	TALLOC_FREE(link->head_start);
-	if (!server) {
-		if (!attempt_under_way(link))
-			give_up(link);
-		return;
-	}
-
-	server->tried = true;
-	server->setup = setup_send(link, link->domain, server->uri);
-	if (!server->setup) {
+	if (step == FAILOVER_NOTHING && list_empty(&link->attempts)) {
 		give_up(link);
 		return;
 	}
-	tevent_req_set_callback(server->setup, server_ready, server);
-	if (choose(link))
-		link->head_start = timer_once(link, link->ev, HEAD_START_MS, head_start_over, link);
+	if (step != FAILOVER_NOTHING &&
+	    attempt_begin(link, step == FAILOVER_TRY ? server : NULL) < 0) {
+		give_up(link);
+		return;
+	}
+	/* Nothing to do for now? When one has connected, the other addresses of its server may be
+	 * tried. */
+	link->head_start = timer_once(link, link->ev, head_start_ms(link), head_start_over, link);
 }
 
 static void head_start_over(void *data)
@@ -258,7 +310,25 @@ static void head_start_over(void *data)
 	struct link *link = data;
 
 	link->head_start = NULL;
-	next_server(link);
+	next_attempt(link);
+}
+
+static void discovered(struct tevent_req *subreq)
+{
+	struct attempt *attempt = tevent_req_callback_data(subreq, struct attempt);
+	struct link *link = attempt->link;
+	char *reason = NULL;
+	int r = failover_discover_recv(subreq, link, &reason);
+
+	attempt_end(attempt);
+	if (r < 0) {
+		log_at(link->dns_told ? LEVEL_DEBUG : LEVEL_WARN, NULL, "%s",
+		       reason ? reason : error_text(r));
+		talloc_free(link->reason);
+		link->reason = reason;
+	}
+	link->dns_told = r < 0;
+	next_attempt(link);
 }
 
 static void patience_over(void *data)
@@ -275,16 +345,24 @@ static void patience_over(void *data)
 
 /* ---- a connection that stands ---- */
 
+static void forget_conn(struct link *link)
+{
+	link->conn = NULL;
+	TALLOC_FREE(link->where);
+	TALLOC_FREE(link->expire);
+	TALLOC_FREE(link->idle);
+	TALLOC_FREE(link->fail_back);
+}
+
 static void expired(void *data)
 {
 	struct link *link = data;
-	struct conn *conn = take_ptr(link->conn);
+	struct conn *conn = link->conn;
 
 	/* The next question connects anew, from the top of the list: so we return to a better
 	 * server that was away for a while. */
 	link->expire = NULL;
-	TALLOC_FREE(link->idle);
-	link->current = NULL;
+	forget_conn(link);
 	conn_retire(conn);
 }
 
@@ -296,10 +374,9 @@ static void idle_look(void *data)
 
 	link->idle = NULL;
 	if (idle_ms >= limit_ms && conn_is_idle(link->conn)) {
-		struct conn *conn = take_ptr(link->conn);
+		struct conn *conn = link->conn;
 
-		TALLOC_FREE(link->expire);
-		link->current = NULL;
+		forget_conn(link);
 		conn_close(conn);
 		return;
 	}
@@ -307,69 +384,96 @@ static void idle_look(void *data)
 	                        idle_look, link);
 }
 
-static int64_t expire_ms(const struct ldap_conf *conf)
+/* ms, and a random time up to more_ms. */
+static int64_t drawn_ms(int64_t ms, int64_t more_ms)
 {
 	uint32_t random = 0;
 
-	if (conf->connection_expire_offset_s > 0 &&
-	    getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
-		random %= conf->connection_expire_offset_s + 1;
-	return ((int64_t)conf->connection_expire_timeout_s + random) * 1000;
+	if (more_ms > 0 && getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
+		random %= (uint32_t)more_ms + 1;
+	return ms + random;
 }
 
-static void server_ready(struct tevent_req *subreq)
+/* When a primary server comes back, not all hosts of a site shall return to it at once. */
+static void fail_back_later(struct link *link)
 {
-	struct server *server = tevent_req_callback_data_void(subreq); /* of an array */
-	struct link *link = server->link;
+	int64_t s = link->domain->host->options->failover_primary_timeout_s;
+	int64_t ms = (s < FAIL_BACK_MIN_S ? FAIL_BACK_MIN_S : s) * 1000;
+
+	link->fail_back = timer_once(link, link->ev, drawn_ms(ms, ms / 3), fail_back, link);
+}
+
+static void fail_back(void *data)
+{
+	struct link *link = data;
+
+	link->fail_back = NULL;
+	fail_back_later(link);
+	begin(link, true);
+}
+
+static void take_conn(struct link *link, const struct server *server, struct conn *conn,
+                      const struct address *address)
+{
 	const struct ldap_conf *conf = &link->domain->conf;
-	struct conn *conn = NULL;
-	char *reason = NULL;
-	int r = setup_recv(subreq, link, &conn, &reason);
+	struct conn *before = link->conn;
 
-	TALLOC_FREE(server->setup);
-	metrics_count(r < 0 ? METRICS_CONNECTIONS_FAILED : METRICS_CONNECTIONS);
-	if (r < 0) {
-		/* With one server the domain's own line will say it. */
-		log_at(server->failed || link->n_servers == 1 ? LEVEL_DEBUG : LEVEL_WARN, NULL,
-		       "%s", reason ? reason : "no memory");
-		server->failed = true;
-		pass_over(server);
-		talloc_free(link->reason);
-		link->reason = reason;
-		next_server(link);
-		return;
-	}
-
-	/* Those that had their head start and did not make it come last for a while. */
-	for (size_t i = 0; i < link->n_servers; i++)
-		if (link->servers[i].setup)
-			pass_over(&link->servers[i]);
-	stop_attempts(link);
-
-	server->passed_over = (struct deadline){ 0 };
-	server->failed = false;
+	forget_conn(link);
 	link->conn = conn;
 	link->generation++;
-	link->current = server;
+	link->where = talloc_strdup(link, server->name.text);
+	link->address = *address;
 	conn_give(conn, link, conn_is_lost, link);
 	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn);
 	if (conf->connection_expire_timeout_s > 0)
-		link->expire = timer_once(link, link->ev, expire_ms(conf), expired, link);
+		link->expire =
+			timer_once(link, link->ev,
+		                   drawn_ms((int64_t)conf->connection_expire_timeout_s * 1000,
+		                            (int64_t)conf->connection_expire_offset_s * 1000),
+		                   expired, link);
 	if (conf->connection_idle_timeout_s > 0)
 		link->idle =
 			timer_once(link, link->ev, (int64_t)conf->connection_idle_timeout_s * 1000,
 		                   idle_look, link);
-
-	online_succeeded(link->domain->host->online, server->uri->text);
-	end_waiting(link, 0);
+	if (server->backup)
+		fail_back_later(link);
+	if (before)
+		conn_retire(before); /* what is under way on it may end */
 }
 
-static void forget_conn(struct link *link)
+static void server_ready(struct tevent_req *subreq)
 {
-	link->conn = NULL;
-	link->current = NULL;
-	TALLOC_FREE(link->expire);
-	TALLOC_FREE(link->idle);
+	struct attempt *attempt = tevent_req_callback_data(subreq, struct attempt), *other;
+	struct link *link = attempt->link;
+	struct server *server = attempt->server;
+	struct address address;
+	struct conn *conn = NULL;
+	char *reason = NULL;
+	int r = setup_recv(subreq, link, &conn, &address, &reason);
+
+	attempt_end(attempt);
+	metrics_count(r < 0 ? METRICS_CONNECTIONS_FAILED : METRICS_CONNECTIONS);
+	if (r < 0) {
+		/* With one server the domain's own line will say it. */
+		log_at(server->told || failover_ways(link->failover) < 2 ? LEVEL_DEBUG : LEVEL_WARN,
+		       NULL, "%s", reason ? reason : "no memory");
+		server->told = true;
+		talloc_free(link->reason);
+		link->reason = reason;
+		next_attempt(link);
+		return;
+	}
+
+	/* Those that had their head start and did not make it come last for a while. */
+	list_for_each(other, &link->attempts, node)
+		if (other->server && monotonic_us() - other->began_us >= head_start_ms(link) * 1000)
+			setup_pass_over(other->req, "slower than another server");
+	stop_attempts(link);
+
+	server->told = false;
+	take_conn(link, server, conn, &address);
+	online_succeeded(link->domain->host->online, server->name.text);
+	end_waiting(link, 0);
 }
 
 /* A connection that ends is no evidence that its server is down: servers close idle ones, and
@@ -382,21 +486,23 @@ static void conn_is_lost(struct conn *conn, const char *reason, void *data)
 	if (conn != link->conn)
 		return; /* one that was retired */
 
-	log_at(busy ? LEVEL_WARN : LEVEL_DEBUG, NULL, "%s: %s", link->current->uri->text, reason);
+	log_at(busy ? LEVEL_WARN : LEVEL_DEBUG, NULL, "%s: %s", link->where ? link->where : "",
+	       reason);
 	if (busy)
-		pass_over(link->current);
+		failover_blame(link->failover, link->where ? link->where : "", &link->address,
+		               reason);
 	forget_conn(link);
 }
 
 bool link_blame(struct link *link, struct conn *conn, const char *reason)
 {
-	if (link->n_servers < 2)
+	if (failover_ways(link->failover) < 2)
 		return false;
 	if (conn != link->conn)
 		return true; /* replaced already */
 
-	log_warn("%s: %s", link->current->uri->text, reason);
-	pass_over(link->current);
+	log_warn("%s: %s", link->where ? link->where : "", reason);
+	failover_blame(link->failover, link->where ? link->where : "", &link->address, reason);
 	forget_conn(link);
 	conn_retire(conn);
 	return true;
@@ -404,14 +510,14 @@ bool link_blame(struct link *link, struct conn *conn, const char *reason)
 
 void link_check(struct link *link)
 {
-	for (size_t i = 0; i < link->n_servers; i++)
-		link->servers[i].passed_over = (struct deadline){ 0 };
+	failover_forget(link->failover);
 
 	if (link->conn) {
 		conn_check(link->conn);
+		if (link->fail_back && !link->connecting)
+			begin(link, true);
 	} else if (link->connecting && monotonic_us() - link->began_us > STALE_ATTEMPT_US) {
-		stop_attempts(link);
-		link_probe(link);
+		begin(link, false);
 	}
 }
 

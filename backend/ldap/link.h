@@ -2,9 +2,9 @@
  *
  * Link - the domain's way to its servers: one connection that works, shared by all questions
  *
- * Each server has a health of its own. One that failed is passed over for 30 s; one that is slow
- * gets a head start of 1.5 s before the next is tried beside it (field-report R2). Only when none
- * is left is the domain offline; a probe tries them all again.
+ * Which server, and which of its addresses, is failover.h's to say. One that is slow gets a head
+ * start of 1.5 s before the next is tried beside it (field-report R2). Only when none is left is
+ * the domain offline; a probe tries them all again.
  */
 #pragma once
 
@@ -16,7 +16,9 @@
 
 struct link; /* a talloc object */
 
-struct link *link_new(TALLOC_CTX *mem, struct ldap_domain *domain);
+/* Without servers: they are to be added to link_failover(). Errors: -ENOMEM. */
+int link_new(TALLOC_CTX *mem, struct ldap_domain *domain, struct link **ret_link);
+struct failover *link_failover(struct link *link);
 
 /* The connection, if it stands. Borrowed, until the next turn of the loop. */
 struct conn *link_conn(struct link *link);

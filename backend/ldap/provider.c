@@ -19,7 +19,6 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
-
 /* Logs what is wrong with an option, with the line it stands on. */
 static int refuse(const struct ldap_domain *domain, const char *option, const char *why)
 {
@@ -34,37 +33,46 @@ static int refuse(const struct ldap_domain *domain, const char *option, const ch
 	return -E_CONFIG;
 }
 
-static int read_uris(struct ldap_domain *domain)
+/* One item of ldap_uri or ldap_backup_uri. */
+static int add_server(struct ldap_domain *domain, const char *option, const char *text, bool backup)
 {
-	size_t n = 0;
+	struct server_name name;
 	int r;
 
-	while (domain->conf.uri && domain->conf.uri[n])
-		n++;
-	if (n == 0)
-		return refuse(domain, "ldap_uri",
-		              "not set; finding servers by DNS is not implemented");
-	domain->uris = talloc_zero_array(domain, struct uri, (unsigned)n);
-	if (!domain->uris)
-		return -ENOMEM;
-
-	for (size_t i = 0; i < n; i++) {
-		r = uri_parse(domain->uris, domain->conf.uri[i], &domain->uris[domain->n_uris]);
-		if (r == -ENOTSUP && n > 1) {
-			log_warn("[%s] ldap_uri: %s is not implemented, the other servers are used",
-			         domain->host->section, domain->conf.uri[i]);
-			continue;
-		}
-		if (r == -ENOTSUP)
-			return refuse(domain, "ldap_uri", "_srv_ is not implemented");
-		if (r == -EINVAL)
-			return refuse(domain, "ldap_uri",
-			              "not an ldap://, ldaps:// or ldapi:// URI");
-		if (r < 0)
-			return r;
-		domain->n_uris++;
+	if (uri_is_discovery(text) && backup) {
+		log_warn("[%s] %s: only ldap_uri may name _srv_: it is passed over",
+		         domain->host->section, option);
+		return 0;
 	}
-	return 0;
+	if (uri_is_discovery(text))
+		return failover_add_discovered(link_failover(domain->link),
+		                               domain->conf.dns_service_name, domain->host->domain);
+
+	r = uri_parse(domain, text, &name);
+	if (r == -EINVAL)
+		return refuse(domain, option, "not an ldap://, ldaps:// or ldapi:// URI");
+	if (r < 0)
+		return r;
+	if (domain->conf.id_use_start_tls == START_TLS_FALSE && name.protocol == URI_LDAP)
+		log_warn("[%s] ldap_id_use_start_tls = false: %s%s is spoken to in clear text",
+		         domain->host->section, name.text,
+		         domain->conf.bind_dn ? ", the bind password included," : "");
+	return failover_add(link_failover(domain->link), &name, backup);
+}
+
+static int add_servers(struct ldap_domain *domain)
+{
+	static char discovery[] = "_srv_";
+	static char *unset[] = { discovery, NULL };
+	const struct ldap_conf *conf = &domain->conf;
+	char **uris = conf->uri && *conf->uri ? conf->uri : unset;
+	int r = 0;
+
+	for (; *uris && r == 0; uris++)
+		r = add_server(domain, "ldap_uri", *uris, false);
+	for (uris = conf->backup_uri; uris && *uris && r == 0; uris++)
+		r = add_server(domain, "ldap_backup_uri", *uris, true);
+	return r;
 }
 
 /* The words of ldap_user_search_scope in options_ldap.c, in their order. */
@@ -156,18 +164,6 @@ static int check_options(struct ldap_domain *domain)
 		log_notice("[%s] ldap_referrals is not implemented: referrals are not followed",
 		           host->section);
 	return check_names(domain);
-}
-
-static void warn_clear_text(const struct ldap_domain *domain)
-{
-	if (domain->conf.id_use_start_tls != START_TLS_FALSE)
-		return;
-	for (size_t i = 0; i < domain->n_uris; i++)
-		if (domain->uris[i].scheme == URI_LDAP)
-			log_warn("[%s] ldap_id_use_start_tls = false: %s%s is spoken to in clear "
-			         "text",
-			         domain->host->section, domain->uris[i].text,
-			         domain->conf.bind_dn ? ", the bind password included," : "");
 }
 
 static void set_attr(struct attrs *attrs, size_t place, const char *name)
@@ -271,8 +267,6 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	if (r == 0)
 		r = check_options(domain);
 	if (r == 0)
-		r = read_uris(domain);
-	if (r == 0)
 		r = read_bases(domain, SEARCH_USERS);
 	if (r == 0)
 		r = read_bases(domain, SEARCH_GROUPS);
@@ -282,11 +276,12 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	r = set_user_rules(domain);
 	if (r < 0)
 		return r;
-	warn_clear_text(domain);
 
-	domain->link = link_new(domain, domain);
-	if (!domain->link)
-		return -ENOMEM;
+	r = link_new(domain, domain, &domain->link);
+	if (r == 0)
+		r = add_servers(domain);
+	if (r < 0)
+		return r;
 	if (options->enumerate) {
 		domain->enumeration = enumeration_new(domain, domain);
 		if (!domain->enumeration)
@@ -319,6 +314,14 @@ static void disconnect(void *data)
 	link_disconnect(domain->link);
 }
 
+static void servers(void *data, void (*each)(const struct server *server, void *data),
+                    void *each_data)
+{
+	struct ldap_domain *domain = data;
+
+	failover_each(link_failover(domain->link), each, each_data);
+}
+
 /* clang-format off */
 static const struct provider_op ops[] = {
 	{ QUERY_USER_BY_NAME,  LANE_IDENTITY, lookup_send,     lookup_recv,     lookup_waits_for },
@@ -337,5 +340,6 @@ const struct provider sssd_provider = {
 	.probe = probe,
 	.network_changed = network_changed,
 	.disconnect = disconnect,
+	.servers = servers,
 	.ops = ops,
 };

@@ -30,8 +30,13 @@
 
 struct setup_state {
 	struct ldap_domain *domain; /* borrowed */
-	const struct uri *uri;      /* borrowed */
-	const char *step;           /* what is going on, for people */
+	struct server *server;      /* borrowed */
+	struct endpoint *endpoint;  /* of it: at the other end; NULL until connected */
+	size_t *which;              /* owned; of its endpoints those it connects to, in order */
+	size_t n_which;
+	const char *step; /* what is going on, for people */
+	int64_t step_us;  /* since when, of CLOCK_MONOTONIC */
+	bool holds;       /* the server is busy because of us */
 	char *waits_for;
 	char *reason;
 	int fd;            /* the handle's, kept for the event loop */
@@ -43,7 +48,7 @@ struct setup_state {
 };
 
 static void resolved(struct tevent_req *subreq);
-static void open_socket(struct tevent_req *req, const struct address *addresses, size_t count);
+static void open_socket(struct tevent_req *req);
 static void connected(struct tevent_req *subreq);
 static void opened(struct tevent_req *subreq);
 static void start_tls(struct tevent_req *req);
@@ -63,16 +68,39 @@ static struct ldap_conf *conf_of(struct setup_state *state)
 	return &state->domain->conf;
 }
 
+static void begin_step(struct setup_state *state, const char *step)
+{
+	state->step = step;
+	state->step_us = monotonic_us();
+}
+
+/* The server, and which address of several. */
+static char *where(struct setup_state *state)
+{
+	auto_talloc char *address = NULL;
+
+	if (!state->endpoint || state->server->n_endpoints < 2)
+		return talloc_strdup(state, state->server->name.text);
+	address = address_text(state, &state->endpoint->address);
+	return talloc_asprintf(state, "%s (%s)", state->server->name.text, address ? address : "");
+}
+
 /* Ends req with r; the reason is what the step was and, unless something better is known, r's text.
  */
 static void fail(struct tevent_req *req, int r, const char *reason)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	struct server *server = state->server;
 
-	state->reason =
-		talloc_asprintf(state, "%s: %s", state->uri->text, reason ? reason : error_text(r));
 	if (!tevent_req_is_in_progress(req))
 		return;
+	if (!reason)
+		reason = error_text(r);
+	if (state->endpoint)
+		health_failed(server, &state->endpoint->health, reason);
+	else if (server->n_endpoints == 0)
+		health_failed(server, &server->health, reason);
+	state->reason = talloc_asprintf(state, "%s: %s", where(state), reason);
 	req_finish(req, r < 0 ? r : -E_SERVER);
 }
 
@@ -107,11 +135,21 @@ static void lost(struct conn *conn, const char *reason, void *data)
 	fail(req, -E_DISCONNECTED, talloc_asprintf(state, "%s: %s", state->step, reason) ?: reason);
 }
 
+/* Others may go for another address of the server. */
+static void let_go(struct setup_state *state)
+{
+	if (!state->holds)
+		return;
+	state->holds = false;
+	state->server->busy = false;
+}
+
 static void setup_cleanup(struct tevent_req *req, enum tevent_req_state req_state)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 
 	conn_op_cancel(&state->op);
+	let_go(state);
 	if (req_state == TEVENT_REQ_DONE)
 		return;
 	if (state->conn) {
@@ -126,15 +164,45 @@ const char *setup_waits_for(struct tevent_req *req)
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 
 	talloc_free(state->waits_for);
-	state->waits_for = talloc_asprintf(state, "%s, %s", state->uri->text, state->step);
+	state->waits_for = talloc_asprintf(state, "%s, %s", state->server->name.text, state->step);
 	return state->waits_for ? state->waits_for : state->step;
+}
+
+int64_t setup_silent_us(struct tevent_req *req)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	return monotonic_us() - state->step_us;
+}
+
+void setup_pass_over(struct tevent_req *req, const char *reason)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	struct server *server = state->server;
+
+	if (state->endpoint)
+		health_failed(server, &state->endpoint->health, reason);
+	else if (state->n_which == 0)
+		health_failed(server, &server->health, reason);
+	for (size_t i = 0; i < state->n_which && !state->endpoint; i++)
+		health_failed(server, &server->endpoints[state->which[i]].health, reason);
 }
 
 /* ---- the way to a socket ---- */
 
-struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, const struct uri *uri)
+/* For addresses that are still good DNS is given one chance: whoever waits shall not wait for two
+ * things that are away. */
+static int64_t resolve_ms(const struct domain_conf *conf, const struct server *server)
+{
+	if (server->n_endpoints > 0 && !server_is_bad(server))
+		return conf->dns_resolver_server_timeout_ms;
+	return (int64_t)conf->dns_resolver_timeout_s * 1000;
+}
+
+struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, struct server *server)
 {
 	struct address local = { .local.sun_family = AF_UNIX, .size = sizeof(local.local) };
+	const struct server_name *name = &server->name;
 	struct setup_state *state;
 	struct tevent_req *req, *subreq;
 
@@ -142,79 +210,155 @@ struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, const
 	if (!req)
 		return NULL;
 	state->domain = domain;
-	state->uri = uri;
+	state->server = server;
 	state->req = req;
 	state->fd = -1;
 	list_init(&state->op.node);
+	state->holds = server->busy = true;
 	tevent_req_set_cleanup_fn(req, setup_cleanup);
 	tevent_req_defer_callback(req, domain->host->ev);
 
-	if (uri->scheme == URI_LDAPI) {
-		if (strlen(uri->host) >= sizeof(local.local.sun_path)) {
+	begin_step(state, "the name servers");
+	if (server->resolved) {
+		open_socket(req);
+		return req;
+	}
+	if (name->protocol == URI_LDAPI) {
+		server->resolved = true;
+		if (strlen(name->host) >= sizeof(local.local.sun_path)) {
 			fail(req, -ENAMETOOLONG, NULL);
 			return req;
 		}
-		memcpy(local.local.sun_path, uri->host, strlen(uri->host) + 1);
-		open_socket(req, &local, 1);
+		memcpy(local.local.sun_path, name->host, strlen(name->host) + 1);
+		if (failover_set_addresses(server, &local, 1) < 0)
+			fail(req, -ENOMEM, NULL);
+		else
+			open_socket(req);
 		return req;
 	}
 
-	state->step = "the name servers";
-	subreq = resolve_send(state, domain->host->ev, uri->host, uri->port,
-	                      (int64_t)domain->host->options->dns_resolver_timeout_s * 1000);
+	subreq = resolve_send(state, domain->host->ev, domain->host->options, name->host,
+	                      name->port, resolve_ms(domain->host->options, server));
 	if (!tevent_req_nomem(subreq, req))
 		tevent_req_set_callback(subreq, resolved, req);
 	return req;
+}
+
+static const char *resolve_reason(int r)
+{
+	switch (r) {
+	case -ENOENT:
+		return "there is no such host name";
+	case -EHOSTUNREACH:
+		return "the name servers cannot be reached";
+	case -ETIMEDOUT:
+		return "no answer from the name servers (dns_resolver_op_timeout)";
+	default:
+		return error_text(r);
+	}
 }
 
 static void resolved(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
-	struct address *addresses;
-	size_t count;
+	struct server *server = state->server;
+	struct address *addresses = NULL;
+	size_t count = 0;
 	int r = resolve_recv(subreq, state, &addresses, &count);
 
 	TALLOC_FREE(subreq);
+	server->resolved = true;
+
+	/* While there is no DNS to be had, an address that was right a while ago is better than
+	 * none: TLS proves who is there. */
+	if (r < 0 && r != -ENOENT && server->n_endpoints > 0) {
+		log_notice("%s: %s: the addresses known before are used", server->name.text,
+		           resolve_reason(r));
+		open_socket(req);
+		return;
+	}
+	if (r == 0 || r == -ENOENT) {
+		int set = failover_set_addresses(server, addresses, count);
+
+		r = set < 0 ? set : r;
+	}
 	if (r < 0)
-		fail(req, r,
-		     r == -ENOENT         ? "there is no such host name"
-		     : r == -EHOSTUNREACH ? "the name servers cannot be reached"
-		     : r == -ETIMEDOUT    ? "no answer from the name servers (dns_resolver_timeout)"
-		                          : NULL);
+		fail(req, r, resolve_reason(r));
 	else
-		open_socket(req, addresses, count);
+		open_socket(req);
 }
 
-static void open_socket(struct tevent_req *req, const struct address *addresses, size_t count)
+/* The addresses that were not tried in this round: first those nothing speaks against. */
+static void open_socket(struct tevent_req *req)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	struct server *server = state->server;
+	auto_talloc struct address *addresses =
+		talloc_zero_array(state, struct address, (unsigned)server->n_endpoints);
 	struct tevent_req *subreq;
 
-	state->step = "the connection";
-	subreq = connect_send(state, state->domain->host->ev, addresses, count,
+	state->which = talloc_zero_array(state, size_t, (unsigned)server->n_endpoints);
+	if (tevent_req_nomem(addresses, req) || tevent_req_nomem(state->which, req))
+		return;
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < server->n_endpoints; i++) {
+			struct endpoint *endpoint = &server->endpoints[i];
+
+			if (endpoint->tried || health_is_bad(&endpoint->health) != (pass == 1))
+				continue;
+			addresses[state->n_which] = endpoint->address;
+			state->which[state->n_which++] = i;
+		}
+
+	begin_step(state, "the connection");
+	subreq = connect_send(state, state->domain->host->ev, addresses, state->n_which,
 	                      (int64_t)conf_of(state)->network_timeout_s * 1000);
 	if (!tevent_req_nomem(subreq, req))
 		tevent_req_set_callback(subreq, connected, req);
+}
+
+/* What connecting told about each address. */
+static void judge(struct setup_state *state, const int *results, bool timed_out)
+{
+	for (size_t i = 0; i < state->n_which; i++) {
+		struct endpoint *endpoint = &state->server->endpoints[state->which[i]];
+		const char *reason =
+			results[i] != -EINPROGRESS ? error_text(results[i])
+			: timed_out ? "no answer to connecting (ldap_network_timeout)"
+				    : "no answer to connecting while another address gave one";
+
+		if (results[i] == -EAGAIN)
+			continue;
+		endpoint->tried = true;
+		if (results[i] == 0)
+			state->endpoint = endpoint;
+		else
+			health_failed(state->server, &endpoint->health, reason);
+	}
 }
 
 static void connected(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
-	int r = connect_recv(subreq, &state->fd);
+	bool tls = state->server->name.protocol == URI_LDAPS;
+	auto_talloc int *results = talloc_zero_array(state, int, (unsigned)state->n_which);
+	int r = connect_recv(subreq, &state->fd, results);
 
 	TALLOC_FREE(subreq);
+	if (results)
+		judge(state, results, r == -ETIMEDOUT);
+	let_go(state);
 	if (r < 0) {
 		fail(req, r,
 		     r == -ETIMEDOUT ? "no answer to connecting (ldap_network_timeout)" : NULL);
 		return;
 	}
 
-	state->step = state->uri->scheme == URI_LDAPS ? "the TLS handshake" : "the library";
+	begin_step(state, tls ? "the TLS handshake" : "the library");
 	subreq = handle_open_send(state, state->domain->host->ev, state->domain->host->pool,
-	                          state->fd, state->uri, conf_of(state),
-	                          state->uri->scheme == URI_LDAPS);
+	                          state->fd, &state->server->name, conf_of(state), tls);
 	if (tevent_req_nomem(subreq, req))
 		return;
 	tevent_req_set_callback(subreq, opened, req);
@@ -252,7 +396,8 @@ static void opened(struct tevent_req *subreq)
 
 	if (take_handle(req, subreq) < 0)
 		return;
-	if (state->uri->scheme == URI_LDAP && conf_of(state)->id_use_start_tls != START_TLS_FALSE)
+	if (state->server->name.protocol == URI_LDAP &&
+	    conf_of(state)->id_use_start_tls != START_TLS_FALSE)
 		start_tls(req);
 	else
 		bind_if_needed(req);
@@ -262,7 +407,7 @@ static void opened(struct tevent_req *subreq)
 
 static void submit(struct setup_state *state, const struct conn_op_type *type, const char *step)
 {
-	state->step = step;
+	begin_step(state, step);
 	state->op = (struct conn_op){
 		.type = type,
 		.timeout_ms = (int64_t)conf_of(state)->opt_timeout_s * 1000,
@@ -318,9 +463,9 @@ static void tls_agreed(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last
 		return;
 	}
 
-	state->step = "the TLS handshake";
+	begin_step(state, "the TLS handshake");
 	subreq = handle_tls_send(state, state->domain->host->ev, state->domain->host->pool,
-	                         conn_take(take_ptr(state->conn)), state->fd, state->uri,
+	                         conn_take(take_ptr(state->conn)), state->fd, &state->server->name,
 	                         conf_of(state));
 	if (tevent_req_nomem(subreq, req))
 		return;
@@ -506,7 +651,8 @@ static void base_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool la
 		req_finish(state->req, 0);
 }
 
-int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn, char **ret_reason)
+int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn,
+               struct address *ret_address, char **ret_reason)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 	int r = req_result(req);
@@ -514,10 +660,14 @@ int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn, 
 	if (r == 0) {
 		conn_give(state->conn, mem, NULL, NULL);
 		*ret_conn = take_ptr(state->conn);
+		*ret_address = state->endpoint->address;
+		health_works(&state->endpoint->health);
+		health_works(&state->server->health);
 	} else {
-		*ret_reason = state->reason ? talloc_move(mem, &state->reason)
-		                            : talloc_asprintf(mem, "%s: %s", state->uri->text,
-		                                              error_text(r));
+		*ret_reason = state->reason
+		                      ? talloc_move(mem, &state->reason)
+		                      : talloc_asprintf(mem, "%s: %s", state->server->name.text,
+		                                        error_text(r));
 	}
 	tevent_req_received(req);
 	return r;

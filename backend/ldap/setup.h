@@ -10,13 +10,23 @@
 #include "backend/ldap/conn.h"
 #include "backend/ldap/domain.h"
 
-/* Resolves, connects, puts TLS on, binds, reads the root DSE and looks at the search base: only a
- * server that has answered, and has what we need, counts. uri belongs to domain. */
-struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, const struct uri *uri);
+/* Resolves the name (once in a round), connects to an address that was not tried in this round,
+ * puts TLS on, binds, reads the root DSE and looks at the search base: only a server that has
+ * answered, and has what we need, counts. What is learnt about the addresses goes into their
+ * health. While the request lives, server must. */
+struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, struct server *server);
 
-/* On success ret_conn, on mem, and search bases that were not configured are known. Else
- * ret_reason, on mem, says in words what went wrong. Errors: any; they only matter as a reason. */
-int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn, char **ret_reason);
+/* On success ret_conn, on mem, the address it leads to, and search bases that were not configured
+ * are known. Else ret_reason, on mem, says in words what went wrong. Errors: any; they only matter
+ * as a reason. */
+int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn,
+               struct address *ret_address, char **ret_reason);
 
 /* What it waits for: "the TLS handshake with ldap://a:389". Borrowed from req. */
 const char *setup_waits_for(struct tevent_req *req);
+
+/* For how long it has been waiting for that. */
+int64_t setup_silent_us(struct tevent_req *req);
+
+/* It took too long: what it has come to is passed over for a while. */
+void setup_pass_over(struct tevent_req *req, const char *reason);

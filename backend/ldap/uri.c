@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/mem.h"
 #include "common/base/str.h"
 
 #define LDAPI_DEFAULT_PATH "/var/run/slapd/ldapi" /* libldap's own */
@@ -99,22 +100,25 @@ static bool host_is_sane(const char *host)
 	return true;
 }
 
-int uri_parse(TALLOC_CTX *mem, const char *text, struct uri *ret_uri)
+bool uri_is_discovery(const char *text)
+{
+	return strcasecmp(text, "_srv_") == 0;
+}
+
+int uri_parse(TALLOC_CTX *mem, const char *text, struct server_name *ret_name)
 {
 	const struct scheme *scheme = NULL;
-	struct uri uri = { 0 };
+	struct server_name uri = { 0 };
 	size_t size;
 	char *host;
 	int r;
 
-	if (strcmp(text, "_srv_") == 0)
-		return -ENOTSUP;
 	for (size_t i = 0; i < str_size(schemes); i++)
 		if (strncasecmp(text, schemes[i].start, strlen(schemes[i].start)) == 0)
 			scheme = &schemes[i];
 	if (!scheme)
 		return -EINVAL;
-	uri.scheme = scheme->scheme;
+	uri.protocol = (int)scheme->scheme;
 	uri.port = scheme->port;
 
 	/* What may follow (a base, a scope) has options of its own. */
@@ -124,7 +128,7 @@ int uri_parse(TALLOC_CTX *mem, const char *text, struct uri *ret_uri)
 	if (!host)
 		return -ENOMEM;
 
-	if (uri.scheme == URI_LDAPI) {
+	if (uri.protocol == URI_LDAPI) {
 		r = unescape(host);
 		uri.host = *host ? host : talloc_strdup(mem, LDAPI_DEFAULT_PATH);
 		if (r == 0 && (!uri.host || *uri.host != '/'))
@@ -134,16 +138,30 @@ int uri_parse(TALLOC_CTX *mem, const char *text, struct uri *ret_uri)
 		r = split_port(host, &uri.host, &uri.port);
 		if (r == 0 && !host_is_sane(uri.host))
 			r = -EINVAL;
-		if (r == 0)
-			uri.text = talloc_asprintf(mem,
-			                           strchr(uri.host, ':') ? "%s[%s]:%u" : "%s%s:%u",
+		if (r == 0) {
+			uri.host = talloc_strdup(mem, uri.host);
+			uri.text = talloc_asprintf(mem, *host == '[' ? "%s[%s]:%u" : "%s%s:%u",
 			                           scheme->start, uri.host, uri.port);
+			talloc_free(host);
+		}
 	}
 	if (r < 0)
 		return r;
-	if (!uri.text)
+	if (!uri.text || !uri.host)
 		return -ENOMEM;
 
-	*ret_uri = uri;
+	*ret_name = uri;
 	return 0;
+}
+
+int uri_from_srv(TALLOC_CTX *mem, const struct srv *srv, const char *service,
+                 struct server_name *ret_name)
+{
+	bool tls = srv->port == 636 || strcasecmp(service, "ldaps") == 0;
+	auto_talloc char *text =
+		talloc_asprintf(mem, "%s://%s:%u", tls ? "ldaps" : "ldap", srv->host, srv->port);
+
+	if (!text)
+		return -ENOMEM;
+	return host_is_sane(srv->host) ? uri_parse(mem, text, ret_name) : -EINVAL;
 }

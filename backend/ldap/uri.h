@@ -4,22 +4,27 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <talloc.h>
 
+#include "backend/core/failover.h"
+
+/* What struct server_name calls the protocol. */
 enum uri_scheme {
 	URI_LDAP,
 	URI_LDAPS,
 	URI_LDAPI, /* a unix socket: ldapi://%2Frun%2Fslapd.sock */
 };
 
-struct uri {
-	char *text; /* as libldap wants it: scheme, host, port; nothing behind */
-	enum uri_scheme scheme;
-	char *host; /* or the path of the socket; an IPv6 address without its brackets */
-	uint16_t port;
-};
+/* The word for servers that DNS names, in the place of a URI. */
+bool uri_is_discovery(const char *text);
 
-/* The texts hang below mem. Errors: -EINVAL this is no such URI; -ENOTSUP it is _srv_, discovery
- * by DNS, which is not built yet. */
-int uri_parse(TALLOC_CTX *mem, const char *text, struct uri *ret_uri);
+/* ret_name->text is as libldap wants it: scheme, host, port; nothing behind. The host may be the
+ * path of a socket, and an IPv6 address is without its brackets. The texts are on mem.
+ * Errors: -EINVAL this is no such URI. */
+int uri_parse(TALLOC_CTX *mem, const char *text, struct server_name *ret_name);
+
+/* A server that DNS names: ldaps at its port of 636, or when the service that was asked for is
+ * called so; else ldap. Errors: -EINVAL there can be no such host. */
+int uri_from_srv(TALLOC_CTX *mem, const struct srv *srv, const char *service,
+                 struct server_name *ret_name);

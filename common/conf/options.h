@@ -90,6 +90,13 @@ enum private_groups {
 	PRIVATE_GROUPS_HYBRID,
 };
 
+enum family_order {
+	FAMILY_IPV4_FIRST,
+	FAMILY_IPV4_ONLY,
+	FAMILY_IPV6_FIRST,
+	FAMILY_IPV6_ONLY,
+};
+
 /* [domain/NAME], whatever the provider */
 struct domain_conf {
 	int enabled; /* word: unset, true, false */
@@ -101,7 +108,11 @@ struct domain_conf {
 	uint32_t entry_cache_user_timeout_s, entry_cache_group_timeout_s; /* 0 = the one above */
 	uint32_t refresh_expired_interval_s, refresh_expired_interval_offset_s; /* 0 = off */
 	uint32_t offline_timeout_s, offline_timeout_max_s, offline_timeout_random_offset_s;
-	uint32_t dns_resolver_timeout_s;
+	uint32_t failover_primary_timeout_s;
+	int lookup_family_order; /* enum family_order */
+	const char *dns_discovery_domain;
+	uint32_t dns_resolver_server_timeout_ms, dns_resolver_op_timeout_s, dns_resolver_timeout_s;
+	bool dns_resolver_use_search_list;
 	uint32_t cache_max_size_mib; /* ours, 512 */
 	bool ignore_group_members;
 	bool enumerate;
@@ -144,7 +155,8 @@ enum ldap_authtok_type {
 
 /* [domain/NAME] with id_provider = ldap */
 struct ldap_conf {
-	char **uri;
+	char **uri, **backup_uri;
+	const char *dns_service_name;
 	const char *search_base, *user_search_base, *group_search_base;
 	const char *user_search_filter, *group_search_filter; /* of a base that is a DN alone */
 	int user_search_scope, group_search_scope; /* words: sub, subtree, one, onelevel, base */

@@ -14,6 +14,10 @@ static const char *const case_words[] = { "true", "false", "preserving", NULL };
 /* enum private_groups */
 static const char *const private_words[] = { "false", "true", "hybrid", NULL };
 
+/* enum family_order */
+static const char *const family_words[] = { "ipv4_first", "ipv4_only", "ipv6_first", "ipv6_only",
+	                                    NULL };
+
 /* clang-format off */
 const struct opt domain_opts[] = {
 	{ "enabled", OPT_WORD, AT(enabled), .words = unset_true_false,
@@ -74,8 +78,20 @@ const struct opt domain_opts[] = {
 	  .help = "The longest such wait; 0 = it does not grow" },
 	{ "offline_timeout_random_offset", OPT_NUMBER, AT(offline_timeout_random_offset_s), .fallback = "30", .unit = "s",
 	  .help = "A random time up to this is added to each" },
-	{ "dns_resolver_timeout", OPT_NUMBER, AT(dns_resolver_timeout_s), .fallback = "6", .unit = "s",
-	  .help = "How long finding the address of a server may take" },
+	{ "failover_primary_timeout", OPT_NUMBER, AT(failover_primary_timeout_s), .fallback = "31", .max = 31536000, .unit = "s",
+	  .help = "While a backup server is in use, a primary one is tried this often, but at least 31 s apart" },
+	{ "lookup_family_order", OPT_WORD, AT(lookup_family_order), .fallback = "ipv4_first", .words = family_words,
+	  .help = "Which addresses of a server are used, and which first" },
+	{ "dns_discovery_domain", OPT_TEXT, AT(dns_discovery_domain),
+	  .help = "Where DNS is asked for servers; unset = the domain of the host name, then the domain's own" },
+	{ "dns_resolver_server_timeout", OPT_NUMBER, AT(dns_resolver_server_timeout_ms), 1, 600000, "1000", .unit = "ms",
+	  .help = "How long one name server is waited for before the next is asked" },
+	{ "dns_resolver_op_timeout", OPT_NUMBER, AT(dns_resolver_op_timeout_s), 1, 3600, "3", .unit = "s",
+	  .help = "How long one question to DNS may take" },
+	{ "dns_resolver_timeout", OPT_NUMBER, AT(dns_resolver_timeout_s), 1, 3600, "6", .unit = "s",
+	  .help = "How long finding servers may take, and then the addresses of one" },
+	{ "dns_resolver_use_search_list", OPT_BOOL, AT(dns_resolver_use_search_list), .fallback = "true",
+	  .help = "Complete short names with the search list of resolv.conf" },
 	OPT_END
 };
 /* clang-format on */

@@ -19,7 +19,6 @@ static const char *const resolver_providers[] = { "ldap", "ad", "proxy", "none",
 static const char *const subdomains_providers[] = { "ad", "ipa", "none", NULL };
 static const char *const selinux_providers[] = { "ipa", "none", NULL };
 static const char *const session_providers[] = { "ipa", "none", NULL };
-static const char *const families[] = { "ipv4_first", "ipv4_only", "ipv6_first", "ipv6_only", NULL };
 static const char *const private_groups[] = { "true", "false", "hybrid", NULL };
 static const char *const rootdse[] = { "anonymous", "authenticated", "never", NULL };
 static const char *const pwd_policies[] = { "none", "shadow", "mit_kerberos", NULL };
@@ -49,12 +48,6 @@ const struct opt later_domain_opts[] = {
 	{ "cached_auth_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "account_cache_expiration", OPT_NUMBER, .state = OPT_LATER, .unit = "days" },
 	{ "avoid_by_id_lookups", OPT_BOOL, .state = OPT_LATER },
-	{ "lookup_family_order", OPT_WORD, .state = OPT_LATER, .words = families },
-	{ "dns_resolver_server_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "ms" },
-	{ "dns_resolver_op_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
-	{ "dns_resolver_use_search_list", OPT_BOOL, .state = OPT_LATER },
-	{ "dns_discovery_domain", OPT_TEXT, .state = OPT_LATER },
-	{ "failover_primary_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "entry_cache_netgroup_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "entry_cache_service_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "entry_cache_resolver_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
@@ -109,8 +102,6 @@ const struct opt later_subdomain_opts[] = {
 };
 
 const struct opt later_ldap_opts[] = {
-	{ "ldap_backup_uri", OPT_LIST, .state = OPT_LATER },
-	{ "ldap_dns_service_name", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_read_rootdse", OPT_WORD, .state = OPT_LATER, .words = rootdse },
 	{ "ldap_sasl_mech", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_sasl_authid", OPT_TEXT, .state = OPT_LATER },

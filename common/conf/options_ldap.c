@@ -17,7 +17,11 @@ static const char *const scope_words[] = { "sub", "subtree", "one", "onelevel", 
 /* clang-format off */
 const struct opt ldap_opts[] = {
 	{ "ldap_uri", OPT_LIST, AT(uri),
-	  .help = "Servers, in the order in which they are tried: ldap://, ldaps:// or ldapi://" },
+	  .help = "Servers, in the order in which they are tried: ldap://, ldaps://, ldapi:// or _srv_; unset = _srv_" },
+	{ "ldap_backup_uri", OPT_LIST, AT(backup_uri),
+	  .help = "Servers that are used only while none of those works" },
+	{ "ldap_dns_service_name", OPT_TEXT, AT(dns_service_name), .fallback = "ldap",
+	  .help = "The name of the service for which DNS names servers" },
 	{ "ldap_search_base", OPT_TEXT, AT(search_base),
 	  .help = "Where to search: base[?scope?[filter]], several joined by ?; unset = the server says" },
 	{ "ldap_schema", OPT_WORD, AT(schema), .fallback = "rfc2307", .words = schema_words,

@@ -16,14 +16,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void try_uri(TALLOC_CTX *mem, const char *text)
 {
-	struct uri uri, again;
+	struct server_name uri, again;
 
 	if (uri_parse(mem, text, &uri) < 0)
 		return;
 	assert(*uri.host && uri_parse(mem, uri.text, &again) == 0);
 	assert(strcmp(uri.text, again.text) == 0 && strcmp(uri.host, again.host) == 0);
-	assert(uri.port == again.port && uri.scheme == again.scheme);
-	assert(uri.scheme == URI_LDAPI ? uri.host[0] == '/' : uri.port > 0);
+	assert(uri.port == again.port && uri.protocol == again.protocol);
+	assert(uri.protocol == URI_LDAPI ? uri.host[0] == '/' : uri.port > 0);
 }
 
 static void try_bases(TALLOC_CTX *mem, const char *text)

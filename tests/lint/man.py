@@ -19,7 +19,7 @@ PAGES = {
     "sssd-ldap-attributes.5": ("domain:ldap",),
     "sssd-kcm.8": ("kcm",),
 }
-UNITS = {"s": "seconds", "%": "percent", "id": "id", "MiB": "MiB", "KiB": "KiB"}
+UNITS = {"s": "seconds", "%": "percent", "id": "id", "MiB": "MiB", "KiB": "KiB", "ms": "milliseconds"}
 LIST = re.compile(r'^\.\\" options: (\S+)$')
 ITEM = re.compile(r"^\.It Ic (\S+) Pq (.*?)(?:[,;] default (.*))?$")
 

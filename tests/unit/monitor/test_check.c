@@ -166,16 +166,16 @@ static const struct {
 	/* servers and bases */
 	{ "ldap_uri = http://x\n",
 	  "E value 6 Attribute 'ldap_uri' in section 'domain/A' has an invalid value: 'http://x' does not begin with "
-	  "ldap://, ldaps:// or ldapi://.|"
-	  "E not_implemented 6 Attribute 'ldap_uri' in section 'domain/A' names no server, and finding one by DNS is "
-	  "not implemented: the domain does not start.|", true },
-	{ "ldap_uri = _srv_, ldaps://x\n",
-	  "W not_implemented 6 Attribute 'ldap_uri' in section 'domain/A': '_srv_' is not implemented: "
-	  "it is passed over.|", false },
+	  "ldap://, ldaps:// or ldapi://.|", true },
+	{ "ldap_uri = _srv_, ldaps://x\n", "", false },
 	{ "ldap_uri =\n",
-	  "N value 6 Attribute 'ldap_uri' in section 'domain/A' is empty: it counts as not set.|"
-	  "E not_implemented 3 Attribute 'ldap_uri' in section 'domain/A' names no server, and finding one by DNS is "
-	  "not implemented: the domain does not start.|", true },
+	  "N value 6 Attribute 'ldap_uri' in section 'domain/A' is empty: it counts as not set.|", false },
+	{ "ldap_backup_uri = ldap://a, http://x\n",
+	  "E value 6 Attribute 'ldap_backup_uri' in section 'domain/A' has an invalid value: 'http://x' does not "
+	  "begin with ldap://, ldaps:// or ldapi://.|", true },
+	{ "ldap_backup_uri = _SRV_, ldap://a\n",
+	  "W value 6 Attribute 'ldap_backup_uri' in section 'domain/A': '_srv_' may only stand in 'ldap_uri': "
+	  "it is passed over.|", false },
 	{ "ldap_search_base = dc=a\n", "", false },
 	{ "ldap_search_base = dc=a?sub?(x=y)?dc=b?onelevel?\n", "", false },
 	{ "ldap_user_search_base = dc=a?all?\n",

@@ -16,6 +16,7 @@
 #include "common/base/time.h"
 
 static struct tevent_context *ev;
+static int results[4]; /* of the last connect_to() */
 
 static void begin(void)
 {
@@ -64,7 +65,7 @@ static int connect_to(const struct address *addresses, size_t count, int64_t tim
 	int r;
 
 	wait_for(req);
-	r = connect_recv(req, ret_fd);
+	r = connect_recv(req, ret_fd, results);
 	talloc_free(req);
 	return r;
 }
@@ -80,6 +81,8 @@ START_TEST(test_connects_to_the_first_that_answers)
 	ck_assert_int_eq(connect_to(addresses, 2, 5000, &fd), 0);
 	ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&peer, &size), 0);
 	ck_assert_int_eq(peer.sin_port, addresses[1].v4.sin_port);
+	ck_assert_int_eq(results[0], -ECONNREFUSED);
+	ck_assert_int_eq(results[1], 0);
 	close(fd);
 	close(refuses);
 	close(answers);
@@ -119,11 +122,27 @@ START_TEST(test_silent_address_costs_no_more_than_its_head_start)
 	ck_assert_int_eq(connect_to(addresses, 2, 5000, &fd), 0);
 	ck_assert_int_ge(monotonic_us() - began_us, 200000);
 	ck_assert_int_lt(monotonic_us() - began_us, 2000000);
+	ck_assert_int_eq(results[0], -EINPROGRESS);
+	ck_assert_int_eq(results[1], 0);
 	close(fd);
 	close(silent);
 	close(answers);
 	for (int i = 0; i < 8; i++)
 		close(fillers[i]);
+}
+END_TEST
+
+START_TEST(test_who_was_not_needed_was_not_tried)
+{
+	struct address addresses[2];
+	int a = listening(5, &addresses[0]), b = listening(5, &addresses[1]), fd = -1;
+
+	ck_assert_int_eq(connect_to(addresses, 2, 5000, &fd), 0);
+	ck_assert_int_eq(results[0], 0);
+	ck_assert_int_eq(results[1], -EAGAIN);
+	close(fd);
+	close(a);
+	close(b);
 }
 END_TEST
 
@@ -178,9 +197,13 @@ START_TEST(test_result_nobody_takes_is_closed)
 }
 END_TEST
 
+static struct domain_conf conf = { .dns_resolver_server_timeout_ms = 1000,
+	                           .dns_resolver_op_timeout_s = 3,
+	                           .dns_resolver_timeout_s = 6 };
+
 static int resolve(const char *host, struct address **ret_addresses, size_t *ret_count)
 {
-	struct tevent_req *req = resolve_send(ev, ev, host, 389, 3000);
+	struct tevent_req *req = resolve_send(ev, ev, &conf, host, 389, 3000);
 	int r;
 
 	wait_for(req);
@@ -239,6 +262,7 @@ int main(void)
 	tcase_add_test(tests, test_connects_to_the_first_that_answers);
 	tcase_add_test(tests, test_all_refuse);
 	tcase_add_test(tests, test_silent_address_costs_no_more_than_its_head_start);
+	tcase_add_test(tests, test_who_was_not_needed_was_not_tried);
 	tcase_add_test(tests, test_nobody_answers_in_time);
 	tcase_add_test(tests, test_freed_request_closes_its_sockets);
 	tcase_add_test(tests, test_result_nobody_takes_is_closed);

@@ -20,18 +20,18 @@ static void end(void)
 /* clang-format off */
 static const struct {
 	const char *text;
-	struct uri uri;
+	struct server_name uri;
 } good[] = {
-	{ "ldap://a.example", { "ldap://a.example:389", URI_LDAP, "a.example", 389 } },
-	{ "ldaps://a.example", { "ldaps://a.example:636", URI_LDAPS, "a.example", 636 } },
-	{ "LDAP://A:3389/", { "ldap://A:3389", URI_LDAP, "A", 3389 } },
-	{ "ldap://10.0.0.1:1", { "ldap://10.0.0.1:1", URI_LDAP, "10.0.0.1", 1 } },
-	{ "ldap://[::1]", { "ldap://[::1]:389", URI_LDAP, "::1", 389 } },
-	{ "ldaps://[2001:db8::2]:65535", { "ldaps://[2001:db8::2]:65535", URI_LDAPS, "2001:db8::2", 65535 } },
-	{ "ldap://a/dc=x??sub", { "ldap://a:389", URI_LDAP, "a", 389 } },
-	{ "ldapi://%2Frun%2fslapd.sock", { "ldapi://%2Frun%2fslapd.sock", URI_LDAPI, "/run/slapd.sock", 0 } },
-	{ "ldapi://", { "ldapi://", URI_LDAPI, "/var/run/slapd/ldapi", 0 } },
-	{ "ldapi:///", { "ldapi://", URI_LDAPI, "/var/run/slapd/ldapi", 0 } },
+	{ "ldap://a.example", { "ldap://a.example:389", "a.example", 389, URI_LDAP } },
+	{ "ldaps://a.example", { "ldaps://a.example:636", "a.example", 636, URI_LDAPS } },
+	{ "LDAP://A:3389/", { "ldap://A:3389", "A", 3389, URI_LDAP } },
+	{ "ldap://10.0.0.1:1", { "ldap://10.0.0.1:1", "10.0.0.1", 1, URI_LDAP } },
+	{ "ldap://[::1]", { "ldap://[::1]:389", "::1", 389, URI_LDAP } },
+	{ "ldaps://[2001:db8::2]:65535", { "ldaps://[2001:db8::2]:65535", "2001:db8::2", 65535, URI_LDAPS } },
+	{ "ldap://a/dc=x??sub", { "ldap://a:389", "a", 389, URI_LDAP } },
+	{ "ldapi://%2Frun%2fslapd.sock", { "ldapi://%2Frun%2fslapd.sock", "/run/slapd.sock", 0, URI_LDAPI } },
+	{ "ldapi://", { "ldapi://", "/var/run/slapd/ldapi", 0, URI_LDAPI } },
+	{ "ldapi:///", { "ldapi://", "/var/run/slapd/ldapi", 0, URI_LDAPI } },
 };
 
 static const char *const bad[] = {
@@ -44,12 +44,12 @@ static const char *const bad[] = {
 
 START_TEST(test_understood)
 {
-	const struct uri *wanted = &good[_i].uri;
-	struct uri uri;
+	const struct server_name *wanted = &good[_i].uri;
+	struct server_name uri;
 
 	ck_assert_int_eq(uri_parse(mem, good[_i].text, &uri), 0);
 	ck_assert_str_eq(uri.text, wanted->text);
-	ck_assert_int_eq(uri.scheme, wanted->scheme);
+	ck_assert_int_eq(uri.protocol, wanted->protocol);
 	ck_assert_str_eq(uri.host, wanted->host);
 	ck_assert_uint_eq(uri.port, wanted->port);
 }
@@ -57,17 +57,47 @@ END_TEST
 
 START_TEST(test_refused)
 {
-	struct uri uri;
+	struct server_name uri;
 
 	ck_assert_int_eq(uri_parse(mem, bad[_i], &uri), -EINVAL);
 }
 END_TEST
 
-START_TEST(test_discovery_is_not_built)
-{
-	struct uri uri;
+/* clang-format off */
+static const struct {
+	const char *host;
+	uint16_t port;
+	const char *service, *text; /* NULL: refused */
+} named[] = {
+	{ "a.example", 389, "ldap", "ldap://a.example:389" },
+	{ "a.example", 3389, "corp", "ldap://a.example:3389" },
+	{ "a.example", 636, "ldap", "ldaps://a.example:636" },
+	{ "a.example", 1636, "LDAPS", "ldaps://a.example:1636" },
+	{ "a b", 389, "ldap", NULL },
+	{ "a:1", 389, "ldap", NULL },
+	{ "a/b", 389, "ldap", NULL },
+	{ "a\nb", 389, "ldap", NULL },
+	{ "", 389, "ldap", NULL },
+};
+/* clang-format on */
 
-	ck_assert_int_eq(uri_parse(mem, "_srv_", &uri), -ENOTSUP);
+START_TEST(test_servers_that_dns_names)
+{
+	struct srv srv = { .host = (char *)(uintptr_t)named[_i].host, .port = named[_i].port };
+	struct server_name name;
+	int r = uri_from_srv(mem, &srv, named[_i].service, &name);
+
+	ck_assert_int_eq(r, named[_i].text ? 0 : -EINVAL);
+	if (r == 0)
+		ck_assert_str_eq(name.text, named[_i].text);
+}
+END_TEST
+
+START_TEST(test_word_for_discovery)
+{
+	ck_assert(uri_is_discovery("_srv_"));
+	ck_assert(uri_is_discovery("_SRV_"));
+	ck_assert(!uri_is_discovery("ldap://_srv_"));
 }
 END_TEST
 
@@ -81,7 +111,9 @@ int main(void)
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_loop_test(tests, test_understood, 0, sizeof(good) / sizeof(good[0]));
 	tcase_add_loop_test(tests, test_refused, 0, sizeof(bad) / sizeof(bad[0]));
-	tcase_add_test(tests, test_discovery_is_not_built);
+	tcase_add_loop_test(tests, test_servers_that_dns_names, 0,
+	                    sizeof(named) / sizeof(named[0]));
+	tcase_add_test(tests, test_word_for_discovery);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);
