@@ -133,6 +133,20 @@ static void cache_damaged(void *data)
 	_exit(EXIT_SUCCESS);
 }
 
+static void list_servers(void *data, void (*each)(const struct server *server, void *data),
+                         void *each_data)
+{
+	struct backend *be = data;
+
+	if (be->provider)
+		be->provider->servers(be->provider_data, each, each_data);
+}
+
+static const struct serve_hooks serve_hooks = {
+	.cache_damaged = cache_damaged,
+	.servers = list_servers,
+};
+
 /* ---- commands ---- */
 
 static void reopen_logs(void *data)
@@ -368,7 +382,7 @@ static int start(struct backend *be)
 	path = sbus_backend_path(be, be->args.run_dir ?: SBUS_DIR, be->args.domain);
 	if (!path)
 		return -ENOMEM;
-	r = serve_new(be, &be->host, path, be->queue, cache_damaged, be, &be->serve);
+	r = serve_new(be, &be->host, path, be->queue, &serve_hooks, be, &be->serve);
 	if (r < 0) {
 		log_fatal("%s: %s", path, error_text(r));
 		return r;

@@ -15,6 +15,7 @@
 #include "common/base/time.h"
 #include "common/metrics/metrics.h"
 #include "common/sbus/iface_dataprovider.h"
+#include "common/sbus/iface_failover.h"
 
 /* When a caller names no time of its own; and what nobody may exceed. */
 #define REMAINING_DEFAULT_MS 5000
@@ -31,7 +32,7 @@ enum dp_error {
 struct serve {
 	const struct provider_host *host; /* borrowed */
 	struct queue *queue;              /* borrowed, may be NULL */
-	void (*cache_damaged)(void *data);
+	struct serve_hooks hooks;
 	void *data;
 	struct sbus_server *server;
 };
@@ -129,7 +130,7 @@ static void get_account_info(struct sbus_call *call,
 	}
 
 	if (cache_of(serve) && cache_is_suspect(cache_of(serve))) {
-		serve->cache_damaged(serve->data);
+		serve->hooks.cache_damaged(serve->data);
 		return;
 	}
 	if (!serve->host->writer && serve->host->cache_error < 0) {
@@ -164,7 +165,7 @@ static void asked(struct tevent_req *req)
 		       r < 0 ? error_text(r) : "done");
 	}
 	if (r == -E_CACHE_DAMAGED)
-		question->serve->cache_damaged(question->serve->data);
+		question->serve->hooks.cache_damaged(question->serve->data);
 	else
 		reply(question->serve, question->call, question, r);
 }
@@ -186,17 +187,61 @@ static const struct dataprovider_methods methods = {
 	.is_online = is_online,
 };
 
+/* ---- the servers ---- */
+
+struct listing {
+	const char **hosts; /* ends with NULL */
+	size_t count;
+};
+
+static void list_server(const struct server *server, void *data)
+{
+	struct listing *listing = data;
+	const char **more =
+		talloc_realloc(NULL, listing->hosts, const char *, (unsigned)listing->count + 2);
+
+	if (!more)
+		return;
+	listing->hosts = more;
+	more[listing->count] = talloc_asprintf(more, strchr(server->name.host, ':') ? "[%s]" : "%s",
+	                                       server->name.host);
+	if (more[listing->count])
+		listing->count++;
+	more[listing->count] = NULL;
+}
+
+static void list_servers(struct sbus_call *call, const struct failover_list_servers_in *in,
+                         void *data)
+{
+	static const char *none[] = { NULL };
+	struct serve *serve = data;
+	struct listing listing = { 0 };
+	struct failover_list_servers_out out;
+
+	if (strcmp(in->service, "LDAP") == 0)
+		serve->hooks.servers(serve->data, list_server, &listing);
+	out.servers = listing.hosts ? listing.hosts : none;
+	failover_list_servers_reply(call, &out);
+	talloc_free(listing.hosts);
+}
+
+static const struct failover_methods failover_methods = { .list_servers = list_servers };
+
+/* ---- the listener ---- */
+
 static void accepted(struct sbus_server *server, struct sbus_conn *conn, void *data)
 {
 	int r = dataprovider_serve(conn, &methods, data);
 
 	(void)server;
+	if (r == 0)
+		r = failover_serve(conn, &failover_methods, data);
 	if (r < 0)
 		log_warn("connection of a responder: %s", error_text(r));
 }
 
 int serve_new(TALLOC_CTX *mem, const struct provider_host *host, const char *path,
-              struct queue *queue, void (*cache_damaged)(void *data), void *data,
+              struct queue *queue, const struct serve_hooks *hooks, void *data,
               struct serve **ret_serve)
 {
 	struct serve *serve = talloc_zero(mem, struct serve);
@@ -206,7 +251,7 @@ int serve_new(TALLOC_CTX *mem, const struct provider_host *host, const char *pat
 		return -ENOMEM;
 	serve->host = host;
 	serve->queue = queue;
-	serve->cache_damaged = cache_damaged;
+	serve->hooks = *hooks;
 	serve->data = data;
 	r = sbus_server_new(serve, host->ev, path, accepted, serve, &serve->server);
 	if (r < 0) {

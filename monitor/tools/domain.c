@@ -114,29 +114,22 @@ static void print_active(const char *state)
 
 static int print_servers(TALLOC_CTX *mem, const char *domain)
 {
-	char *process = talloc_asprintf(mem, CONF_BACKENDS "/%s", domain);
-	char *section = talloc_asprintf(mem, "domain/%s", domain);
-	const struct conf_value *value;
-	auto_talloc char **uris = NULL;
-	struct conf *conf;
-	int r;
+	struct failover_list_servers_out out;
+	int r = bus_list_servers(mem, domain, &out);
 
-	if (!process || !section)
-		return -ENOMEM;
-	conf = compiled_conf(mem, process);
-	if (!conf)
-		return -ENOENT;
-	value = conf_get(conf, section, "ldap_uri");
-	r = str_split(mem, value ? value->text : "", ',', &uris);
-	if (r < 0)
-		return r;
-	printf("Discovered LDAP servers:\n");
-	if (!*uris)
-		printf("None so far.\n");
-	for (char **uri = uris; *uri; uri++) {
-		printf("- ");
-		print_host(*uri);
+	if (r == -E_NO_BACKEND) {
+		printf("No servers discovered.\n\n");
+		return 0;
 	}
+	if (r < 0) {
+		failed("the backend", r);
+		return r;
+	}
+	printf("Discovered LDAP servers:\n");
+	if (!*out.servers)
+		printf("None so far.\n");
+	for (const char *const *server = out.servers; *server; server++)
+		printf("- %s\n", *server);
 	printf("\n");
 	return 0;
 }

@@ -8,11 +8,12 @@
 #include <tevent.h>
 
 #include "common/conf/conf.h"
+#include "common/sbus/iface_failover.h"
 #include "common/sbus/iface_monitor.h"
 
 #define CALL_MS 20000 /* a reload waits twice for backends, and twice for answers */
 
-/* ---- bus.c: the monitor, as a function call ---- */
+/* ---- bus.c: the monitor and the backends, as function calls ---- */
 
 struct bus {
 	struct tevent_context *ev;
@@ -26,6 +27,10 @@ struct bus *bus_open(TALLOC_CTX *mem);
 
 /* The register, on mem. Errors: after a line on stderr. */
 int bus_list_services(TALLOC_CTX *mem, struct monitor_list_services_out *ret_out);
+
+/* The servers of a domain, on mem. Errors: -E_NO_BACKEND nobody is there to tell. */
+int bus_list_servers(TALLOC_CTX *mem, const char *domain,
+                     struct failover_list_servers_out *ret_out);
 
 /* Says on stderr what went wrong; EXIT_FAILURE. */
 int failed(const char *what, int r);
