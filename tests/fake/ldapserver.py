@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A scripted LDAP server that misbehaves on purpose, for tests of the backend.
 
-    ldapserver.py [--port N] MODE [ARGUMENT]
+    ldapserver.py [--address A] [--port N] MODE [ARGUMENT]
 
 It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each group groupN
 (gid 30000 + N, members user0 and user1), and prints "port N" when it listens. Modes:
@@ -244,12 +244,13 @@ def parse_modes(words):
 
 async def main():
     arguments = argparse.ArgumentParser()
+    arguments.add_argument("--address", default="127.0.0.1")
     arguments.add_argument("--port", type=int, default=0)
     arguments.add_argument("mode", nargs="+")
     chosen = arguments.parse_args()
 
     server = Server(parse_modes(chosen.mode))
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", chosen.port)
+    listening = await asyncio.start_server(server.serve, chosen.address, chosen.port)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, server.switch)
     print("port", listening.sockets[0].getsockname()[1], flush=True)
     async with listening:

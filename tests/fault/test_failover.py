@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One good server among bad ones; one good address among bad ones; the way back to a primary server;
+and causes of being offline that go away."""
+import pathlib
+
+import pytest
+
+from dns import Dns
+from length import by_length
+from relay import Relay
+from slapd import BASE, CA, Slapd
+from suite import Suite
+
+ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
+NAMES = ["alice", "bob", "carol", "dave.o-neill_1"]
+CONNECT_MS = 5000  # a caller's time, less than ldap_network_timeout's 6 s
+NOISE_MS = by_length(500, 100)
+FAKE = pathlib.Path(__file__).resolve().parents[1] / "fake/ldapserver.py"
+HOSTS = """\
+127.0.0.1 localhost good.test
+127.0.0.2 left.test
+127.0.0.4 right.test
+127.0.0.2 two.test
+127.0.0.1 two.test
+fd00:66::2 dual.test
+127.0.0.1 dual.test
+::1 six.test
+10.77.0.2 far.test
+"""
+
+
+@pytest.fixture(scope="module")
+def c(container):
+    with container() as c:
+        c.write("/etc/hosts", HOSTS)
+        c.write("/srv/ldapserver.py", FAKE.read_text())
+        # Beyond near0 nobody takes the packets.
+        c.sh(
+            "ip link add near0 type veth peer name far0; ip link set near0 up; ip link set far0 up; "
+            "ip addr add 10.66.0.1/24 dev near0; ip -6 addr add fd00:66::1/64 dev near0 nodad; "
+            "for a in 10.66.0.2 10.66.0.3 fd00:66::2; do "
+            "ip neigh add $a lladdr 02:00:00:00:00:01 dev near0 nud permanent; done"
+        )
+        c.sh(
+            "ip netns add far; ip link add near1 type veth peer name far1 netns far; "
+            "ip addr add 10.77.0.1/24 dev near1; ip link set near1 up; "
+            "ip -n far addr add 10.77.0.2/24 dev far1; ip -n far link set far1 up; "
+            "ip -n far link set lo up"
+        )
+        Slapd(c, "far", address="10.77.0.2", names=["far.test"], netns="far").start()
+        names = ["good.test", "left.test", "right.test", "two.test", "dual.test", "six.test"]
+        c.good = Slapd(c, "good", names=names).start()
+        for n, address in enumerate(["127.0.0.6", "127.0.0.7"]):
+            Slapd(c, f"other{n}", address=address, names=["other.test"]).start()
+        c.left, c.right = Relay(c, "127.0.0.2"), Relay(c, "127.0.0.4")
+        c.six = Relay(c, "::1")
+        c.systemctl("enable", "--now", "sssd-nss.socket")
+        yield c
+
+
+@pytest.fixture(autouse=True)
+def _well_again(c):
+    yield
+    for relay in (c.left, c.right):
+        relay.set("pass")
+    c.sh("systemctl stop 'test-fake-*'")
+
+
+def begin(c, uri, **options):
+    """The suite with these servers, nothing cached and nothing known."""
+    values = {
+        "id_provider": "ldap",
+        "ldap_uri": uri,
+        "ldap_search_base": BASE,
+        "ldap_tls_cacert": CA,
+        **options,
+    }
+    suite = Suite(c)
+    suite.configure(
+        "[sssd]\ndomains = SITE\n[nss]\nmemcache_timeout = 0\n[domain/SITE]\n"
+        + "".join(f"{name} = {value}\n" for name, value in values.items())
+    )
+    c.systemctl("stop", "sssd.service", "sssd-nss.service")
+    c.sh("rm -rf /var/lib/sss/db/*")
+    c.systemctl("start", "sssd.service")
+    return suite
+
+
+def status(c):
+    return c.show("sssd.service", "StatusText")
+
+
+def is_online(c, server=""):
+    return "SITE: online" in status(c) and server in status(c)
+
+
+def fake(c, address, mode):
+    unit = f"test-fake-{address}.service"
+    c.run(
+        ["systemd-run", "--quiet", f"--unit={unit}", "/usr/bin/python3", "/srv/ldapserver.py"]
+        + ["--address", address, "--port", "389", *mode.split()]
+    )
+    c.wait_for(f"{unit} listens", lambda: f"{address}:389 " in c.sh("ss -Hltn").out)
+    return f"ldap://{address}"
+
+
+# -- one good among three --------------------------------------------------------------------------
+
+
+def hold(c):
+    c.left.set("hold")
+    c.right.set("hold")
+    return "ldaps://left.test", "ldaps://right.test"
+
+
+def close(c):
+    c.left.set("close")
+    c.right.set("close")
+    return "ldaps://left.test", "ldaps://right.test"
+
+
+def both(mode):
+    return lambda c: [fake(c, address, mode) for address in ("127.0.0.10", "127.0.0.11")]
+
+
+BAD = {
+    "refuse": lambda c: ("ldaps://127.0.0.8", "ldaps://127.0.0.9"),
+    "drop packets": lambda c: ("ldaps://10.66.0.2", "ldaps://10.66.0.3"),
+    "accept and hang": hold,
+    "accept and close": close,
+    "have a certificate for others": lambda c: ("ldaps://127.0.0.6", "ldaps://127.0.0.7"),
+    "have another base": both("wrongdb"),
+    "are busy": both("code 51"),
+    "are unavailable": both("code 52"),
+    "close in mid-answer": both("cut 20"),
+    "answer nonsense": both("garbage"),
+    "never answer a search": both("deaf"),
+    "are bad in two ways": lambda c: (hold(c)[0], fake(c, "127.0.0.10", "code 51")),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_one_good_server_among_three(c, bad):
+    first, second = BAD[bad](c)
+    clear = first.startswith("ldap:") or second.startswith("ldap:")
+    good = "ldap://good.test" if clear else "ldaps://good.test"
+    options = {"ldap_id_use_start_tls": "false"} if clear else {}
+    suite = begin(c, f"{first}, {second}, {good}", **options)
+    found, *others = [suite.getent("passwd", name) for name in NAMES]
+    assert found.rc == 0 and found.ms < CONNECT_MS + NOISE_MS, found
+    for result in others:
+        assert result.rc == 0 and result.ms < 10 + NOISE_MS, result
+    assert is_online(c, good)
+
+
+@pytest.mark.parametrize("ill", ["hold", "close"])
+def test_two_of_three_fall_ill_in_use(c, ill):
+    suite = begin(c, "ldaps://left.test, ldaps://right.test, ldaps://good.test")
+    assert suite.passwd("alice") == ALICE
+    assert is_online(c, "left.test")
+    c.left.set(ill)
+    c.right.set(ill)
+    found = suite.getent("passwd", "bob")
+    if ill == "hold" and found.rc != 0:
+        # Silence is noticed after 4 s, and then the second server gets its head start, too: that is
+        # more time than a caller has.
+        found = suite.getent("passwd", "bob")
+    assert found.rc == 0, found
+    for name in NAMES[2:]:
+        result = suite.getent("passwd", name)
+        assert result.rc == 0 and result.ms < 10 + NOISE_MS, result
+    assert is_online(c, "good.test")
+
+
+# -- one good address ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ill", ["hold", "close", "pass"])
+def test_other_address_of_the_same_host(c, ill):
+    """Health belongs to the address: a host whose first address is ill is not lost with it."""
+    c.left.set(ill)
+    suite = begin(c, "ldaps://two.test")
+    found, *others = [suite.getent("passwd", name) for name in NAMES]
+    assert found.rc == 0 and found.ms < CONNECT_MS + NOISE_MS, found
+    for result in others:
+        assert result.rc == 0 and result.ms < 10 + NOISE_MS, result
+    assert is_online(c, "ldaps://two.test:636")
+
+
+def test_address_family_that_is_dead(c):
+    suite = begin(c, "ldaps://dual.test", lookup_family_order="ipv6_first")
+    found = suite.getent("passwd", "alice")
+    assert found.rc == 0 and found.ms < 1000 + NOISE_MS, found
+
+
+@pytest.mark.parametrize(
+    "order, peer",
+    [
+        ("ipv4_first", "127.0.0.1:636"),
+        ("ipv4_only", "127.0.0.1:636"),
+        ("ipv6_first", "127.0.0.1:636"),
+        ("ipv6_only", None),
+    ],
+)
+def test_family_order(c, order, peer):
+    suite = begin(c, "ldaps://dual.test", lookup_family_order=order)
+    assert suite.passwd("alice") == (ALICE if peer else None)
+    if not peer:
+        assert "SITE: offline" in status(c)
+
+
+def test_only_ipv6(c):
+    suite = begin(c, "ldaps://six.test", lookup_family_order="ipv6_only")
+    assert suite.passwd("alice") == ALICE
+    assert "[::1]:636" in c.sh("ss -Htn state established").out
+
+
+# -- backup servers --------------------------------------------------------------------------------
+
+
+def on_backup(c, **options):
+    c.left.set("close")
+    suite = begin(c, "ldaps://left.test", ldap_backup_uri="_srv_, ldaps://good.test", **options)
+    assert suite.passwd("alice") == ALICE
+    assert is_online(c, "good.test")
+    return suite
+
+
+def test_backup_and_back_after_a_while(c):
+    """The connection to the backup server serves on until the primary one is proven to work."""
+    suite = on_backup(c)
+    assert "Discovered LDAP servers:\n- left.test\n- good.test\n" in c.run(
+        ["sssctl", "domain-status", "SITE"]
+    ).out
+    c.left.set("pass")
+    assert suite.passwd("bob")
+    assert is_online(c, "good.test")
+    c.wait_for("the primary server", lambda: is_online(c, "left.test"), timeout=31 + 11 + 3)
+    assert suite.passwd("carol")
+
+
+def test_back_from_backup_at_an_event(c):
+    suite = on_backup(c)
+    c.left.set("pass")
+    c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+    c.wait_for("the primary server", lambda: is_online(c, "left.test"), timeout=5)
+    assert suite.passwd("bob")
+
+
+def test_primary_still_ill_at_an_event(c):
+    suite = on_backup(c)
+    c.left.set("hold")
+    c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+    c.sh("sleep 2")
+    found = suite.getent("passwd", "bob")
+    assert found.rc == 0 and found.ms < 10 + NOISE_MS, found
+    assert is_online(c, "good.test")
+
+
+def test_not_to_a_backup_while_a_primary_works(c):
+    suite = begin(c, "ldaps://127.0.0.9, ldaps://left.test", ldap_backup_uri="ldaps://good.test")
+    assert suite.passwd("alice") == ALICE
+    assert is_online(c, "left.test")
+
+
+# -- causes that go away ---------------------------------------------------------------------------
+
+
+def dns_dead(c):
+    dns = Dns(c)
+    dns.serve(("named.corp.test", "127.0.0.2"))
+    dns.down()
+    return "ldap://named.corp.test", lambda: dns.serve(("named.corp.test", "127.0.0.2"))
+
+
+def dropped(c):
+    """On their way back, in another network: nothing changes in ours when it ends."""
+    c.sh("ip -n far route add blackhole 10.77.0.1/32")
+    return "ldaps://far.test", lambda: c.sh("ip -n far route del blackhole 10.77.0.1/32")
+
+
+def held(c):
+    c.left.set("hold")
+    return "ldaps://left.test", lambda: c.left.set("pass")
+
+
+def bad_certificate(c):
+    c.good.use_certificate(days=-1)
+    c.good.down()
+    c.good.up()
+
+    def end():
+        c.good.use_certificate()
+        c.good.down()
+        c.good.up()
+
+    return "ldaps://good.test", end
+
+
+def base_missing(c):
+    fake(c, "127.0.0.10", "wrongdb then ok")
+    return "ldap://127.0.0.10", lambda: c.systemctl(
+        "kill", "--signal=USR1", "test-fake-127.0.0.10.service"
+    )
+
+
+CAUSES = {
+    "DNS is dead": dns_dead,
+    "packets are dropped": dropped,
+    "the server hangs": held,
+    "its certificate has expired": bad_certificate,
+    "its base is missing": base_missing,
+}
+
+
+@pytest.mark.parametrize("event", [True, False], ids=["event", "no event"])
+@pytest.mark.parametrize("cause", CAUSES)
+def test_online_when_the_cause_is_gone(c, cause, event):
+    for _ in range(by_length(1, 20)):
+        uri, end = CAUSES[cause](c)
+        options = {"ldap_id_use_start_tls": "false"} if uri.startswith("ldap:") else {}
+        suite = begin(c, uri, **options)
+        suite.getent("passwd", "nobody-here")
+        c.wait_for("offline", lambda: "SITE: offline" in status(c))
+        end()
+        if event:
+            c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+        c.wait_for("online", lambda: is_online(c), timeout=5 if event else 30)
+        c.sh("systemctl stop 'test-fake-*'")
