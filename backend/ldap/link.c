@@ -140,8 +140,7 @@ const char *link_waits_for(struct link *link)
 	struct attempt *attempt;
 
 	list_for_each(attempt, &link->attempts, node)
-		return attempt->server ? setup_waits_for(attempt->req)
-		                       : "the name servers to name servers";
+		return attempt->server ? setup_waits_for(attempt->req) : "what DNS says";
 	return "a connection";
 }
 
@@ -242,6 +241,7 @@ void link_probe(struct link *link)
 	} else if (failover_widen(link->failover)) {
 		/* The connection to a backup server was lost while a primary one was looked for. */
 		link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
+		next_attempt(link);
 	}
 }
 

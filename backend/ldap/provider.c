@@ -44,6 +44,12 @@ static int add_server(struct ldap_domain *domain, const char *option, const char
 		         domain->host->section, option);
 		return 0;
 	}
+	if (uri_is_discovery(text) && domain->conf.id_use_start_tls == START_TLS_FALSE)
+		log_warn("[%s] ldap_id_use_start_tls = false: servers that DNS names are spoken to "
+		         "in "
+		         "clear text%s",
+		         domain->host->section,
+		         domain->conf.bind_dn ? ", the bind password included" : "");
 	if (uri_is_discovery(text))
 		return failover_add_discovered(link_failover(domain->link),
 		                               domain->conf.dns_service_name, domain->host->domain);

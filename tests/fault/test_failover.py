@@ -257,6 +257,18 @@ def test_primary_still_ill_at_an_event(c):
     assert is_online(c, "good.test")
 
 
+def test_backup_lost_while_a_primary_is_looked_for(c):
+    suite = on_backup(c)
+    c.left.set("hold")
+    c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+    c.sh("sleep 2")
+    c.good.down()
+    c.good.up()
+    found = suite.getent("passwd", "bob")
+    assert found.rc == 0 and found.ms < 1000 + NOISE_MS, found
+    assert is_online(c, "good.test")
+
+
 def test_not_to_a_backup_while_a_primary_works(c):
     suite = begin(c, "ldaps://127.0.0.9, ldaps://left.test", ldap_backup_uri="ldaps://good.test")
     assert suite.passwd("alice") == ALICE

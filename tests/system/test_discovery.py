@@ -170,6 +170,72 @@ def test_nobody_named_and_back(site, begin):
     assert suite.passwd("alice") == ALICE
 
 
+# -- how DNS is asked ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("use, found", [(None, True), ("true", True), ("false", False)])
+def test_search_list(site, begin, use, found):
+    site.dns.serve(*HOSTS)
+    site.write("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch corp.test\n")
+    suite = begin(ldap_uri="ldap://a", dns_resolver_use_search_list=use, ldap_tls_reqcert="never")
+    assert (suite.passwd("alice") == ALICE) == found
+    site.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+
+
+@pytest.fixture
+def silent(site):
+    """The first name server takes questions and says nothing."""
+    script = "import socket as s; a = s.socket(s.AF_INET, s.SOCK_DGRAM); a.bind(('127.0.0.99', 53)); "
+    site.run(
+        ["systemd-run", "--quiet", "--unit=test-silent.service", "/usr/bin/python3", "-c"]
+        + [script + "import time; time.sleep(1000)"]
+    )
+    site.wait_for("it listens", lambda: "127.0.0.99:53 " in site.sh("ss -Hlun").out)
+    site.write("/etc/resolv.conf", "nameserver 127.0.0.99\nnameserver 127.0.0.1\n")
+    yield site
+    site.systemctl("stop", "test-silent.service")
+    site.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+
+
+def first_online_s(suite):
+    """From the start of the domain to its first connection."""
+    out = suite.c.sh(
+        "journalctl -u sssd.service -o short-monotonic --no-pager | "
+        "sed -n 's/^\\[ *\\([0-9.]*\\)\\].*\\(Starting sssd\\|: online since\\).*/\\1/p' | tail -2"
+    ).out.split()
+    return float(out[1]) - float(out[0])
+
+
+@pytest.mark.parametrize("wait_ms, least, most", [("100", 0.1, 1.5), (None, 1.0, 2.5), ("2000", 2.0, 3.5)])
+def test_next_name_server_after_a_while(silent, begin, wait_ms, least, most):
+    silent.dns.serve(*HOSTS)
+    suite = begin(ldap_uri=f"ldap://{A}", dns_resolver_server_timeout=wait_ms)
+    silent.wait_for("online", lambda: server(suite) == f"ldap://{A}:389")
+    assert least <= first_online_s(suite) <= most
+
+
+@pytest.mark.parametrize(
+    "options, seconds",
+    [
+        ({"dns_resolver_op_timeout": 1}, 1),
+        ({"dns_resolver_timeout": 2}, 2),
+        ({"dns_resolver_op_timeout": 2, "dns_resolver_timeout": 20}, 2),
+    ],
+)
+def test_no_answer_in_time(silent, begin, options, seconds):
+    """Both name servers are silent; the domain says so as soon as its time is up."""
+    silent.dns.serve(*HOSTS)
+    silent.dns.pause()
+    try:
+        suite = begin(ldap_uri=f"ldap://{A}", dns_resolver_server_timeout=30000, **options)
+        silent.sh(f"sleep {seconds - 0.7}")
+        assert "offline" not in server(suite)
+        silent.wait_for("offline", lambda: "offline" in server(suite), timeout=1.7)
+        assert "no answer from the name servers" in silent.show("sssd.service", "StatusText")
+    finally:
+        silent.dns.resume()
+
+
 def test_a_name_that_is_none(site, begin):
     """What DNS says goes into no URI and no log line as it is."""
     site.dns.serve(*HOSTS, srv=[("corp.test", 0, 0, 389, "a/b?c"), ("corp.test", 1, 0, 389, A)])
