@@ -17,9 +17,9 @@
 #include "common/event/req.h"
 #include "common/event/timer.h"
 
-/* One kind byte, the id, then the name: NAME_MAX of a query is 255, longer ones do not merge well
- * but are still right. */
-#define KEY_MAX (5 + 1024)
+/* One kind byte, the id, the epoch, then the name. */
+#define NAME_AT 9
+#define KEY_MAX (NAME_AT + 1024)
 
 struct lane_state {
 	struct list waiting; /* of struct run */
@@ -113,22 +113,23 @@ static const struct provider_op *find_op(const struct queue *queue, enum query_k
 	return NULL;
 }
 
-static size_t key_of(const struct query *query, uint8_t key[KEY_MAX])
+static size_t key_of(const struct query *query, uint32_t epoch, uint8_t key[KEY_MAX])
 {
-	size_t size = query->name ? strnlen(query->name, KEY_MAX - 5) : 0;
+	size_t size = query->name ? strnlen(query->name, KEY_MAX - NAME_AT) : 0;
 
 	key[0] = (uint8_t)query->kind;
 	memcpy(key + 1, &query->id, sizeof(query->id));
+	memcpy(key + 5, &epoch, sizeof(epoch));
 	if (size > 0)
-		memcpy(key + 5, query->name, size);
-	return 5 + size;
+		memcpy(key + NAME_AT, query->name, size);
+	return NAME_AT + size;
 }
 
 /* ---- one asker ---- */
 
 /* Finds the run for query or puts a new one in line. Errors: -ENOTSUP; -EAGAIN; -ENOMEM. */
-static int find_run(struct queue *queue, const struct query *query, const struct request_id *id,
-                    struct run **ret_run)
+static int find_run(struct queue *queue, const struct query *query, uint32_t epoch,
+                    const struct request_id *id, struct run **ret_run)
 {
 	const struct provider_op *op = find_op(queue, query->kind);
 	struct lane_state *lane;
@@ -138,10 +139,10 @@ static int find_run(struct queue *queue, const struct query *query, const struct
 
 	if (!op)
 		return -ENOTSUP;
-	if (query->name && strlen(query->name) > KEY_MAX - 5)
+	if (query->name && strlen(query->name) > KEY_MAX - NAME_AT)
 		return -ENAMETOOLONG;
 
-	key_size = key_of(query, key);
+	key_size = key_of(query, epoch, key);
 	run = map_get(queue->runs, key, key_size);
 	if (run) {
 		*ret_run = run;
@@ -178,8 +179,8 @@ static int find_run(struct queue *queue, const struct query *query, const struct
 }
 
 struct tevent_req *queue_ask_send(TALLOC_CTX *mem, struct tevent_context *ev, struct queue *queue,
-                                  const struct query *query, const struct request_id *id,
-                                  struct deadline deadline)
+                                  const struct query *query, uint32_t epoch,
+                                  const struct request_id *id, struct deadline deadline)
 {
 	struct ask_state *state;
 	struct tevent_req *req;
@@ -191,7 +192,7 @@ struct tevent_req *queue_ask_send(TALLOC_CTX *mem, struct tevent_context *ev, st
 	state->req = req;
 	list_init(&state->node);
 
-	r = find_run(queue, query, id, &state->run);
+	r = find_run(queue, query, epoch, id, &state->run);
 	if (r < 0)
 		return req_finish_now(req, ev, r);
 	list_append(&state->run->askers, &state->node);

@@ -29,10 +29,11 @@ void queue_open(struct queue *queue);
 /* How many questions are under way or in line. */
 unsigned queue_length(const struct queue *queue);
 
-/* Asks query and finishes with the provider's result. query is copied.
+/* Asks query and finishes with the provider's result. query is copied. Nobody shares a question
+ * that was begun in another epoch of the cache (cache_epoch()).
  * Errors: -ETIMEDOUT the deadline passed; -ENOTSUP the provider does not answer such; -EAGAIN too
  * many questions are waiting; the provider's. */
 struct tevent_req *queue_ask_send(TALLOC_CTX *mem, struct tevent_context *ev, struct queue *queue,
-                                  const struct query *query, const struct request_id *id,
-                                  struct deadline deadline);
+                                  const struct query *query, uint32_t epoch,
+                                  const struct request_id *id, struct deadline deadline);
 int queue_ask_recv(struct tevent_req *req);

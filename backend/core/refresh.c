@@ -101,7 +101,9 @@ static void pass_end(struct pass *pass, int r)
 
 static bool is_due(struct cache *cache, const struct entry *entry, const struct entry_now *now)
 {
-	return entry_age(entry, now, DUE_PERCENT, cache_epoch(cache, entry->kind)) != ENTRY_FRESH;
+	uint32_t since = cache_touched(cache, entry->kind, entry_name(entry));
+
+	return entry_age(entry, now, DUE_PERCENT, since) != ENTRY_FRESH;
 }
 
 /* A question for the groups of a user brings the user along. */
@@ -181,7 +183,8 @@ static int ask_one(struct pass *pass)
 	struct refresh *refresh = pass->owner;
 	struct tevent_req *subreq;
 
-	subreq = queue_ask_send(due, refresh->host->ev, refresh->queue, &due->query, &pass->id,
+	subreq = queue_ask_send(due, refresh->host->ev, refresh->queue, &due->query,
+	                        cache_epoch(cache_writer_reader(refresh->host->writer)), &pass->id,
 	                        deadline_in_ms(DEADLINE_MS));
 	if (!subreq)
 		return -ENOMEM;

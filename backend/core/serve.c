@@ -145,7 +145,8 @@ static void get_account_info(struct sbus_call *call,
 	if (remaining_ms > REMAINING_MAX_MS)
 		remaining_ms = REMAINING_MAX_MS;
 	req = queue_ask_send(question, serve->host->ev, serve->queue, &question->query,
-	                     &question->id, deadline_in_ms(remaining_ms));
+	                     cache_of(serve) ? cache_epoch(cache_of(serve)) : 0, &question->id,
+	                     deadline_in_ms(remaining_ms));
 	if (!req) {
 		reply(serve, call, question, -ENOMEM);
 		return;

@@ -106,7 +106,8 @@ static bool is_fresh(struct cache *cache, uint32_t gid, const struct entry_now *
 	struct entry entry;
 
 	return cache_peek(cache, &query, &entry) == 0 &&
-	       entry_age(&entry, now, 0, cache_epoch(cache, ENTRY_GROUP)) == ENTRY_FRESH;
+	       entry_age(&entry, now, 0, cache_touched(cache, ENTRY_GROUP, entry.group.name)) ==
+	               ENTRY_FRESH;
 }
 
 /* Moves up to BATCH of the user's groups to slots, gid before all. */
@@ -173,7 +174,8 @@ struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 		r = make_filter(state);
 	if (r < 0)
 		return req_finish_now(req, ev, r);
-	state->change = cache_change_new(state);
+	state->change = cache_change_new(
+		state, cache_epoch(cache_writer_reader(domain->host->writer)));
 	if (tevent_req_nomem(state->change, req))
 		return tevent_req_post(req, ev);
 	state->search = search_send(state, domain, id, SEARCH_GROUPS, state->filter,

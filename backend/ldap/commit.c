@@ -50,7 +50,7 @@ int commit_removal(TALLOC_CTX *mem, const struct ldap_domain *domain, const stru
 		return 0;
 	}
 
-	change = cache_change_new(mem);
+	change = cache_change_new(mem, 0); /* nothing is put */
 	if (!change)
 		return -ENOMEM;
 	r = cache_remove(change, query);

@@ -86,6 +86,7 @@ struct pass {
 	                                    * that private groups go before; else NULL */
 	size_t n_met, n_stale;   /* names before this page; pages that brought no other */
 	uint64_t environment;    /* of the cache at the beginning */
+	uint32_t epoch;          /* so, too */
 	struct list jobs, running;
 	struct cache_change *change; /* NULL when there is nothing to store */
 	struct cache_place place;    /* of the purge */
@@ -321,6 +322,7 @@ static void pass_begin(struct enumeration *enumeration)
 	pass->began_us = monotonic_us();
 	pass->began = boottime_now();
 	pass->environment = cache_environment_id(cache_writer_reader(domain->host->writer));
+	pass->epoch = cache_epoch(cache_writer_reader(domain->host->writer));
 	pass->page.size = domain->conf.disable_paging ? 0 : domain->conf.page_size;
 	list_init(&pass->jobs);
 	list_init(&pass->running);
@@ -474,7 +476,7 @@ static bool gives_way(struct pass *pass, const struct group *group)
 static struct cache_change *change_of(struct pass *pass)
 {
 	if (!pass->change)
-		pass->change = cache_change_new(pass);
+		pass->change = cache_change_new(pass, pass->epoch);
 	if (!pass->change)
 		pass->no_memory = true;
 	return pass->change;

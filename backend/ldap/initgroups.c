@@ -43,6 +43,7 @@ struct initgroups_state {
 	char *member;                     /* whose groups were asked for */
 	uint32_t *gids;
 	size_t n_gids;
+	uint32_t epoch; /* of the cache, when the servers are asked */
 };
 
 static bool found_just_now(struct initgroups_state *state);
@@ -71,6 +72,7 @@ struct tevent_req *initgroups_send(TALLOC_CTX *mem, void *data, const struct que
 	state->domain = domain;
 	state->query = query;
 	state->id = id;
+	state->epoch = cache_epoch(cache_writer_reader(domain->host->writer));
 	state->pick = (struct pick){
 		.mem = state,
 		.domain = domain,
@@ -112,7 +114,8 @@ static bool found_just_now(struct initgroups_state *state)
 	if (cache_begin(cache) < 0)
 		return false;
 	if (cache_peek(cache, &query, &entry) == 0 && *entry.user.dn &&
-	    entry_age(&entry, &now, 0, cache_epoch(cache, ENTRY_USER)) == ENTRY_FRESH &&
+	    entry_age(&entry, &now, 0, cache_touched(cache, ENTRY_USER, entry.user.name)) ==
+	            ENTRY_FRESH &&
 	    entry.times.boot == now.boot_id &&
 	    now.boot.s - entry.times.stored_boot.s <= JUST_NOW_S) {
 		user->name = talloc_strdup(state, entry.user.name);
@@ -225,7 +228,7 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 	if (!state->pick.values && !state->cached && !state->local)
 		return commit_removal(state, state->domain, state->query, ret_change);
 
-	change = cache_change_new(state);
+	change = cache_change_new(state, state->epoch);
 	if (!change)
 		return -ENOMEM;
 	initgroups = (struct initgroups){

@@ -36,7 +36,8 @@ struct lookup_state {
 	char *filter;
 	struct pick pick;
 	struct tevent_req *ahead, *search, *members, *private; /* NULL when it has ended */
-	bool made_up; /* pick has a group, and no values */
+	bool made_up;   /* pick has a group, and no values */
+	uint32_t epoch; /* of the cache, when the servers are asked */
 };
 
 static void came_ahead(struct tevent_req *subreq);
@@ -122,6 +123,7 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 		return NULL;
 	state->domain = domain;
 	state->query = query;
+	state->epoch = cache_epoch(cache_writer_reader(domain->host->writer));
 	state->pick = (struct pick){
 		.mem = state,
 		.domain = domain,
@@ -256,7 +258,7 @@ static int make_change(struct lookup_state *state, struct cache_change **ret_cha
 
 	if (!state->pick.values && !state->made_up)
 		return commit_removal(state, domain, state->query, ret_change);
-	*ret_change = cache_change_new(state);
+	*ret_change = cache_change_new(state, state->epoch);
 	if (!*ret_change)
 		return -ENOMEM;
 	return state->pick.kind == PICK_USER

@@ -51,8 +51,8 @@ struct cache_options {
  * yet; -E_CACHE_REPLACED it was exchanged at this very moment; -E_NETWORK_FS. */
 int cache_open(TALLOC_CTX *mem, const struct cache_options *options, struct cache **ret_cache);
 
-/* Are the file we hold and its lock file still those at their paths? Two statx(2) calls; 0, or
- * -E_CACHE_REPLACED: free the handle and open anew. Also to be called when a backend reports
+/* Are the file we hold and those beside it still the ones at their paths? Three statx(2) calls; 0,
+ * or -E_CACHE_REPLACED: free the handle and open anew. Also to be called when a backend reports
  * another environment id. */
 int cache_still_there(const struct cache *cache);
 
@@ -92,9 +92,21 @@ int cache_next(struct cache *cache, enum entry_kind kind, struct cache_place *pl
 /* Was every user and group of the server stored once, in this environment? */
 bool cache_is_listed(const struct cache *cache);
 
-/* The domain's current epoch of kind: entries stored under a lower one count as expired. Within
- * cache_begin(). */
-uint32_t cache_epoch(struct cache *cache, enum entry_kind kind);
+/* The domain's epoch, which each cache_touch() counts up. What a server says belongs to the one in
+ * which it was asked. 0: not known, for now. */
+uint32_t cache_epoch(const struct cache *cache);
+
+/* Since which epoch what is known of the entry of that name counts; what is older is expired. name
+ * NULL: at least since when. Costs no system call. */
+uint32_t cache_touched(const struct cache *cache, enum entry_kind kind, const char *name);
+
+/* ---- for anybody, whoever runs ---- */
+
+/* From now on the entry of that name counts as expired, NULL: all of kind. It takes effect at once
+ * in all processes, waits for none of them and for no disk, and is O(1). The entry is named as it
+ * names itself; there need not be one. The caller has the rights of the service.
+ * Errors: -ENOENT there is no cache; -ENOSPC; errno of open(2). */
+int cache_touch(const struct cache_options *options, enum entry_kind kind, const char *name);
 
 /* ---- writing: the backend only ---- */
 
@@ -117,7 +129,9 @@ struct cache *cache_writer_reader(struct cache_writer *writer);
  * was collected. A talloc object; nothing of it is shared with the writer thread before
  * cache_commit_send(). All texts are copied. */
 struct cache_change;
-struct cache_change *cache_change_new(TALLOC_CTX *mem);
+
+/* epoch: cache_epoch() before the server was asked. */
+struct cache_change *cache_change_new(TALLOC_CTX *mem, uint32_t epoch);
 
 /* Replaces the record and its indexes: name, id, aliases (the first 64 lead to the record). A
  * record of another name that holds the same id is removed, with a user's groups: the server no
@@ -134,12 +148,6 @@ int cache_put_initgroups(struct cache_change *change, const struct initgroups *i
 
 /* Takes out what query names (a user with its groups list), if it is there. */
 int cache_remove(struct cache_change *change, const struct query *query);
-
-/* Expires what query names without removing it, a user with its groups list. */
-int cache_expire(struct cache_change *change, const struct query *query);
-
-/* Expires everything of kind at once: O(1), by epoch. What the same change puts later is fresh. */
-int cache_expire_all(struct cache_change *change, enum entry_kind kind);
 
 /* What cache_is_listed() says from now on: that it is so, until a power cut may have taken some of
  * it. Errors: errno of writing a file. */

@@ -2,12 +2,11 @@
  *
  * Changes - what one question brought, collected on the loop, finished for the writer thread
  *
- * A change does not know yet how its domain's names compare, nor its epochs: it collects entries
- * and queries, and change_finish() makes keys and values of them when the change is handed over.
+ * A change does not know yet how its domain's names compare: it collects entries and queries, and
+ * change_finish() makes keys and values of them when the change is handed over.
  *
  *   collected   | STEP_PUT: u8 | entry: u32 size, bytes |
- *               | STEP_REMOVE, STEP_EXPIRE: u8 | query kind: u8 | id: u32 | name \0 |
- *               | STEP_EPOCH: u8 | kind: u8 |
+ *               | STEP_REMOVE: u8 | query kind: u8 | id: u32 | name \0 |
  */
 #include <errno.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 
 struct cache_change {
 	struct writer collected; /* owned */
+	uint32_t epoch;
 };
 
 static int change_gone(struct cache_change *change)
@@ -32,13 +32,14 @@ static int change_gone(struct cache_change *change)
 	return 0;
 }
 
-struct cache_change *cache_change_new(TALLOC_CTX *mem)
+struct cache_change *cache_change_new(TALLOC_CTX *mem, uint32_t epoch)
 {
 	struct cache_change *change = talloc_zero(mem, struct cache_change);
 
 	if (!change)
 		return NULL;
 	change->collected = writer_new(CHANGE_MAX);
+	change->epoch = epoch;
 	talloc_set_destructor(change, change_gone);
 	return change;
 }
@@ -63,6 +64,7 @@ static int put(struct cache_change *change, const char *name, uint32_t lifetime_
 		.stored_boot = now.boot,
 		.boot = now.boot_id,
 		.lifetime_s = lifetime_s,
+		.epoch = change->epoch,
 	};
 	writer_u8(out, STEP_PUT);
 	mark = writer_mark_u32(out);
@@ -93,32 +95,15 @@ int cache_put_initgroups(struct cache_change *change, const struct initgroups *i
 	return put(change, initgroups->name, lifetime_s, &entry);
 }
 
-static int collect_query(struct cache_change *change, enum step step, const struct query *query)
+int cache_remove(struct cache_change *change, const struct query *query)
 {
 	struct writer *out = &change->collected;
 
-	writer_u8(out, (uint8_t)step);
+	writer_u8(out, STEP_REMOVE);
 	writer_u8(out, (uint8_t)query->kind);
 	writer_u32(out, query->id);
 	writer_str(out, query->name);
 	return writer_end(out);
-}
-
-int cache_remove(struct cache_change *change, const struct query *query)
-{
-	return collect_query(change, STEP_REMOVE, query);
-}
-
-int cache_expire(struct cache_change *change, const struct query *query)
-{
-	return collect_query(change, STEP_EXPIRE, query);
-}
-
-int cache_expire_all(struct cache_change *change, enum entry_kind kind)
-{
-	writer_u8(&change->collected, STEP_EPOCH);
-	writer_u8(&change->collected, (uint8_t)kind);
-	return writer_end(&change->collected);
 }
 
 /* ---- finish ---- */
@@ -173,8 +158,8 @@ static void write_indexes(struct writer *out, enum cache_case names,
 	}
 }
 
-static int finish_put(struct reader *in, enum cache_case names, const uint32_t epochs[EPOCHS],
-                      struct writer *indexes, struct writer *steps)
+static int finish_put(struct reader *in, enum cache_case names, struct writer *indexes,
+                      struct writer *steps)
 {
 	uint32_t size = reader_u32(in);
 	struct subject subject;
@@ -186,7 +171,6 @@ static int finish_put(struct reader *in, enum cache_case names, const uint32_t e
 	r = entry_decode(reader_bytes(in, size), size, &entry);
 	if (r < 0)
 		return r;
-	entry.times.epoch = epochs[epoch_at(entry.kind)];
 
 	subject = subject_of(&entry);
 	r = key_of_name(&key, subject.type, names, subject.name);
@@ -206,8 +190,7 @@ static int finish_put(struct reader *in, enum cache_case names, const uint32_t e
 	return 0;
 }
 
-static int finish_query(struct reader *in, enum step step, enum cache_case names,
-                        struct writer *steps)
+static int finish_removal(struct reader *in, enum cache_case names, struct writer *steps)
 {
 	struct query query = { .kind = reader_u8(in) };
 	struct key key;
@@ -221,23 +204,13 @@ static int finish_query(struct reader *in, enum step step, enum cache_case names
 	if (r < 0)
 		return r;
 
-	writer_u8(steps, (uint8_t)step);
+	writer_u8(steps, STEP_REMOVE);
 	write_key(steps, &key);
 	return 0;
 }
 
-static void finish_epoch(struct reader *in, uint32_t epochs[EPOCHS], struct writer *steps)
-{
-	uint8_t kind = reader_u8(in);
-
-	epochs[epoch_at(kind)]++;
-	writer_u8(steps, STEP_EPOCH);
-	writer_u8(steps, kind);
-	writer_u32(steps, epochs[epoch_at(kind)]);
-}
-
-int change_finish(const struct cache_change *change, enum cache_case names,
-                  uint32_t epochs[EPOCHS], struct writer *steps, uint32_t *ret_n_records)
+int change_finish(const struct cache_change *change, enum cache_case names, struct writer *steps,
+                  uint32_t *ret_n_records)
 {
 	struct reader in = reader_over(change->collected.bytes, change->collected.size);
 	struct writer indexes = writer_new(CHANGE_MAX);
@@ -248,11 +221,9 @@ int change_finish(const struct cache_change *change, enum cache_case names,
 	while (r == 0 && reader_left(&in) > 0) {
 		step = reader_u8(&in);
 		if (step == STEP_PUT)
-			r = finish_put(&in, names, epochs, &indexes, steps);
-		else if (step == STEP_EPOCH)
-			finish_epoch(&in, epochs, steps);
+			r = finish_put(&in, names, &indexes, steps);
 		else
-			r = finish_query(&in, step, names, steps);
+			r = finish_removal(&in, names, steps);
 		n_records++;
 	}
 	writer_free(&indexes);

@@ -201,6 +201,8 @@ int env_open(struct env *ret_env, const struct cache_files *files, unsigned flag
 	if (r == 0)
 		r = read_header(&env, files);
 	if (r == 0)
+		touched_open(&env.touched, files);
+	if (r == 0)
 		r = env_still_there(&env, files);
 	if (r < 0) {
 		env_close(&env);
@@ -217,6 +219,7 @@ void env_close(struct env *env)
 		mdb_txn_abort(env->reading);
 	if (env->mdb)
 		mdb_env_close(env->mdb);
+	touched_close(&env->touched);
 	*env = (struct env){ 0 };
 }
 
@@ -226,7 +229,8 @@ int env_still_there(const struct env *env, const struct cache_files *files)
 
 	/* The lock file too: with another one, reader and writer would not see each other. */
 	if (file_id(files->data, &data) < 0 || file_id(files->lock, &lock) < 0 ||
-	    !file_id_equal(&data, &env->data) || !file_id_equal(&lock, &env->lock))
+	    !file_id_equal(&data, &env->data) || !file_id_equal(&lock, &env->lock) ||
+	    !touched_still_there(&env->touched, files))
 		return -E_CACHE_REPLACED;
 	return 0;
 }
@@ -280,14 +284,13 @@ static int sync_dir(const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int env_make(const struct cache_files *files, enum cache_case names, const uint32_t epochs[EPOCHS])
+int env_make(const struct cache_files *files, enum cache_case names)
 {
 	struct header header = {
 		.names = names, .made = walltime_now(), .domain = files->domain
 	};
 	int r;
 
-	memcpy(header.epochs, epochs, sizeof(header.epochs));
 	do {
 		if (getrandom(&header.environment_id, sizeof(header.environment_id), 0) < 0)
 			return -errno;

@@ -104,7 +104,8 @@ int files_of(TALLOC_CTX *mem, const struct cache_options *options,
 		return r;
 	files->bereft = talloc_asprintf(files, "%s-bereft", files->data);
 	files->listed = talloc_asprintf(files, "%s-listed", files->data);
-	if (!files->bereft || !files->listed)
+	files->touched = talloc_asprintf(files, "%s-touched", files->data);
+	if (!files->bereft || !files->listed || !files->touched)
 		return -ENOMEM;
 
 	*ret_files = take_ptr(files);

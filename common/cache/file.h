@@ -10,6 +10,7 @@
  *   cache_DOMAIN.mdb.damaged-1   the last one that was set aside
  *   cache_DOMAIN.mdb-bereft      empty; there since then, until the servers were reached
  *   cache_DOMAIN.mdb-listed      the environment id, u64, in which all users and groups are stored
+ *   cache_DOMAIN.mdb-touched     touched.h
  *
  * In DOMAIN letters, digits, '.' and '-' stand for themselves, any other byte is _xx.
  *
@@ -38,7 +39,7 @@ struct cache_files {
 	const char *dir;
 	const char *domain;
 	const char *data, *lock, *state, *suspect, *made, *made_lock, *damaged;
-	const char *bereft, *listed; /* NULL of an environment that is no domain's */
+	const char *bereft, *listed, *touched; /* NULL of an environment that is no domain's */
 };
 
 /* Errors: -ENOMEM. */

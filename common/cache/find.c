@@ -154,20 +154,24 @@ void cache_end(struct cache *cache)
 	unlock_env(cache);
 }
 
-uint32_t cache_epoch(struct cache *cache, enum entry_kind kind)
+uint32_t cache_epoch(const struct cache *cache)
 {
-	size_t txn = mdb_txn_id(cache->env.reading);
-	struct header header;
+	uint32_t epoch;
 
-	assert(cache->reading);
-	if (txn != cache->epochs_txn) {
-		/* A header that cannot be read expires everything. */
-		if (header_read(cache->env.reading, cache->env.table, &header) < 0)
-			return UINT32_MAX;
-		memcpy(cache->epochs, header.epochs, sizeof(cache->epochs));
-		cache->epochs_txn = txn;
-	}
-	return cache->epochs[epoch_at(kind)];
+	lock_env(cache);
+	epoch = touched_epoch(&cache->env.touched);
+	unlock_env(cache);
+	return epoch;
+}
+
+uint32_t cache_touched(const struct cache *cache, enum entry_kind kind, const char *name)
+{
+	uint32_t epoch;
+
+	lock_env(cache);
+	epoch = touched_since(&cache->env.touched, kind, name);
+	unlock_env(cache);
+	return epoch;
 }
 
 /* ---- records ---- */

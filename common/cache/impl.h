@@ -14,6 +14,7 @@
 #include "common/cache/file.h"
 #include "common/cache/key.h"
 #include "common/cache/record.h"
+#include "common/cache/touched.h"
 #include "common/wire/reader.h"
 #include "common/wire/writer.h"
 
@@ -27,6 +28,7 @@ struct env {
 	MDB_dbi table;
 	MDB_txn *reading;          /* reset, but between cache_begin() and cache_end() */
 	struct file_id data, lock; /* the files as they were opened */
+	struct touched touched;
 	struct header header;      /* as it was then; its domain is NULL */
 };
 
@@ -42,7 +44,7 @@ int env_still_there(const struct env *env, const struct cache_files *files);
 int env_create(MDB_env **ret_mdb);
 
 /* Makes an empty environment at its path, all at once; what was there must be gone. */
-int env_make(const struct cache_files *files, enum cache_case names, const uint32_t epochs[EPOCHS]);
+int env_make(const struct cache_files *files, enum cache_case names);
 
 int header_read(MDB_txn *txn, MDB_dbi table, struct header *ret_header);
 int header_write(MDB_txn *txn, MDB_dbi table, const struct header *header);
@@ -85,8 +87,6 @@ struct cache {
 	struct env env;
 	pthread_mutex_t *swap;  /* the writer's, which exchanges env; NULL in a reader; recursive */
 	bool reading;           /* between cache_begin() and cache_end() */
-	size_t epochs_txn;      /* the transaction that epochs are of, 0 = none */
-	uint32_t epochs[EPOCHS];
 };
 
 /* A handle without an environment. Errors: -ENOMEM. */
@@ -115,20 +115,16 @@ int find_entry(uint8_t type, const struct record *record, struct entry *ret_entr
 /* What travels to the writer thread: keys and values are finished, in its own malloc(3)ed bytes.
  *
  *   | STEP_PUT: u8 | key | value |            | STEP_REMOVE: u8 | key |
- *   | STEP_EXPIRE: u8 | key |                 | STEP_EPOCH: u8 | kind: u8 | epoch: u32 |
  *   key, value are | size: u32 | bytes |; the key of a removal may be any but x.
  */
 enum step {
 	STEP_PUT = 1,
 	STEP_REMOVE,
-	STEP_EXPIRE,
-	STEP_EPOCH,
 };
 
-/* Finishes what change collected into steps, counting records; a new epoch is counted up in epochs,
- * and what is put gets the one of its kind. Errors: -EMSGSIZE; -ENOMEM. */
-int change_finish(const struct cache_change *change, enum cache_case names,
-                  uint32_t epochs[EPOCHS], struct writer *steps, uint32_t *ret_n_records);
+/* Finishes what change collected into steps, counting records. Errors: -EMSGSIZE; -ENOMEM. */
+int change_finish(const struct cache_change *change, enum cache_case names, struct writer *steps,
+                  uint32_t *ret_n_records);
 
 /* ---- store.c ---- */
 

@@ -43,13 +43,12 @@ void record_add_index(struct writer *indexes, MDB_val index);
 /* When entry expires by the wall clock. */
 int64_t entry_expiry(const struct entry *entry);
 
-/* Epochs are counted from 1, so that 0 is below each. */
 #define EPOCHS 3
 struct header {
 	enum cache_case names;
 	uint64_t environment_id;
 	struct walltime made;
-	uint32_t epochs[EPOCHS]; /* of kind, at epoch_at(kind) */
+	uint32_t epochs[EPOCHS]; /* the last one that an entry of kind has, at epoch_at(kind) */
 	const char *domain;      /* borrowed */
 };
 

@@ -74,39 +74,7 @@ int store_look(struct store *store, const struct key *key, struct found *ret_fou
 	return damaged(r);
 }
 
-/* ---- a record, and a user's groups with the user ---- */
-
-static int with_groups(struct store *store, const struct key *key,
-                       int (*act)(struct store *store, const struct key *key))
-{
-	struct key groups;
-	int r;
-
-	r = act(store, key);
-	if ((r == 0 || r == -ENOENT) && key->bytes[0] == KEY_USER) {
-		r = key_of_folded(&groups, KEY_INITGROUPS, val_name(key_val(key)));
-		if (r == 0)
-			r = act(store, &groups);
-	}
-	return r == -ENOENT ? 0 : r;
-}
-
-/* The same for what asked leads to; a user that is not there may have groups all the same. */
-static int find_and(struct store *store, const struct key *asked,
-                    int (*act)(struct store *store, const struct key *key))
-{
-	struct found found;
-	int r;
-
-	r = find_record(store->txn, store->table, asked, &found);
-	if (r == 0)
-		return with_groups(store, &found.key, act);
-	if (r == -ENOENT)
-		return asked->bytes[0] == KEY_USER ? with_groups(store, asked, act) : 0;
-	return damaged(r);
-}
-
-/* ---- remove ---- */
+/* ---- remove: a user's groups with the user ---- */
 
 /* What goes is copied first: bytes in the map move with the first write (mdb_get()). */
 static int remove_one(struct store *store, const struct key *key)
@@ -142,7 +110,30 @@ static int remove_one(struct store *store, const struct key *key)
 
 int store_remove(struct store *store, const struct key *key)
 {
-	return with_groups(store, key, remove_one);
+	struct key groups;
+	int r;
+
+	r = remove_one(store, key);
+	if ((r == 0 || r == -ENOENT) && key->bytes[0] == KEY_USER) {
+		r = key_of_folded(&groups, KEY_INITGROUPS, val_name(key_val(key)));
+		if (r == 0)
+			r = remove_one(store, &groups);
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+/* What asked leads to; a user that is not there may have groups all the same. */
+static int find_and_remove(struct store *store, const struct key *asked)
+{
+	struct found found;
+	int r;
+
+	r = find_record(store->txn, store->table, asked, &found);
+	if (r == 0)
+		return store_remove(store, &found.key);
+	if (r == -ENOENT)
+		return asked->bytes[0] == KEY_USER ? store_remove(store, asked) : 0;
+	return damaged(r);
 }
 
 /* ---- rewrite in place ---- */
@@ -160,20 +151,6 @@ static int rewrite(struct store *store, const struct found *found, MDB_val index
 	if (r < 0)
 		return r;
 	return put_key(store, key_val(&found->key), (MDB_val){ out->size, out->bytes });
-}
-
-/* Epoch 0 is below each; the entry keeps its times for the sweep. */
-static int expire_one(struct store *store, const struct key *key)
-{
-	struct found found;
-	struct entry entry;
-	int r;
-
-	r = store_look(store, key, &found, &entry);
-	if (r < 0)
-		return r;
-	entry.times.epoch = 0;
-	return rewrite(store, &found, found.record.indexes, &entry);
 }
 
 /* ---- put ---- */
@@ -350,8 +327,7 @@ static int drop_old(struct store *store, const struct key *key, const struct fou
 	return r;
 }
 
-/* The header's epoch is never below an entry's, whatever happened to the change that counted it up:
- * else the next one might leave that entry fresh. */
+/* The header's epoch is never below an entry's. */
 static void raise_epoch(struct store *store, enum entry_kind kind, uint32_t epoch)
 {
 	uint32_t *has = &store->header.epochs[epoch_at(kind)];
@@ -429,8 +405,6 @@ struct read_step {
 	enum step step;
 	struct key key;
 	MDB_val value;
-	enum entry_kind kind;
-	uint32_t epoch;
 };
 
 static bool next_step(struct reader *in, struct read_step *ret_step)
@@ -439,11 +413,6 @@ static bool next_step(struct reader *in, struct read_step *ret_step)
 		return false;
 
 	ret_step->step = reader_u8(in);
-	if (ret_step->step == STEP_EPOCH) {
-		ret_step->kind = reader_u8(in);
-		ret_step->epoch = reader_u32(in);
-		return true;
-	}
 	ret_step->key = read_key(in);
 	if (ret_step->step == STEP_PUT)
 		ret_step->value = read_value(in);
@@ -462,13 +431,7 @@ int store_steps(struct store *store, const struct writer *steps)
 			r = step_put(store, &step.key, step.value);
 			break;
 		case STEP_REMOVE:
-			r = find_and(store, &step.key, remove_one);
-			break;
-		case STEP_EXPIRE:
-			r = find_and(store, &step.key, expire_one);
-			break;
-		case STEP_EPOCH:
-			raise_epoch(store, step.kind, step.epoch);
+			r = find_and_remove(store, &step.key);
 			break;
 		}
 	if (r < 0 || !store->header_changed)

@@ -62,9 +62,24 @@ static int lengthen(struct cache_writer *writer)
 	return 0;
 }
 
+static int have_touched(struct env *env, const struct cache_files *files)
+{
+	uint32_t last = 0;
+	int r;
+
+	if (env->touched.words)
+		return 0;
+	for (unsigned i = 0; i < EPOCHS; i++)
+		if (last < env->header.epochs[i])
+			last = env->header.epochs[i];
+	r = touched_make(files, last);
+	if (r == 0)
+		touched_open(&env->touched, files);
+	return r;
+}
+
 int writer_claim(struct cache_writer *writer, const struct file_id *ours, struct env *ret_env)
 {
-	static const uint32_t first_epochs[EPOCHS] = { 1, 1, 1 };
 	struct cache_files *files = writer->files;
 	struct file_id there;
 	struct env env;
@@ -87,14 +102,16 @@ int writer_claim(struct cache_writer *writer, const struct file_id *ours, struct
 		r = -ENOENT;
 	}
 	if (r == -ENOENT)
-		r = env_make(files, writer->names, first_epochs);
+		r = env_make(files, writer->names);
 	if (r < 0)
 		return r;
 
 	r = env_open(&env, files, MDB_NOMETASYNC);
 	if (r < 0)
 		return r;
-	r = state_write(writer->state_fd, &env.data, false);
+	r = have_touched(&env, files);
+	if (r == 0)
+		r = state_write(writer->state_fd, &env.data, false);
 	if (r < 0) {
 		env_close(&env);
 		return r;
@@ -111,7 +128,6 @@ static void exchange(struct cache_writer *writer, struct env env)
 	pthread_mutex_lock(&writer->swap);
 	old = writer->reader->env;
 	writer->reader->env = env;
-	writer->reader->epochs_txn = 0;
 	pthread_mutex_unlock(&writer->swap);
 
 	env_close(&old);

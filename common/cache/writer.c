@@ -185,7 +185,7 @@ struct tevent_req *cache_commit_send(TALLOC_CTX *mem, struct tevent_context *ev,
 		talloc_free(change);
 		return NULL;
 	}
-	r = change_finish(change, writer->names, writer->epochs, &job->steps, &job->n_records);
+	r = change_finish(change, writer->names, &job->steps, &job->n_records);
 	talloc_free(change);
 	if (r < 0 || job->steps.size == 0)
 		return finish_now(req, ev, r);
@@ -395,7 +395,6 @@ int cache_writer_open(TALLOC_CTX *mem, struct tevent_context *ev,
 	crash_end();
 	if (r < 0)
 		return r;
-	memcpy(writer->epochs, writer->reader->env.header.epochs, sizeof(writer->epochs));
 
 	writer->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (writer->done_fd < 0)

@@ -29,7 +29,6 @@ struct cache_writer {
 	struct tevent_context *ev;
 	struct cache *reader; /* owned; its env is the thread's to exchange */
 	enum cache_case names;
-	uint32_t epochs[EPOCHS];
 	struct queue outbox;
 	struct tevent_immediate *handover;
 	int done_fd;

@@ -45,7 +45,8 @@ static void print_expiration(const char *what, struct cache *cache, const struct
 	struct entry_now now = entry_now();
 	char text[64];
 
-	if (entry_age(entry, &now, 0, cache_epoch(cache, entry->kind)) == ENTRY_EXPIRED)
+	if (entry_age(entry, &now, 0, cache_touched(cache, entry->kind, entry_name(entry))) ==
+	    ENTRY_EXPIRED)
 		printf("%s: Expired\n", what);
 	else
 		printf("%s: %s\n", what,

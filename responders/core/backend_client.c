@@ -40,6 +40,7 @@ struct ask {
 	struct list node;    /* in unsent, or alone */
 	struct list waiters; /* of struct waiter */
 	struct query query;  /* name is owned */
+	uint32_t epoch;
 	struct request_id id;
 	struct deadline deadline;
 	unsigned retries;
@@ -253,7 +254,7 @@ static void *ask_key(TALLOC_CTX *mem, const struct query *query, size_t *ret_siz
 }
 
 static struct ask *ask_new(struct backend_client *backend, const struct query *query,
-                           const struct request_id *id, int64_t budget_ms)
+                           uint32_t epoch, const struct request_id *id, int64_t budget_ms)
 {
 	struct ask *ask = talloc_zero(backend, struct ask);
 
@@ -263,6 +264,7 @@ static struct ask *ask_new(struct backend_client *backend, const struct query *q
 	list_init(&ask->node);
 	list_init(&ask->waiters);
 	ask->query = *query;
+	ask->epoch = epoch;
 	ask->id = *id;
 	ask->deadline = deadline_in_ms(budget_ms);
 	ask->key = ask_key(ask, query, &ask->key_size);
@@ -283,7 +285,7 @@ static struct ask *ask_new(struct backend_client *backend, const struct query *q
 
 /* The one under way, if it goes on for about budget_ms, or a new one, started. Errors: -ENOMEM;
  * -E_NO_BACKEND. */
-static int ask_find(struct backend_client *backend, const struct query *query,
+static int ask_find(struct backend_client *backend, const struct query *query, uint32_t epoch,
                     const struct request_id *id, int64_t budget_ms, struct ask **ret_ask)
 {
 	size_t key_size;
@@ -295,12 +297,13 @@ static int ask_find(struct backend_client *backend, const struct query *query,
 		return -ENOMEM;
 	ask = map_get(backend->asks, key, key_size);
 	talloc_free(key);
-	if (ask && ask->deadline.us + JOIN_US >= deadline_in_ms(budget_ms).us) {
+	if (ask && ask->epoch == epoch &&
+	    ask->deadline.us + JOIN_US >= deadline_in_ms(budget_ms).us) {
 		*ret_ask = ask;
 		return 0;
 	}
 
-	ask = ask_new(backend, query, id, budget_ms);
+	ask = ask_new(backend, query, epoch, id, budget_ms);
 	if (!ask)
 		return -ENOMEM;
 	r = ask_start(ask);
@@ -322,7 +325,8 @@ static int waiter_gone(struct waiter *waiter)
 
 struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
                                     struct backend_client *backend, const struct query *query,
-                                    struct deadline deadline, const struct request_id *id)
+                                    uint32_t epoch, struct deadline deadline,
+                                    const struct request_id *id)
 {
 	int64_t left_ms = deadline_left_ms(deadline);
 	struct tevent_req *req;
@@ -341,7 +345,7 @@ struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
 	 */
 	if (left_ms < ASK_BUDGET_MS)
 		left_ms = ASK_BUDGET_MS;
-	r = ask_find(backend, query, id, left_ms, &ask);
+	r = ask_find(backend, query, epoch, id, left_ms, &ask);
 	if (r == 0)
 		r = req_set_deadline(req, ev, deadline);
 	if (r < 0)
@@ -361,7 +365,7 @@ int backend_ask_recv(struct tevent_req *req, uint64_t *ret_environment)
 	return r;
 }
 
-void backend_refresh(struct backend_client *backend, const struct query *query,
+void backend_refresh(struct backend_client *backend, const struct query *query, uint32_t epoch,
                      const struct request_id *id)
 {
 	size_t key_size;
@@ -373,7 +377,7 @@ void backend_refresh(struct backend_client *backend, const struct query *query,
 	talloc_free(key);
 	if (is_asked)
 		return; /* however little time that has left: the next request tries again */
-	r = ask_find(backend, query, id, REFRESH_BUDGET_MS, &ask);
+	r = ask_find(backend, query, epoch, id, REFRESH_BUDGET_MS, &ask);
 
 	/* The answer was given already; the entry just stays ageing. */
 	if (r < 0)

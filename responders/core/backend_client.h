@@ -19,17 +19,19 @@ struct backend_client; /* a talloc object; connects when it is first asked */
 struct backend_client *backend_client_new(TALLOC_CTX *mem, struct tevent_context *ev,
                                           const char *run_dir, const char *domain);
 
-/* Has the backend look query up at its server. Gives up at deadline; the call itself goes on, so
+/* Has the backend look query up at its server. An equal question that was asked in another epoch of
+ * the cache (cache_epoch()) is not joined. Gives up at deadline; the call itself goes on, so
  * that its answer is cached for the next one.
  * Errors of recv: -E_NO_BACKEND nobody listens there (known at once); -E_OFFLINE its servers cannot
  * be reached; -ETIMEDOUT; -E_BACKEND and others the backend gave. */
 struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
                                     struct backend_client *backend, const struct query *query,
-                                    struct deadline deadline, const struct request_id *id);
+                                    uint32_t epoch, struct deadline deadline,
+                                    const struct request_id *id);
 
 /* ret_environment: the cache file the backend wrote to; 0 after a failure. */
 int backend_ask_recv(struct tevent_req *req, uint64_t *ret_environment);
 
 /* The same without anybody waiting: an ageing entry is renewed behind its answer. */
-void backend_refresh(struct backend_client *backend, const struct query *query,
+void backend_refresh(struct backend_client *backend, const struct query *query, uint32_t epoch,
                      const struct request_id *id);

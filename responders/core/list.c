@@ -165,7 +165,8 @@ static void ask(struct client *client, const struct listing *listing)
 		return;
 	client->id = request_id_new();
 	client->lookup = backend_ask_send(client, core->ev, domain->store->backend, &all,
-	                                  deadline_in_ms(WAIT_MS), &client->id);
+	                                  store_epoch(domain->store), deadline_in_ms(WAIT_MS),
+	                                  &client->id);
 	if (client->lookup) {
 		tevent_req_set_callback(client->lookup, list_asked, client);
 		return;

@@ -147,23 +147,36 @@ static int negative_query(const struct domain *domain, const struct query *query
 	return 0;
 }
 
-static bool is_negative(struct lookups *lookups, const struct asked *asked)
+/* For how many more seconds it is known not to be there, and *ret_local_s for one of this machine's
+ * own. Nothing counts that was asked before it was touched. */
+static uint32_t negative_s(const struct lookups *lookups, const struct asked *asked,
+                           uint32_t *ret_local_s)
 {
-	uint32_t domain_key = asked->domain->store->key;
+	const struct store *store = asked->domain->store;
+	enum entry_kind kind = entry_kind_of(asked->query.kind);
 	auto_talloc char *name = NULL;
 	struct query folded;
+	uint32_t since;
 
+	*ret_local_s = 0;
 	if (negative_is_empty(lookups->negative) ||
 	    negative_query(asked->domain, &asked->cached, &folded, &name) < 0)
-		return false;
-	return negative_has(lookups->negative, domain_key, &folded) ||
-	       (negative_has_local(lookups->negative, domain_key, &folded) &&
-	        locals_have(lookups->locals, &asked->query));
+		return 0;
+	since = store_touched(store, kind == ENTRY_GROUP ? kind : ENTRY_USER, folded.name);
+	return negative_left_s(lookups->negative, store->key, &folded, since, ret_local_s);
+}
+
+static bool is_negative(const struct lookups *lookups, const struct asked *asked)
+{
+	uint32_t local_s;
+
+	return negative_s(lookups, asked, &local_s) > 0 ||
+	       (local_s > 0 && locals_have(lookups->locals, &asked->query));
 }
 
 /* The server does not have it. Nor will it soon have somebody of this machine's own, for whom it
  * would be asked again and again: programs want the groups of a user from all sources. */
-static void set_negative(struct lookups *lookups, const struct asked *asked)
+static void set_negative(struct lookups *lookups, const struct asked *asked, uint32_t epoch)
 {
 	auto_talloc char *name = NULL;
 	struct query folded;
@@ -173,7 +186,7 @@ static void set_negative(struct lookups *lookups, const struct asked *asked)
 		return;
 	if (local_s > 0 && !locals_have(lookups->locals, &asked->query))
 		local_s = 0;
-	negative_add(lookups->negative, asked->domain->store->key, &folded,
+	negative_add(lookups->negative, asked->domain->store->key, &folded, epoch,
 	             lookups->negative_timeout_s, local_s);
 }
 
@@ -261,12 +274,17 @@ void lookup_release(const struct answer *answer)
 	cache_end(answer->domain->store->cache);
 }
 
+static uint32_t touched(const struct domain *domain, const struct entry *entry)
+{
+	return store_touched(domain->store, entry->kind, entry_name(entry));
+}
+
 /* From the current entry, which was just read. */
 static struct answer answer_of(const struct lookups *lookups, const struct domain *domain,
                                const struct entry_now *now)
 {
 	const struct entry *entry = &lookups->current;
-	uint32_t epoch = cache_epoch(domain->store->cache, entry->kind);
+	uint32_t epoch = touched(domain, entry);
 
 	return (struct answer){
 		.domain = domain,
@@ -318,7 +336,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		}
 
 		age = entry_age(&lookups->current, &now, lookups->nowait_percent,
-		                cache_epoch(domain->store->cache, lookups->current.kind));
+		                touched(domain, &lookups->current));
 		if (age == ENTRY_EXPIRED) {
 			/* Old as it is, it tells whose name this is: a later domain must not
 			 * take it over because of that. */
@@ -328,7 +346,8 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		}
 		if (age == ENTRY_AGEING) {
 			request_id_ensure(id);
-			backend_refresh(domain->store->backend, &asked.query, id);
+			backend_refresh(domain->store->backend, &asked.query,
+			                store_epoch(domain->store), id);
 		}
 		metrics_count(age == ENTRY_AGEING ? METRICS_AGEING : METRICS_FRESH);
 		*ret_answer = answer_of(lookups, domain, &now);
@@ -341,15 +360,10 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 	return -ENOENT;
 }
 
-static uint32_t unknown_to(struct lookups *lookups, const struct asked *asked)
+static uint32_t unknown_to(const struct lookups *lookups, const struct asked *asked)
 {
-	auto_talloc char *name = NULL;
-	uint32_t left_s, local_s;
-	struct query folded;
+	uint32_t local_s, left_s = negative_s(lookups, asked, &local_s);
 
-	if (negative_query(asked->domain, &asked->cached, &folded, &name) < 0)
-		return 0;
-	left_s = negative_left_s(lookups->negative, asked->domain->store->key, &folded, &local_s);
 	if (local_s > left_s && locals_have(lookups->locals, &asked->query))
 		return local_s;
 	return asked->query.name ? 0 : left_s;
@@ -400,6 +414,7 @@ struct lookup_state {
 	struct deadline deadline;
 	size_t turn;        /* whose it is next */
 	struct asked asked; /* the domain that was asked last … */
+	uint32_t epoch;     /* … in this one of its cache … */
 	bool has_old;       /* … and whose cache has an expired record */
 	bool stale;         /* an expired record is the answer */
 	bool unsure;        /* a domain could not tell */
@@ -534,8 +549,9 @@ static void ask_next(struct tevent_req *req, struct tevent_context *ev)
 			continue;
 		}
 
+		state->epoch = store_epoch(domain->store);
 		subreq = backend_ask_send(state, ev, domain->store->backend, &state->asked.query,
-		                          state->deadline, &state->id);
+		                          state->epoch, state->deadline, &state->id);
 		if (tevent_req_nomem(subreq, req))
 			return;
 		tevent_req_set_callback(subreq, domain_asked, req);
@@ -580,7 +596,7 @@ static void domain_asked(struct tevent_req *subreq)
 	if ((r == 0 || r == -E_OFFLINE) && !(held == -ENOENT && same))
 		r = held == -ENOENT ? -E_CACHE_REPLACED : held;
 	if (r == 0) {
-		set_negative(state->lookups, &state->asked);
+		set_negative(state->lookups, &state->asked, state->epoch);
 	} else if (r == -E_OFFLINE) {
 		state->offline = true;
 	} else {

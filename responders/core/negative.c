@@ -25,6 +25,7 @@ struct negative {
 struct no {
 	struct list node;
 	struct boottime until, local_until; /* the latter is not before the former */
+	uint32_t epoch;
 	size_t key_size;
 	uint8_t key[];
 };
@@ -72,30 +73,6 @@ bool negative_is_empty(const struct negative *negative)
 	return list_empty(&negative->usual) && list_empty(&negative->local);
 }
 
-static const struct no *find(const struct negative *negative, uint32_t domain_key,
-                             const struct query *query)
-{
-	uint8_t key[KEY_MAX];
-	size_t size = make_key(key, domain_key, query);
-
-	return size ? map_get(negative->map, key, size) : NULL;
-}
-
-bool negative_has(const struct negative *negative, uint32_t domain_key, const struct query *query)
-{
-	const struct no *no = find(negative, domain_key, query);
-
-	return no && boottime_now().s < no->until.s;
-}
-
-bool negative_has_local(const struct negative *negative, uint32_t domain_key,
-                        const struct query *query)
-{
-	const struct no *no = find(negative, domain_key, query);
-
-	return no && boottime_now().s < no->local_until.s;
-}
-
 static uint32_t left_s(struct boottime until)
 {
 	int64_t left = until.s - boottime_now().s;
@@ -104,10 +81,14 @@ static uint32_t left_s(struct boottime until)
 }
 
 uint32_t negative_left_s(const struct negative *negative, uint32_t domain_key,
-                         const struct query *query, uint32_t *ret_local_s)
+                         const struct query *query, uint32_t since, uint32_t *ret_local_s)
 {
-	const struct no *no = find(negative, domain_key, query);
+	uint8_t key[KEY_MAX];
+	size_t size = make_key(key, domain_key, query);
+	const struct no *no = size ? map_get(negative->map, key, size) : NULL;
 
+	if (no && no->epoch < since)
+		no = NULL;
 	*ret_local_s = no ? left_s(no->local_until) : 0;
 	return no ? left_s(no->until) : 0;
 }
@@ -120,7 +101,7 @@ static void forget_oldest(struct negative *negative)
 }
 
 void negative_add(struct negative *negative, uint32_t domain_key, const struct query *query,
-                  uint32_t timeout_s, uint32_t local_s)
+                  uint32_t epoch, uint32_t timeout_s, uint32_t local_s)
 {
 	struct boottime now = boottime_now();
 	uint8_t key[KEY_MAX];
@@ -143,6 +124,7 @@ void negative_add(struct negative *negative, uint32_t domain_key, const struct q
 	list_init(&no->node);
 	no->until.s = now.s + timeout_s;
 	no->local_until.s = now.s + local_s;
+	no->epoch = epoch;
 	no->key_size = size;
 	memcpy(no->key, key, size);
 	if (map_set(negative->map, key, size, no) < 0) {

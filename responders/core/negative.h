@@ -21,22 +21,17 @@ struct negative *negative_new(TALLOC_CTX *mem, size_t max_entries);
 
 bool negative_is_empty(const struct negative *negative);
 
-/* domain_key tells domains apart and is stable for the life of the process. The name in query
- * must be folded already where the domain folds names. */
-bool negative_has(const struct negative *negative, uint32_t domain_key, const struct query *query);
-
-/* The same for the time beyond that for which a local one is remembered, if it still is one. */
-bool negative_has_local(const struct negative *negative, uint32_t domain_key,
-                        const struct query *query);
-
-/* For how many more seconds it is so, and a local one beyond that: *ret_local_s is not less. */
+/* For how many more seconds it is remembered, and *ret_local_s, which is not less, a local one. 0
+ * and 0: it is not. domain_key tells domains apart and is stable for the life of the process. The
+ * name in query must be folded already where the domain folds names. What was asked before the
+ * epoch since is over. */
 uint32_t negative_left_s(const struct negative *negative, uint32_t domain_key,
-                         const struct query *query, uint32_t *ret_local_s);
+                         const struct query *query, uint32_t since, uint32_t *ret_local_s);
 
 /* Remembers for timeout_s from now, a local one for local_s if that is longer; 0 and 0 remember
- * nothing. */
+ * nothing. epoch: in which it was asked. */
 void negative_add(struct negative *negative, uint32_t domain_key, const struct query *query,
-                  uint32_t timeout_s, uint32_t local_s);
+                  uint32_t epoch, uint32_t timeout_s, uint32_t local_s);
 
 void negative_remove(struct negative *negative, uint32_t domain_key, const struct query *query);
 /* Forgets what is over, so that it takes no memory. */

@@ -156,6 +156,16 @@ int store_read(struct store *store)
 	return r;
 }
 
+uint32_t store_epoch(const struct store *store)
+{
+	return store->cache ? cache_epoch(store->cache) : 0;
+}
+
+uint32_t store_touched(const struct store *store, enum entry_kind kind, const char *name)
+{
+	return store->cache ? cache_touched(store->cache, kind, name) : 0;
+}
+
 bool store_expect(struct store *store, uint64_t environment)
 {
 	/* Without the lock file it uses, too, we would not see what it writes. */

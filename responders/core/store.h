@@ -56,6 +56,10 @@ void store_unuse(struct store *store);
  * cannot be told. */
 int store_read(struct store *store);
 
+/* cache_epoch(), cache_touched(); 0 without a cache. */
+uint32_t store_epoch(const struct store *store);
+uint32_t store_touched(const struct store *store, enum entry_kind kind, const char *name);
+
 /* What was read makes no sense: the handle is closed and the file marked, so that the backend has
  * it checked when it is asked next. */
 void store_damaged(struct store *store);

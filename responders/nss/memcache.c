@@ -543,6 +543,16 @@ static void forget_answer(struct memcache *cache, enum mcmap_kind kind, const st
 	}
 }
 
+/* Whoever touches an entry gives the files up next. If that has just happened to the file that is
+ * stored into, the new one must not begin with what was meant. */
+static bool is_touched(const struct answer *answer)
+{
+	const struct entry *entry = answer->entry;
+
+	return entry->times.epoch <
+	       store_touched(answer->domain->store, entry->kind, entry_name(entry));
+}
+
 /* An incomplete list is told to who asks, and kept from all others. One without groups looks like
  * "not there" to clients, so it is left to the socket. */
 static bool may_be_kept(const struct answer *answer)
@@ -564,7 +574,7 @@ static void answered(void *memory, const struct setup *setup, const struct quest
 		now_known(cache, question, answer);
 	if (!map)
 		return;
-	if (!answer || !may_be_kept(answer) ||
+	if (!answer || !may_be_kept(answer) || is_touched(answer) ||
 	    store(cache, map, kind, setup, question, answer, body) < 0)
 		forget_answer(cache, kind, setup, question, answer);
 }

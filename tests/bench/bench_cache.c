@@ -4,7 +4,7 @@
  *
  *   bench_cache FOLDER    on whose file system the records are stored; the files are removed again
  *
- * A find is cache_begin(), cache_find(), cache_epoch(), cache_end(), with random keys.
+ * A find is cache_begin(), cache_find(), cache_touched(), cache_end(), with random keys.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static void put(struct cache_change *change, uint32_t i)
 
 static struct tevent_req *send_users(struct cache_writer *writer, uint32_t first, uint32_t n)
 {
-	struct cache_change *change = cache_change_new(ev);
+	struct cache_change *change = cache_change_new(ev, 1);
 
 	for (uint32_t i = 0; i < n; i++)
 		put(change, first + i);
@@ -106,7 +106,7 @@ static double find_all(struct cache *cache, enum query_kind kind, uint32_t n, bo
 		must(cache_begin(cache), "begin");
 		if ((cache_find(cache, &query, &entry) == 0) != exists)
 			must(-ENOENT, "find");
-		epoch |= cache_epoch(cache, ENTRY_USER);
+		epoch |= cache_touched(cache, ENTRY_USER, entry_name(&entry));
 		cache_end(cache);
 	}
 	return (double)(monotonic_us() - begin_us) * 1000 / FINDS + (epoch == 0);

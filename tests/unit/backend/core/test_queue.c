@@ -96,13 +96,15 @@ static void answered(struct tevent_req *req)
 	TALLOC_FREE(asker->req);
 }
 
+static uint32_t epoch;
+
 static void ask(struct asker *asker, enum query_kind kind, const char *name, int64_t ms)
 {
 	struct query query = { .kind = kind, .name = name };
 	struct request_id id = { "1234" };
 
 	*asker = (struct asker){ 0 };
-	asker->req = queue_ask_send(ev, ev, queue, &query, &id, deadline_in_ms(ms));
+	asker->req = queue_ask_send(ev, ev, queue, &query, epoch, &id, deadline_in_ms(ms));
 	ck_assert_ptr_nonnull(asker->req);
 	tevent_req_set_callback(asker->req, answered, asker);
 }
@@ -164,6 +166,26 @@ START_TEST(test_other_kind_or_name_is_another_question)
 	ask(&b, QUERY_USER_BY_NAME, "alic", 10000);
 	ask(&c, QUERY_GROUP_BY_NAME, "alice", 10000);
 	ck_assert_uint_eq(n_started, 3);
+}
+END_TEST
+
+/* Its answer may be older than what was touched since. */
+START_TEST(test_a_question_of_another_epoch_is_not_joined)
+{
+	struct asker before, after, other;
+
+	ask(&before, QUERY_USER_BY_NAME, "alice", 10000);
+	epoch++;
+	ask(&after, QUERY_USER_BY_NAME, "alice", 10000);
+	ask(&other, QUERY_USER_BY_NAME, "alice", 10000);
+	ck_assert_uint_eq(n_started, 2);
+	req_finish(running[0], 0);
+	run_for(1);
+	ck_assert(before.ended && !after.ended);
+	req_finish(running[1], 0);
+	run_for(1);
+	ck_assert(after.ended && other.ended);
+	ck_assert_uint_eq(queue_length(queue), 0);
 }
 END_TEST
 
@@ -362,6 +384,7 @@ int main(void)
 	tcase_set_timeout(tests, 30);
 	tcase_add_test(tests, test_equal_questions_run_once);
 	tcase_add_test(tests, test_other_kind_or_name_is_another_question);
+	tcase_add_test(tests, test_a_question_of_another_epoch_is_not_joined);
 	tcase_add_test(tests, test_asked_again_after_the_end_runs_again);
 	tcase_add_test(tests, test_answer_at_once_reaches_its_asker);
 	tcase_add_test(tests, test_each_asker_has_a_deadline_of_its_own);

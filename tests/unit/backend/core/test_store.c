@@ -68,7 +68,8 @@ static struct cache_writer *open_writer(void)
 
 static void commit(struct cache_writer *writer)
 {
-	struct cache_change *change = cache_change_new(ev);
+	struct cache_change *change =
+		cache_change_new(ev, cache_epoch(cache_writer_reader(writer)));
 	struct user user = { .name = "alice", .uid = 5, .gid = 5 };
 	struct tevent_req *req;
 	bool ended = false;

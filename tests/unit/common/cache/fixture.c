@@ -129,7 +129,9 @@ struct initgroups some_initgroups(const char *name, uint8_t complete, const uint
 
 struct cache_change *new_change(void)
 {
-	struct cache_change *change = cache_change_new(fixture.ev);
+	struct cache_change *change = cache_change_new(
+		fixture.ev,
+		fixture.writer ? cache_epoch(cache_writer_reader(fixture.writer)) : 0);
 
 	ck_assert_ptr_nonnull(change);
 	return change;
@@ -191,7 +193,7 @@ static int find_in(struct cache *cache, const struct query *query, struct entry 
 	r = cache_find(cache, query, ret_entry);
 	ck_assert_int_eq(cache_peek(cache, query, ret_entry), r);
 	if (r == 0)
-		*ret_epoch = cache_epoch(cache, ret_entry->kind);
+		*ret_epoch = cache_touched(cache, ret_entry->kind, entry_name(ret_entry));
 	cache_end(cache);
 	return r;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ START_TEST(test_user_comes_back_whole)
 	ck_assert_uint_eq(entry.user.aliases.count, 2);
 	ck_assert_uint_eq(entry.user.attrs.count, 2);
 	ck_assert_uint_eq(entry.times.lifetime_s, 600);
-	ck_assert_uint_eq(entry.times.epoch, 1);
+	ck_assert_uint_eq(entry.times.epoch, cache_epoch(cache_writer_reader(fixture.writer)));
 	ck_assert_int_eq(FIND_USER("alice", &entry), 0);
 	ck_assert_int_eq(FIND_USER("ALI", &entry), -ENOENT);
 	ck_assert_int_eq(FIND_GID(1000, &entry), -ENOENT);
@@ -133,7 +134,7 @@ static int find_under_seccomp(void *data)
 		if (cache_begin(cache) < 0)
 			continue;
 		found += cache_find(cache, &queries[i], &entry) == 0;
-		found += cache_epoch(cache, ENTRY_USER) == 1;
+		found += cache_touched(cache, ENTRY_USER, "alice") > 0;
 		cache_end(cache);
 	}
 	syscall(SYS_exit, found);
@@ -338,15 +339,12 @@ END_TEST
 
 /* ---- expiry ---- */
 
-static int expire_query(enum query_kind kind, const char *name, uint32_t id)
+static void touch(enum entry_kind kind, const char *name)
 {
-	struct cache_change *change = new_change();
-
-	ck_assert_int_eq(cache_expire(change, &(struct query){ kind, name, id }), 0);
-	return commit(change);
+	ck_assert_int_eq(cache_touch(&fixture.options, kind, name), 0);
 }
 
-START_TEST(test_expired_is_still_there)
+START_TEST(test_touched_is_expired_and_still_there)
 {
 	struct user alice = some_user("alice", 1), bob = some_user("bob", 2);
 	struct initgroups groups = some_initgroups("alice", 1, NULL, 0);
@@ -357,33 +355,31 @@ START_TEST(test_expired_is_still_there)
 	ck_assert_int_eq(put_initgroups(&groups), 0);
 	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_FRESH);
 
-	ck_assert_int_eq(expire_query(QUERY_USER_BY_ID, NULL, 1), 0);
+	touch(ENTRY_USER, "Alice");
 	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_EXPIRED);
+	ck_assert_int_eq(find_age(QUERY_INITGROUPS, "alice", 0), ENTRY_FRESH);
+	touch(ENTRY_INITGROUPS, "alice");
 	ck_assert_int_eq(find_age(QUERY_INITGROUPS, "alice", 0), ENTRY_EXPIRED);
 	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "bob", 0), ENTRY_FRESH);
 	ck_assert_int_eq(put_user(&alice), 0); /* the same again: not "unchanged" */
 	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_FRESH);
-	ck_assert_int_eq(expire_query(QUERY_USER_BY_NAME, "nobody", 0), 0);
+	touch(ENTRY_USER, "nobody");
+	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_FRESH);
 	fixture_close();
 	ck_assert_int_eq(checked(), 0);
 }
 END_TEST
 
-START_TEST(test_an_epoch_expires_all_of_a_kind)
+START_TEST(test_all_of_a_kind_are_touched)
 {
 	struct user alice = some_user("alice", 1), bob = some_user("bob", 2);
 	struct group staff = some_group("staff", 50);
-	struct cache_change *change;
 
 	fixture_open();
 	ck_assert_int_eq(put_user(&alice), 0);
 	ck_assert_int_eq(put_group(&staff), 0);
-
-	/* In the order they were collected: bob comes after. */
-	change = new_change();
-	ck_assert_int_eq(cache_expire_all(change, ENTRY_USER), 0);
-	ck_assert_int_eq(cache_put_user(change, &bob, 600), 0);
-	ck_assert_int_eq(commit(change), 0);
+	touch(ENTRY_USER, NULL);
+	ck_assert_int_eq(put_user(&bob), 0);
 	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_EXPIRED);
 	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "bob", 0), ENTRY_FRESH);
 	ck_assert_int_eq(find_age(QUERY_GROUP_BY_NAME, "staff", 0), ENTRY_FRESH);
@@ -394,6 +390,101 @@ START_TEST(test_an_epoch_expires_all_of_a_kind)
 	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_EXPIRED);
 	ck_assert_int_eq(put_user(&alice), 0);
 	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_FRESH);
+}
+END_TEST
+
+START_TEST(test_what_was_asked_before_is_expired_when_it_comes)
+{
+	struct user alice = some_user("alice", 1);
+	struct cache_change *change;
+
+	fixture_open();
+	change = new_change();
+	touch(ENTRY_USER, "alice");
+	ck_assert_int_eq(cache_put_user(change, &alice, 600), 0);
+	ck_assert_int_eq(commit(change), 0);
+	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_EXPIRED);
+}
+END_TEST
+
+/* Names share slots, so a few of many may be met: a thousandth is plenty. */
+START_TEST(test_other_names_are_left_alone)
+{
+	struct cache_change *change;
+	unsigned n_expired = 0;
+	char name[16];
+
+	fixture_open();
+	change = new_change();
+	for (uint32_t i = 1; i <= 3000; i++) {
+		struct user user = some_user(name, i);
+
+		snprintf(name, sizeof(name), "user%u", i);
+		ck_assert_int_eq(cache_put_user(change, &user, 600), 0);
+	}
+	ck_assert_int_eq(commit(change), 0);
+	touch(ENTRY_USER, "user7");
+	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "user7", 0), ENTRY_EXPIRED);
+	for (uint32_t i = 1; i <= 3000; i++)
+		n_expired += find_age(QUERY_USER_BY_ID, NULL, i) == ENTRY_EXPIRED;
+	ck_assert_uint_le(n_expired, 4);
+}
+END_TEST
+
+START_TEST(test_nothing_is_touched_where_nothing_is)
+{
+	ck_assert_int_eq(cache_touch(&fixture.options, ENTRY_USER, NULL), -ENOENT);
+	ck_assert_int_eq(rmdir(fixture.dir), 0);
+	ck_assert_int_eq(cache_touch(&fixture.options, ENTRY_USER, "alice"), -ENOENT);
+	ck_assert_int_eq(mkdir(fixture.dir, 0700), 0);
+}
+END_TEST
+
+START_TEST(test_without_the_file_all_is_touched)
+{
+	static const char *const spoils[] = { NULL, "", "short" };
+	struct user alice = some_user("alice", 1), bob = some_user("bob", 2);
+	const char *path = paths()->touched;
+	struct touched none;
+	struct cache *cache;
+
+	for (size_t i = 0; i < str_size(spoils); i++) {
+		fixture_open();
+		ck_assert_int_eq(put_user(&alice), 0);
+		ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_FRESH);
+		fixture_close();
+
+		ck_assert_int_eq(unlink(path), 0);
+		if (spoils[i]) {
+			FILE *file = fopen(path, "w");
+
+			fputs(spoils[i], file);
+			fclose(file);
+		}
+		ck_assert_int_eq(cache_open(NULL, &fixture.options, &cache), 0);
+		ck_assert_uint_eq(cache_epoch(cache), 0);
+		ck_assert_uint_eq(cache_touched(cache, ENTRY_USER, "alice"), UINT32_MAX);
+		ck_assert_int_eq(cache_still_there(cache), 0);
+		touch(ENTRY_GROUP, NULL);
+		ck_assert_int_eq(cache_still_there(cache), 0);
+		talloc_free(cache);
+		touched_open(&none, paths());
+		fixture_open();
+		ck_assert(!touched_still_there(&none, paths()));
+
+		ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_EXPIRED);
+		ck_assert_int_eq(put_user(&bob), 0);
+		ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "bob", 0), ENTRY_FRESH);
+
+		/* Under the writer's hands. */
+		ck_assert_int_eq(unlink(path), 0);
+		ck_assert_int_eq(put_user(&alice), 0);
+		ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_EXPIRED);
+		ck_assert_int_eq(put_user(&alice), 0);
+		ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_FRESH);
+		ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "bob", 0), ENTRY_EXPIRED);
+		fixture_close();
+	}
 }
 END_TEST
 
@@ -578,21 +669,22 @@ static void edit_remove(struct cache_change *change)
 	ck_assert_int_eq(cache_remove(change, &query), 0);
 }
 
-static void edit_expire(struct cache_change *change)
+/* What was edited before belongs to another epoch. */
+static void edit_touch(struct cache_change **change)
 {
-	uint32_t id = 1 + random_below(N_IDS);
-	struct query query = { .kind = QUERY_USER_BY_ID, .id = id };
+	int n = (int)random_below(N_NAMES);
 
+	ck_assert_int_eq(commit(*change), 0);
 	if (random_below(20) == 0) {
-		ck_assert_int_eq(cache_expire_all(change, ENTRY_GROUP), 0);
+		touch(ENTRY_GROUP, NULL);
 		for (int i = 0; i < N_NAMES; i++)
 			model_groups[i].expired = true;
-		return;
+	} else {
+		touch(ENTRY_USER, model_names[n]);
+		touch(ENTRY_INITGROUPS, model_names[n]);
+		model_users[n].expired = model_lists[n].expired = true;
 	}
-	ck_assert_int_eq(cache_expire(change, &query), 0);
-	for (int i = 0; i < N_NAMES; i++)
-		if (model_users[i].there && model_users[i].id == id)
-			model_users[i].expired = model_lists[i].expired = true;
+	*change = new_change();
 }
 
 static void compare_record(enum query_kind kind, int name, uint32_t id,
@@ -688,7 +780,7 @@ START_TEST(test_ten_thousand_edits_agree_with_a_model)
 				edit_remove(change);
 				break;
 			default:
-				edit_expire(change);
+				edit_touch(&change);
 				break;
 			}
 		ck_assert_int_eq(commit(change), 0);
@@ -719,8 +811,12 @@ int main(void)
 		test_many_aliases_are_kept_and_64_lead_to_the_record,
 		test_incomplete_groups_never_replace_complete_ones,
 		test_a_user_goes_with_its_groups,
-		test_expired_is_still_there,
-		test_an_epoch_expires_all_of_a_kind,
+		test_touched_is_expired_and_still_there,
+		test_all_of_a_kind_are_touched,
+		test_what_was_asked_before_is_expired_when_it_comes,
+		test_other_names_are_left_alone,
+		test_nothing_is_touched_where_nothing_is,
+		test_without_the_file_all_is_touched,
 		test_clocks_that_jump,
 		test_same_again_is_not_written,
 		test_ten_thousand_edits_agree_with_a_model,

@@ -53,7 +53,7 @@ static struct tevent_req *ask(const char *name, int64_t ms)
 	struct query query = { .kind = QUERY_USER_BY_NAME, .name = name };
 	struct request_id id = { "test" };
 
-	return backend_ask_send(ev, ev, backend, &query, deadline_in_ms(ms), &id);
+	return backend_ask_send(ev, ev, backend, &query, 1, deadline_in_ms(ms), &id);
 }
 
 START_TEST(test_nobody_there_is_known_at_once)

@@ -69,6 +69,12 @@ bool store_expect(struct store *store, uint64_t environment)
 	return true;
 }
 
+uint32_t store_epoch(const struct store *store)
+{
+	(void)store;
+	return 9;
+}
+
 void cache_end(struct cache *cache)
 {
 	ck_assert(cache->open);
@@ -110,13 +116,15 @@ struct nothing {
 
 struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ask_ev,
                                     struct backend_client *backend, const struct query *query,
-                                    struct deadline deadline, const struct request_id *id)
+                                    uint32_t epoch, struct deadline deadline,
+                                    const struct request_id *id)
 {
 	struct nothing *state;
 	struct tevent_req *req = tevent_req_create(mem, &state, struct nothing);
 	int64_t left_ms = deadline_left_ms(deadline);
 
 	ck_assert_int_eq(query->kind, QUERY_ALL);
+	ck_assert_uint_eq(epoch, 9);
 	ck_assert(left_ms > 59000 && left_ms <= 60000);
 	ck_assert(id->text[0] != '\0');
 	backend->asked++;

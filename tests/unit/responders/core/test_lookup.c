@@ -82,11 +82,20 @@ int cache_peek(struct cache *cache, const struct query *query, struct entry *ret
 	return 0;
 }
 
-uint32_t cache_epoch(struct cache *cache, enum entry_kind kind)
+static uint32_t epoch_now, touched; /* and in which one the last name was */
+
+uint32_t store_epoch(const struct store *store)
 {
-	(void)cache;
+	(void)store;
+	return epoch_now;
+}
+
+uint32_t store_touched(const struct store *store, enum entry_kind kind, const char *name)
+{
+	(void)store;
 	(void)kind;
-	return 0;
+	(void)name;
+	return touched;
 }
 
 struct entry_now entry_now(void)
@@ -136,13 +145,15 @@ struct nothing {
 
 struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
                                     struct backend_client *backend, const struct query *query,
-                                    struct deadline deadline, const struct request_id *id)
+                                    uint32_t epoch, struct deadline deadline,
+                                    const struct request_id *id)
 {
 	struct nothing *state;
 	struct tevent_req *req = tevent_req_create(mem, &state, struct nothing);
 
 	(void)query;
 	(void)id;
+	ck_assert_uint_eq(epoch, epoch_now);
 	ck_assert(!deadline_passed(deadline));
 	backend->asked++;
 	backend->cache->held = backend->cache->held_after;
@@ -155,10 +166,11 @@ int backend_ask_recv(struct tevent_req *req, uint64_t *ret_environment)
 	return req_result(req);
 }
 
-void backend_refresh(struct backend_client *backend, const struct query *query,
+void backend_refresh(struct backend_client *backend, const struct query *query, uint32_t epoch,
                      const struct request_id *id)
 {
 	(void)query;
+	(void)epoch;
 	(void)id;
 	backend->refreshed++;
 }
@@ -409,6 +421,29 @@ START_TEST(test_for_how_long_nobody_is_there)
 }
 END_TEST
 
+START_TEST(test_a_no_is_over_when_it_was_touched)
+{
+	const struct test test = { .text = "u" };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = {
+		.ev = ev, .resp = &resp, .negative = negative_new(ev, 100), .negative_timeout_s = 15
+	};
+	struct question question = { .kind = QUERY_USER_BY_NAME, .text = "u" };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	epoch_now = touched = 7;
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), -ENOENT);
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), -ENOENT);
+	ck_assert_int_eq(backends[0].asked, 1);
+	epoch_now = touched = 8;
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), -ENOENT);
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), -ENOENT);
+	ck_assert_int_eq(backends[0].asked, 2);
+}
+END_TEST
+
 START_TEST(test_ids_outside_the_range_of_a_domain_never_reach_its_backend)
 {
 	const struct test test = { .a = { NOTHING, NOTHING, 0 }, .b = { NOTHING, FRESH, 0 } };
@@ -500,6 +535,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_damage_that_hides_a_record, 0, 3);
 	tcase_add_loop_test(tcase, test_what_is_asked_again, 0, 4);
 	tcase_add_test(tcase, test_for_how_long_nobody_is_there);
+	tcase_add_test(tcase, test_a_no_is_over_when_it_was_touched);
 	tcase_add_test(tcase, test_ids_outside_the_range_of_a_domain_never_reach_its_backend);
 	tcase_add_loop_test(tcase, test_no_domain_is_asked_about_root_and_our_own_user, 0, 5);
 	tcase_add_test(tcase, test_short_names_are_not_for_a_fully_qualified_domain);

@@ -12,19 +12,53 @@ static const struct query alice_group = { .kind = QUERY_GROUP_BY_NAME, .name = "
 static const struct query uid_7 = { .kind = QUERY_USER_BY_ID, .id = 7 };
 static const struct query gid_7 = { .kind = QUERY_GROUP_BY_ID, .id = 7 };
 
+static bool has_since(const struct negative *negative, uint32_t domain_key,
+                      const struct query *query, uint32_t since)
+{
+	uint32_t local_s;
+
+	return negative_left_s(negative, domain_key, query, since, &local_s) > 0;
+}
+
+static bool has(const struct negative *negative, uint32_t domain_key, const struct query *query)
+{
+	return has_since(negative, domain_key, query, 0);
+}
+
+static bool has_local(const struct negative *negative, uint32_t domain_key,
+                      const struct query *query)
+{
+	uint32_t local_s;
+
+	negative_left_s(negative, domain_key, query, 0, &local_s);
+	return local_s > 0;
+}
+
 START_TEST(test_domain_kind_and_key_tell_answers_apart)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 100);
 
-	negative_add(negative, 1, &alice, 60, 0);
-	negative_add(negative, 1, &uid_7, 60, 0);
+	negative_add(negative, 1, &alice, 5, 60, 0);
+	negative_add(negative, 1, &uid_7, 5, 60, 0);
 
-	ck_assert(negative_has(negative, 1, &alice));
-	ck_assert(negative_has(negative, 1, &uid_7));
-	ck_assert(!negative_has(negative, 2, &alice));
-	ck_assert(!negative_has(negative, 1, &alice_group));
-	ck_assert(!negative_has(negative, 1, &gid_7));
-	ck_assert(!negative_has(negative, 1, &(struct query){ QUERY_USER_BY_NAME, "alic", 0 }));
+	ck_assert(has(negative, 1, &alice));
+	ck_assert(has(negative, 1, &uid_7));
+	ck_assert(!has(negative, 2, &alice));
+	ck_assert(!has(negative, 1, &alice_group));
+	ck_assert(!has(negative, 1, &gid_7));
+	ck_assert(!has(negative, 1, &(struct query){ QUERY_USER_BY_NAME, "alic", 0 }));
+}
+END_TEST
+
+START_TEST(test_what_was_asked_before_it_was_touched_is_over)
+{
+	auto_talloc struct negative *negative = negative_new(NULL, 100);
+
+	negative_add(negative, 1, &alice, 5, 60, 600);
+	ck_assert(has_since(negative, 1, &alice, 5));
+	ck_assert(!has_since(negative, 1, &alice, 6));
+	negative_add(negative, 1, &alice, 6, 60, 0);
+	ck_assert(has_since(negative, 1, &alice, 6));
 }
 END_TEST
 
@@ -32,8 +66,8 @@ START_TEST(test_a_timeout_of_zero_remembers_nothing)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 100);
 
-	negative_add(negative, 1, &alice, 0, 0);
-	ck_assert(!negative_has(negative, 1, &alice));
+	negative_add(negative, 1, &alice, 5, 0, 0);
+	ck_assert(!has(negative, 1, &alice));
 }
 END_TEST
 
@@ -41,15 +75,15 @@ START_TEST(test_removed_and_cleared_answers_are_forgotten)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 100);
 
-	negative_add(negative, 1, &alice, 60, 0);
-	negative_add(negative, 1, &uid_7, 60, 0);
+	negative_add(negative, 1, &alice, 5, 60, 0);
+	negative_add(negative, 1, &uid_7, 5, 60, 0);
 	negative_remove(negative, 1, &alice);
 	negative_remove(negative, 1, &alice);
-	ck_assert(!negative_has(negative, 1, &alice));
-	ck_assert(negative_has(negative, 1, &uid_7));
+	ck_assert(!has(negative, 1, &alice));
+	ck_assert(has(negative, 1, &uid_7));
 
 	negative_clear(negative);
-	ck_assert(!negative_has(negative, 1, &uid_7));
+	ck_assert(!has(negative, 1, &uid_7));
 }
 END_TEST
 
@@ -58,10 +92,10 @@ START_TEST(test_the_oldest_goes_when_it_is_full)
 	auto_talloc struct negative *negative = negative_new(NULL, 3);
 
 	for (uint32_t id = 1; id <= 5; id++)
-		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 60, 0);
+		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 5, 60, 0);
 	for (uint32_t id = 1; id <= 5; id++)
 		ck_assert_int_eq(
-			negative_has(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }),
+			has(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }),
 			id > 2);
 }
 END_TEST
@@ -70,11 +104,11 @@ START_TEST(test_adding_again_takes_one_place)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 2);
 
-	negative_add(negative, 1, &uid_7, 60, 0);
+	negative_add(negative, 1, &uid_7, 5, 60, 0);
 	for (int i = 0; i < 10; i++)
-		negative_add(negative, 1, &alice, 60, 0);
-	ck_assert(negative_has(negative, 1, &uid_7));
-	ck_assert(negative_has(negative, 1, &alice));
+		negative_add(negative, 1, &alice, 5, 60, 0);
+	ck_assert(has(negative, 1, &uid_7));
+	ck_assert(has(negative, 1, &alice));
 }
 END_TEST
 
@@ -82,17 +116,17 @@ START_TEST(test_a_local_one_is_remembered_longer)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 100);
 
-	negative_add(negative, 1, &alice, 0, 60);
-	negative_add(negative, 1, &uid_7, 60, 0);
-	ck_assert(!negative_has(negative, 1, &alice));
-	ck_assert(negative_has_local(negative, 1, &alice));
-	ck_assert(negative_has(negative, 1, &uid_7));
-	ck_assert(negative_has_local(negative, 1, &uid_7));
+	negative_add(negative, 1, &alice, 5, 0, 60);
+	negative_add(negative, 1, &uid_7, 5, 60, 0);
+	ck_assert(!has(negative, 1, &alice));
+	ck_assert(has_local(negative, 1, &alice));
+	ck_assert(has(negative, 1, &uid_7));
+	ck_assert(has_local(negative, 1, &uid_7));
 
 	negative_expire(negative);
-	ck_assert(negative_has_local(negative, 1, &alice));
+	ck_assert(has_local(negative, 1, &alice));
 	negative_clear(negative);
-	ck_assert(!negative_has_local(negative, 1, &alice));
+	ck_assert(!has_local(negative, 1, &alice));
 	ck_assert(negative_is_empty(negative));
 }
 END_TEST
@@ -101,15 +135,15 @@ START_TEST(test_a_flood_drives_no_local_one_out)
 {
 	auto_talloc struct negative *negative = negative_new(NULL, 3);
 
-	negative_add(negative, 1, &alice, 60, 600);
+	negative_add(negative, 1, &alice, 5, 60, 600);
 	for (uint32_t id = 1; id <= 5; id++)
-		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 60, 0);
-	ck_assert(negative_has(negative, 1, &alice));
+		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 5, 60, 0);
+	ck_assert(has(negative, 1, &alice));
 
 	/* But one of its own kind does. */
 	for (uint32_t id = 1; id <= 5; id++)
-		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 60, 600);
-	ck_assert(!negative_has(negative, 1, &alice));
+		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 5, 60, 600);
+	ck_assert(!has(negative, 1, &alice));
 }
 END_TEST
 
@@ -120,8 +154,8 @@ START_TEST(test_a_name_too_long_for_anybody_is_left_out)
 
 	memset(name, 'a', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
-	negative_add(negative, 1, &(struct query){ QUERY_USER_BY_NAME, name, 0 }, 60, 0);
-	ck_assert(!negative_has(negative, 1, &(struct query){ QUERY_USER_BY_NAME, name, 0 }));
+	negative_add(negative, 1, &(struct query){ QUERY_USER_BY_NAME, name, 0 }, 5, 60, 0);
+	ck_assert(!has(negative, 1, &(struct query){ QUERY_USER_BY_NAME, name, 0 }));
 }
 END_TEST
 
@@ -133,6 +167,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, test_domain_kind_and_key_tell_answers_apart);
+	tcase_add_test(tcase, test_what_was_asked_before_it_was_touched_is_over);
 	tcase_add_test(tcase, test_a_timeout_of_zero_remembers_nothing);
 	tcase_add_test(tcase, test_removed_and_cleared_answers_are_forgotten);
 	tcase_add_test(tcase, test_the_oldest_goes_when_it_is_full);

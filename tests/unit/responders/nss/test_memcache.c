@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/str.h"
 #include "common/conf/options.h"
 #include "common/memcache/mcmap.h"
 #include "responders/core/setup.h"
@@ -27,7 +28,7 @@ static struct domain domains[2] = { { .name = "A", .store = &stores[0] },
 static struct setup setup = { .generation = 1, .conf = &conf, .domains = domains };
 static struct entry entry;
 static const char *user_name;
-static uint32_t user_uid;
+static uint32_t user_uid, user_epoch;
 
 static void set_up(void)
 {
@@ -83,6 +84,7 @@ static void told_user(const char *text, const struct domain *domain, int64_t fre
 		                     .id = user_uid };
 
 	entry = (struct entry){ .kind = ENTRY_USER,
+		                .times.epoch = user_epoch,
 		                .user = { .name = user_name,
 		                          .uid = user_uid,
 		                          .gid = 100,
@@ -402,6 +404,41 @@ START_TEST(test_a_file_that_was_removed_is_back_within_a_second)
 }
 END_TEST
 
+/* Who touches an entry gives the file up next. An answer that was read before is not put into the
+ * next file, be the moment between the two ever so short. */
+START_TEST(test_what_was_touched_since_it_was_read_is_not_kept)
+{
+	static const char *const beside[] = { "", "-lock", "-state", "-touched" };
+	struct cache_options options = { .dir = dir, .domain = "A" };
+	struct cache_writer *writer;
+	struct cache *cache;
+
+	ck_assert_int_eq(cache_writer_open(ev, ev, &options, &writer), 0);
+	stores[0].cache = cache = cache_writer_reader(writer);
+	user_epoch = cache_epoch(cache);
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+
+	ck_assert_int_eq(cache_touch(&options, ENTRY_USER, "al"), 0);
+	ck_assert_int_eq(mcmap_recycle(dir, MCMAP_PASSWD), 0);
+	sleep(1);
+	told_user("al", &domains[0], 60);
+	ck_assert(!has_user("al", 0));
+	user_epoch = cache_epoch(cache);
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+
+	stores[0].cache = NULL;
+	talloc_free(writer);
+	for (size_t i = 0; i < str_size(beside); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "%s/cache_A.mdb%s", dir, beside[i]);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("memcache");
@@ -427,6 +464,7 @@ int main(void)
 	tcase_add_test(all, test_the_unknown_are_told_apart_and_for_a_while);
 	tcase_add_test(all, test_whoever_is_found_is_unknown_no_longer);
 	tcase_add_test(all, test_the_unknown_go_with_what_the_process_knows_of_them);
+	tcase_add_test(all, test_what_was_touched_since_it_was_read_is_not_kept);
 	suite_add_tcase(suite, all);
 
 	srunner_run_all(runner, CK_ENV);
