@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Bus - what the commands of sssctl(8) share
+ * Bus - the monitor, for the commands of sssctl(8)
  */
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/event/timer.h"
@@ -65,12 +61,6 @@ int bus_list_servers(TALLOC_CTX *mem, const char *domain, struct failover_list_s
 	return failover_list_servers_recv(req, mem, ret_out);
 }
 
-int failed(const char *what, int r)
-{
-	fprintf(stderr, "%s: %s\n", what, error_text(r));
-	return EXIT_FAILURE;
-}
-
 int bus_list_services(TALLOC_CTX *mem, struct monitor_list_services_out *ret_out)
 {
 	struct bus *bus = bus_open(mem);
@@ -87,30 +77,4 @@ int bus_list_services(TALLOC_CTX *mem, struct monitor_list_services_out *ret_out
 	if (r < 0)
 		failed("the monitor", r);
 	return r;
-}
-
-int run_program(char *const argv[])
-{
-	int status, r;
-	pid_t pid;
-
-	r = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
-	if (r != 0)
-		return failed(argv[0], -r);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return failed(argv[0], -errno);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
-}
-
-struct conf *compiled_conf(TALLOC_CTX *mem, const char *process)
-{
-	struct conf *conf = NULL;
-	int r = conf_load(mem, NULL, process, &conf);
-
-	if (r == 0)
-		return conf;
-	fprintf(stderr, "%s/%s/current: %s: is there a configuration, and was SSSD ever started?\n",
-	        CONF_COMPILED_DIR, process, error_text(r));
-	return NULL;
 }

@@ -18,7 +18,6 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/cache/cache.h"
-#include "common/conf/naming.h"
 #include "monitor/tools/tools.h"
 
 struct shown {
@@ -124,36 +123,11 @@ static int show_from(TALLOC_CTX *mem, const char *domain, const struct query *qu
 	return r == 0 ? 1 : r == -ENOENT ? 0 : r;
 }
 
-/* The name without its domain, and the one that the text names; NULL for all. */
-static int read_name(TALLOC_CTX *mem, const struct conf *conf, const char *text, char **ret_name,
-                     char **ret_domain)
-{
-	const struct conf_value *value = conf_get(conf, "sssd", "re_expression");
-	auto_talloc struct name_pattern *pattern = NULL;
-	auto_talloc char *reason = NULL;
-	struct name_parts parts;
-	int r = 0;
-
-	*ret_domain = NULL;
-	if (value)
-		r = name_pattern_new(mem, value->text, &pattern, &reason);
-	if (r < 0 && r != -E_CONFIG)
-		return r;
-	if (!name_split(pattern, text, &parts))
-		return -EINVAL;
-	*ret_name = talloc_strndup(mem, parts.name, parts.name_size);
-	if (parts.domain)
-		*ret_domain = talloc_strndup(mem, parts.domain, parts.domain_size);
-	return *ret_name && (!parts.domain || *ret_domain) ? 0 : -ENOMEM;
-}
-
 static int show(TALLOC_CTX *mem, const struct shown *shown, const char *text, bool by_id)
 {
 	struct query query = { .kind = by_id ? shown->by_id : shown->by_name };
 	char *name = NULL, *domain = NULL;
 	struct conf *conf;
-	uid_t uid;
-	gid_t gid;
 	int r;
 
 	conf = compiled_conf(mem, "sssd");
@@ -164,9 +138,7 @@ static int show(TALLOC_CTX *mem, const struct shown *shown, const char *text, bo
 		return failed(text, r);
 	query.name = name;
 
-	r = account_find(NULL, ACCOUNT_SERVICE, &uid, &gid);
-	if (r == 0)
-		r = account_become(uid, gid);
+	r = become_service();
 	if (r < 0)
 		return failed("user " ACCOUNT_SERVICE, r);
 	for (char *const *each = conf_domains(conf); *each; each++) {

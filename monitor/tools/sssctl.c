@@ -146,6 +146,24 @@ static int config_check(int argc, char *argv[])
 	return conf_check_print(stdout, file, snippet_dir);
 }
 
+/* ---- cache-expire ---- */
+
+/* Everything else is the program's, who may run it among it. */
+static int cache_expire(int argc, char *argv[])
+{
+	char *command = argv[0];
+	int status;
+
+	(void)argc;
+	argv[0] = (char *)SBIN_DIR "/sss_cache";
+	status = run_program(argv);
+	argv[0] = command;
+	if (status == EXIT_SUCCESS)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "Command 'sss_cache' failed with [%d]\n", status);
+	return EXIT_FAILURE;
+}
+
 /* ---- the table ---- */
 
 enum who {
@@ -170,17 +188,17 @@ static const struct command {
 	{ "domain-status",       domain_status, ROOT,        "Tell whether a domain is online, and its servers" },
 	{ "user-show",           user_show,    ROOT,         "Tell what the cache has of a user" },
 	{ "group-show",          group_show,   ROOT,         "Tell what the cache has of a group" },
+	{ "cache-expire",        cache_expire, ANYBODY,      "Have cached entries asked for again: sss_cache" },
 	{ "user-checks",         NULL, ANYBODY, NULL }, { "access-report",       NULL, ROOT,    NULL },
 	{ "netgroup-show",       NULL, ROOT,    NULL }, { "client-data-backup",  NULL, ANYBODY, NULL },
 	{ "client-data-restore", NULL, ROOT,    NULL }, { "cache-remove",        NULL, ROOT,    NULL },
-	{ "cache-expire",        NULL, ANYBODY, NULL }, { "cache-index",         NULL, ROOT,    NULL },
-	{ "cache-upgrade",       NULL, ROOT,    NULL }, { "logs-remove",         NULL, ROOT,    NULL },
-	{ "logs-fetch",          NULL, ROOT,    NULL }, { "debug-level",         NULL, ROOT,    NULL },
-	{ "analyze",             NULL, ANYBODY, NULL }, { "cert-show",           NULL, ANYBODY, NULL },
-	{ "cert-map",            NULL, ROOT,    NULL }, { "cert-eval-rule",      NULL, ANYBODY, NULL },
-	{ "gpo-show",            NULL, ROOT,    NULL }, { "gpo-list",            NULL, ROOT,    NULL },
-	{ "gpo-remove",          NULL, ROOT,    NULL }, { "gpo-purge",           NULL, ROOT,    NULL },
-	{ "passkey-register",    NULL, ANYBODY, NULL },
+	{ "cache-index",         NULL, ROOT,    NULL }, { "cache-upgrade",       NULL, ROOT,    NULL },
+	{ "logs-remove",         NULL, ROOT,    NULL }, { "logs-fetch",          NULL, ROOT,    NULL },
+	{ "debug-level",         NULL, ROOT,    NULL }, { "analyze",             NULL, ANYBODY, NULL },
+	{ "cert-show",           NULL, ANYBODY, NULL }, { "cert-map",            NULL, ROOT,    NULL },
+	{ "cert-eval-rule",      NULL, ANYBODY, NULL }, { "gpo-show",            NULL, ROOT,    NULL },
+	{ "gpo-list",            NULL, ROOT,    NULL }, { "gpo-remove",          NULL, ROOT,    NULL },
+	{ "gpo-purge",           NULL, ROOT,    NULL }, { "passkey-register",    NULL, ANYBODY, NULL },
 };
 /* clang-format on */
 

@@ -7,9 +7,9 @@
 #include <talloc.h>
 #include <tevent.h>
 
-#include "common/conf/conf.h"
 #include "common/sbus/iface_failover.h"
 #include "common/sbus/iface_monitor.h"
+#include "monitor/tools/tool.h"
 
 #define CALL_MS 20000 /* a reload waits twice for backends, and twice for answers */
 
@@ -31,15 +31,6 @@ int bus_list_services(TALLOC_CTX *mem, struct monitor_list_services_out *ret_out
 /* The servers of a domain, on mem. Errors: -E_NO_BACKEND nobody is there to tell. */
 int bus_list_servers(TALLOC_CTX *mem, const char *domain,
                      struct failover_list_servers_out *ret_out);
-
-/* Says on stderr what went wrong; EXIT_FAILURE. */
-int failed(const char *what, int r);
-
-/* Runs a program to its end. Its exit status; EXIT_FAILURE, with a line on stderr, without one. */
-int run_program(char *const argv[]);
-
-/* What sssd_conf(8) compiled for process, on mem; NULL, and a line on stderr, without it. */
-struct conf *compiled_conf(TALLOC_CTX *mem, const char *process);
 
 /* ---- the commands, in files of their name; each returns the exit status ---- */
 
