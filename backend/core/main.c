@@ -30,6 +30,7 @@
 #include "common/base/mem.h"
 #include "common/event/daemon.h"
 #include "common/event/timer.h"
+#include "common/memcache/mcmap.h"
 #include "common/metrics/metrics.h"
 #include "common/sbus/sbus.h"
 
@@ -39,7 +40,7 @@
 
 struct arguments {
 	const char *domain, *debug_level, *logger;
-	const char *conf_dir, *run_dir, *cache_dir, *module_dir;
+	const char *conf_dir, *run_dir, *cache_dir, *module_dir, *mc_dir;
 	const char *check;
 	bool suspect;
 };
@@ -282,6 +283,26 @@ static const struct daemon_hooks daemon_hooks = {
 
 /* ---- the start ---- */
 
+/* What clients find by themselves may be older than what was just stored; nobody asked for it, so
+ * nobody will tell them. */
+static void forget_answers(unsigned kinds, void *data)
+{
+	static const enum mcmap_kind files[] = {
+		[ENTRY_USER] = MCMAP_PASSWD,
+		[ENTRY_GROUP] = MCMAP_GROUP,
+		[ENTRY_INITGROUPS] = MCMAP_INITGROUPS,
+	};
+	struct backend *be = data;
+	const char *dir = be->args.mc_dir ?: MEMCACHE_DIR;
+
+	for (enum entry_kind kind = ENTRY_USER; kind <= ENTRY_INITGROUPS; kind++) {
+		int r = kinds & 1u << kind ? mcmap_recycle(dir, files[kind]) : 0;
+
+		if (r < 0)
+			log_error("%s: %s: clients may find old answers", dir, error_text(r));
+	}
+}
+
 static void cache_opened(struct tevent_req *req)
 {
 	struct backend *be = tevent_req_callback_data(req, struct backend);
@@ -296,6 +317,7 @@ static void cache_opened(struct tevent_req *req)
 	/* Who is not enumerated for a while is not known in full afterwards. */
 	if (!be->options.enumerate)
 		cache_set_listed(be->host.writer, false);
+	cache_on_change(be->host.writer, forget_answers, be);
 	queue_open(be->queue);
 
 	/* Not only for the first question's sake: people want to know whether the domain works. */
@@ -439,10 +461,11 @@ static int parse_arguments(int argc, char *argv[], struct arguments *args)
 		{ "suspect", no_argument, NULL, 's' },
 		{ "debug-level", required_argument, NULL, 'd' },
 		{ "logger", required_argument, NULL, 'l' },
-		{ "conf-dir", required_argument, NULL, 'C' }, /* these four for tests */
+		{ "conf-dir", required_argument, NULL, 'C' }, /* these five for tests */
 		{ "module-dir", required_argument, NULL, 'L' },
 		{ "run-dir", required_argument, NULL, 'R' },
 		{ "cache-dir", required_argument, NULL, 'M' },
+		{ "mc-dir", required_argument, NULL, 'm' },
 		{ NULL },
 	};
 
@@ -474,6 +497,9 @@ static int parse_arguments(int argc, char *argv[], struct arguments *args)
 			break;
 		case 'M':
 			args->cache_dir = optarg;
+			break;
+		case 'm':
+			args->mc_dir = optarg;
 			break;
 		case -1:
 			return optind == argc && (args->domain || args->check) ? 0 : -EINVAL;

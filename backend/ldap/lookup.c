@@ -261,6 +261,8 @@ static int make_change(struct lookup_state *state, struct cache_change **ret_cha
 	*ret_change = cache_change_new(state, state->epoch);
 	if (!*ret_change)
 		return -ENOMEM;
+	cache_change_is_answer(*ret_change,
+	                       state->pick.kind == PICK_USER ? ENTRY_USER : ENTRY_GROUP);
 	return state->pick.kind == PICK_USER
 	               ? commit_user(*ret_change, domain, state->query->name, &state->pick.user)
 	               : cache_put_group(*ret_change, &state->pick.group, domain->group_lifetime_s);

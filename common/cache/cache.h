@@ -66,6 +66,9 @@ uint64_t cache_environment_id(const struct cache *cache);
 int cache_begin(struct cache *cache);
 void cache_end(struct cache *cache);
 
+/* Was nothing committed since? Within cache_begin(). */
+bool cache_is_latest(const struct cache *cache);
+
 /* Finds the entry that query names, fresh or expired, by name or alias, within cache_begin(). Its
  * texts point into the map.
  * Errors: -ENOENT it is not there: the pages where it would be are sound; -EBADMSG the stored bytes
@@ -148,6 +151,15 @@ int cache_put_initgroups(struct cache_change *change, const struct initgroups *i
 
 /* Takes out what query names (a user with its groups list), if it is there. */
 int cache_remove(struct cache_change *change, const struct query *query);
+
+/* Of kind, change puts what was asked for; whoever asked stores it for the clients. It is not told
+ * to cache_on_change(). */
+void cache_change_is_answer(struct cache_change *change, enum entry_kind kind);
+
+/* Calls changed, from the loop and before the requests finish, when a commit removed a stored entry
+ * or gave it another content; kinds has the bits 1 << kind. Sweeps do not count. */
+typedef void cache_changed(unsigned kinds, void *data);
+void cache_on_change(struct cache_writer *writer, cache_changed *changed, void *data);
 
 /* What cache_is_listed() says from now on: that it is so, until a power cut may have taken some of
  * it. Errors: errno of writing a file. */

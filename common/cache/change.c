@@ -24,6 +24,7 @@
 struct cache_change {
 	struct writer collected; /* owned */
 	uint32_t epoch;
+	unsigned answer;
 };
 
 static int change_gone(struct cache_change *change)
@@ -42,6 +43,16 @@ struct cache_change *cache_change_new(TALLOC_CTX *mem, uint32_t epoch)
 	change->epoch = epoch;
 	talloc_set_destructor(change, change_gone);
 	return change;
+}
+
+void cache_change_is_answer(struct cache_change *change, enum entry_kind kind)
+{
+	change->answer = 1u << kind;
+}
+
+unsigned change_answer(const struct cache_change *change)
+{
+	return change->answer;
 }
 
 /* ---- collect ---- */

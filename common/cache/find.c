@@ -154,6 +154,15 @@ void cache_end(struct cache *cache)
 	unlock_env(cache);
 }
 
+bool cache_is_latest(const struct cache *cache)
+{
+	MDB_envinfo info;
+
+	assert(cache->reading);
+	mdb_env_info(cache->env.mdb, &info);
+	return info.me_last_txnid == mdb_txn_id(cache->env.reading);
+}
+
 uint32_t cache_epoch(const struct cache *cache)
 {
 	uint32_t epoch;

@@ -122,6 +122,9 @@ enum step {
 	STEP_REMOVE,
 };
 
+/* The kind that cache_change_is_answer() named, as a bit; 0 = none. */
+unsigned change_answer(const struct cache_change *change);
+
 /* Finishes what change collected into steps, counting records. Errors: -EMSGSIZE; -ENOMEM. */
 int change_finish(const struct cache_change *change, enum cache_case names, struct writer *steps,
                   uint32_t *ret_n_records);
@@ -141,6 +144,7 @@ struct store {
 	struct header header;    /* written behind the steps that changed it */
 	bool header_changed;
 	int64_t n_entries; /* records that came, less those that went */
+	unsigned replaced, removed; /* kinds of records, as bits: 1 << kind */
 	uint64_t n_puts, n_unchanged;
 };
 

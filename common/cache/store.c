@@ -105,6 +105,7 @@ static int remove_one(struct store *store, const struct key *key)
 	if (r == 0)
 		r = delete_key(store, key_val(key));
 	store->n_entries--;
+	store->removed |= 1u << entry.kind;
 	return r;
 }
 
@@ -275,6 +276,15 @@ static int leave_principals(struct store *store, const struct key *key, const st
 	return record_parse(key_val(key), *value, record);
 }
 
+static bool same_content(const struct found *old, const struct record *new)
+{
+	MDB_val a = old->record.entry, b = new->entry;
+
+	return a.mv_size == b.mv_size &&
+	       memcmp((uint8_t *)a.mv_data + ENTRY_HEADER_SIZE,
+	              (uint8_t *)b.mv_data + ENTRY_HEADER_SIZE, a.mv_size - ENTRY_HEADER_SIZE) == 0;
+}
+
 /* Does the new record say what the old one said, only a little later? */
 static bool unchanged(const struct found *old, const struct entry *old_entry,
                       const struct record *new, const struct entry *new_entry)
@@ -282,7 +292,6 @@ static bool unchanged(const struct found *old, const struct entry *old_entry,
 	const struct entry_times *was = &old_entry->times, *is = &new_entry->times;
 	int64_t age_s = is->stored_boot.s - was->stored_boot.s;
 	int64_t limit_s = is->lifetime_s / 100;
-	MDB_val a = old->record.entry, b = new->entry;
 
 	if (limit_s < UNCHANGED_LEAST_S)
 		limit_s = UNCHANGED_LEAST_S;
@@ -293,9 +302,7 @@ static bool unchanged(const struct found *old, const struct entry *old_entry,
 	    age_s >= is->lifetime_s)
 		return false;
 
-	return val_equal(old->record.indexes, new->indexes) && a.mv_size == b.mv_size &&
-	       memcmp((uint8_t *)a.mv_data + ENTRY_HEADER_SIZE,
-	              (uint8_t *)b.mv_data + ENTRY_HEADER_SIZE, a.mv_size - ENTRY_HEADER_SIZE) == 0;
+	return val_equal(old->record.indexes, new->indexes) && same_content(old, new);
 }
 
 /* What the old record has and the new one has not. */
@@ -364,6 +371,8 @@ static int step_put(struct store *store, const struct key *key, MDB_val value)
 		store->n_unchanged++;
 		return 0;
 	}
+	if (r == 0 && !same_content(&old, &record))
+		store->replaced |= 1u << entry.kind;
 	if (r == 0)
 		r = drop_old(store, key, &old, &old_entry, &record, entry_expiry(&entry));
 	else if (r == -ENOENT) {

@@ -196,7 +196,9 @@ static int carry_out(struct cache_writer *writer, struct store *store, struct jo
 	job->r = store_admits(store, &job->steps, writer->max_size);
 	if (job->r < 0)
 		return 0;
+	store->replaced = store->removed = 0;
 	r = store_steps(store, &job->steps);
+	job->changed = store->removed | (store->replaced & ~job->answer);
 	if (r == -E_CACHE_DAMAGED) {
 		job->r = r;
 		return -EAGAIN;

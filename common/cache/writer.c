@@ -100,6 +100,17 @@ static void finish_jobs(struct queue *done, struct tevent_context *ev)
 	}
 }
 
+static void tell_changes(const struct cache_writer *writer, const struct queue *done)
+{
+	unsigned kinds = 0;
+
+	for (const struct job *job = done->first; job; job = job->next)
+		if (job->r == 0)
+			kinds |= job->changed;
+	if (kinds && writer->changed)
+		writer->changed(kinds, writer->changed_data);
+}
+
 static void jobs_done(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
 {
 	struct cache_writer *writer = data;
@@ -117,6 +128,7 @@ static void jobs_done(struct tevent_context *ev, struct tevent_fd *fde, uint16_t
 	pthread_mutex_lock(&writer->lock);
 	queue_move(&done, &writer->done);
 	pthread_mutex_unlock(&writer->lock);
+	tell_changes(writer, &done);
 	finish_jobs(&done, NULL);
 }
 
@@ -186,6 +198,7 @@ struct tevent_req *cache_commit_send(TALLOC_CTX *mem, struct tevent_context *ev,
 		return NULL;
 	}
 	r = change_finish(change, writer->names, &job->steps, &job->n_records);
+	job->answer = change_answer(change);
 	talloc_free(change);
 	if (r < 0 || job->steps.size == 0)
 		return finish_now(req, ev, r);
@@ -307,6 +320,7 @@ static int writer_gone(struct cache_writer *writer)
 	if (writer->running) {
 		stop_thread(writer);
 		close_clean(writer);
+		tell_changes(writer, &writer->done);
 		finish_jobs(&writer->done, writer->ev);
 	}
 	if (writer->state_fd >= 0)
@@ -409,6 +423,12 @@ int cache_writer_open(TALLOC_CTX *mem, struct tevent_context *ev,
 
 	*ret_writer = take_ptr(writer);
 	return 0;
+}
+
+void cache_on_change(struct cache_writer *writer, cache_changed *changed, void *data)
+{
+	writer->changed = changed;
+	writer->changed_data = data;
 }
 
 struct cache *cache_writer_reader(struct cache_writer *writer)

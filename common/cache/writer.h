@@ -17,6 +17,8 @@ struct job {
 	int r;
 	struct writer steps; /* owned; of a change */
 	uint32_t n_records;
+	unsigned answer;  /* the kind whose puts do not count as changes, as a bit */
+	unsigned changed; /* kinds, as bits */
 	struct sweep sweep;
 };
 
@@ -31,6 +33,8 @@ struct cache_writer {
 	enum cache_case names;
 	struct queue outbox;
 	struct tevent_immediate *handover;
+	cache_changed *changed; /* NULL: nobody wants to know */
+	void *changed_data;
 	int done_fd;
 	struct tevent_fd *done_fde; /* owned */
 	pthread_t thread;

@@ -166,6 +166,11 @@ uint32_t store_touched(const struct store *store, enum entry_kind kind, const ch
 	return store->cache ? cache_touched(store->cache, kind, name) : 0;
 }
 
+bool store_is_latest(const struct store *store)
+{
+	return !store->cache || cache_is_latest(store->cache);
+}
+
 bool store_expect(struct store *store, uint64_t environment)
 {
 	/* Without the lock file it uses, too, we would not see what it writes. */

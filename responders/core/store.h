@@ -60,6 +60,9 @@ int store_read(struct store *store);
 uint32_t store_epoch(const struct store *store);
 uint32_t store_touched(const struct store *store, enum entry_kind kind, const char *name);
 
+/* Was nothing stored since the read that is under way began? True without a cache. */
+bool store_is_latest(const struct store *store);
+
 /* What was read makes no sense: the handle is closed and the file marked, so that the backend has
  * it checked when it is asked next. */
 void store_damaged(struct store *store);

@@ -40,6 +40,7 @@ struct memcache {
 	uint32_t sizes[MCMAP_N_KINDS];        /* MiB, 0 = none */
 	struct mcmap *maps[MCMAP_N_KINDS];    /* owned; NULL: none, or it could not be opened */
 	int64_t looked_us[MCMAP_N_KINDS];     /* when, of CLOCK_MONOTONIC; 0 = never */
+	bool began;                           /* a file was, since that was last set to false */
 	int results[MCMAP_N_KINDS];           /* so that a lasting failure is logged once */
 	int64_t busy_since_us[MCMAP_N_KINDS]; /* 0: another process does not write it;
 	                                       * INT64_MAX: that was logged */
@@ -89,6 +90,7 @@ static int open_map(struct memcache *cache, enum mcmap_kind kind)
 	struct mcmap_stats stats;
 	int r = mcmap_open(cache, &options, &cache->maps[kind]);
 
+	cache->began = true;
 	if (r == 0) {
 		mcmap_stats(cache->maps[kind], &stats);
 		log_debug("%s/%s: %s, %u of %u slots are used", cache->dir, names[kind],
@@ -100,6 +102,7 @@ static int open_map(struct memcache *cache, enum mcmap_kind kind)
 static void clear_map(struct memcache *cache, enum mcmap_kind kind)
 {
 	forget_recent(cache);
+	cache->began = true;
 	note(cache, kind, mcmap_clear(cache->maps[kind]));
 }
 
@@ -543,14 +546,16 @@ static void forget_answer(struct memcache *cache, enum mcmap_kind kind, const st
 	}
 }
 
-/* Whoever touches an entry gives the files up next. If that has just happened to the file that is
- * stored into, the new one must not begin with what was meant. */
-static bool is_touched(const struct answer *answer)
+/* Whoever touches an entry, or stores another one, gives the files up next. If that happened to the
+ * file just now, between reading the answer and storing it, the new one must not begin with what
+ * was meant. */
+static bool is_outdated(const struct memcache *cache, const struct answer *answer)
 {
 	const struct entry *entry = answer->entry;
+	const struct store *store = answer->domain->store;
 
-	return entry->times.epoch <
-	       store_touched(answer->domain->store, entry->kind, entry_name(entry));
+	return entry->times.epoch < store_touched(store, entry->kind, entry_name(entry)) ||
+	       (cache->began && !store_is_latest(store));
 }
 
 /* An incomplete list is told to who asks, and kept from all others. One without groups looks like
@@ -568,13 +573,15 @@ static void answered(void *memory, const struct setup *setup, const struct quest
 {
 	struct memcache *cache = memory;
 	enum mcmap_kind kind = kind_of(question->kind);
-	struct mcmap *map = map_of(cache, kind);
+	struct mcmap *map;
 
-	if (answer && (!map || !may_be_kept(answer)))
+	if (answer)
 		now_known(cache, question, answer);
+	cache->began = false;
+	map = map_of(cache, kind);
 	if (!map)
 		return;
-	if (!answer || !may_be_kept(answer) || is_touched(answer) ||
+	if (!answer || !may_be_kept(answer) || is_outdated(cache, answer) ||
 	    store(cache, map, kind, setup, question, answer, body) < 0)
 		forget_answer(cache, kind, setup, question, answer);
 }

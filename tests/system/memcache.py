@@ -39,15 +39,17 @@ def answers(suite, client, memory_cache=True):
     return [line if line.strip() != question[1] else "" for line, question in zip(out, QUESTIONS)]
 
 
-def without_socket(suite):
-    """answers() of our client in a place where it sees the files and nobody to ask."""
+def in_files(suite, *question):
+    """What our client prints in a place where it sees the files and nobody to ask."""
     hide = "mount -t tmpfs tmpfs /run/sss/pipes && exec "
-    return [
-        suite.c.run(["unshare", "-m", "sh", "-c", hide + "getent " + " ".join(question)], check=False)
-        .out.replace(question[1], "", question[0] == "initgroups")
-        .strip()
-        for question in QUESTIONS
-    ]
+    command = hide + "getent " + " ".join(map(str, question))
+    out = suite.c.run(["unshare", "-m", "sh", "-c", command], check=False).out
+    return out.replace(str(question[1]), "", question[0] == "initgroups").strip()
+
+
+def without_socket(suite):
+    """in_files() for each of QUESTIONS."""
+    return [in_files(suite, *question) for question in QUESTIONS]
 
 
 def inodes(c):

@@ -5,8 +5,18 @@ import time
 import pytest
 
 from container import Container
-from memcache import CLIENTS, QUESTIONS, Asleep, answers, inodes, learn, traced, without_socket
-from slapd import BASE, Slapd
+from memcache import (
+    CLIENTS,
+    QUESTIONS,
+    Asleep,
+    answers,
+    in_files,
+    inodes,
+    learn,
+    traced,
+    without_socket,
+)
+from slapd import BASE, Slapd, User, user_dn, user_ldif
 from suite import MEMCACHE, Suite, our_client
 
 
@@ -232,6 +242,63 @@ def test_what_has_gone_at_the_server_goes_here(machine, slapd, remembering):
     finally:
         remembering.configure(nss=MEMCACHE)
         machine.systemctl("reload", "sssd.service")
+
+
+# ---- what nobody asked for ----
+
+ENUMERATE = {
+    "enumerate": "true",
+    "ldap_enumeration_refresh_timeout": 1,
+    "ldap_enumeration_refresh_offset": 0,
+}
+
+
+@pytest.fixture
+def changing(slapd):
+    """A user, and a way to change what the directory says of them."""
+    slapd.add(user_ldif(User("changing", 15556, 20001, "One", "/home/c", "/bin/sh")))
+
+    def change(text):
+        slapd.modify(
+            f"dn: {user_dn('changing')}\nchangetype: modify\nreplace: gecos\ngecos: {text}\n"
+        )
+
+    yield change
+    slapd._admin("ldapdelete", user_dn("changing"), check=False)
+
+
+def test_a_change_that_another_question_finds(machine, slapd, changing):
+    suite = Suite(machine, slapd)
+    suite.stop()
+    suite.start(nss=MEMCACHE)
+    assert ":One:" in suite.passwd("changing") and ":One:" in in_files(suite, "passwd", 15556)
+    changing("Two")
+    assert suite.initgroups("changing") is not None
+    assert in_files(suite, "passwd", "changing") == in_files(suite, "passwd", 15556) == ""
+    assert ":Two:" in suite.passwd("changing")
+
+
+@pytest.mark.parametrize("responder", ("running", "stopped"))
+def test_a_change_that_an_enumeration_finds(machine, slapd, changing, responder):
+    suite = Suite(machine, slapd)
+    suite.stop()
+    suite.start(nss=MEMCACHE, **ENUMERATE)
+    for text in ("One", "Two"):
+        changing(text)
+        machine.wait_for(text, lambda: f":{text}:" in suite.passwd("changing"))
+        machine.wait_for("the file", lambda: suite.passwd("changing") and in_files(suite, "passwd", 15556))
+        if responder == "stopped":
+            machine.systemctl("stop", "sssd-nss.socket", "sssd-nss.service")
+        if text == "Two":
+            slapd.delete(user_dn("changing"))
+        else:
+            changing("Other")
+        machine.wait_for("it to be given up", lambda: not in_files(suite, "passwd", "changing"))
+        machine.systemctl("start", "sssd-nss.socket")
+        if text == "Two":
+            assert suite.passwd("changing") is None
+        else:
+            assert ":Other:" in suite.passwd("changing")
 
 
 def test_no_longer_than_memcache_timeout(remembering):

@@ -98,6 +98,68 @@ START_TEST(test_a_change_is_seen_whole_or_not_at_all)
 }
 END_TEST
 
+static void note_kinds(unsigned kinds, void *data)
+{
+	*(unsigned *)data |= kinds;
+}
+
+#define BIT(kind) (1u << (kind))
+
+START_TEST(test_what_replaces_or_removes_an_entry_is_told)
+{
+	struct user alice = some_user("alice", 1000), bob = some_user("bob", 1000);
+	struct group staff = some_group("staff", 50);
+	uint32_t gids[] = { 50 };
+	struct initgroups lists = some_initgroups("alice", 1, gids, 1);
+	struct query query = { .kind = QUERY_USER_BY_NAME, .name = "alice" };
+	struct cache_change *change;
+	unsigned kinds = 0;
+
+	fixture_open();
+	cache_on_change(fixture.writer, note_kinds, &kinds);
+	ck_assert_int_eq(put_user(&alice), 0);
+	ck_assert_int_eq(put_group(&staff), 0);
+	ck_assert_int_eq(put_initgroups(&lists), 0);
+	fake_later_s = 300;
+	ck_assert_int_eq(put_user(&alice), 0); /* written again, with another time */
+	ck_assert_uint_eq(kinds, 0);
+
+	alice.shell = "/bin/other";
+	ck_assert_int_eq(put_user(&alice), 0);
+	ck_assert_uint_eq(kinds, BIT(ENTRY_USER));
+	kinds = 0;
+	lists.n_gids = 0;
+	ck_assert_int_eq(put_initgroups(&lists), 0);
+	ck_assert_uint_eq(kinds, BIT(ENTRY_INITGROUPS));
+
+	/* An answer, but for whom it sends away. */
+	kinds = 0;
+	alice.shell = "/bin/third";
+	change = new_change();
+	cache_change_is_answer(change, ENTRY_USER);
+	ck_assert_int_eq(cache_put_user(change, &alice, 600), 0);
+	ck_assert_int_eq(commit(change), 0);
+	ck_assert_uint_eq(kinds, 0);
+	change = new_change();
+	cache_change_is_answer(change, ENTRY_USER);
+	ck_assert_int_eq(cache_put_user(change, &bob, 600), 0);
+	ck_assert_int_eq(commit(change), 0);
+	ck_assert_uint_eq(kinds, BIT(ENTRY_USER) | BIT(ENTRY_INITGROUPS));
+
+	kinds = 0;
+	query.name = "bob";
+	change = new_change();
+	ck_assert_int_eq(cache_remove(change, &query), 0);
+	ck_assert_int_eq(commit(change), 0);
+	ck_assert_uint_eq(kinds, BIT(ENTRY_USER));
+	kinds = 0;
+	change = new_change();
+	ck_assert_int_eq(cache_remove(change, &query), 0);
+	ck_assert_int_eq(commit(change), 0);
+	ck_assert_uint_eq(kinds, 0);
+}
+END_TEST
+
 START_TEST(test_a_freed_request_is_stored_all_the_same)
 {
 	struct tevent_req *first, *second;
@@ -528,6 +590,7 @@ int main(void)
 		test_one_turn_of_the_loop_is_one_transaction,
 		test_a_group_ends_when_its_time_is_up,
 		test_a_change_is_seen_whole_or_not_at_all,
+		test_what_replaces_or_removes_an_entry_is_told,
 		test_a_freed_request_is_stored_all_the_same,
 		test_closing_finishes_what_waits,
 		test_a_callback_may_close_the_writer,

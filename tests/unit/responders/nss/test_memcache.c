@@ -404,9 +404,22 @@ START_TEST(test_a_file_that_was_removed_is_back_within_a_second)
 }
 END_TEST
 
-/* Who touches an entry gives the file up next. An answer that was read before is not put into the
- * next file, be the moment between the two ever so short. */
-START_TEST(test_what_was_touched_since_it_was_read_is_not_kept)
+static void store_user(struct cache_writer *writer, const char *name)
+{
+	struct user user = { .name = name, .uid = 1000, .gid = 100 };
+	struct cache_change *change =
+		cache_change_new(ev, cache_epoch(cache_writer_reader(writer)));
+	struct tevent_req *req;
+
+	ck_assert_int_eq(cache_put_user(change, &user, 600), 0);
+	req = cache_commit_send(ev, ev, writer, change);
+	ck_assert(tevent_req_poll(req, ev));
+	ck_assert_int_eq(cache_commit_recv(req), 0);
+}
+
+/* Who touches an entry or changes one gives the file up next. An answer that was read before is not
+ * put into the next file, be the moment between the two ever so short. */
+START_TEST(test_what_was_outdated_since_it_was_read_is_not_kept)
 {
 	static const char *const beside[] = { "", "-lock", "-state", "-touched" };
 	struct cache_options options = { .dir = dir, .domain = "A" };
@@ -416,6 +429,7 @@ START_TEST(test_what_was_touched_since_it_was_read_is_not_kept)
 	ck_assert_int_eq(cache_writer_open(ev, ev, &options, &writer), 0);
 	stores[0].cache = cache = cache_writer_reader(writer);
 	user_epoch = cache_epoch(cache);
+	ck_assert_int_eq(cache_begin(cache), 0);
 	told_user("al", &domains[0], 60);
 	ck_assert(has_user("al", 0));
 
@@ -427,6 +441,21 @@ START_TEST(test_what_was_touched_since_it_was_read_is_not_kept)
 	user_epoch = cache_epoch(cache);
 	told_user("al", &domains[0], 60);
 	ck_assert(has_user("al", 0));
+	cache_end(cache);
+
+	ck_assert_int_eq(cache_begin(cache), 0);
+	ck_assert(cache_is_latest(cache));
+	store_user(writer, "al");
+	ck_assert(!cache_is_latest(cache));
+	ck_assert_int_eq(mcmap_recycle(dir, MCMAP_PASSWD), 0);
+	sleep(1);
+	told_user("al", &domains[0], 60);
+	ck_assert(!has_user("al", 0));
+	cache_end(cache);
+	ck_assert_int_eq(cache_begin(cache), 0);
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+	cache_end(cache);
 
 	stores[0].cache = NULL;
 	talloc_free(writer);
@@ -464,7 +493,7 @@ int main(void)
 	tcase_add_test(all, test_the_unknown_are_told_apart_and_for_a_while);
 	tcase_add_test(all, test_whoever_is_found_is_unknown_no_longer);
 	tcase_add_test(all, test_the_unknown_go_with_what_the_process_knows_of_them);
-	tcase_add_test(all, test_what_was_touched_since_it_was_read_is_not_kept);
+	tcase_add_test(all, test_what_was_outdated_since_it_was_read_is_not_kept);
 	suite_add_tcase(suite, all);
 
 	srunner_run_all(runner, CK_ENV);
