@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The client library as a guest in programs that fork, close what they do not know, run with less than
+a system, and the like (tests/fake/guest.c). Against the real suite, with its memory cache and past it."""
+import pytest
+
+from length import by_length
+from slapd import Group, group_ldif
+from suite import MEMCACHE, Suite
+
+GUEST = "/usr/libexec/sssd-tests/guest"
+MEMBERS, GROUPS = 3000, 300
+
+# Scenarios, and their rounds.
+SCENARIOS = {
+    "descriptors": by_length(200, 5000),
+    "vforks": by_length(200, 5000),
+    "forks": by_length(100, 5000),
+    "threads": by_length(100, 5000),
+    "signals": by_length(2000, 100000),
+    "identities": by_length(500, 50000),
+    "chroots": by_length(100, 1000),
+    "seccomp": by_length(6, 60),
+    "buffers": by_length(100, 2000),
+    "reloads": by_length(50, 2000),
+}
+
+# Those that memcheck(1) can follow: not a program without its system calls, and fewer of the rest.
+FOLLOWED = {"descriptors": 20, "vforks": 10, "forks": 5, "threads": 3, "buffers": 20, "reloads": 5}
+MEMCHECK = [
+    "valgrind",
+    "--quiet",
+    "--error-exitcode=99",
+    "--leak-check=full",
+    "--errors-for-leak-kinds=definite,possible",
+    "--show-leak-kinds=definite,possible",
+    "--child-silent-after-fork=yes",
+]
+
+
+@pytest.fixture(scope="module")
+def host(machine, slapd):
+    """The suite; alice is in GROUPS groups beside those of the sample directory."""
+    slapd.add(group_ldif(Group("crowd", 21000, [f"member{n:05}" for n in range(MEMBERS)])))
+    slapd.add("\n".join(group_ldif(Group(f"of{n}", 22000 + n, ["alice"])) for n in range(GROUPS)))
+    suite = Suite(machine, slapd).start(nss=MEMCACHE)
+    assert suite.passwd("alice") and suite.passwd(10001) and suite.initgroups("alice")
+    assert len(suite.group("crowd")[2]) == MEMBERS
+    return suite
+
+
+def be_guest(suite, scenario, rounds, memory_cache, before=(), timeout=60):
+    arguments = ["alice", "10001", "crowd", str(MEMBERS), str(GROUPS + 2)]
+    suite.c.run(
+        [*before, GUEST, scenario, str(rounds), *arguments],
+        env={"SSS_NSS_USE_MEMCACHE": "YES" if memory_cache else "NO"},
+        timeout=timeout,
+    )
+
+
+@pytest.mark.parametrize("memory_cache", (True, False), ids=("file", "socket"))
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_harms_nobody(host, scenario, memory_cache):
+    be_guest(host, scenario, SCENARIOS[scenario], memory_cache, timeout=by_length(60, 1800))
+
+
+@pytest.mark.parametrize("memory_cache", (True, False), ids=("file", "socket"))
+@pytest.mark.parametrize("scenario", FOLLOWED)
+def test_reads_and_frees_what_is_its_own(host, scenario, memory_cache):
+    be_guest(host, scenario, FOLLOWED[scenario], memory_cache, before=MEMCHECK, timeout=120)
