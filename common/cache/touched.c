@@ -49,7 +49,7 @@ static size_t place_of(enum entry_kind kind, const char *name)
 
 void touched_open(struct touched *touched, const struct cache_files *files)
 {
-	auto_close int fd = open(files->touched, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	auto_close int fd = open(files->touched, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct touched opened;
 	struct stat st;
 	uint64_t magic;
@@ -132,7 +132,8 @@ static int put(int fd, size_t at, const void *bytes, size_t size)
  * calls. */
 static int open_locked(const struct cache_files *files, int flags, int *ret_fd)
 {
-	auto_close int fd = open(files->touched, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+	auto_close int fd =
+		open(files->touched, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
 	if (fd < 0)
@@ -154,7 +155,8 @@ static bool is_whole(int fd)
 	       pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == MAGIC;
 }
 
-/* The magic comes last. Written over what is there, which somebody may have mapped. */
+/* The magic comes last. Written over what is there, which somebody may have mapped. Without the
+ * file all would be asked for again, so a new one shall outlast a power cut. */
 static int begin(int fd, uint32_t last)
 {
 	uint32_t words[WORDS] = { 0 }, epoch = next_epoch(last);
@@ -167,7 +169,9 @@ static int begin(int fd, uint32_t last)
 	r = put(fd, 0, words, sizeof(words));
 	if (r == 0 && ftruncate(fd, TOUCHED_SIZE) < 0)
 		r = -errno;
-	return r < 0 ? r : put(fd, 0, &magic, sizeof(magic));
+	if (r == 0)
+		r = put(fd, 0, &magic, sizeof(magic));
+	return r == 0 && fsync(fd) < 0 ? -errno : r;
 }
 
 int touched_make(const struct cache_files *files, uint32_t last)
