@@ -297,6 +297,7 @@ static void give_up_files(struct outcome *outcome, const struct wanted *wanted)
 			note(outcome, MEMCACHE_DIR,
 			     mcmap_recycle(MEMCACHE_DIR, files_of_kind[selectors[i].kinds[k]]));
 	}
+	note(outcome, MEMCACHE_DIR, mcmap_recycle(MEMCACHE_DIR, MCMAP_UNKNOWN));
 	if (wanted->everything)
 		note(outcome, MEMCACHE_DIR, mcmap_recycle(MEMCACHE_DIR, MCMAP_SID));
 }

@@ -58,13 +58,14 @@ static void remember(struct client *client, const struct setup *setup, const str
 static void remember_unknown(struct client *client, const struct setup *setup)
 {
 	struct core *core = client->core;
-	uint32_t for_s;
+	bool noted = !core->memory || setup != core->setup;
 
-	if (!core->memory || setup != core->setup)
-		return;
-	for_s = lookup_unknown_s(&core->lookups, setup, &client->question);
-	if (for_s > 0)
-		core->resp->memory->unknown(core->memory, &client->question, for_s);
+	for (int attempt = 0; attempt < 2 && !noted; attempt++) {
+		uint32_t for_s = lookup_unknown_s(&core->lookups, setup, &client->question);
+
+		noted = for_s == 0 ||
+		        core->resp->memory->unknown(core->memory, &client->question, for_s);
+	}
 }
 
 static void log_request(struct client *client, const char *outcome)

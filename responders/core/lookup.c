@@ -349,6 +349,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 			backend_refresh(domain->store->backend, &asked.query,
 			                store_epoch(domain->store), id);
 		}
+		clear_negative(lookups, domain, &asked.cached, &lookups->current);
 		metrics_count(age == ENTRY_AGEING ? METRICS_AGEING : METRICS_FRESH);
 		*ret_answer = answer_of(lookups, domain, &now);
 		return 0;

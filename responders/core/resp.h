@@ -115,8 +115,9 @@ struct resp_memory {
 	void (*answered)(void *memory, const struct setup *setup, const struct question *question,
 	                 const struct answer *answer, struct reader body);
 
-	/* Everybody may be told for that long that there is no answer. */
-	void (*unknown)(void *memory, const struct question *question, uint32_t for_s);
+	/* Everybody may be told for that long that there is no answer. False: it was not noted
+	 * down, because that may be outdated just now, and has to be found out again. */
+	bool (*unknown)(void *memory, const struct question *question, uint32_t for_s);
 
 	/* Somebody may be there now who was unknown. */
 	void (*forget_unknown)(void *memory);

@@ -93,6 +93,9 @@ static int open_map(struct memcache *cache, enum mcmap_kind kind)
 	cache->began = true;
 	if (r == 0) {
 		mcmap_stats(cache->maps[kind], &stats);
+		/* Of one that was still there when we began: we know nothing of them. */
+		if (kind == MCMAP_UNKNOWN && stats.was_kept)
+			return mcmap_clear(cache->maps[kind]);
 		log_debug("%s/%s: %s, %u of %u slots are used", cache->dir, names[kind],
 		          stats.was_kept ? "kept" : "begun anew", stats.used, stats.slots);
 	}
@@ -391,7 +394,7 @@ static enum memcache_unknown what_is_asked(const struct question *question)
 	}
 }
 
-static void unknown(void *memory, const struct question *question, uint32_t for_s)
+static bool unknown(void *memory, const struct question *question, uint32_t for_s)
 {
 	struct memcache *cache = memory;
 	struct writer data = writer_new(MEMCACHE_TEXTS_AT + MEMCACHE_UNKNOWN_SIZE);
@@ -404,19 +407,23 @@ static void unknown(void *memory, const struct question *question, uint32_t for_
 	if (for_s > cache->timeout_s)
 		for_s = cache->timeout_s;
 	if (!memcache_unknown_key(what_is_asked(question), question->text, question->id, key))
-		return;
+		return true;
 	writer_u32(&data, MEMCACHE_TEXTS_AT);
 	writer_u32(&data, 0);
 	writer_u32(&data, 0);
 	writer_u32(&data, (uint32_t)strlen(key) + 1);
 	writer_str(&data, key);
+	/* Whoever touches an entry gives the file up next: what was found out before that is not to
+	 * be the first that a new one says. */
+	cache->began = false;
 	map = map_of(cache, MCMAP_UNKNOWN);
 	print = print_of(MCMAP_UNKNOWN, MCMAP_BY_BOTH, &data);
-	if (writer_end(&data) == 0 && map && !is_recent(cache, print)) {
+	if (writer_end(&data) == 0 && map && !cache->began && !is_recent(cache, print)) {
 		put(cache, map, MCMAP_UNKNOWN, &data, MCMAP_BY_BOTH, print, for_s);
 		cache->is_any_unknown = true;
 	}
 	writer_free(&data);
+	return !cache->began;
 }
 
 static void forget_unknown(void *memory)
@@ -454,15 +461,18 @@ static void now_known(struct memcache *cache, const struct question *question,
 	if (!cache->is_any_unknown)
 		return;
 	is_known(cache, what_is_asked(question), question->text, question->id);
-	if (entry->kind == ENTRY_USER)
+	if (entry->kind == ENTRY_USER) {
 		is_known(cache, MEMCACHE_NO_UID, NULL, entry->user.uid);
+		if (question->text)
+			is_known(cache, MEMCACHE_NO_GROUPS_OF, question->text, 0);
+	}
 	if (entry->kind == ENTRY_GROUP)
 		is_known(cache, MEMCACHE_NO_GID, NULL, entry->group.gid);
 }
 
 /* ---- answers ---- */
 
-
+/* Errors: no record can be made of it. */
 static int store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
                  const struct setup *setup, const struct question *question,
                  const struct answer *answer, struct reader body)
@@ -489,11 +499,8 @@ static int store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind
 	if (r == 0 && kind != MCMAP_INITGROUPS)
 		by = keys_of(setup, question, answer, keys.key1);
 	print = print_of(kind, by, &data);
-	if (r == 0 && !(by && is_recent(cache, print))) {
-		now_known(cache, question, answer);
-		if (by)
-			put(cache, map, kind, &data, by, print, expires_in_s);
-	}
+	if (r == 0 && by && !is_recent(cache, print))
+		put(cache, map, kind, &data, by, print, expires_in_s);
 	writer_free(&data);
 	return r;
 }
