@@ -112,6 +112,7 @@ static void drain(void *data)
 
 	if (be->drain)
 		return;
+	TALLOC_FREE(be->refresh); /* it would ask and ask */
 	daemon_stopping(be->daemon);
 	be->drain_until = deadline_in_ms(DRAIN_MS);
 	be->drain = timer_every(be, be->host.ev, DRAIN_LOOK_MS, 0, drain_look, be);
@@ -324,24 +325,39 @@ static void cache_opened(struct tevent_req *req)
 	probe(be);
 }
 
+static uint32_t least_life_s(const struct domain_conf *options)
+{
+	uint32_t users_s = options->entry_cache_user_timeout_s ?: options->entry_cache_timeout_s;
+	uint32_t groups_s = options->entry_cache_group_timeout_s ?: options->entry_cache_timeout_s;
+
+	return users_s < groups_s ? users_s : groups_s;
+}
+
 /* What is refreshed less often than it expires would not be refreshed in time. */
 static int start_refresh(struct backend *be)
 {
-	uint32_t life_s = be->options.entry_cache_timeout_s;
+	uint32_t life_s = least_life_s(&be->options);
 	uint32_t interval_s = be->options.refresh_expired_interval_s;
 	uint32_t offset_s = be->options.refresh_expired_interval_offset_s;
 
 	if (interval_s == 0)
 		return 0;
+	if (life_s == 0) {
+		log_warn("[%s] refresh_expired_interval: with an entry_cache_timeout of 0 nothing "
+		         "is refreshed",
+		         be->host.section);
+		return 0;
+	}
 	if ((uint64_t)interval_s + offset_s > life_s) {
 		interval_s = (uint32_t)((uint64_t)life_s * 7 / 10);
 		interval_s = interval_s ?: 1;
 		offset_s = interval_s / 10;
-		log_warn("[%s] refresh_expired_interval is longer than entry_cache_timeout: "
-		         "%u s, and up to %u s more, are taken instead",
+		log_warn("[%s] refresh_expired_interval is longer than entries live: %u s, and up "
+		         "to %u s more, are taken instead",
 		         be->host.section, interval_s, offset_s);
 	}
-	be->refresh = refresh_new(be, &be->host, be->queue, interval_s, offset_s);
+	be->refresh = refresh_new(be, &be->host, be->queue, interval_s, offset_s, cache_damaged,
+	                          be);
 	return be->refresh ? 0 : -ENOMEM;
 }
 

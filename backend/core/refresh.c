@@ -45,6 +45,8 @@ struct refresh {
 	struct queue *queue;
 	struct timer *timer; /* owned */
 	struct pass *pass;   /* owned; NULL between passes */
+	void (*damaged)(void *data);
+	void *data;
 };
 
 static void look(void *data);
@@ -169,7 +171,9 @@ static void look(void *data)
 		pass->whole = true;
 		r = 0;
 	}
-	if (r < 0)
+	if (r == -EBADMSG || r == -E_CACHE_DAMAGED)
+		pass->owner->damaged(pass->owner->data);
+	else if (r < 0)
 		pass_end(pass, r);
 	else
 		ask(pass);
@@ -221,14 +225,17 @@ static void asked(struct tevent_req *subreq)
 	talloc_free(due);
 	pass->n_running--;
 	pass->n_failed += r < 0;
-	if (!is_online(pass->owner))
+	if (r == -E_CACHE_DAMAGED)
+		pass->owner->damaged(pass->owner->data);
+	else if (!is_online(pass->owner))
 		pass_end(pass, -E_OFFLINE); /* the others would fail as well */
 	else
 		ask(pass);
 }
 
 struct refresh *refresh_new(TALLOC_CTX *mem, const struct provider_host *host, struct queue *queue,
-                            uint32_t interval_s, uint32_t offset_s)
+                            uint32_t interval_s, uint32_t offset_s, void (*damaged)(void *data),
+                            void *data)
 {
 	struct refresh *refresh = talloc_zero(mem, struct refresh);
 
@@ -236,6 +243,8 @@ struct refresh *refresh_new(TALLOC_CTX *mem, const struct provider_host *host, s
 		return NULL;
 	refresh->host = host;
 	refresh->queue = queue;
+	refresh->damaged = damaged;
+	refresh->data = data;
 	refresh->timer = timer_every(refresh, host->ev, (int64_t)interval_s * 1000,
 	                             (int64_t)offset_s * 1000, pass_begin, refresh);
 	if (!refresh->timer)

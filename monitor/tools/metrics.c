@@ -17,6 +17,7 @@
 
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/metrics/text.h"
 #include "common/sbus/sbus.h"
 #include "monitor/tools/tools.h"
@@ -47,6 +48,14 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* The directory is not root's, and the name may be meant for his terminal. */
+static int failed_file(const char *name, int r)
+{
+	auto_talloc char *printable = str_printable(NULL, name, strlen(name));
+
+	return failed(printable ? printable : DIRECTORY, r);
+}
+
 /* Exit status. What cannot be read is named, and all else printed. */
 static int print_all(DIR *folder)
 {
@@ -63,14 +72,16 @@ static int print_all(DIR *folder)
 
 		if (item->d_name[0] == '.') /* one that is being made, too */
 			continue;
-		if (n == FILES_MAX)
-			return failed(DIRECTORY, -E2BIG);
+		if (n == FILES_MAX) {
+			status = failed(DIRECTORY, -E2BIG);
+			break;
+		}
 		files[n].name = talloc_strdup(files, item->d_name);
 		r = files[n].name ? read_file(dirfd(folder), item->d_name, &files[n]) : -ENOMEM;
 		if (r == 0)
 			n++;
 		else if (r != -ENOENT)
-			status = failed(item->d_name, r);
+			status = failed_file(item->d_name, r);
 	}
 	qsort(files, n, sizeof(*files), by_name);
 	metrics_print(stdout, files, n);

@@ -304,7 +304,7 @@ def test_a_refresh_goes_on_after_the_server_was_away(start):
 def test_an_interval_longer_than_life_is_shortened(start):
     suite = start(entry_cache_timeout=10, refresh_expired_interval=600)
     lines = suite.c.journal("-u", "sssd.service")
-    assert "refresh_expired_interval is longer than entry_cache_timeout: 7 s" in lines
+    assert "refresh_expired_interval is longer than entries live: 7 s" in lines
 
 
 # ---- what nobody asks for any more -------------------------------------------------------------------

@@ -221,6 +221,7 @@ def test_a_responder_that_is_earlier_than_its_directory(other):
 )
 def test_a_damaged_file_is_named_and_replaced(other, damage):
     path = "/run/sssd/metrics/nss"
+    shadow = other.c.read("/etc/shadow")
     other.c.systemctl("start", "sssd.service")
     other.c.systemctl("stop", "sssd-nss.service")
     other.c.sh(damage.format(path))
@@ -229,7 +230,17 @@ def test_a_damaged_file_is_named_and_replaced(other, damage):
     assert parse(result.out)["sssd_starts_total", "sssd"] >= 1
     ask(other)
     assert metrics(other.c)["sssd_starts_total", "nss"] == 1
-    assert other.c.run(["stat", "-c", "%s %U %a", "/etc/shadow"]).out.split()[1] == "root"
+    assert other.c.read("/etc/shadow") == shadow
+
+
+def test_a_name_of_a_file_does_nothing_to_the_terminal(other):
+    other.c.systemctl("start", "sssd.service")
+    path = "/run/sssd/metrics/\x1b[31m"
+    other.c.write(path, "no metrics")
+    try:
+        assert other.c.run(["sssctl", "metrics"], check=False).err.startswith(r"\x1b[31m: ")
+    finally:
+        other.c.run(["rm", path])
 
 
 def test_a_file_that_is_cut_under_its_process_costs_that_process(suite):

@@ -142,7 +142,8 @@ START_TEST(test_a_flood_drives_no_local_one_out)
 
 	/* But one of its own kind does. */
 	for (uint32_t id = 1; id <= 5; id++)
-		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 5, 60, 600);
+		negative_add(negative, 1, &(struct query){ QUERY_USER_BY_ID, NULL, id }, 5, 60,
+		             600);
 	ck_assert(!has(negative, 1, &alice));
 }
 END_TEST
