@@ -117,7 +117,7 @@ static void look(void *data)
 {
 	int64_t now_s = walltime_now().s, next_s = 0, renewal_s = 0;
 	struct kcm *kcm = data;
-	int r = 0;
+	int r = 0, renewed;
 
 	kcm->look = NULL;
 	if (!kcm->store)
@@ -129,11 +129,12 @@ static void look(void *data)
 	if (r < 0)
 		log_warn("expired tickets, or those of who left, cannot be removed: %s",
 		         error_text(r));
-	if (r == 0) {
-		r = renewals_run(kcm->renewals, now_s, &renewal_s);
-		if (r < 0)
-			log_warn("tickets cannot be renewed: %s", error_text(r));
-	}
+	/* One user's record that cannot be removed keeps nobody's tickets from being renewed. */
+	renewed = must_reopen(r) ? 0 : renewals_run(kcm->renewals, now_s, &renewal_s);
+	if (renewed < 0)
+		log_warn("tickets cannot be renewed: %s", error_text(renewed));
+	if (r == 0 || must_reopen(renewed))
+		r = renewed;
 	if (must_reopen(r))
 		TALLOC_FREE(kcm->store);
 	if (r < 0) {

@@ -102,6 +102,32 @@ static bool is_successor(const struct stored *old, const struct credential *rene
 	       renewed->times[TIME_END] >= before.times[TIME_END];
 }
 
+/* After the interval, but at least three more times before the ticket ends. */
+static int64_t next_try_s(const struct renewals *renewals, const struct stored *stored,
+                          int64_t now_s)
+{
+	int64_t wait_s = (stored->expires_s - now_s) / 4;
+
+	if (wait_s > renewals->interval_s)
+		wait_s = renewals->interval_s;
+	return now_s + (wait_s > WAIT_MIN_S ? wait_s : WAIT_MIN_S);
+}
+
+/* Where our clock is ahead of the KDC's, or a KDC is nobody's friend, what comes back is due
+ * already: it has to wait like one that could not be renewed. */
+static int hold_back(struct store *store, const struct renewal *renewal,
+                     const struct ccache *ccache)
+{
+	int64_t now_s = walltime_now().s;
+	struct stored stored;
+	int r = store_get(store, ccache, ccache->next_number - 1, &stored);
+
+	if (r < 0 || stored.due_s == 0 || stored.due_s >= now_s + WAIT_MIN_S)
+		return r;
+	return store_put_off(store, ccache, &stored,
+	                     next_try_s(renewal->renewals, &stored, now_s));
+}
+
 static int put_back(struct store *store, const struct renewal *renewal, struct bytes bytes)
 {
 	struct reader in = reader_over(bytes.at, bytes.size);
@@ -120,6 +146,8 @@ static int put_back(struct store *store, const struct renewal *renewal, struct b
 		r = -EBADMSG;
 	if (r == 0)
 		r = store_add(store, &ccache, &credential);
+	if (r == 0)
+		r = hold_back(store, renewal, &ccache);
 	return r < 0 ? r : store_save(store, &ccache);
 }
 
@@ -285,17 +313,6 @@ static int ask_helper(struct renewals *renewals, const struct ccache *ccache,
 }
 
 /* ---- what is due ---- */
-
-/* After the interval, but at least three more times before the ticket ends. */
-static int64_t next_try_s(const struct renewals *renewals, const struct stored *stored,
-                          int64_t now_s)
-{
-	int64_t wait_s = (stored->expires_s - now_s) / 4;
-
-	if (wait_s > renewals->interval_s)
-		wait_s = renewals->interval_s;
-	return now_s + (wait_s > WAIT_MIN_S ? wait_s : WAIT_MIN_S);
-}
 
 /* Errors: -ENOENT nothing is due; -EAGAIN ret_next_s is when it is. */
 static int take_first(struct renewals *renewals, struct store *store, int64_t now_s,

@@ -174,7 +174,8 @@ static void begin(struct service *service, int listener, struct conversation *pl
 	if (fd < 0)
 		return;
 	if (!is_ours(fd)) {
-		log_warn("somebody who is not our user is turned away");
+		/* Anybody can make us say it, as often as he likes. */
+		log_debug("somebody who is not our user is turned away");
 		return;
 	}
 	service->active_us = monotonic_us();
