@@ -38,7 +38,7 @@ enum metrics_program {
 
 /* What a request was for: an enum query_kind, or one of these. */
 enum {
-	METRICS_OTHER = 0, /* not understood, or not built */
+	METRICS_OTHER = 0, /* could not be read, or is not built */
 	METRICS_TICKETS_READ = QUERY_ALL + 1,
 	METRICS_TICKETS_CHANGED,
 	METRICS_KINDS,

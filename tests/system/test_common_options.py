@@ -62,6 +62,14 @@ SEEN = {
     "system/test_tls.py": """
         ldap ldap_tls_reqcert, ldap ldap_tls_cacert, ldap ldap_id_use_start_tls""",
     "system/test_kcm.py": "kcm max_ccaches, kcm max_uid_ccaches, kcm max_ccache_size",
+    "system/test_kcm_renewal.py": """
+        kcm tgt_renewal, kcm tgt_renewal_inherit, kcm krb5_renew_interval, kcm krb5_auth_timeout,
+        kcm krb5_validate, kcm purge_at_logout""",
+    "system/test_discovery.py": """
+        domain dns_discovery_domain, domain dns_resolver_op_timeout,
+        domain dns_resolver_server_timeout, domain dns_resolver_use_search_list,
+        ldap ldap_dns_service_name""",
+    "fault/test_failover.py": "domain lookup_family_order, ldap ldap_backup_uri",
     # The attribute maps, search bases, binds and limits; below, for its rows are checked.
     "system/test_ldap_options.py": "",
 }
@@ -76,6 +84,7 @@ UNSEEN = {
     "domain offline_timeout": "capped, so that a domain is back in 30 s: test_online.c",
     "domain offline_timeout_max": "the cap is lower than any use of it",
     "domain offline_timeout_random_offset": "chance: test_online.c",
+    "domain failover_primary_timeout": "its default is its least: fault/test_failover.py waits for it",
     "domain dns_resolver_timeout": "needs a name server that is dead: unit tests of the backend",
     "ldap ldap_tls_cacertdir": "GnuTLS, with which Debian's libldap is built, has no such thing",
     "ldap ldap_enumeration_search_timeout": "the limit of one page: the code of ldap_search_timeout",

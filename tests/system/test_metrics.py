@@ -243,6 +243,19 @@ def test_a_name_of_a_file_does_nothing_to_the_terminal(other):
         other.c.run(["rm", path])
 
 
+def test_of_too_many_files_some_are_printed(other):
+    other.c.systemctl("start", "sssd.service")
+    where = "/run/sssd/metrics"
+    other.c.sh(f"for i in $(seq 300); do cp -a {where}/sssd {where}/more-$i; done")
+    try:
+        result = other.c.run(["sssctl", "metrics"], check=False)
+        assert result.rc == 1 and result.err.startswith(where), result
+        assert result.out.count("\nsssd_starts_total{") == 256
+        assert result.out.endswith("\n# EOF\n")
+    finally:
+        other.c.sh(f"rm {where}/more-*")
+
+
 def test_a_file_that_is_cut_under_its_process_costs_that_process(suite):
     before = metrics(suite.c)
     suite.passwd("alice")
