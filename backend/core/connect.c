@@ -148,7 +148,8 @@ static int attempt_begin(struct tevent_req *req, struct attempt *attempt,
 		finish_connected(req, attempt);
 		return 0;
 	}
-	r = errno == EINPROGRESS ? 0 : -errno;
+	/* EAGAIN: the queue of a local socket is full. To whom we report, it means "not tried". */
+	r = errno == EINPROGRESS ? 0 : errno == EAGAIN ? -ECONNREFUSED : -errno;
 	if (r == 0) {
 		/* tevent tells of errors only those who also wait to read. */
 		attempt->fde =

@@ -245,11 +245,14 @@ void link_probe(struct link *link)
 	}
 }
 
-/* Nobody is left to try: the domain is offline, unless a connection stands all the same. */
+/* Nobody is left to try: the domain is offline, unless a connection stands all the same, or the
+ * backup servers were left out. Nobody waits then: whoever does has them tried (link_probe()). */
 static void give_up(struct link *link)
 {
+	bool only_primary = failover_widen(link->failover);
+
 	stop_attempts(link);
-	if (link->conn)
+	if (link->conn || only_primary)
 		return;
 	online_failed(link->domain->host->online,
 	              link->reason ? link->reason : "no server is known");

@@ -174,8 +174,7 @@ static void begin(struct service *service, int listener, struct conversation *pl
 	if (fd < 0)
 		return;
 	if (!is_ours(fd)) {
-		/* Anybody can make us say it, as often as he likes. */
-		log_debug("somebody who is not our user is turned away");
+		log_warn("somebody who is not our user is turned away");
 		return;
 	}
 	service->active_us = monotonic_us();

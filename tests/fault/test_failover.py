@@ -2,6 +2,7 @@
 """One good server among bad ones; one good address among bad ones; the way back to a primary server;
 and causes of being offline that go away."""
 import pathlib
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from length import by_length
 from relay import Relay
 from slapd import BASE, CA, Slapd
 from suite import Suite
+from watch import Log
 
 ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 NAMES = ["alice", "bob", "carol", "dave.o-neill_1"]
@@ -267,6 +269,19 @@ def test_backup_lost_while_a_primary_is_looked_for(c):
     found = suite.getent("passwd", "bob")
     assert found.rc == 0 and found.ms < 1000 + NOISE_MS, found
     assert is_online(c, "good.test")
+
+
+def test_backup_that_hangs_up_while_a_primary_is_looked_for(c):
+    """Nobody asks meanwhile. The domain is not offline: its backup servers were not tried."""
+    on_backup(c)
+    c.left.set("hold")
+    log = Log(c)
+    c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+    c.sh("sleep 2")
+    c.good.down()
+    c.good.up()
+    time.sleep(12)
+    assert "offline since" not in log.text(), log.text()
 
 
 def test_not_to_a_backup_while_a_primary_works(c):

@@ -268,14 +268,17 @@ def test_whoever_owns_the_files_leads_root_nowhere(suite):
     """Our own user's directories may hold links of all kinds; what they lead to is not written."""
     c = learn(suite).c
     c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service", "sssd.service")
-    c.sh(
-        "cp /etc/hostname /root/precious; chmod 600 /root/precious; cd /var/lib/sss;"
-        "rm mc/passwd mc/group db/cache_LDAP.mdb-touched;"
-        "ln -s /root/precious mc/passwd; ln /root/precious mc/group;"
-        "ln -s /root/precious db/cache_LDAP.mdb-touched"
-    )
+    links = {"passwd": "mc/passwd", "touched": "db/cache_LDAP.mdb-touched"}
+    for name, path in links.items():
+        # One that each of them would write to.
+        c.sh(
+            f"cd /var/lib/sss; cp {path} /root/{name}; chown 0:0 /root/{name};"
+            f"chmod 600 /root/{name}; rm {path}; ln -s /root/{name} {path}"
+        )
+    c.sh("ln -f /root/passwd /var/lib/sss/mc/group")
+    sums = [c.sh(f"sha256sum /root/{name}").out for name in links]
     sss_cache(c, "-E")
-    assert c.read("/root/precious") == c.read("/etc/hostname")
+    assert [c.sh(f"sha256sum /root/{name}").out for name in links] == sums
     suite.stop()
 
 
