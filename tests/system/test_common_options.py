@@ -82,7 +82,6 @@ UNSEEN = {
     "kcm fd_limit": "the same code as for [nss]: fault/test_crowd.py",
     "* timeout": "under 20 means 20: a minute until three pings were missed; test_liveness.c",
     "domain offline_timeout": "capped, so that a domain is back in 30 s: test_online.c",
-    "domain offline_timeout_max": "has no effect, as the manual says",
     "domain offline_timeout_random_offset": "chance: test_online.c",
     "domain failover_primary_timeout": "its default is its least: fault/test_failover.py waits for it",
     "domain dns_resolver_timeout": "needs a name server that is dead: unit tests of the backend",
