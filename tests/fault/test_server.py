@@ -12,7 +12,7 @@ import load
 from length import by_length
 from load import Load
 from relay import Relay
-from slapd import BASE, CA, GROUPS, USERS, Slapd, User
+from slapd import BASE, CA, GROUPS, USERS, Slapd, User, user_dn
 from suite import NOT_FOUND, Suite
 
 BUDGET_MS = 5000
@@ -256,6 +256,51 @@ def test_cached_and_unknown_and_back(ill):
     signal(c, "USR2")
     c.wait_for("online again", lambda: "SICK: online" in status(c), timeout=5)
     assert ill.passwd("carol").startswith("carol:*:10003:")
+
+
+# -- far away --------------------------------------------------------------------------------------
+
+FAR_S = 0.3  # a round trip
+FAR_P99_US = by_length(50000, 10000)  # of all that `id` of a cached user asks, together
+ALICE_DN = user_dn("alice")
+SHELL = "dn: {}\nchangetype: modify\nreplace: loginShell\nloginShell: {}\n"
+WAITED_US = 250000  # so long takes who waits for that server
+
+
+def test_far_server_slows_no_warm_id(sick):
+    """While others ask it for users that nobody has seen, and alice's entries are refreshed, at the
+    half of their life (but not before 10 s)."""
+    suite = start(sick, "ldaps://sick.test", "entry_cache_timeout = 21")
+    asked = [("passwd", "alice"), ("initgroups", "alice")]
+    asked += [("group", name) for name in ("workers", "devs", "admins")]
+    sick.relay.set("delay", FAR_S)
+    for words in asked:
+        Load(sick, *words, user=4000).end()
+    sick.behind.modify(SHELL.format(ALICE_DN, "/bin/refreshed"))
+    crowd = Load(
+        sick, "passwd", "ghost%05u:1:99999", user=4001, clients=4, seconds=60, until_eof=True
+    )
+    try:
+        for _ in range(3):  # one that the machine itself disturbed proves nothing
+            loads = [
+                Load(sick, *words, user=4000, pause_us=2000, seconds=by_length(13, 40))
+                for words in asked
+            ]
+            calls = [load.end() for load in loads]
+            assert all(one.success == one.calls >= 100 for one in calls), calls
+            assert not any(one.wrong for one in calls[1:]), calls
+            assert max(one.max_us for one in calls) < WAITED_US, calls
+            took_us = sum(one.p99_us for one in calls)
+            if took_us < FAR_P99_US:
+                break
+        else:
+            raise AssertionError(f"{took_us} us: {calls}")
+    finally:
+        ghosts = crowd.stop()
+        let_pass(sick)
+        sick.behind.modify(SHELL.format(ALICE_DN, "/bin/bash"))
+    assert ghosts.success == ghosts.wrong == 0 and ghosts.notfound > 0, ghosts
+    assert suite.passwd("alice").endswith(":/bin/refreshed")
 
 
 # -- several servers -------------------------------------------------------------------------------

@@ -205,6 +205,12 @@ access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="{reader}" read by * {others}
 """
 
+SYNCREPL = """\
+syncrepl rid=1 provider={uri} type=refreshAndPersist retry="1 +" searchbase="{base}"
+    bindmethod=simple binddn="{admin}" credentials="{password}" keepalive=1:2:1 network-timeout=1 timeout=2
+updateref {uri}
+"""
+
 UNIT = """\
 [Unit]
 Description=slapd of the tests
@@ -232,6 +238,9 @@ class Slapd:
     stats      every operation becomes a line in the journal of the unit
     names      what the certificate is for; ldap.test, localhost and the address
     netns      a network namespace (ip-netns(8)) of the container to run in
+    provider   others may replicate it (slapo-syncprov(5))
+    replica_of the provider: the directory comes from there (syncrepl, refreshAndPersist), and
+               start() does not wait for it
     """
 
     def __init__(
@@ -250,6 +259,8 @@ class Slapd:
         stats=False,
         names=None,
         netns=None,
+        provider=False,
+        replica_of=None,
     ):
         self.c, self.name, self.address, self.tls = container, name, address, tls
         self.unit, self.home = f"test-slapd-{name}.service", f"/srv/slapd-{name}"
@@ -258,6 +269,7 @@ class Slapd:
         self.extra, self.bis, self.deref = extra, bis, deref
         self.names = names or [address, "ldap.test", "localhost"]
         self.netns = netns
+        self.provider, self.replica_of = provider, replica_of
         self.ldapi = f"ldapi://{(self.home + '/ldapi').replace('/', '%2F')}"
 
     def start(self):
@@ -275,6 +287,13 @@ class Slapd:
         if self.deref:
             conf = conf.replace("moduleload back_mdb\n", "moduleload back_mdb\nmoduleload deref\n")
             conf += "overlay deref\n"
+        if self.provider:
+            conf = conf.replace("moduleload back_mdb\n", "moduleload back_mdb\nmoduleload syncprov\n")
+            conf += "index entryUUID,entryCSN eq\noverlay syncprov\nsyncprov-sessionlog 1000\n"
+        if self.replica_of:
+            conf += SYNCREPL.format(
+                uri=f"ldap://{self.replica_of.address}", base=BASE, admin=ADMIN, password=ADMIN_PASSWORD
+            )
         if not self.tls:
             conf = "".join(line for line in conf.splitlines(True) if not line.startswith("TLS"))
         self.c.run(["mkdir", "-p", f"{self.home}/db"])
@@ -300,11 +319,12 @@ class Slapd:
         self.c.write(f"{self.home}/slapd.conf", conf)
         if self.tls:
             self.use_certificate()
-        self.c.run(
-            ["slapadd", "-q", "-f", f"{self.home}/slapd.conf"],
-            input=ldif(*self.entries, bis=self.bis) + self.extra,
-            timeout=300,
-        )
+        if not self.replica_of:
+            self.c.run(
+                ["slapadd", "-q", "-f", f"{self.home}/slapd.conf"],
+                input=ldif(*self.entries, bis=self.bis) + self.extra,
+                timeout=300,
+            )
         self.install()
         return self.up()
 
@@ -363,6 +383,10 @@ class Slapd:
 
     def modify(self, text):
         return self._admin("ldapmodify", input=text)
+
+    def has(self, dn):
+        words = ["-LLL", "-s", "base", "-b", dn, "1.1"]
+        return self._admin("ldapsearch", *words, check=False).rc == 0
 
     def delete(self, *dns):
         return self._admin("ldapdelete", *dns)
