@@ -456,6 +456,8 @@ static int check_all(struct conf_report *report)
 	for (unsigned i = 0; r == 0 && i < report->n_domains; i++)
 		r = check_domain(report, report->domains[i].name);
 	if (r == 0)
+		r = check_ranges(report);
+	if (r == 0)
 		r = judge(report);
 
 	return r < 0 ? r : sort_findings(report);

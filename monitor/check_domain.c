@@ -265,3 +265,63 @@ int check_domain(struct conf_report *report, const char *domain)
 		r = check_ldap(report, section);
 	return r;
 }
+
+/* ---- two domains ---- */
+
+struct range {
+	uint32_t min, max;
+	const struct conf_value *written; /* NULL: nobody said so */
+};
+
+static int range_of(struct conf_report *report, const char *domain, struct range *ret_range)
+{
+	auto_talloc char *section = talloc_asprintf(report, "domain/%s", domain);
+	const struct conf_value *min, *max;
+
+	if (!section)
+		return -ENOMEM;
+	min = conf_get(report->conf, section, "min_id");
+	max = conf_get(report->conf, section, "max_id");
+	*ret_range = (struct range){
+		.min = number(report->conf, section, "min_id", 1),
+		.max = number(report->conf, section, "max_id", 0),
+		.written = max ? max : min,
+	};
+	if (ret_range->max == 0)
+		ret_range->max = UINT32_MAX;
+	return 0;
+}
+
+static int compare_ranges(struct conf_report *report, const struct checked_domain *first,
+                          const struct checked_domain *second)
+{
+	const struct conf_value *where;
+	struct range a = { 0 }, b = { 0 };
+	int r;
+
+	if (first->refused || second->refused)
+		return 0;
+	r = range_of(report, first->name, &a);
+	if (r == 0)
+		r = range_of(report, second->name, &b);
+	if (r < 0 || a.min > b.max || b.min > a.max)
+		return r;
+
+	where = b.written ? b.written : a.written;
+	return finding_add(report, "effect", where ? FINDING_WARNING : FINDING_NOTE, "sssd",
+	                   where ? where : conf_written(report->conf, "sssd", "domains"),
+	                   "Domains '%s' and '%s' overlap in the ids %u to %u: '%s' answers for "
+	                   "those of both. Attributes 'min_id' and 'max_id' tell them apart.",
+	                   first->name, second->name, a.min > b.min ? a.min : b.min,
+	                   a.max < b.max ? a.max : b.max, first->name);
+}
+
+int check_ranges(struct conf_report *report)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < report->n_domains; i++)
+		for (unsigned j = i + 1; r == 0 && j < report->n_domains; j++)
+			r = compare_ranges(report, &report->domains[i], &report->domains[j]);
+	return r;
+}
