@@ -438,7 +438,7 @@ static int op_get_cred_uuid_list(struct kcm_request *request)
 
 	if (r != 0)
 		return r;
-	while ((r = store_next_credential(request->store, &ccache, stored.number, &stored)) == 0)
+	while ((r = store_next_number(request->store, &ccache, stored.number, &stored)) == 0)
 		write_uuid(request->out, ccache.id, stored.number);
 	return in_words(r, 0);
 }

@@ -43,8 +43,7 @@
 
 #define CCACHE_NAME_MAX    255
 #define CCACHE_PRINCIPAL   4096 /* bytes of its principal */
-#define CCACHE_CREDENTIALS 2048 /* so that no single request takes much over 10 ms, */
-#define CCACHE_ENCRYPTED   1024 /* and so many where each of them costs 10 µs more */
+#define CCACHE_CREDENTIALS 2048 /* so that no single request takes much over 10 ms */
 
 struct store; /* a talloc object */
 
@@ -135,8 +134,7 @@ int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX 
 int store_set_default(struct store *store, const struct ccache *ccache);
 
 /* Adds a credential; one with the same client and server goes. store_save() after the last one.
- * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS or _ENCRYPTED; of store_save(), -EDQUOT
- * limit uid_size.
+ * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS; of store_save(), -EDQUOT limit uid_size.
  */
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential);
 int store_save(struct store *store, const struct ccache *ccache);
@@ -155,6 +153,10 @@ int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
 /* The next one after number, in the order they came. Errors: -ENOENT there are no more. */
 int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
                           struct stored *ret_stored);
+
+/* The same without the credential, which costs less where it is encrypted. */
+int store_next_number(struct store *store, const struct ccache *ccache, uint64_t number,
+                      struct stored *ret_stored);
 
 /* One that tag matches and that expires after now_s. Errors: -ENOENT. */
 int store_match(struct store *store, const struct ccache *ccache, const struct tag *tag,

@@ -41,12 +41,11 @@ int64_t ticket_time(const struct ccache *ccache, uint32_t kdc_s)
 
 /* ---- credentials ---- */
 
-static int read_stored(struct store *store, struct reader *in, const struct ccache *ccache,
-                       uint64_t number, struct stored *ret_stored)
+/* Leaves in where the credential begins. */
+static int read_times(struct reader *in, const struct ccache *ccache, uint64_t number,
+                      struct stored *ret_stored)
 {
-	struct key key = key_of_number(ccache, number);
 	struct stored stored = { .number = number };
-	int r;
 
 	stored.end_s = reader_be32(in);
 	stored.renewal_s = reader_be32(in);
@@ -54,8 +53,21 @@ static int read_stored(struct store *store, struct reader *in, const struct ccac
 	stored.due_s = ticket_time(ccache, stored.renewal_s);
 	if (in->err < 0)
 		return -E_CACHE_DAMAGED;
-	r = vault_unseal(store->env->vault, key.bytes, key.size, *in, &stored.credential.at,
-	                 &stored.credential.size);
+	*ret_stored = stored;
+	return 0;
+}
+
+static int read_stored(struct store *store, struct reader *in, const struct ccache *ccache,
+                       uint64_t number, struct stored *ret_stored)
+{
+	struct key key = key_of_number(ccache, number);
+	struct stored stored;
+	int r;
+
+	r = read_times(in, ccache, number, &stored);
+	if (r == 0)
+		r = vault_unseal(store->env->vault, key.bytes, key.size, *in, &stored.credential.at,
+		                 &stored.credential.size);
 	if (r == 0)
 		*ret_stored = stored;
 	return r;
@@ -80,13 +92,13 @@ int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
 	return r < 0 ? r : read_stored(store, &in, ccache, number, ret_stored);
 }
 
-int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
-                          struct stored *ret_stored)
+/* The record of the next one after number. */
+static int next_record(struct store *store, const struct ccache *ccache, uint64_t number,
+                       uint64_t *ret_number, struct reader *ret_in)
 {
 	struct key prefix = key_of_ccache_id(KEY_CREDENTIAL, ccache->uid, ccache->id);
 	struct key from = key_of_number(ccache, number + 1);
 	MDB_val key, value;
-	struct reader in;
 	int r;
 
 	if (number == UINT64_MAX)
@@ -95,8 +107,28 @@ int store_next_credential(struct store *store, const struct ccache *ccache, uint
 	if (r == 0 && key.mv_size != from.size)
 		r = -E_CACHE_DAMAGED;
 	if (r == 0)
-		r = kcm_unseal(key, value, &in);
-	return r < 0 ? r : read_stored(store, &in, ccache, key_number(key), ret_stored);
+		r = kcm_unseal(key, value, ret_in);
+	if (r == 0)
+		*ret_number = key_number(key);
+	return r;
+}
+
+int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
+                          struct stored *ret_stored)
+{
+	struct reader in;
+	int r = next_record(store, ccache, number, &number, &in);
+
+	return r < 0 ? r : read_stored(store, &in, ccache, number, ret_stored);
+}
+
+int store_next_number(struct store *store, const struct ccache *ccache, uint64_t number,
+                      struct stored *ret_stored)
+{
+	struct reader in;
+	int r = next_record(store, ccache, number, &number, &in);
+
+	return r < 0 ? r : read_times(&in, ccache, number, ret_stored);
 }
 
 /* at_s 0: there is nothing at such a key. */
@@ -303,7 +335,6 @@ static int remove_same(struct store *store, struct ccache *ccache,
  * place of another needs none. */
 static int admit(const struct store *store, const struct ccache *ccache, uint32_t before)
 {
-	unsigned max = store->env->vault ? CCACHE_ENCRYPTED : CCACHE_CREDENTIALS;
 	uint64_t limit = store->limits.ccache_size;
 
 	if (limit > 0 && ccache->size > limit) {
@@ -311,9 +342,9 @@ static int admit(const struct store *store, const struct ccache *ccache, uint32_
 		           (unsigned)ccache->uid, (unsigned long long)limit / 1024);
 		return -EFBIG;
 	}
-	if (ccache->n_credentials > max && ccache->n_credentials > before) {
+	if (ccache->n_credentials > CCACHE_CREDENTIALS && ccache->n_credentials > before) {
 		log_notice("uid %u: a credential cache has %u credentials: no more",
-		           (unsigned)ccache->uid, max);
+		           (unsigned)ccache->uid, CCACHE_CREDENTIALS);
 		return -EFBIG;
 	}
 	return 0;
@@ -356,7 +387,7 @@ int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_off
 	if (ccache->kdc_offset == kdc_offset)
 		return 0;
 	ccache->kdc_offset = kdc_offset;
-	while ((r = store_next_credential(store, &before, stored.number, &stored)) == 0) {
+	while ((r = store_next_number(store, &before, stored.number, &stored)) == 0) {
 		r = drop_times(store, ccache, &stored);
 		if (r == 0)
 			r = write_times(store, ccache, stored.number, stored.end_s,

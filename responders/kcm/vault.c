@@ -2,13 +2,18 @@
  *
  * Vault - credentials on the disk, encrypted with a key that is not there
  *
- *   sealed   | ciphertext of | place | credential | |
+ *   sealed   | nonce: 12 | ciphertext | tag: 16 |
+ *
+ * AES-256-GCM (NIST SP 800-38D) with a nonce by lot, and the place as what is authenticated
+ * besides. libgcrypt uses the processor's own AES, which libkrb5 as Debian builds it does not: a
+ * credential of 800 bytes takes less than a microsecond with the one and fifteen with the other.
  */
 #include "responders/kcm/vault.h"
 
 #include <errno.h>
-#include <krb5.h>
+#include <gcrypt.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
@@ -16,14 +21,14 @@
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 
-#define CIPHER       ENCTYPE_AES256_CTS_HMAC_SHA384_192
-#define KEY_SIZE     32 /* of the cipher */
+#define KEY_SIZE     32
+#define NONCE_SIZE   12
+#define TAG_SIZE     16
+#define HASH_SIZE    64 /* of SHA-512 */
 #define KEY_FILE_MAX (64u * 1024)
-#define USAGE        1024 /* the first that is free for applications (RFC 4120 section 7.5.1) */
 
 struct vault {
-	krb5_context context;
-	krb5_key key;
+	gcry_cipher_hd_t cipher;
 	uint64_t id;
 	struct writer plain;
 };
@@ -41,43 +46,66 @@ static int vault_gone(struct vault *vault)
 {
 	vault_wipe(vault);
 	writer_free(&vault->plain);
-	if (vault->key)
-		krb5_k_free_key(vault->context, vault->key);
-	if (vault->context)
-		krb5_free_context(vault->context);
+	gcry_cipher_close(vault->cipher); /* which wipes the key */
 	return 0;
 }
 
-static krb5_data data_of(const void *bytes, size_t size)
-{
-	krb5_data data;
+/* ---- the key ---- */
 
-	memset(&data, 0, sizeof(data));
-	data.data = (char *)bytes;
-	data.length = (unsigned)size;
-	return data;
+static gcry_error_t hmac(const void *key, size_t key_size, const void *bytes, size_t size,
+                         uint8_t ret_hash[HASH_SIZE])
+{
+	size_t hash_size = HASH_SIZE;
+	gcry_mac_hd_t mac;
+	gcry_error_t code;
+
+	code = gcry_mac_open(&mac, GCRY_MAC_HMAC_SHA512, 0, NULL);
+	if (code)
+		return code;
+	code = gcry_mac_setkey(mac, key, key_size);
+	if (!code)
+		code = gcry_mac_write(mac, bytes, size);
+	if (!code)
+		code = gcry_mac_read(mac, ret_hash, &hash_size);
+	gcry_mac_close(mac);
+	return code;
 }
 
-/* A key from whatever the administrator drew by lot, and the number that tells it from others: both
- * by the cipher's pseudo-random function, which is a hash here (RFC 8009 section 5). */
-static krb5_error_code derive(struct vault *vault, const char *bytes, size_t size)
+/* A key from whatever the administrator drew by lot, and the number that tells it from others: HKDF
+ * (RFC 5869) with SHA-512 and no salt, of which each needs one block. */
+static gcry_error_t derive(struct vault *vault, const char *bytes, size_t size)
 {
-	uint8_t nothing[KEY_SIZE] = { 0 };
-	krb5_keyblock known = { .enctype = CIPHER, .length = KEY_SIZE, .contents = nothing };
-	krb5_data input = data_of(bytes, size), word = data_of("id", 2);
-	krb5_data number = data_of(&vault->id, sizeof(vault->id));
-	krb5_keyblock *key = NULL;
-	krb5_error_code code;
+	static const uint8_t salt[HASH_SIZE];
+	uint8_t known[HASH_SIZE], hash[HASH_SIZE];
+	gcry_error_t code;
 
-	code = krb5_c_derive_prfplus(vault->context, &known, &input, CIPHER, &key);
-	if (code == 0)
-		code = krb5_c_prfplus(vault->context, key, &word, &number);
-	if (code == 0)
-		code = krb5_k_create_key(vault->context, key, &vault->key);
-	if (key)
-		krb5_free_keyblock(vault->context, key); /* which wipes it */
+	code = hmac(salt, sizeof(salt), bytes, size, known);
+	if (!code)
+		code = hmac(known, sizeof(known), "id\1", 3, hash);
+	if (!code)
+		memcpy(&vault->id, hash, sizeof(vault->id));
 	vault->id |= 1;
+	if (!code)
+		code = hmac(known, sizeof(known), "key\1", 4, hash);
+	if (!code)
+		code = gcry_cipher_open(&vault->cipher, GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_GCM,
+		                        0);
+	if (!code)
+		code = gcry_cipher_setkey(vault->cipher, hash, KEY_SIZE);
+	secret_wipe(known, sizeof(known));
+	secret_wipe(hash, sizeof(hash));
 	return code;
+}
+
+/* The process is not dumpable, and its other secrets are in common memory, too. */
+static gcry_error_t begin_library(void)
+{
+	if (gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P))
+		return 0;
+	if (!gcry_check_version(NULL))
+		return gcry_error(GPG_ERR_NOT_SUPPORTED);
+	gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
+	return gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
 }
 
 int vault_open(TALLOC_CTX *mem, const char *dir, struct vault **ret_vault)
@@ -85,7 +113,7 @@ int vault_open(TALLOC_CTX *mem, const char *dir, struct vault **ret_vault)
 	auto_talloc struct vault *vault = talloc_zero(mem, struct vault);
 	auto_talloc char *path = talloc_asprintf(NULL, "%s/" VAULT_KEY, dir);
 	auto_talloc char *bytes = NULL;
-	krb5_error_code code;
+	gcry_error_t code;
 	size_t size;
 	int r;
 
@@ -96,15 +124,15 @@ int vault_open(TALLOC_CTX *mem, const char *dir, struct vault **ret_vault)
 		return r;
 	vault->plain = writer_new(SIZE_MAX / 4);
 	talloc_set_destructor(vault, vault_gone);
-	code = size < VAULT_KEY_MIN ? EINVAL : krb5_init_context(&vault->context);
-	if (code == 0)
+	code = size < VAULT_KEY_MIN ? gcry_error(GPG_ERR_INV_KEYLEN) : begin_library();
+	if (!code)
 		code = derive(vault, bytes, size);
 	secret_wipe(bytes, size);
 	if (size < VAULT_KEY_MIN)
 		log_error("%s: a key has at least %u bytes", path, VAULT_KEY_MIN);
-	else if (code != 0)
-		log_error("%s: libkrb5 makes no key of it (error %d)", path, (int)code);
-	if (code != 0)
+	else if (code)
+		log_error("%s: libgcrypt makes no key of it: %s", path, gcry_strerror(code));
+	if (code)
 		return -E_CONFIG;
 
 	*ret_vault = take_ptr(vault);
@@ -116,44 +144,48 @@ uint64_t vault_id(const struct vault *vault)
 	return vault ? vault->id : 0;
 }
 
+/* ---- credentials ---- */
+
+static gcry_error_t begin(struct vault *vault, const uint8_t *nonce, const void *place,
+                          size_t place_size)
+{
+	gcry_error_t code;
+
+	code = gcry_cipher_setiv(vault->cipher, nonce, NONCE_SIZE);
+	return code ? code : gcry_cipher_authenticate(vault->cipher, place, place_size);
+}
+
 void vault_seal(struct vault *vault, const void *place, size_t place_size, const void *bytes,
                 size_t size, struct writer *out)
 {
-	krb5_enc_data sealed = { 0 };
-	krb5_data plain;
-	size_t length;
+	gcry_error_t code;
+	uint8_t *nonce;
 
 	if (!vault) {
 		writer_bytes(out, bytes, size);
 		return;
 	}
-	/* bytes may be what was unsealed last, and stand there. */
-	struct writer both = writer_new(SIZE_MAX / 4);
-
-	writer_bytes(&both, place, place_size);
-	writer_bytes(&both, bytes, size);
-	if (writer_end(&both) < 0 ||
-	    krb5_c_encrypt_length(vault->context, CIPHER, both.size, &length) != 0) {
-		out->err = -ENOMEM;
-	} else {
-		plain = data_of(both.bytes, both.size);
-		sealed.enctype = CIPHER;
-		sealed.ciphertext = data_of(writer_room(out, length), length);
-		if (out->err == 0 &&
-		    krb5_k_encrypt(vault->context, vault->key, USAGE, NULL, &plain, &sealed) != 0)
-			out->err = -ENOMEM;
+	nonce = writer_room(out, NONCE_SIZE + size + TAG_SIZE);
+	if (!nonce)
+		return;
+	if (getrandom(nonce, NONCE_SIZE, 0) != NONCE_SIZE) {
+		out->err = -EIO;
+		return;
 	}
-	if (both.bytes)
-		secret_wipe(both.bytes, both.size);
-	writer_free(&both);
+	code = begin(vault, nonce, place, place_size);
+	if (!code)
+		code = gcry_cipher_encrypt(vault->cipher, nonce + NONCE_SIZE, size, bytes, size);
+	if (!code)
+		code = gcry_cipher_gettag(vault->cipher, nonce + NONCE_SIZE + size, TAG_SIZE);
+	if (code)
+		out->err = -EIO;
 }
 
 int vault_unseal(struct vault *vault, const void *place, size_t place_size, struct reader sealed,
                  const uint8_t **ret_bytes, size_t *ret_size)
 {
-	krb5_enc_data in = { .enctype = CIPHER };
 	size_t size = reader_left(&sealed);
-	krb5_data out;
+	const uint8_t *nonce, *secret, *tag;
 	uint8_t *room;
 
 	if (!vault) {
@@ -161,16 +193,21 @@ int vault_unseal(struct vault *vault, const void *place, size_t place_size, stru
 		*ret_size = size;
 		return 0;
 	}
+	if (size < NONCE_SIZE + TAG_SIZE)
+		return -E_CACHE_DAMAGED;
+	size -= NONCE_SIZE + TAG_SIZE;
+	nonce = reader_bytes(&sealed, NONCE_SIZE);
+	secret = reader_bytes(&sealed, size);
+	tag = reader_bytes(&sealed, TAG_SIZE);
 	vault_wipe(vault);
 	room = writer_room(&vault->plain, size);
 	if (!room)
 		return -ENOMEM;
-	in.ciphertext = data_of(sealed.pos, size);
-	out = data_of(room, size);
-	if (krb5_k_decrypt(vault->context, vault->key, USAGE, NULL, &in, &out) != 0 ||
-	    out.length < place_size || memcmp(room, place, place_size) != 0)
+	if (begin(vault, nonce, place, place_size) ||
+	    gcry_cipher_decrypt(vault->cipher, room, size, secret, size) ||
+	    gcry_cipher_checktag(vault->cipher, tag, TAG_SIZE))
 		return -E_CACHE_DAMAGED;
-	*ret_bytes = room + place_size;
-	*ret_size = out.length - place_size;
+	*ret_bytes = room;
+	*ret_size = size;
 	return 0;
 }

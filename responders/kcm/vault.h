@@ -4,8 +4,8 @@
  *
  * The key comes with the unit: a credential of systemd's (systemd.exec(5), LoadCredential=),
  * VAULT_KEY in $CREDENTIALS_DIRECTORY, of at least VAULT_KEY_MIN bytes, all of which count. The
- * cipher is libkrb5's aes256-cts-hmac-sha384-192 (RFC 8009), which also tells what was changed.
- * Each credential is bound to its place in the store: in another it does not open.
+ * cipher is AES-256-GCM, which also tells what was changed. Each credential is bound to its place
+ * in the store: in another it does not open.
  */
 #pragma once
 
@@ -22,13 +22,13 @@
 struct vault; /* a talloc object; NULL is one that leaves everything as it is */
 
 /* From the file VAULT_KEY in dir. Errors: -ENOENT there is none; -E_CONFIG it is too short, or
- * libkrb5 has no such cipher; errno of open(2). */
+ * libgcrypt has no such cipher; errno of open(2). */
 int vault_open(TALLOC_CTX *mem, const char *dir, struct vault **ret_vault);
 
 /* Not 0, and another one for another key; 0 of NULL. */
 uint64_t vault_id(const struct vault *vault);
 
-/* Appends to out what is kept of bytes at place. */
+/* Appends to out what is kept of bytes at place. bytes may be what was unsealed last. */
 void vault_seal(struct vault *vault, const void *place, size_t place_size, const void *bytes,
                 size_t size, struct writer *out);
 

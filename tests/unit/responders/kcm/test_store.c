@@ -982,26 +982,6 @@ START_TEST(test_a_store_without_a_key_is_encrypted_when_there_is_one)
 }
 END_TEST
 
-/* More than an encrypted cache may have, from before it was: each can still be replaced. */
-START_TEST(test_a_large_cache_can_be_encrypted)
-{
-	char server[16];
-
-	make(ALICE, "1001");
-	for (int i = 0; i <= CCACHE_ENCRYPTED; i++) {
-		snprintf(server, sizeof(server), "s%d", i);
-		ck_assert_int_eq(add(ALICE, "1001", server, 5000), 0);
-	}
-	ck_assert_int_eq(open_vault(KEY_A), 0);
-	reopen();
-	ck_assert_int_eq(add(ALICE, "1001", "s7", 6000), 0);
-	begin(true);
-	ck_assert_uint_eq(count(ALICE, "1001"), CCACHE_ENCRYPTED + 1);
-	end(0);
-	ck_assert_int_eq(add(ALICE, "1001", "more", 6000), -EFBIG);
-}
-END_TEST
-
 /* Another key, or none; closed in order, or not. */
 START_TEST(test_what_nobody_can_read_is_kept)
 {
@@ -1108,7 +1088,6 @@ int main(void)
 	tcase_add_test(tcase, test_an_encrypted_store_works_like_another);
 	tcase_add_loop_test(tcase, test_a_store_without_a_key_is_encrypted_when_there_is_one, 0, 2);
 	tcase_add_loop_test(tcase, test_what_nobody_can_read_is_kept, 0, 4);
-	tcase_add_test(tcase, test_a_large_cache_can_be_encrypted);
 	tcase_add_test(tcase, test_a_short_key_is_refused);
 	tcase_add_test(tcase, test_a_credential_opens_at_its_place_only);
 	srunner_run_all(runner, CK_ENV);
