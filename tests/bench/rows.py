@@ -436,3 +436,19 @@ def kcm_first(side):
 @row("KCM: store a ticket, ext4", "µs", 2400, 60, place="kcm-ext4")
 def kcm_ext4_store(side):
     return side.times_us("store", 200)
+
+
+# Debian's has no such thing, and stores what everybody can read.
+@row("KCM: store a ticket, with a key", "µs", 735, 60, place="kcm-key")
+def kcm_key_store(side):
+    return side.times_us("store", 200)
+
+
+@row("KCM: fetch one of 200, with a key", "µs", 1170, 60, place="kcm-key")
+def kcm_key_fetch(side):
+    return side.times_us("fetch", 200, 300)
+
+
+@row("KCM: list 200, with a key", "µs", 1020, 400, place="kcm-key")
+def kcm_key_list(side):
+    return side.times_us("list", 50)

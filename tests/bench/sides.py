@@ -301,8 +301,16 @@ class KcmSide:
     SECRETS = "/var/lib/sss/secrets"
     PROGRAM = "/tmp/krb5call.py"
 
-    def __init__(self, name, c):
+    def __init__(self, name, c, key=False):
+        """key: ours encrypts what it stores."""
         self.name, self.c = name, c
+        if key and name == "ours":
+            c.sh("head -c32 /dev/urandom >/etc/kcm.key")
+            c.write(
+                "/etc/systemd/system/sssd-kcm.service.d/key.conf",
+                "[Service]\nLoadCredential=kcm.key:/etc/kcm.key\n",
+            )
+            c.systemctl("daemon-reload")
         self.kdc = Kdc(c).start()
         self.kdc.add("alice")
         self.kdc.add(*(f"host/s{i}" for i in range(self.TICKETS)), password=None)
