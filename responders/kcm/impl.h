@@ -94,6 +94,9 @@ int table_drop(struct store *store, const struct key *key);
 int table_seek(struct store *store, const struct key *from, const struct key *prefix,
                MDB_val *ret_key, MDB_val *ret_value);
 
+/* The next one after what was found last. */
+int table_next(struct store *store, const struct key *prefix, MDB_val *ret_key, MDB_val *ret_value);
+
 /* ---- ccache.c ---- */
 
 /* Reads all but uid and name. */

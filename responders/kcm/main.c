@@ -16,6 +16,7 @@
 #include "common/base/time.h"
 #include "common/event/timer.h"
 #include "common/wire/frame.h"
+#include "common/wire/kcm.h"
 #include "responders/core/resp.h"
 #include "responders/core/store.h"
 #include "responders/kcm/env.h"
@@ -265,7 +266,7 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
 	kcm->ev = ev;
 	kcm->dir = paths->secrets_dir;
 	kcm->due = talloc_asprintf(kcm, "%s/due", kcm->dir);
-	kcm->renewals = renewals_new(kcm, ev, &kcm->store, look_now, kcm);
+	kcm->renewals = renewals_new(kcm, ev, &kcm->store, KCM_RENEW_SOCKET, look_now, kcm);
 	if (!kcm->due || !kcm->renewals) {
 		talloc_free(kcm);
 		return -ENOMEM;

@@ -5,9 +5,13 @@
  *   renewals_run ─ due, user is here ─▶ put off ─▶ helper ─ renewed ──▶ in place of the old one
  *                                                     └─ refused, or no answer ─▶ tried again then
  *
- * A ticket is put off before the helper is asked, in the store: whatever ends meanwhile, it is
- * tried again, and not at once. What the user did meanwhile counts: a ticket that is not there any
- * more is not put back.
+ * A ticket is put off before the helper is asked, in the store, and nobody is asked before that is
+ * committed: whatever ends meanwhile, or is full, it is tried again, and not at once. What the user
+ * did meanwhile counts: a ticket that is not there any more is not put back.
+ *
+ * Those that are due are taken in the order of their times, whosever they are, but of one user no
+ * more than PER_USER at once: a KDC that never answers, which a user can name, holds up that one's
+ * tickets and nobody else's.
  */
 #include "responders/kcm/renew.h"
 
@@ -29,6 +33,7 @@
 #include "responders/kcm/renew_proto.h"
 
 #define AT_ONCE      8
+#define PER_USER     2
 #define WAIT_MIN_S   5    /* between two tries, however soon the ticket ends */
 #define SPARE_MS     2000 /* what the helper may need besides */
 #define LOOK_AT_ONCE 256  /* tickets put off in one turn of the loop */
@@ -38,9 +43,10 @@ struct renewals {
 	struct store **store; /* borrowed */
 	void (*changed)(void *data);
 	void *data;
+	const char *socket; /* borrowed: the helper's */
 	bool on, validate, ended;
 	uint32_t interval_s, limit_s;
-	unsigned n_busy;
+	struct renewal *places[AT_ONCE]; /* NULL = free */
 };
 
 /* One ticket on its way. */
@@ -48,7 +54,7 @@ struct renewal {
 	struct renewals *renewals;
 	uid_t uid;
 	uint64_t id, number; /* of its cache, and there */
-	int fd;
+	int fd;              /* -1 before the helper is asked */
 	struct tevent_fd *fde;
 	struct writer out;
 	size_t sent;
@@ -57,13 +63,13 @@ struct renewal {
 };
 
 struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct store **store,
-                              void (*changed)(void *data), void *data)
+                              const char *socket, void (*changed)(void *data), void *data)
 {
 	struct renewals *renewals = talloc_zero(mem, struct renewals);
 
 	if (renewals)
 		*renewals = (struct renewals){
-			.ev = ev, .store = store, .changed = changed, .data = data
+			.ev = ev, .store = store, .socket = socket, .changed = changed, .data = data
 		};
 	return renewals;
 }
@@ -73,7 +79,9 @@ void renewals_configure(struct renewals *renewals, const struct kcm_conf *conf)
 	renewals->on = conf->tgt_renewal && conf->krb5_renew_interval_s > 0;
 	renewals->validate = conf->krb5_validate;
 	renewals->interval_s = conf->krb5_renew_interval_s;
-	renewals->limit_s = conf->krb5_auth_timeout_s;
+	renewals->limit_s = conf->krb5_auth_timeout_s < RENEW_LIMIT_MAX_S
+	                            ? conf->krb5_auth_timeout_s
+	                            : RENEW_LIMIT_MAX_S;
 	if (conf->tgt_renewal && !renewals->on)
 		log_warn("tgt_renewal: nothing is renewed without krb5_renew_interval");
 }
@@ -84,9 +92,19 @@ void renewals_end(struct renewals *renewals)
 	talloc_free_children(renewals);
 }
 
+/* So many tickets are on their way, of uid or of all. */
+static unsigned count_busy(const struct renewals *renewals, const uid_t *uid)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < AT_ONCE; i++)
+		n += renewals->places[i] && (!uid || renewals->places[i]->uid == *uid);
+	return n;
+}
+
 bool renewals_busy(const struct renewals *renewals)
 {
-	return renewals->n_busy > 0;
+	return count_busy(renewals, NULL) > 0;
 }
 
 /* ---- the ticket is back ---- */
@@ -124,8 +142,7 @@ static int hold_back(struct store *store, const struct renewal *renewal,
 
 	if (r < 0 || stored.due_s == 0 || stored.due_s >= now_s + WAIT_MIN_S)
 		return r;
-	return store_put_off(store, ccache, &stored,
-	                     next_try_s(renewal->renewals, &stored, now_s));
+	return store_put_off(store, ccache, &stored, next_try_s(renewal->renewals, &stored, now_s));
 }
 
 static int put_back(struct store *store, const struct renewal *renewal, struct bytes bytes)
@@ -178,7 +195,9 @@ static int renewal_gone(struct renewal *renewal)
 		secret_wipe(renewal->out.bytes, renewal->out.room);
 	writer_free(&renewal->out);
 	secret_wipe(renewal->in, renewal->in_size);
-	renewal->renewals->n_busy--;
+	for (size_t i = 0; i < AT_ONCE; i++)
+		if (renewal->renewals->places[i] == renewal)
+			renewal->renewals->places[i] = NULL;
 	return 0;
 }
 
@@ -273,13 +292,24 @@ static void ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t fla
 		receive(renewal);
 }
 
-static int ask_helper(struct renewals *renewals, const struct ccache *ccache,
-                      const struct stored *stored)
+static void take_place(struct renewal *renewal)
+{
+	struct renewals *renewals = renewal->renewals;
+
+	for (size_t i = 0; i < AT_ONCE; i++)
+		if (!renewals->places[i]) {
+			renewals->places[i] = renewal;
+			return;
+		}
+}
+
+/* Writes what the helper will be asked. */
+static int prepare(struct renewals *renewals, const struct ccache *ccache,
+                   const struct stored *stored)
 {
 	auto_talloc struct renewal *renewal = talloc_zero(renewals, struct renewal);
 	struct renew_request request = {
-		.limit_s = renewals->limit_s < RENEW_LIMIT_MAX_S ? renewals->limit_s
-		                                                 : RENEW_LIMIT_MAX_S,
+		.limit_s = renewals->limit_s,
 		.kdc_offset = ccache->kdc_offset,
 		.validate = renewals->validate,
 		.credential = stored->credential,
@@ -294,25 +324,64 @@ static int ask_helper(struct renewals *renewals, const struct ccache *ccache,
 	renewal->number = stored->number;
 	renewal->fd = -1;
 	renewal->out = writer_new(RENEW_MESSAGE_MAX);
-	renewals->n_busy++;
 	talloc_set_destructor(renewal, renewal_gone);
 
 	renew_write_request(&renewal->out, &request);
 	r = writer_end(&renewal->out);
-	if (r == 0)
-		r = fd_connect_unix(KCM_RENEW_SOCKET, &renewal->fd);
 	if (r < 0)
 		return r;
-	renewal->fde =
-		tevent_add_fd(renewals->ev, renewal, renewal->fd, TEVENT_FD_WRITE, ready, renewal);
-	if (!renewal->fde || !timer_once(renewal, renewals->ev, request.limit_s * 1000 + SPARE_MS,
-	                                 took_too_long, renewal))
-		return -ENOMEM;
-	take_ptr(renewal);
+	take_place(take_ptr(renewal));
 	return 0;
 }
 
+static int ask_helper(struct renewal *renewal)
+{
+	struct renewals *renewals = renewal->renewals;
+	int r;
+
+	r = fd_connect_unix(renewals->socket, &renewal->fd);
+	if (r < 0)
+		return r;
+	/* Who waits to write alone does not hear from tevent that the other side is gone. */
+	renewal->fde = tevent_add_fd(renewals->ev, renewal, renewal->fd,
+	                             TEVENT_FD_READ | TEVENT_FD_WRITE, ready, renewal);
+	if (!renewal->fde || !timer_once(renewal, renewals->ev, renewals->limit_s * 1000 + SPARE_MS,
+	                                 took_too_long, renewal))
+		return -ENOMEM;
+	return 0;
+}
+
+/* Asks for what was prepared, or with r below 0 forgets it: it could not be put off. Returns
+ * whether all could be asked. */
+static bool ask_all(struct renewals *renewals, int r)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		struct renewal *renewal = renewals->places[i];
+		int asked;
+
+		if (!renewal || renewal->fd >= 0)
+			continue;
+		asked = r < 0 ? r : ask_helper(renewal);
+		if (asked == 0)
+			continue;
+		if (r == 0)
+			log_warn("uid %u: a ticket is not renewed yet: %s: %s",
+			         (unsigned)renewal->uid, renewals->socket, error_text(asked));
+		talloc_free(renewal);
+		all = false;
+	}
+	return all;
+}
+
 /* ---- what is due ---- */
+
+/* Has this user as many on their way as one may have? */
+static bool has_enough(uid_t uid, void *data)
+{
+	return count_busy(data, &uid) >= PER_USER;
+}
 
 /* Errors: -ENOENT nothing is due; -EAGAIN ret_next_s is when it is. */
 static int take_first(struct renewals *renewals, struct store *store, int64_t now_s,
@@ -323,7 +392,7 @@ static int take_first(struct renewals *renewals, struct store *store, int64_t no
 	struct stored stored;
 	int r;
 
-	r = store_first_renewal(store, name, &ccache, &stored);
+	r = store_first_renewal(store, now_s, has_enough, renewals, name, &ccache, &stored);
 	if (r < 0)
 		return r;
 	if (stored.due_s > now_s || renewals->ended) {
@@ -331,10 +400,10 @@ static int take_first(struct renewals *renewals, struct store *store, int64_t no
 		return -EAGAIN;
 	}
 	if (login_of(ccache.uid) != LOGIN_AWAY) {
-		r = ask_helper(renewals, &ccache, &stored);
+		r = prepare(renewals, &ccache, &stored);
 		if (r < 0)
-			log_warn("uid %u: a ticket is not renewed yet: " KCM_RENEW_SOCKET ": %s",
-			         (unsigned)ccache.uid, error_text(r));
+			log_warn("uid %u: a ticket is not renewed yet: %s", (unsigned)ccache.uid,
+			         error_text(r));
 	} else {
 		log_debug("uid %u is not logged in: nothing is renewed", (unsigned)ccache.uid);
 	}
@@ -348,12 +417,12 @@ int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s)
 	int r;
 
 	*ret_next_s = 0;
-	if (!renewals->on || renewals->n_busy >= AT_ONCE)
+	if (!renewals->on || count_busy(renewals, NULL) >= AT_ONCE)
 		return 0;
 	r = store_begin(store, true);
 	if (r < 0)
 		return r;
-	for (unsigned i = 0; r == 0 && renewals->n_busy < AT_ONCE; i++) {
+	for (unsigned i = 0; r == 0 && count_busy(renewals, NULL) < AT_ONCE; i++) {
 		if (i == LOOK_AT_ONCE) {
 			next_s = now_s;
 			break;
@@ -361,6 +430,8 @@ int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s)
 		r = take_first(renewals, store, now_s, &next_s);
 	}
 	r = store_end(store, r == -ENOENT || r == -EAGAIN ? 0 : r);
+	if (!ask_all(renewals, r))
+		next_s = now_s; /* their places are free */
 	if (r == 0)
 		*ret_next_s = next_s;
 	return r;

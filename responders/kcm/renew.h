@@ -14,15 +14,16 @@
 
 struct renewals; /* a talloc object; freeing it gives up what is under way */
 
-/* store: where it is found whenever there is one. changed is called when a conversation has ended:
- * renewals_run() may have more to do. */
+/* store   where it is found whenever there is one
+ * socket  borrowed; the helper's
+ * changed is called when a conversation has ended: renewals_run() may have more to do. */
 struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct store **store,
-                              void (*changed)(void *data), void *data);
+                              const char *socket, void (*changed)(void *data), void *data);
 
 void renewals_configure(struct renewals *renewals, const struct kcm_conf *conf);
 
-/* Begins what is due, a few at a time. ret_next_s is when there will be more to do: 0 = nothing, or
- * not before changed is called. Errors: those of the store. */
+/* Begins what is due, a few at a time and of one user fewer. ret_next_s is when there will be more
+ * to do: 0 = nothing, or not before changed is called. Errors: those of the store. */
 int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s);
 
 /* Gives up what is under way; from now on renewals_run() only tells. */

@@ -188,3 +188,12 @@ int table_seek(struct store *store, const struct key *from, const struct key *pr
 		return r;
 	return key_begins(*ret_key, prefix) ? 0 : -ENOENT;
 }
+
+int table_next(struct store *store, const struct key *prefix, MDB_val *ret_key, MDB_val *ret_value)
+{
+	int r = lmdb_error(mdb_cursor_get(store->cursor, ret_key, ret_value, MDB_NEXT));
+
+	if (r < 0)
+		return r;
+	return key_begins(*ret_key, prefix) ? 0 : -ENOENT;
+}

@@ -177,10 +177,14 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_next_s);
 
 /* The ticket that is to be renewed first, at due_s: a TGT of the client's own realm that can be
- * renewed, after half its life. name and ret_ccache as store_next_of_all() gives them.
- * Errors: -ENOENT there is none. */
-int store_first_renewal(struct store *store, char name[CCACHE_NAME_MAX + 1],
-                        struct ccache *ret_ccache, struct stored *ret_stored);
+ * renewed, after half its life. Those of a user who waits (NULL: nobody does) are passed over, as
+ * far as they are due by now_s. name and ret_ccache as store_next_of_all() gives them. Errors:
+ * -ENOENT there is none.
+ */
+typedef bool store_waits(uid_t uid, void *data);
+int store_first_renewal(struct store *store, int64_t now_s, store_waits *waits, void *data,
+                        char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
+                        struct stored *ret_stored);
 
 /* Its next renewal is at due_s; none is if it will have expired by then. */
 int store_put_off(struct store *store, const struct ccache *ccache, const struct stored *stored,

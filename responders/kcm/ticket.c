@@ -497,8 +497,18 @@ int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_n
 
 /* ---- what is to be renewed ---- */
 
-int store_first_renewal(struct store *store, char name[CCACHE_NAME_MAX + 1],
-                        struct ccache *ret_ccache, struct stored *ret_stored)
+static bool is_passed_over(MDB_val key, int64_t now_s, store_waits *waits, void *data)
+{
+	struct reader in = reader_over((uint8_t *)key.mv_data + 1, key.mv_size - 1);
+	int64_t due_s = (int64_t)reader_be64(&in);
+	uid_t uid = reader_be32(&in);
+
+	return in.err == 0 && due_s <= now_s && waits(uid, data);
+}
+
+int store_first_renewal(struct store *store, int64_t now_s, store_waits *waits, void *data,
+                        char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
+                        struct stored *ret_stored)
 {
 	struct key prefix = key_new(KEY_RENEWAL);
 	MDB_val key, value;
@@ -507,6 +517,8 @@ int store_first_renewal(struct store *store, char name[CCACHE_NAME_MAX + 1],
 	int r;
 
 	r = table_seek(store, &prefix, &prefix, &key, &value);
+	while (r == 0 && waits && is_passed_over(key, now_s, waits, data))
+		r = table_next(store, &prefix, &key, &value);
 	if (r < 0)
 		return r;
 	r = kcm_unseal(key, value, &in);

@@ -73,8 +73,7 @@ static bool walk(void)
 
 	require(mdb_cursor_open(store->txn, store->env->table, &cursor) == 0);
 	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
-		all = store_sound(store->txn, store->env->table, key, value, store->env) &&
-		      all;
+		all = store_sound(store->txn, store->env->table, key, value, store->env) && all;
 	return all;
 }
 
@@ -120,7 +119,7 @@ static void use(void)
 			use_one(&ccache);
 		}
 	}
-	if (store_first_renewal(store, name, &ccache, &stored) == 0)
+	if (store_first_renewal(store, 0, NULL, NULL, name, &ccache, &stored) == 0)
 		store_put_off(store, &ccache, &stored, stored.due_s + 10);
 	if (store_next_seen(store, (uid_t)-1, &uid_seen) == 0)
 		store_set_seen(store, uid_seen, false);

@@ -244,7 +244,7 @@ static void compare_renewals(void)
 			if (first_s == 0 || due_s < first_s)
 				first_s = due_s;
 		}
-	r = store_first_renewal(store, name, &ccache, &stored);
+	r = store_first_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
 	ck_assert_int_eq(r, first_s ? 0 : -ENOENT);
 	if (r == 0)
 		ck_assert_int_eq(stored.due_s, first_s);
@@ -638,7 +638,7 @@ START_TEST(test_when_a_ticket_is_due)
 	ccache = find(ALICE, "1001");
 	ck_assert_int_eq(store_add(store, &ccache, &credential), 0);
 	ck_assert_int_eq(store_save(store, &ccache), 0);
-	r = store_first_renewal(store, name, &ccache, &stored);
+	r = store_first_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
 	ck_assert_int_eq(r, renewables[_i].due_s ? 0 : -ENOENT);
 	if (r == 0) {
 		ck_assert_int_eq(stored.due_s, renewables[_i].due_s);

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Renewals: whose tickets the helper is asked for, and when; the helper is a socket that only
+ * listens
+ */
+#include "responders/kcm/renew.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "tests/unit/responders/kcm/build.h"
+
+/* Services, which never log in. */
+#define FORGER 901
+#define HTTPD  902
+
+#define NOW_S 1600
+
+static const struct kcm_conf conf = { .tgt_renewal = true,
+	                              .krb5_renew_interval_s = 60,
+	                              .krb5_auth_timeout_s = 6 };
+
+static char dir[64], socket_path[96];
+static struct tevent_context *ev;
+static struct store *store;
+static struct renewals *renewals;
+static int listener, connections[64];
+static size_t n_connections;
+
+static unsigned n_changed;
+
+static void changed(void *data)
+{
+	(void)data;
+	n_changed++;
+}
+
+static void setup(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	strcpy(dir, "/tmp/kcm-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(socket_path, sizeof(socket_path), "%s/helper", dir);
+	strcpy(address.sun_path, socket_path);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(listener, 64), 0);
+
+	ev = tevent_context_init(NULL);
+	ck_assert_int_eq(store_open(ev, dir, NULL, &store), 0);
+	renewals = renewals_new(ev, ev, &store, socket_path, changed, NULL);
+	renewals_configure(renewals, &conf);
+}
+
+static void teardown(void)
+{
+	static const char *const names[] = { "kcm.mdb", "kcm.mdb-state", "helper" };
+	char path[128];
+
+	TALLOC_FREE(renewals);
+	TALLOC_FREE(ev);
+	for (size_t i = 0; i < n_connections; i++)
+		close(connections[i]);
+	n_connections = 0;
+	close(listener);
+	for (size_t i = 0; i < str_size(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+/* A cache of uid with a TGT that is due after half its life. */
+static void add(uid_t uid, unsigned number, uint32_t start, uint32_t end)
+{
+	struct writer out = writer_new(4096);
+	struct credential credential;
+	struct ccache ccache;
+	struct reader in;
+	char name[32];
+	int r;
+
+	put_tgt(&out, "TEST", start, end, 100000, TICKET_RENEWABLE);
+	in = reader_over(out.bytes, out.size);
+	credential = read_credential(&in);
+	snprintf(name, sizeof(name), "%u:%u", (unsigned)uid, number);
+	ck_assert_int_eq(store_begin(store, true), 0);
+	r = store_make(store, uid, name, &ccache);
+	if (r == 0)
+		r = store_add(store, &ccache, &credential);
+	if (r == 0)
+		r = store_save(store, &ccache);
+	ck_assert_int_eq(store_end(store, r), 0);
+	writer_free(&out);
+}
+
+/* How many more have connected; they wait. */
+static unsigned count_new(void)
+{
+	unsigned n = 0;
+	int fd;
+
+	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		connections[n_connections++] = fd;
+		n++;
+	}
+	return n;
+}
+
+static void run(int64_t now_s)
+{
+	int64_t next_s;
+
+	ck_assert_int_eq(renewals_run(renewals, now_s, &next_s), 0);
+}
+
+START_TEST(test_who_names_a_silent_kdc_holds_up_nobody_else)
+{
+	for (unsigned i = 0; i < 20; i++)
+		add(FORGER, i, 1000 + i, 2000);
+	for (unsigned i = 0; i < 3; i++)
+		add(HTTPD, i, 1150, 2000); /* due after all of these */
+	run(NOW_S);
+	ck_assert_uint_eq(count_new(), 2 + 2);
+	run(NOW_S);
+	ck_assert_uint_eq(count_new(), 0);
+
+	/* Who has an answer makes place for the next one, of the same user. */
+	close(connections[0]);
+	connections[0] = connections[--n_connections];
+	while (n_changed == 0)
+		tevent_loop_once(ev);
+	run(NOW_S);
+	ck_assert_uint_eq(count_new(), 1);
+}
+END_TEST
+
+START_TEST(test_all_places_are_used)
+{
+	for (uid_t uid = 0; uid < 10; uid++)
+		for (unsigned i = 0; i < 3; i++)
+			add(uid, i, 1000, 2000);
+	run(NOW_S);
+	ck_assert_uint_eq(count_new(), 8);
+}
+END_TEST
+
+START_TEST(test_what_is_not_due_waits)
+{
+	int64_t next_s;
+
+	add(HTTPD, 0, 1000, 2300);
+	ck_assert_int_eq(renewals_run(renewals, NOW_S, &next_s), 0);
+	ck_assert_int_eq(next_s, 1650);
+	ck_assert_uint_eq(count_new(), 0);
+	ck_assert(!renewals_busy(renewals));
+}
+END_TEST
+
+/* Else it would be asked again and again. */
+START_TEST(test_no_kdc_is_asked_for_what_cannot_be_put_off)
+{
+	struct rlimit before, none;
+	int64_t next_s;
+	int r;
+
+	add(HTTPD, 0, 1000, 2000);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	none = (struct rlimit){ 1, before.rlim_max };
+	setrlimit(RLIMIT_FSIZE, &none);
+	r = renewals_run(renewals, NOW_S, &next_s);
+	setrlimit(RLIMIT_FSIZE, &before);
+	ck_assert_int_lt(r, 0);
+	ck_assert_uint_eq(count_new(), 0);
+	ck_assert(!renewals_busy(renewals));
+
+	run(NOW_S);
+	ck_assert_uint_eq(count_new(), 1);
+}
+END_TEST
+
+START_TEST(test_without_a_helper_it_is_tried_again)
+{
+	int64_t next_s;
+
+	unlink(socket_path);
+	for (unsigned i = 0; i < 10; i++)
+		add(i, 0, 1000, 2000);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(renewals_run(renewals, NOW_S, &next_s), 0);
+		ck_assert_int_eq(next_s, NOW_S); /* the next ones, now */
+	}
+	ck_assert_int_eq(renewals_run(renewals, NOW_S, &next_s), 0);
+	ck_assert_int_eq(next_s, NOW_S + 60);
+	ck_assert(!renewals_busy(renewals));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("kcm_renew");
+	TCase *tcase = tcase_create("all");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, test_who_names_a_silent_kdc_holds_up_nobody_else);
+	tcase_add_test(tcase, test_all_places_are_used);
+	tcase_add_test(tcase, test_what_is_not_due_waits);
+	tcase_add_test(tcase, test_no_kdc_is_asked_for_what_cannot_be_put_off);
+	tcase_add_test(tcase, test_without_a_helper_it_is_tried_again);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
