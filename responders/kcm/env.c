@@ -7,8 +7,9 @@
  * has run. A file that was not closed in order before another boot may therefore hold pages of
  * several moments, and is walked in a child, which may die of it.
  *
- * With a vault, a file that was written without one is written anew; with another one, or none, a
- * file that was written with one is of no use, and set aside.
+ * With a vault, a file that was written without one is written anew, and one that was set aside
+ * without one removed; with another one, or none, a file that was written with one is of no use,
+ * and set aside.
  */
 #include "responders/kcm/env.h"
 
@@ -34,6 +35,7 @@
 #define ENV_FLAGS     (MDB_NOSUBDIR | MDB_NOTLS | MDB_NOLOCK | MDB_NOSYNC)
 #define CHECK_LIMIT_S 20          /* and a second for each */
 #define CHECK_RATE    (32u << 20) /* bytes */
+#define LOCKED_MAX    8
 
 DEFINE_CLEANUP(MDB_env *, mdb_env_close)
 DEFINE_CLEANUP(MDB_txn *, mdb_txn_abort)
@@ -208,13 +210,18 @@ static MDB_val header_key(void)
 	return (MDB_val){ .mv_size = 1, .mv_data = &zero };
 }
 
-/* The vault is that of the file: the one that is given, or none. Errors: -ENOKEY it is another. */
-static int read_header(MDB_txn *txn, MDB_dbi table, struct vault *vault, struct kcm_env *env)
+struct kcm_header {
+	uint32_t format;
+	uint64_t seed[2];
+	uint64_t vault; /* 0 = none */
+};
+
+/* Of other formats only as far as it is known. */
+static int read_header(MDB_txn *txn, MDB_dbi table, struct kcm_header *ret_header)
 {
 	MDB_val key = header_key(), value;
+	struct kcm_header header;
 	struct reader in;
-	uint32_t format;
-	uint64_t id;
 	int r;
 
 	r = lmdb_error(mdb_get(txn, table, &key, &value));
@@ -222,17 +229,34 @@ static int read_header(MDB_txn *txn, MDB_dbi table, struct vault *vault, struct 
 		r = kcm_unseal(key, value, &in);
 	if (r < 0)
 		return r == -ENOENT ? -E_CACHE_DAMAGED : r;
-	format = reader_be32(&in);
-	if (in.err == 0 && format != FORMAT)
-		return -E_CACHE_VERSION;
-	env->seed[0] = reader_be64(&in);
-	env->seed[1] = reader_be64(&in);
-	id = reader_be64(&in);
-	if (reader_end(&in) < 0)
+	header.format = reader_be32(&in);
+	if (in.err < 0)
 		return -E_CACHE_DAMAGED;
-	if (id != 0 && id != vault_id(vault))
+	header.seed[0] = reader_be64(&in);
+	header.seed[1] = reader_be64(&in);
+	header.vault = reader_be64(&in);
+	if (header.format == FORMAT && reader_end(&in) < 0)
+		return -E_CACHE_DAMAGED;
+	if (in.err < 0)
+		header.vault = 0;
+	*ret_header = header;
+	return 0;
+}
+
+/* The vault is that of the file: the one that is given, or none. Errors: -ENOKEY it is another. */
+static int take_header(MDB_txn *txn, MDB_dbi table, struct vault *vault, struct kcm_env *env)
+{
+	struct kcm_header header;
+	int r = read_header(txn, table, &header);
+
+	if (r < 0)
+		return r;
+	if (header.format != FORMAT)
+		return -E_CACHE_VERSION;
+	if (header.vault != 0 && header.vault != vault_id(vault))
 		return -ENOKEY;
-	env->vault = id ? vault : NULL;
+	memcpy(env->seed, header.seed, sizeof(env->seed));
+	env->vault = header.vault ? vault : NULL;
 	return 0;
 }
 
@@ -367,6 +391,9 @@ static int make_file(const struct cache_files *files, const struct source *sourc
 
 /* ---- check ---- */
 
+/* What is done with a file in a process of its own. */
+typedef int look_at(const struct cache_files *files, struct vault *vault, env_sound *sound);
+
 static int walk_file(const struct cache_files *files, struct vault *vault, env_sound *sound)
 {
 	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
@@ -388,7 +415,7 @@ static int walk_file(const struct cache_files *files, struct vault *vault, env_s
 	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
 	if (r < 0)
 		return r;
-	r = read_header(txn, table, vault, &env);
+	r = take_header(txn, table, vault, &env);
 	if (r < 0)
 		return r;
 	mdb_txn_abort(take_ptr(txn));
@@ -445,7 +472,8 @@ static unsigned check_limit_s(const struct cache_files *files)
 }
 
 /* In a child, because a damaged page may be the end of it; before there is anything to wait for. */
-static int check_file(const struct cache_files *files, struct vault *vault, env_sound *sound)
+static int check_file(const struct cache_files *files, look_at *look, struct vault *vault,
+                      env_sound *sound)
 {
 	int status;
 	pid_t pid;
@@ -459,7 +487,7 @@ static int check_file(const struct cache_files *files, struct vault *vault, env_
 		signal(SIGBUS, SIG_DFL);
 		signal(SIGABRT, SIG_DFL);
 		alarm(check_limit_s(files));
-		_exit(exit_status(walk_file(files, vault, sound)));
+		_exit(exit_status(look(files, vault, sound)));
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
@@ -467,10 +495,32 @@ static int check_file(const struct cache_files *files, struct vault *vault, env_
 	return check_result(status);
 }
 
+/* The first of LOCKED_MAX paths at which there is nothing, or else the one whose file was written
+ * before all others. */
+static char *locked_path(TALLOC_CTX *mem, const struct cache_files *files)
+{
+	char *path = NULL, *chosen = NULL;
+	struct stat st, oldest = { 0 };
+
+	for (unsigned i = 1; i <= LOCKED_MAX; i++) {
+		path = talloc_asprintf(mem, "%s.locked-%u", files->data, i);
+		if (!path || stat(path, &st) < 0)
+			return path;
+		if (!chosen || st.st_mtim.tv_sec < oldest.st_mtim.tv_sec ||
+		    (st.st_mtim.tv_sec == oldest.st_mtim.tv_sec &&
+		     st.st_mtim.tv_nsec < oldest.st_mtim.tv_nsec)) {
+			chosen = path;
+			oldest = st;
+		}
+	}
+	return chosen;
+}
+
 /* Nobody can read it without the key it was written with, and that may come back. */
 static int set_aside_locked(const struct cache_files *files)
 {
-	auto_talloc char *path = talloc_asprintf(NULL, "%s.locked-1", files->data);
+	auto_talloc void *mem = talloc_new(NULL);
+	char *path = mem ? locked_path(mem, files) : NULL;
 	struct cache_files locked = *files;
 
 	if (!path)
@@ -482,6 +532,59 @@ static int set_aside_locked(const struct cache_files *files)
 	return files_set_aside(&locked);
 }
 
+/* Errors: -ENOKEY it was written without one. */
+static int look_for_key(const struct cache_files *files, struct vault *vault, env_sound *sound)
+{
+	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
+	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	struct kcm_header header;
+	struct meta meta;
+	MDB_dbi table;
+	int r;
+
+	(void)vault;
+	(void)sound;
+	r = files_meta(files, &meta); /* of an empty file LMDB would make one */
+	if (r == 0)
+		r = open_file(files, MDB_RDONLY, &mdb);
+	if (r == 0)
+		r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
+	if (r == 0)
+		r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
+	if (r == 0)
+		r = read_header(txn, table, &header);
+	if (r == 0 && header.vault == 0)
+		r = -ENOKEY;
+	return r;
+}
+
+static bool is_useless(int r)
+{
+	return r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION || r == -ENOKEY;
+}
+
+/* A file that was set aside before there was a key, or of which that cannot be told, is not left
+ * beside an encrypted one: its tickets are what the key is to protect, and nobody can use them. */
+static void remove_clear(const struct cache_files *files)
+{
+	struct cache_files aside = { .data = files->damaged };
+	int r;
+
+	if (access(files->damaged, F_OK) < 0)
+		return;
+	r = check_file(&aside, look_for_key, NULL, NULL);
+	if (r == 0)
+		return;
+	if (is_useless(r))
+		r = unlink(files->damaged) < 0 ? -errno : 0;
+	if (r < 0)
+		log_error("%s may hold tickets that are not encrypted, and is not removed: %s",
+		          files->damaged, error_text(r));
+	else
+		log_notice("%s might have held tickets that are not encrypted, and is removed",
+		           files->damaged);
+}
+
 static int set_aside(const struct cache_files *files, int why)
 {
 	if (why == -ENOKEY)
@@ -491,11 +594,6 @@ static int set_aside(const struct cache_files *files, int why)
 	return files_set_aside(files);
 }
 
-static bool is_useless(int r)
-{
-	return r == -E_CACHE_DAMAGED || r == -E_CACHE_VERSION || r == -ENOKEY;
-}
-
 /* Leaves a sound file at the path, or none. */
 static int inspect(const struct cache_files *files, struct vault *vault, env_sound *sound)
 {
@@ -503,7 +601,7 @@ static int inspect(const struct cache_files *files, struct vault *vault, env_sou
 
 	if (!files_need_check(files))
 		return 0;
-	r = check_file(files, vault, sound);
+	r = check_file(files, walk_file, vault, sound);
 	if (is_useless(r))
 		return set_aside(files, r);
 	if (r < 0) {
@@ -533,7 +631,7 @@ static int open_data(struct kcm_env *env, struct vault *vault)
 	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &env->table));
 	if (r < 0)
 		return r;
-	r = read_header(txn, env->table, vault, env);
+	r = take_header(txn, env->table, vault, env);
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_txn_commit(take_ptr(txn))); /* keeps the table open */
@@ -619,6 +717,8 @@ int kcm_env_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, env_soun
 		close_data(env);
 		return r;
 	}
+	if (vault)
+		remove_clear(env->files);
 
 	*ret_env = take_ptr(env);
 	return 0;

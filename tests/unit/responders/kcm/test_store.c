@@ -1016,6 +1016,83 @@ START_TEST(test_what_nobody_can_read_is_kept)
 }
 END_TEST
 
+/* A key that is lost for the second time takes nothing from what the first one left. */
+START_TEST(test_what_nobody_can_read_is_numbered)
+{
+	char key[64], locked[32];
+	struct timespec times[2] = { 0 };
+
+	for (unsigned i = 1; i <= 10; i++) {
+		snprintf(key, sizeof(key), "key %02u of thirty-two bytes or more", i);
+		ck_assert_int_eq(open_vault(key), 0);
+		reopen();
+		make(ALICE, "1001");
+		if (i == 1)
+			continue;
+		snprintf(locked, sizeof(locked), "kcm.mdb.locked-%u", i - 1);
+		ck_assert_int_eq(access(path_of(locked), F_OK), i <= 9 ? 0 : -1);
+		/* The third is the oldest: it makes place for the ninth. */
+		times[1].tv_sec = i == 4 ? 1000 : 2000;
+		if (i <= 9)
+			ck_assert_int_eq(utimensat(AT_FDCWD, path_of(locked), times, 0), 0);
+	}
+	for (unsigned i = 1; i <= 8; i++) {
+		struct stat st;
+
+		snprintf(locked, sizeof(locked), "kcm.mdb.locked-%u", i);
+		ck_assert_int_eq(stat(path_of(locked), &st), 0);
+		ck_assert_int_eq(st.st_mtim.tv_sec == 2000, i != 3);
+		unlink(path_of(locked));
+	}
+}
+END_TEST
+
+static bool is_aside(void)
+{
+	return access(path_of("kcm.mdb.damaged-1"), F_OK) == 0;
+}
+
+/* The store becomes what is set aside. */
+static void put_aside(void)
+{
+	char aside[128];
+
+	TALLOC_FREE(store);
+	snprintf(aside, sizeof(aside), "%s", path_of("kcm.mdb.damaged-1"));
+	ck_assert_int_eq(rename(path_of("kcm.mdb"), aside), 0);
+}
+
+START_TEST(test_what_was_set_aside_in_clear_goes_when_there_is_a_key)
+{
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	put_aside();
+	reopen();
+	ck_assert(is_aside()); /* without one it stays */
+	ck_assert_int_eq(open_vault(KEY_A), 0);
+	reopen();
+	ck_assert(!is_aside());
+
+	/* What was encrypted stays, whatever the key is now. */
+	put_aside();
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(open_vault(i ? KEY_A : KEY_B), 0);
+		reopen();
+		ck_assert(is_aside());
+	}
+
+	/* And what cannot tell goes, without taking us along. */
+	for (off_t size = 0; size <= 8192; size += 4096) {
+		TALLOC_FREE(store);
+		if (!is_aside())
+			put_aside();
+		ck_assert_int_eq(truncate(path_of("kcm.mdb.damaged-1"), size), 0);
+		reopen();
+		ck_assert(!is_aside());
+	}
+}
+END_TEST
+
 START_TEST(test_a_short_key_is_refused)
 {
 	TALLOC_FREE(store);
@@ -1088,6 +1165,8 @@ int main(void)
 	tcase_add_test(tcase, test_an_encrypted_store_works_like_another);
 	tcase_add_loop_test(tcase, test_a_store_without_a_key_is_encrypted_when_there_is_one, 0, 2);
 	tcase_add_loop_test(tcase, test_what_nobody_can_read_is_kept, 0, 4);
+	tcase_add_test(tcase, test_what_nobody_can_read_is_numbered);
+	tcase_add_test(tcase, test_what_was_set_aside_in_clear_goes_when_there_is_a_key);
 	tcase_add_test(tcase, test_a_short_key_is_refused);
 	tcase_add_test(tcase, test_a_credential_opens_at_its_place_only);
 	srunner_run_all(runner, CK_ENV);
