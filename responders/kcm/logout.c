@@ -42,7 +42,7 @@ static int purge_who_left(struct store *store)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int see_who_is_here(struct store *store)
+static int see_who_is_here(struct store *store, bool *ret_any)
 {
 	char name[CCACHE_NAME_MAX + 1] = "";
 	struct ccache ccache = { 0 };
@@ -50,7 +50,9 @@ static int see_who_is_here(struct store *store)
 	bool seen;
 	int r;
 
+	*ret_any = false;
 	while ((r = store_next_of_all(store, name, &ccache)) == 0) {
+		*ret_any = true;
 		if (ccache.uid == last)
 			continue;
 		last = ccache.uid;
@@ -63,7 +65,7 @@ static int see_who_is_here(struct store *store)
 	return r == -ENOENT ? 0 : r;
 }
 
-int logouts_run(struct store *store)
+int logouts_run(struct store *store, bool *ret_any)
 {
 	int r;
 
@@ -72,6 +74,6 @@ int logouts_run(struct store *store)
 		return r;
 	r = purge_who_left(store);
 	if (r == 0)
-		r = see_who_is_here(store);
+		r = see_who_is_here(store, ret_any);
 	return store_end(store, r);
 }

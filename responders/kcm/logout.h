@@ -8,5 +8,5 @@
 
 /* Removes the caches of those who were seen to have a session and have none any more, and remembers
  * who has caches and a session now. Somebody who gets tickets before the session begins, as at a
- * login, keeps them. Errors: those of the store. */
-int logouts_run(struct store *store);
+ * login, keeps them. ret_any: are there caches left? Errors: those of the store. */
+int logouts_run(struct store *store, bool *ret_any);

@@ -31,6 +31,7 @@
 #define PURGE_AT_ONCE    1000
 #define UID_SHARE        16  /* no user fills the map */
 #define STAY_S           600 /* ending would only mean to begin again */
+#define LOGOUT_S         600 /* between two looks at who has left, if nobody tells of it */
 
 struct kcm {
 	struct tevent_context *ev;
@@ -114,17 +115,25 @@ static int64_t wait_ms(int64_t now_s, int64_t next_s)
 	                                                : LOOK_INTERVAL_MS;
 }
 
+/* Whose session ends while we do not run, or with the boot, is seen when we start again: as long as
+ * there are caches, whatever is in them, that is soon. */
+static int64_t logout_s(const struct kcm *kcm, int64_t now_s)
+{
+	return kcm->ending ? now_s : now_s + LOGOUT_S;
+}
+
 static void look(void *data)
 {
 	int64_t now_s = walltime_now().s, next_s = 0, renewal_s = 0;
 	struct kcm *kcm = data;
+	bool any = false;
 	int r = 0, renewed;
 
 	kcm->look = NULL;
 	if (!kcm->store)
 		return;
 	if (kcm->purge_at_logout)
-		r = logouts_run(kcm->store);
+		r = logouts_run(kcm->store, &any);
 	if (r == 0)
 		r = purge(kcm, now_s, &next_s);
 	if (r < 0)
@@ -149,6 +158,11 @@ static void look(void *data)
 		look_in(kcm, wait_ms(now_s, renewal_s));
 	if (renewal_s > 0 && renewal_s < next_s)
 		next_s = renewal_s;
+	if (any) {
+		look_in(kcm, LOOK_INTERVAL_MS);
+		if (next_s == 0 || next_s > logout_s(kcm, now_s))
+			next_s = logout_s(kcm, now_s);
+	}
 	if (next_s != kcm->due_s)
 		note_due(kcm, next_s);
 }

@@ -357,3 +357,25 @@ def test_caches_end_with_the_last_session(container):
             assert tickets(c, BOB) and tickets(c, HTTPD)
             c.sh("systemd-run --quiet --unit=test-session sleep 1000")  # what the block ends
         assert c.failed_units() == []
+
+
+def test_a_logout_is_seen_whatever_is_in_the_caches(container):
+    """A cache in which nothing ends, of a user who leaves while the program does not run."""
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        configure(c, "[kcm]\npurge_at_logout = true\n")
+        c.sh("useradd -u 4001 -m alice")
+        with Session(c):
+            with Kcm(c, uid=ALICE) as kcm:
+                kcm.initialize("4001")
+            time.sleep(1.5)  # it looks at the sessions a second after a request
+            due = int(c.run(["stat", "-c", "%Y", DUE]).out)
+            assert 0 < due - time.time() <= 600
+            c.systemctl("stop", "sssd-kcm.service")
+        c.wait_for(
+            "the timer's second", lambda: int(c.run(["stat", "-c", "%Y", DUE]).out) < time.time()
+        )
+        c.systemctl("start", "sssd-kcm-due.service")
+        c.wait_for("the program", lambda: c.show("sssd-kcm.service", "ActiveState") == "active")
+        c.wait_for("nothing is left to look for", lambda: not c.exists(DUE))
+        assert c.run(["sssctl", "kcm", "list"]).out == ""
+        assert c.failed_units() == []
