@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/account.h"
 #include "common/base/error.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
@@ -36,7 +37,7 @@
 /* clang-format off */
 static const struct row {
 	const char *name, *program;
-	mode_t mode;                        /* of the socket */
+	mode_t mode;                        /* of the socket; 0600: of our user alone */
 	const char *path;                   /* of the socket; NULL: below the directory of pipes */
 	bool shared;                        /* another supervisor may own it */
 	const char *due;                    /* while this file is there, it runs without being asked */
@@ -45,7 +46,7 @@ static const struct row {
 	{ "nss",       "sssd_nss",  0666, NULL,             false },
 	{ "kcm",       "sssd_kcm",  0666, KCM_SOCKET,       true, "/var/lib/sss/secrets/due",
 	  "GLIBC_TUNABLES", "glibc.malloc.tcache_count=0" }, /* as in its unit */
-	{ "kcm-renew", "kcm_renew", 0666, KCM_RENEW_SOCKET, true },
+	{ "kcm-renew", "kcm_renew", 0600, KCM_RENEW_SOCKET, true },
 };
 /* clang-format on */
 
@@ -70,7 +71,18 @@ static void start(struct responder *responder);
 
 /* ---- sockets ---- */
 
-/* Binds, gives it its mode and then listens: nobody gets in before. */
+/* We are root, and our responders will not be. */
+static int give_away(const char *path)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (geteuid() != 0 || account_find(NULL, ACCOUNT_SERVICE, &uid, &gid) < 0)
+		return 0; /* without that user all is root's */
+	return chown(path, uid, gid);
+}
+
+/* Binds, gives it its mode and owner and then listens: nobody gets in before. */
 static int listen_at(const char *path, mode_t mode, int *ret_fd)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -84,7 +96,7 @@ static int listen_at(const char *path, mode_t mode, int *ret_fd)
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
-	    listen(fd, BACKLOG) < 0)
+	    (mode == 0600 && give_away(path) < 0) || listen(fd, BACKLOG) < 0)
 		return -errno;
 	*ret_fd = fd;
 	fd = -1;
