@@ -23,7 +23,7 @@
 
 #define METRICS_DIR      "metrics" /* below the directory of the bus */
 #define METRICS_MAGIC    "SSSmetr" /* with its NUL: 8 bytes */
-#define METRICS_VERSION  1u
+#define METRICS_VERSION  2u
 #define METRICS_HEAD     24u
 #define METRICS_FILE     (METRICS_HEAD + METRICS_CELLS * sizeof(uint64_t))
 #define METRICS_CELL_MAX (UINT64_C(1) << 56) /* nobody counts that far: what is above is damage */
@@ -33,6 +33,7 @@ enum metrics_program {
 	METRICS_TICKETS,     /* sssd_kcm */
 	METRICS_BACKEND,
 	METRICS_MONITOR,
+	METRICS_RENEWER,  /* kcm_renew */
 	METRICS_PROGRAMS, /* one more than the last */
 };
 
@@ -53,6 +54,17 @@ enum metrics_result {
 	METRICS_RESULTS,
 };
 
+/* What became of a ticket that was to be renewed. */
+enum metrics_renewal {
+	METRICS_RENEWED,
+	METRICS_UNREACHED,     /* no KDC of its realm */
+	METRICS_UNANSWERED,    /* the time was over */
+	METRICS_REFUSED,       /* by a KDC */
+	METRICS_NOT_VALIDATED, /* by a key of this host */
+	METRICS_RENEWAL_ERROR, /* what is left: a request that makes no sense, no memory, a crash */
+	METRICS_RENEWAL_RESULTS,
+};
+
 /* A histogram is METRICS_BOUNDS counts of what took up to 16 µs, 64 µs, 256 µs … 16.8 s, one of
  * what took longer, and the sum in microseconds. */
 #define METRICS_BOUNDS    11u
@@ -65,7 +77,7 @@ enum metrics_cell {
 	METRICS_RESTARTS,   /* monitor: a backend that had ended was started again */
 
 	METRICS_LOOP, /* a histogram: how long the loop worked between two waits */
-	METRICS_REQUEST_TIMES = METRICS_LOOP + METRICS_HISTOGRAM, /* one more */
+	METRICS_REQUEST_TIMES = METRICS_LOOP + METRICS_HISTOGRAM,     /* one more */
 	METRICS_REQUESTS = METRICS_REQUEST_TIMES + METRICS_HISTOGRAM, /* [kind][result] */
 
 	/* lookups: where the answer came from */
@@ -96,7 +108,12 @@ enum metrics_cell {
 	METRICS_COMMITS,
 	METRICS_CHANGES, /* backend: questions' results in these */
 	METRICS_RECORDS, /* backend: put by these */
-	METRICS_CELLS,
+
+	/* renewer */
+	METRICS_RENEWALS_BEGUN,
+	METRICS_RENEWAL_TIMES,                                        /* a histogram */
+	METRICS_RENEWALS = METRICS_RENEWAL_TIMES + METRICS_HISTOGRAM, /* [result] */
+	METRICS_CELLS = METRICS_RENEWALS + METRICS_RENEWAL_RESULTS,
 };
 
 /* Where the cells are now. Never unmapped. */

@@ -18,6 +18,7 @@
 #define T (1u << METRICS_TICKETS)
 #define B (1u << METRICS_BACKEND)
 #define M (1u << METRICS_MONITOR)
+#define R (1u << METRICS_RENEWER)
 
 /* ---- the families ---- */
 
@@ -52,7 +53,7 @@ static const struct value results[METRICS_RESULTS] = {
 	[METRICS_ERROR]       = { "error",     L | T | B },
 };
 static const struct value exits[] = {
-	{ "stopped", L | T | B | M }, { "idle", L | T },
+	{ "stopped", L | T | B | M | R }, { "idle", L | T | R },
 };
 static const struct value sources[] = {
 	{ "fresh", L },    { "ageing", L },  { "stale", L },
@@ -71,6 +72,15 @@ static const struct value states[] = {
 	{ "online", B }, { "offline", B },
 };
 
+static const struct value renewals[METRICS_RENEWAL_RESULTS] = {
+	[METRICS_RENEWED]       = { "renewed",       R },
+	[METRICS_UNREACHED]     = { "unreached",     R },
+	[METRICS_UNANSWERED]    = { "unanswered",    R },
+	[METRICS_REFUSED]       = { "refused",       R },
+	[METRICS_NOT_VALIDATED] = { "not_validated", R },
+	[METRICS_RENEWAL_ERROR] = { "error",         R },
+};
+
 #define NO_LABEL           { NULL, NULL, 1 }
 #define LABEL(name, items) { name, items, str_size(items) }
 
@@ -82,9 +92,9 @@ static const struct family {
 	struct label label, second;
 	const char *help;
 } families[] = {
-	{ "sssd_starts", METRICS_STARTS, L | T | B | M, false, NO_LABEL, NO_LABEL,
+	{ "sssd_starts", METRICS_STARTS, L | T | B | M | R, false, NO_LABEL, NO_LABEL,
 	  "Processes of this name that started" },
-	{ "sssd_exits", METRICS_STOPS, L | T | B | M, false, LABEL("reason", exits), NO_LABEL,
+	{ "sssd_exits", METRICS_STOPS, L | T | B | M | R, false, LABEL("reason", exits), NO_LABEL,
 	  "Those that ended in an orderly way" },
 	{ "sssd_backend_restarts", METRICS_RESTARTS, M, false, NO_LABEL, NO_LABEL,
 	  "Backends that the monitor started again" },
@@ -113,6 +123,12 @@ static const struct family {
 	  "Changes in these transactions" },
 	{ "sssd_committed_records", METRICS_RECORDS, B, false, NO_LABEL, NO_LABEL,
 	  "Records put by these transactions" },
+	{ "sssd_renewals_begun", METRICS_RENEWALS_BEGUN, R, false, NO_LABEL, NO_LABEL,
+	  "Tickets that were to be renewed" },
+	{ "sssd_renewal_seconds", METRICS_RENEWAL_TIMES, R, true, NO_LABEL, NO_LABEL,
+	  "Time that a renewal took, whatever became of it" },
+	{ "sssd_renewals", METRICS_RENEWALS, R, false, LABEL("result", renewals), NO_LABEL,
+	  "What became of them" },
 };
 /* clang-format on */
 

@@ -7,6 +7,9 @@
  * time its request names, and however it spends it, ends with LIMIT_S: TERM, then KILL. After
  * IDLE_S without work the service ends, if whoever holds the socket can start it again. Without a
  * listening socket it holds the conversation on its standard input (s6-ipcserver(8)).
+ *
+ * What became of a conversation its child's end tells, which is counted here: a child that is at
+ * the end of its time counts nothing itself.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -37,6 +40,8 @@
 #define KILL_S       2
 #define READ_LIMIT_S 5
 #define SECOND_US    1000000
+#define RUN_DIR      "/run/sssd"
+#define METRICS_NAME "kcm-renew"
 #define KEYTAB       "keytab" /* a credential of the unit (systemd.exec(5), LoadCredential=) */
 
 /* ---- one conversation, in a process of its own ---- */
@@ -84,7 +89,8 @@ static const char *keytab_name(char *room, size_t size)
 	return "FILE:/etc/krb5.keytab";
 }
 
-static int converse(int fd)
+/* Returns whether it was answered; ret_result is what with. */
+static bool converse(int fd, enum metrics_renewal *ret_result)
 {
 	static uint8_t bytes[RENEW_MESSAGE_MAX];
 	struct writer out = writer_new(RENEW_MESSAGE_MAX);
@@ -96,21 +102,22 @@ static int converse(int fd)
 
 	signal(SIGALRM, SIG_DFL);
 	alarm(READ_LIMIT_S);
+	*ret_result = METRICS_RENEWAL_ERROR;
 	if (!read_all(fd, bytes, FRAME_BE_SIZE))
-		return EXIT_FAILURE;
+		return false;
 	size = frame_be_length(bytes, FRAME_BE_SIZE, RENEW_MESSAGE_MAX);
 	if (size < FRAME_BE_SIZE ||
 	    !read_all(fd, bytes + FRAME_BE_SIZE, (size_t)size - FRAME_BE_SIZE))
-		return EXIT_FAILURE;
+		return false;
 	in = reader_over(bytes + FRAME_BE_SIZE, (size_t)size - FRAME_BE_SIZE);
 	r = renew_read_request(&in, &request);
 	if (r < 0) {
 		log_error("a request is refused: %s", error_text(r));
-		return EXIT_FAILURE;
+		return false;
 	}
 
 	alarm(request.limit_s);
-	renew_ticket(&request, keytab_name(keytab, sizeof(keytab)), &out);
+	*ret_result = renew_ticket(&request, keytab_name(keytab, sizeof(keytab)), &out);
 	r = writer_end(&out);
 	if (r == 0 && !write_all(fd, out.bytes, out.size))
 		r = -errno;
@@ -118,14 +125,41 @@ static int converse(int fd)
 	if (out.bytes)
 		secret_wipe(out.bytes, out.room);
 	writer_free(&out);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return r == 0;
+}
+
+/* By the status with which the process of one ended. */
+static void count_end(int status, int64_t begun_us)
+{
+	unsigned result = METRICS_RENEWAL_ERROR;
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) < METRICS_RENEWAL_RESULTS)
+		result = (unsigned)WEXITSTATUS(status);
+	else if (WIFSIGNALED(status) &&
+	         (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGTERM))
+		result = METRICS_UNANSWERED;
+	metrics_count(METRICS_RENEWALS + result);
+	metrics_time(METRICS_RENEWAL_TIMES, monotonic_us() - begun_us);
+}
+
+/* In this process. */
+static int converse_alone(void)
+{
+	int64_t begun_us = monotonic_us();
+	enum metrics_renewal result;
+	bool answered;
+
+	metrics_count(METRICS_RENEWALS_BEGUN);
+	answered = converse(STDIN_FILENO, &result);
+	count_end(W_EXITCODE((int)result, 0), begun_us);
+	return answered ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- the service ---- */
 
 struct conversation {
 	pid_t pid; /* 0 = none */
-	int64_t end_us;
+	int64_t begun_us, end_us;
 	bool told;
 };
 
@@ -168,6 +202,7 @@ static struct conversation *free_place(struct service *service)
 static void begin(struct service *service, int listener, struct conversation *place)
 {
 	auto_close int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	enum metrics_renewal result;
 	sigset_t none;
 	pid_t pid;
 
@@ -178,8 +213,11 @@ static void begin(struct service *service, int listener, struct conversation *pl
 		return;
 	}
 	service->active_us = monotonic_us();
+	metrics_look(); /* the tree may have been repaired since the last one */
+	metrics_count(METRICS_RENEWALS_BEGUN);
 	pid = fork();
 	if (pid < 0) {
+		count_end(W_EXITCODE(METRICS_RENEWAL_ERROR, 0), service->active_us);
 		log_error("no process for a renewal: %s", error_text(-errno));
 		return;
 	}
@@ -190,19 +228,30 @@ static void begin(struct service *service, int listener, struct conversation *pl
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		for (size_t i = 0; i < service->n_sockets; i++)
 			close(service->sockets[i].fd);
-		_exit(converse(fd));
+		converse(fd, &result);
+		_exit((int)result);
 	}
-	*place = (struct conversation){ pid, service->active_us + LIMIT_S * SECOND_US, false };
+	*place = (struct conversation){
+		.pid = pid,
+		.begun_us = service->active_us,
+		.end_us = service->active_us + LIMIT_S * SECOND_US,
+	};
 }
 
 static void reap(struct service *service)
 {
+	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		for (size_t i = 0; i < CHILDREN_MAX; i++)
-			if (service->conversations[i].pid == pid)
-				service->conversations[i].pid = 0;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < CHILDREN_MAX; i++) {
+			struct conversation *one = &service->conversations[i];
+
+			if (one->pid == pid) {
+				one->pid = 0;
+				count_end(status, one->begun_us);
+			}
+		}
 }
 
 /* Ends those that take too long. Returns how many there are; ret_next_us is raised for none. */
@@ -263,6 +312,7 @@ static int serve(struct service *service)
 			}
 		reap(service);
 	}
+	metrics_count(stop ? METRICS_STOPS : METRICS_IDLE_EXITS);
 	return EXIT_SUCCESS;
 }
 
@@ -296,13 +346,14 @@ int main(int argc, char *argv[])
 		/* what the monitor tells all it starts */
 		{ "conf-dir", required_argument, NULL, 'i' },
 		{ "cache-dir", required_argument, NULL, 'i' },
-		{ "run-dir", required_argument, NULL, 'i' },
+		{ "run-dir", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL },
 	};
 	struct service service = { 0 };
 	struct listen_fd sockets[4];
 	enum log_target target = getenv("JOURNAL_STREAM") ? LOG_TO_JOURNAL : LOG_TO_STDERR;
+	const char *run_dir = RUN_DIR;
 	uint32_t mask;
 	int option, r;
 
@@ -328,6 +379,9 @@ int main(int argc, char *argv[])
 			if (log_mask_of(optarg, &mask) == 0)
 				log_set_mask(mask);
 			break;
+		case 'r':
+			run_dir = optarg;
+			break;
 		case 'i':
 			break;
 		default:
@@ -339,9 +393,13 @@ int main(int argc, char *argv[])
 	r = listen_inherited(sockets + service.n_sockets, 4 - service.n_sockets);
 	if (r > 0)
 		service.n_sockets += (size_t)r;
+	if (service.n_sockets == 0 && !is_ours(STDIN_FILENO))
+		return usage(stderr, argv[0], EXIT_FAILURE);
+	r = metrics_start(run_dir, METRICS_NAME, METRICS_RENEWER);
+	if (r < 0)
+		log_info("metrics are counted in memory only: %s", error_text(r));
 	if (service.n_sockets == 0)
-		return is_ours(STDIN_FILENO) ? converse(STDIN_FILENO)
-		                             : usage(stderr, argv[0], EXIT_FAILURE);
+		return converse_alone();
 	for (size_t i = 0; i < service.n_sockets; i++)
 		service.sockets[i] = (struct pollfd){ sockets[i].fd, POLLIN, 0 };
 	return serve(&service);

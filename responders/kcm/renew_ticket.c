@@ -15,7 +15,7 @@ struct renewal {
 	krb5_creds *old;
 	krb5_ccache ccache;
 	krb5_creds renewed;
-	bool is_renewed;
+	bool is_renewed, is_validated;
 	krb5_data *bytes;
 };
 
@@ -94,16 +94,37 @@ static krb5_error_code renew(struct renewal *renewal, const struct renew_request
 	renewal->is_renewed = code == 0;
 	if (code == 0 && request->validate)
 		code = validate(renewal, keytab);
+	renewal->is_validated = code == 0;
 	return code ? code
 	            : krb5_marshal_credentials(renewal->context, &renewal->renewed,
 	                                       &renewal->bytes);
 }
 
-void renew_ticket(const struct renew_request *request, const char *keytab, struct writer *out)
+/* The first 128 codes of libkrb5's are those of the protocol (RFC 4120 section 7.5.9). */
+static bool is_of_protocol(krb5_error_code code)
+{
+	return code >= ERROR_TABLE_BASE_krb5 && code < ERROR_TABLE_BASE_krb5 + 128;
+}
+
+static enum metrics_renewal result_of(const struct renewal *renewal, krb5_error_code code)
+{
+	if (code == 0)
+		return METRICS_RENEWED;
+	if (renewal->is_renewed)
+		return renewal->is_validated ? METRICS_RENEWAL_ERROR : METRICS_NOT_VALIDATED;
+	if (code == KRB5_KDC_UNREACH || code == KRB5_REALM_UNKNOWN ||
+	    code == KRB5_REALM_CANT_RESOLVE)
+		return METRICS_UNREACHED;
+	return is_of_protocol(code) ? METRICS_REFUSED : METRICS_RENEWAL_ERROR;
+}
+
+enum metrics_renewal renew_ticket(const struct renew_request *request, const char *keytab,
+                                  struct writer *out)
 {
 	struct renewal renewal = { 0 };
 	struct renew_reply reply = { .code = renew(&renewal, request, keytab) };
 	const char *text = reply.code ? krb5_get_error_message(renewal.context, reply.code) : NULL;
+	enum metrics_renewal result = result_of(&renewal, reply.code);
 	char shortened[RENEW_TEXT_MAX + 1];
 
 	if (text) {
@@ -119,4 +140,5 @@ void renew_ticket(const struct renew_request *request, const char *keytab, struc
 			                           renewal.bytes->length };
 	renew_write_reply(out, &reply);
 	renewal_end(&renewal);
+	return result;
 }

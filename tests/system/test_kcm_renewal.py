@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from kcm import Kcm
+from kcm import STORE, Kcm, data, name, principal
 from kdc import Kdc
 from length import by_length
+from metrics import metrics
 from tgts import Credential, Tgts, tgt_of
 from watch import Log
 
@@ -74,6 +75,81 @@ def test_a_tgt_is_renewed_after_half_its_life(c, kdc):
     assert c.run(["kvno", "host/test"], user=HTTPD).rc == 0  # and it is good
     assert c.show("sssd-kcm-renew.service", "ActiveState") == "active"
     assert c.failed_units() == []
+
+
+# ---- what is counted ----
+
+
+def der(tag, *parts):
+    """One element of DER, shorter than 256 bytes."""
+    body = b"".join(parts)
+    size = bytes([len(body)]) if len(body) < 128 else bytes([0x81, len(body)])
+    return bytes([tag]) + size + body
+
+
+def forged_ticket():
+    """A Ticket (RFC 4120 section 5.3) of which the KDC can open nothing."""
+    krbtgt = der(0x30, der(0x1B, b"krbtgt"), der(0x1B, b"TEST"))
+    name = der(0x30, der(0xA0, der(2, b"\2")), der(0xA1, krbtgt))
+    sealed = der(0x30, der(0xA0, der(2, b"\x12")), der(0xA2, der(4, bytes(100))))
+    parts = der(2, b"\5"), der(0x1B, b"TEST"), name, sealed
+    return der(0x61, der(0x30, *(der(0xA0 + i, part) for i, part in enumerate(parts))))
+
+
+def forge(c, user):
+    """A cache with a TGT of TEST that no KDC gave, to be renewed at once."""
+    now = int(time.time())
+    with Kcm(c, uid=user) as kcm:
+        kcm.initialize(f"{user}:forged")
+        tgt = (
+            principal("alice")
+            + principal("krbtgt", "TEST")
+            + struct.pack(">H", 18)
+            + data(b"k" * 32)
+            + struct.pack(">IIIIBIII", now - 60, now - 60, now + 50, now + 9000, 0, 0x00800000, 0, 0)
+            + data(forged_ticket())
+            + data(b"")
+        )
+        assert kcm.ask(STORE, name(f"{user}:forged") + tgt)[0] == 0
+
+
+def test_what_became_of_them_is_counted(c, kdc):
+    configure(c, CONF + "krb5_auth_timeout = 2\n")
+    c.systemctl("restart", "sssd-kcm.service")
+    before = metrics(c)
+
+    def counted(result, n=1):
+        since = metrics(c) - before
+        return since["sssd_renewals_total", "kcm-renew", result] >= n
+
+    kdc.kinit("alice", "-l", "10s", "-r", "1h", user=HTTPD)
+    c.wait_for("the renewal", lambda: counted("renewed"), timeout=9)
+    c.systemctl("kill", "--signal=STOP", "test-kdc")
+    try:
+        c.wait_for("silence", lambda: counted("unanswered"), timeout=12)
+    finally:
+        c.systemctl("kill", "--signal=CONT", "test-kdc")
+    c.run(["kdestroy"], user=HTTPD)
+    kdc.kinit("alice", "-l", "10s", "-r", "1h", user=HTTPD)
+    kdc.down()
+    try:
+        c.wait_for("nobody there", lambda: counted("unreached"), timeout=9)
+    finally:
+        kdc.up()
+        c.run(["kdestroy"], user=HTTPD)
+    forge(c, HTTPD)
+    c.wait_for("the refusal", lambda: counted("refused"), timeout=9)
+    c.run(["sssctl", "kcm", "purge", "--all"])
+    configure(c)
+    c.systemctl("restart", "sssd-kcm.service")
+    c.systemctl("stop", "sssd-kcm-renew.service")
+    c.wait_for("their end", lambda: not c.run(["pidof", "kcm_renew"], check=False).out)
+    since = metrics(c) - before
+    ended = sum(since.of("kcm-renew", "sssd_renewals_total").values())
+    assert since["sssd_renewals_begun_total", "kcm-renew"] == ended >= 4
+    assert since["sssd_renewal_seconds_count", "kcm-renew"] == ended
+    assert since["sssd_renewal_seconds_sum", "kcm-renew"] >= 2
+    assert since["sssd_exits_total", "kcm-renew", "stopped"] >= 1
 
 
 # ---- who is logged in ----

@@ -111,6 +111,13 @@ START_TEST(test_each_cell_has_its_family)
 		{ METRICS_COMMITS, METRICS_TICKETS, "sssd_commits" },
 		{ METRICS_CHANGES, METRICS_BACKEND, "sssd_committed_changes" },
 		{ METRICS_RECORDS, METRICS_BACKEND, "sssd_committed_records" },
+		{ METRICS_IDLE_EXITS, METRICS_RENEWER, "sssd_exits" },
+		{ METRICS_LOOP, METRICS_RENEWER, NULL },
+		{ METRICS_RENEWALS_BEGUN, METRICS_RENEWER, "sssd_renewals_begun" },
+		{ METRICS_RENEWALS_BEGUN, METRICS_TICKETS, NULL },
+		{ METRICS_RENEWAL_TIMES, METRICS_RENEWER, "sssd_renewal_seconds" },
+		{ METRICS_RENEWALS, METRICS_RENEWER, "sssd_renewals" },
+		{ METRICS_CELLS - 1, METRICS_RENEWER, "sssd_renewals" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
