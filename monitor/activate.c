@@ -27,6 +27,7 @@
 #include "common/wire/kcm.h"
 #include "monitor/alone.h"
 #include "monitor/backoff.h"
+#include "monitor/holder.h"
 
 #define HUNG_GRACE_MS 10000
 
@@ -111,15 +112,17 @@ static bool somebody_listens(const char *path)
 	return r == 0 || r == -EAGAIN;
 }
 
-/* Does somebody listen who is not a monitor that was killed? The kernel remembers who began to. */
+/* Does somebody listen who is not a monitor that was killed? The kernel remembers who began to; the
+ * responders still have its socket, and another process may have its number. */
 static bool is_anothers(const char *path)
 {
 	struct peer peer = { 0 };
 	auto_close int fd = -1;
 	int r = fd_connect_unix(path, &fd);
 
-	return r == -EAGAIN || (r == 0 && fd_peer(fd, &peer) == 0 && peer.pid > 0 &&
-	                        (kill(peer.pid, 0) == 0 || errno == EPERM));
+	return r == -EAGAIN ||
+	       (r == 0 && fd_peer(fd, &peer) == 0 && peer.pid > 0 &&
+	        (kill(peer.pid, 0) == 0 || errno == EPERM) && holder_is(peer.pid, path));
 }
 
 /* A test's, in which nothing has its place. */

@@ -411,3 +411,28 @@ def test_a_kcm_of_another_supervisor_is_left_alone(bare, slapd):
     finally:
         os.killpg(other.pid, signal.SIGKILL)
         other.wait()
+
+
+def test_a_number_that_was_the_monitors_is_nobodys_claim(bare, slapd, kdc):
+    """A monitor that was killed leaves its socket to the responder; that is not another supervisor's.
+    One that leads a session, as with -D, leaves its number to that, too."""
+    bare.write("/etc/sssd/sssd.conf", sssd_conf(), 0o600)
+    suite = Alone(bare, slapd).start("-i")
+    klist(bare)
+    assert len(suite.pids("sssd_kcm")) == 1
+    inode = bare.run(["stat", "-c", "%i", "/run/.heim_org.h5l.kcm-socket"]).out
+    old = int(suite.monitor())
+    bare.run(["kill", "-9", str(old)])
+    bare.wait_for("its end", lambda: not suite.pids("sssd"))
+    assert len(suite.pids("sssd_kcm")) == 1
+    take = (
+        "for i in $(seq 100); do "
+        f"echo {old - 1} >/proc/sys/kernel/ns_last_pid; sleep 1000 >/dev/null 2>&1 & "
+        f"[ $! = {old} ] && exit 0; kill $!; done; exit 1"
+    )
+    bare.sh(take)
+    suite.start("-i")
+    assert bare.run(["stat", "-c", "%i", "/run/.heim_org.h5l.kcm-socket"]).out != inode
+    assert "'KCM:901' not found" in bare.run([*AS_HTTPD, "klist"], check=False).err
+    suite.end()
+    bare.run(["kill", str(old)])
