@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -330,17 +331,21 @@ static int handshake(struct conn *conn, int64_t deadline)
 	return version == PROTO_NSS_VERSION && reader_end(&body) == 0 ? 0 : -EFAULT;
 }
 
+/* A thread that is cancelled has its connection closed (client.c), but not a descriptor or memory
+ * that is in nobody's hands yet: until there is a connection it is not. */
 int conn_open(struct conn *conn, int64_t deadline)
 {
-	int r;
+	int r, cancelling;
 
 	if (conn->pid != getpid() && conn->pid == getppid())
 		return -EBUSY;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
 	conn_adopt(conn); /* if it was not ours, then that of a vforked child of ours, now gone */
 	r = open_socket(conn, deadline);
 	if (r == 0)
 		r = handshake(conn, deadline);
 	if (r < 0)
 		conn_close(conn);
+	pthread_setcancelstate(cancelling, NULL);
 	return r;
 }

@@ -359,6 +359,49 @@ static void threads(void)
 	must(count_sockets() == 0, "sockets after all threads", count_sockets());
 }
 
+static pthread_barrier_t may_be_cancelled;
+static bool at_once; /* at the first place where that is noticed, or anywhere */
+
+static void *ask_until_cancelled(void *nothing)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pthread_barrier_wait(&may_be_cancelled);
+	if (at_once)
+		pthread_barrier_wait(&may_be_cancelled);
+	pthread_setcancelstate(state, NULL);
+	for (;;) {
+		ask();
+		pthread_testcancel(); /* an answer from the file is no place for it */
+	}
+	return nothing;
+}
+
+static void cancels(void)
+{
+	pthread_t all[8];
+
+	for (unsigned round = 0; round < n_rounds; round++) {
+		at_once = round % 2;
+		pthread_barrier_init(&may_be_cancelled, NULL, 9);
+		for (int i = 0; i < 8; i++)
+			must(pthread_create(&all[i], NULL, ask_until_cancelled, NULL) == 0,
+			     "thread", i);
+		pthread_barrier_wait(&may_be_cancelled);
+		if (!at_once)
+			usleep(round % 64 * 20);
+		for (int i = 0; i < 8; i++)
+			pthread_cancel(all[i]);
+		if (at_once)
+			pthread_barrier_wait(&may_be_cancelled);
+		for (int i = 0; i < 8; i++)
+			pthread_join(all[i], NULL);
+		must(count_sockets() == 0, "sockets after all threads", count_sockets());
+	}
+	must_be_answered();
+}
+
 /* glibc interrupts every thread for each of these calls. */
 static void identities(void)
 {
@@ -435,9 +478,10 @@ static void forbid(unsigned call, int error)
 static void seccomp(void)
 {
 	static const unsigned calls[] = {
-		SYS_socket, SYS_connect, SYS_sendto, SYS_recvfrom, SYS_poll,    SYS_newfstatat,
-		SYS_fstat,  SYS_openat,  SYS_fcntl,  SYS_mmap,     SYS_madvise, SYS_setsockopt,
-		SYS_getpid, SYS_munmap,  SYS_mprotect, SYS_rt_sigaction, SYS_rt_sigprocmask,
+		SYS_socket,       SYS_connect,        SYS_sendto, SYS_recvfrom, SYS_poll,
+		SYS_newfstatat,   SYS_fstat,          SYS_openat, SYS_fcntl,    SYS_mmap,
+		SYS_madvise,      SYS_setsockopt,     SYS_getpid, SYS_munmap,   SYS_mprotect,
+		SYS_rt_sigaction, SYS_rt_sigprocmask,
 	};
 	static const int errors[] = { EPERM, ENOSYS, EACCES };
 
@@ -526,16 +570,10 @@ int main(int argc, char *argv[])
 		const char *name;
 		void (*run)(void);
 	} scenarios[] = {
-		{ "descriptors", descriptors },
-		{ "vforks", vforks },
-		{ "forks", forks },
-		{ "threads", threads },
-		{ "signals", signals },
-		{ "identities", identities },
-		{ "chroots", chroots },
-		{ "seccomp", seccomp },
-		{ "buffers", buffers },
-		{ "reloads", reloads },
+		{ "descriptors", descriptors }, { "vforks", vforks },   { "forks", forks },
+		{ "threads", threads },         { "cancels", cancels }, { "signals", signals },
+		{ "identities", identities },   { "chroots", chroots }, { "seccomp", seccomp },
+		{ "buffers", buffers },         { "reloads", reloads },
 	};
 
 	must(argc == 8, "arguments", argc);

@@ -16,6 +16,7 @@ SCENARIOS = {
     "vforks": by_length(200, 5000),
     "forks": by_length(100, 5000),
     "threads": by_length(100, 5000),
+    "cancels": by_length(300, 10000),
     "signals": by_length(2000, 100000),
     "identities": by_length(500, 50000),
     "chroots": by_length(100, 1000),
@@ -25,7 +26,15 @@ SCENARIOS = {
 }
 
 # Those that memcheck(1) can follow: not a program without its system calls, and fewer of the rest.
-FOLLOWED = {"descriptors": 20, "vforks": 10, "forks": 5, "threads": 3, "buffers": 20, "reloads": 5}
+FOLLOWED = {
+    "descriptors": 20,
+    "vforks": 10,
+    "forks": 5,
+    "threads": 3,
+    "cancels": 5,
+    "buffers": 20,
+    "reloads": 5,
+}
 MEMCHECK = [
     "valgrind",
     "--quiet",
