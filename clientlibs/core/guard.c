@@ -28,8 +28,11 @@ static bool turn_to_zeros(uintptr_t address)
 
 	for (unsigned i = 0; i < GUARD_N_RANGES; i++) {
 		start = __atomic_load_n(&ranges[i].start, __ATOMIC_ACQUIRE);
-		size = __atomic_load_n(&ranges[i].size, __ATOMIC_RELAXED);
-		if (start != 0 && address >= start && address - start < size)
+		size = __atomic_load_n(&ranges[i].size, __ATOMIC_ACQUIRE);
+		/* The size of a mapping that takes its place just now would clear what is not ours.
+		 */
+		if (start != 0 && address >= start && address - start < size &&
+		    __atomic_load_n(&ranges[i].start, __ATOMIC_RELAXED) == start)
 			return mmap((void *)start, size, PROT_READ,
 			            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 	}
@@ -120,6 +123,6 @@ bool guard_covers_thread(int64_t now)
 void guard_watch(unsigned index, const void *start, size_t size)
 {
 	__atomic_store_n(&ranges[index].start, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&ranges[index].size, size, __ATOMIC_RELAXED);
+	__atomic_store_n(&ranges[index].size, size, __ATOMIC_RELEASE);
 	__atomic_store_n(&ranges[index].start, (uintptr_t)start, __ATOMIC_RELEASE);
 }
