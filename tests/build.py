@@ -9,6 +9,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELEASE = ROOT / "build/release"  # gcc, -O2 -g -flto: what runs in the containers
 SANITIZED = ROOT / "build/sanitized"  # clang, ASan and UBSan: the unit tests
+THREADS = ROOT / "build/threads"  # clang, ThreadSanitizer: unit tests of what runs in threads
 FUZZ = ROOT / "build/fuzz"  # clang, libFuzzer: the fuzzers
 
 
@@ -25,6 +26,25 @@ def release():
 def sanitized():
     _setup(SANITIZED, "clang", "-Dbuildtype=debug", "-Db_lto=false", "-Db_sanitize=address,undefined")
     _run("ninja", "-C", SANITIZED)
+
+
+def threads():
+    """Builds the tests of the suite "threads" and no others."""
+    _setup(
+        THREADS,
+        "clang",
+        "-Dbuildtype=debug",
+        "-Doptimization=1",
+        "-Db_lto=false",
+        "-Db_sanitize=thread",
+    )
+    tests = json.loads(_run("meson", "introspect", "--tests", THREADS))
+    paths = [
+        pathlib.Path(test["cmd"][0]).relative_to(THREADS)
+        for test in tests
+        if any(suite.endswith("threads") for suite in test["suite"])
+    ]
+    _run("ninja", "-C", THREADS, *paths)
 
 
 def fuzzers():

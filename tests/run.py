@@ -56,17 +56,25 @@ def lint(tally, _):
 
 
 def unit(tally, _):
-    """check(3) programs and the corpora of the fuzzers, under ASan and UBSan."""
+    """check(3) programs and the corpora of the fuzzers, under ASan and UBSan; threads under TSan."""
     build.sanitized()
     _meson_test(tally, build.SANITIZED, "unit", "fuzz")
+    build.threads()
+    followed = {"CK_EXCLUDE_TAGS": "not-for-tsan one-thread", "CK_TIMEOUT_MULTIPLIER": "3"}
+    _meson_test(tally, build.THREADS, "threads", **followed)
 
 
-def _meson_test(tally, directory, *suites):
-    """Runs the suites; a check(3) program counts as many tests as it has, any other as one."""
+def _meson_test(tally, directory, *suites, **more):
+    """Runs the suites, with more in their environment.
+
+    A check(3) program counts as many tests as it has, any other as one."""
     environment = {
         **os.environ,
         "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+        # Children of programs with threads go on, and may have threads of their own.
+        "TSAN_OPTIONS": f"die_after_fork=0:suppressions={ROOT}/tests/unit/threads.supp",
+        **more,
     }
     log = directory / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
@@ -91,7 +99,7 @@ def _meson_test(tally, directory, *suites):
             tally.add(skipped=1)
         else:
             tally.add(passed=max(checks - bad, 0), failed=max(bad - 1, 0))
-            tally.one(test["name"], False, f"{test['result']}\n{out[-6000:]}")
+            tally.one(f"{test['name']} ({directory.name})", False, f"{test['result']}\n{out[-6000:]}")
 
 
 def fuzz(tally, args):

@@ -362,13 +362,13 @@ START_TEST(test_many_threads_ask_at_once)
 END_TEST
 
 /* Forks while other threads come and go: the list of threads is copied in any state. */
-static volatile bool stop;
+static bool stop;
 
 static void *come_and_go(void *unused)
 {
 	pthread_t thread;
 
-	while (!stop) {
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		pthread_create(&thread, NULL, (void *(*)(void *))(void *)lookup, (void *)1);
 		pthread_join(thread, NULL);
 	}
@@ -391,7 +391,7 @@ START_TEST(test_forks_among_threads_that_come_and_go)
 		}
 		ck_assert_int_eq(ended(child), 0);
 	}
-	stop = true;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	ck_assert_uint_eq(count_sockets(), sockets + 1);
@@ -492,6 +492,7 @@ int main(void)
 {
 	Suite *suite = suite_create("client");
 	TCase *host = tcase_create("host"), *kernel = tcase_create("kernel");
+	TCase *forks = tcase_create("forks");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -507,15 +508,22 @@ int main(void)
 	tcase_set_timeout(host, 30);
 	suite_add_tcase(suite, host);
 
+	/* Not for valgrind: it knows no threads of a child and counts as lost what a child cannot
+	 * know of. */
+	tcase_set_tags(forks, "not-for-valgrind");
+	tcase_add_checked_fixture(forks, listen_and_start, responder_clean);
+	tcase_add_test(forks, test_a_child_may_have_threads_of_its_own);
+	tcase_add_test(forks, test_forks_among_threads_that_come_and_go);
+	tcase_set_timeout(forks, 30);
+	suite_add_tcase(suite, forks);
+
 	/* Not for valgrind and ThreadSanitizer: they turn vfork into fork, keep descriptors for
-	 * themselves, hold signals back, know no threads of a child and count as lost what a child
-	 * cannot know of. */
+	 * themselves, and hold signals back. */
+	tcase_set_tags(kernel, "not-for-tsan not-for-valgrind");
 	tcase_add_checked_fixture(kernel, listen_and_start, responder_clean);
-	tcase_add_test(kernel, test_a_child_may_have_threads_of_its_own);
 	tcase_add_test(kernel, test_a_vforked_child_leaves_nothing_behind);
 	tcase_add_test(kernel, test_a_low_limit_of_descriptors_is_lived_with);
 	tcase_add_test(kernel, test_without_a_free_descriptor_the_answer_is_unavailable);
-	tcase_add_test(kernel, test_forks_among_threads_that_come_and_go);
 	tcase_add_test(kernel, test_a_handler_may_ask_in_the_middle_of_a_question);
 	tcase_add_test(kernel, test_a_jump_out_of_a_question_spoils_no_other_answer);
 	tcase_set_timeout(kernel, 30);

@@ -542,6 +542,62 @@ END_TEST
 
 static bool stop;
 
+#define ALL_THREADS 64
+#define QUESTIONS   60
+static pthread_barrier_t all_there;
+static unsigned n_began;
+
+/* The first question of each thread, to all files at once, is the first of the program, too. */
+static void *ask_all(void *wrong)
+{
+	unsigned i = __atomic_fetch_add(&n_began, 1, __ATOMIC_RELAXED);
+	gid_t *gids = malloc(16 * sizeof(*gids));
+	char texts[4096], name[32];
+	struct passwd found;
+	struct group found_group;
+	int ignored;
+
+	pthread_barrier_wait(&all_there);
+	for (unsigned end = i + QUESTIONS; i < end; i++) {
+		unsigned number = i % 40;
+		long n = 0, size = 16;
+		bool right = true;
+
+		snprintf(name, sizeof(name), "cached%u", number);
+		if (i % 3 == 0 && _nss_sss_getpwuid_r(5000 + number, &found, texts, sizeof(texts),
+		                                      &ignored) == NSS_STATUS_SUCCESS)
+			right = found.pw_uid == 5000 + number; /* the responder has one, too */
+		if (i % 3 == 1 && _nss_sss_getgrnam_r(name, &found_group, texts, sizeof(texts),
+		                                      &ignored) == NSS_STATUS_SUCCESS)
+			right = found_group.gr_gid == 6000 + number;
+		if (i % 3 == 2 && _nss_sss_initgroups_dyn(name, 0, &n, &size, &gids, 16,
+		                                          &ignored) == NSS_STATUS_SUCCESS)
+			right = number == 0 ? n == 0 : n > 0 && gids[0] == 20000;
+		if (!right)
+			__atomic_fetch_add((unsigned *)wrong, 1, __ATOMIC_RELAXED);
+	}
+	free(gids);
+	return NULL;
+}
+
+START_TEST(test_all_threads_begin_at_once)
+{
+	pthread_t threads[ALL_THREADS];
+	unsigned wrong = 0;
+
+	pthread_barrier_init(&all_there, NULL, ALL_THREADS);
+	for (int i = 0; i < ALL_THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_all, &wrong), 0);
+	for (int i = 0; i < 4; i++) {
+		mcfile_save(&users, "mc/passwd");
+		mcfile_save(&groups, "mc/group");
+	}
+	for (int i = 0; i < ALL_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(wrong, 0);
+}
+END_TEST
+
 /* Wrong answers are counted; none at all is none. */
 static void *read_on(void *wrong)
 {
@@ -606,6 +662,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	tcase_set_tags(answers, "one-thread");
 	tcase_add_checked_fixture(answers, set_up, clean_up);
 	tcase_add_test(answers, test_found_without_a_question);
 	tcase_add_test(answers, test_initgroups_appends_skips_and_stops_at_the_limit);
@@ -619,6 +676,7 @@ int main(void)
 	tcase_add_test(answers, test_a_record_in_change_is_not_believed);
 	suite_add_tcase(suite, answers);
 
+	tcase_set_tags(files, "one-thread");
 	tcase_add_checked_fixture(files, set_up, clean_up);
 	tcase_set_timeout(files, 30);
 	tcase_add_test(files, test_no_descriptor_is_kept_and_errno_stays);
@@ -633,6 +691,7 @@ int main(void)
 	tcase_set_timeout(faults, 30);
 	tcase_add_test(faults, test_faults_of_the_program_stay_the_program_s);
 	tcase_add_test(faults, test_a_thread_that_blocks_faults_asks);
+	tcase_add_test(faults, test_all_threads_begin_at_once);
 	tcase_add_test(faults, test_threads_read_while_files_come_go_and_are_cut);
 	suite_add_tcase(suite, faults);
 
