@@ -24,13 +24,15 @@ class Row:
     place     where the cache lies: "tmpfs", "ext4"; or "bis", and of ours only "list", "growth": see sides.py
     once      the same in every round, so only the first has it
     nslcd     can be asked of nslcd too
+    nscd      and of nscd
     together  measured on both sides at the same time: function(sides) returns {side's name: number}
     """
 
     def __init__(self, function, what, unit, then=None, target=None, **more):
         self.name, self.function = function.__name__, function
         self.what, self.unit, self.then, self.target = what, unit, then, target
-        self.absolute = self.more = self.once = self.nslcd = self.together = False
+        self.absolute = self.more = self.once = self.together = False
+        self.nslcd = self.nscd = False
         self.limit, self.place = None, "tmpfs"
         assert set(more) <= set(vars(self)), more
         vars(self).update(more)
@@ -63,6 +65,12 @@ def searches_of(n_clients):
     return lambda side: side.limit_ldap(
         n_clients, 1001, 2000, "(&(objectClass=posixAccount)(uidNumber=10####))"
     )["per_second"]
+
+
+def glibc_alone(side):
+    """getgrouplist(3) where there is no module: it looks whether nsswitch.conf has changed."""
+    words = ["--unread", "--count", 100000, "initgroups", "joiner"]
+    return side.call(*words, **side.through_libc("initgroups: none"))["median_us"]
 
 
 def nothing(side):
@@ -189,46 +197,119 @@ def instructions_client(side):
     return side.instructions(1000)[1]
 
 
-# -- answers of nobody: the memory cache -----------------------------------------------------------
+# -- answers of nobody: the memory cache; nscd is always asked through the C library ------------------
+
+UNKNOWN_UID = "%u:54321:54321"
 
 
-def hit(side, *words):
+def hit(side, *words, **how):
     """The median of a question whose answer was stored just before."""
-    side.found(*words, memory_cache=True)
-    return side.found("--unread", "--count", 100000, *words, memory_cache=True)["median_us"]
+    side.found(*words, memory_cache=True, **how)
+    return side.found("--unread", "--count", 100000, *words, memory_cache=True, **how)["median_us"]
 
 
-@row("memory cache: a user", "µs", 0.57, 0.3)
+def no_hit(side, *words, **how):
+    """The same about who is unknown."""
+    side.call(*words, memory_cache=True, **how)
+    return side.call("--unread", "--count", 50000, *words, memory_cache=True, **how)["median_us"]
+
+
+@row("memory cache: a user", "µs", 0.57, 0.3, nscd=True)
 def memcache_user(side):
     return hit(side, "passwd", "user10000")
 
 
+@row("… by uid", "µs", 0.57, 0.3, nscd=True)
+def memcache_uid(side):
+    return hit(side, "passwd", "110000")
+
+
 # The module's part of what may take 1.5 µs through the C library.
-@row("… initgroups of 300 groups", "µs", None, 1.5, absolute=True)
+@row("… initgroups of 300 groups", "µs", None, 1.5, absolute=True, nscd=True)
 def memcache_initgroups(side):
     return hit(side, "initgroups", "joiner")
 
 
-@row("… group of 5,000", "µs", 24, 10)
+@row("… group of 5,000", "µs", 24, 10, nscd=True)
 def memcache_group(side):
     return hit(side, "group", "everyone")
 
 
-@row("… an unknown uid", "µs", None, 0.3, absolute=True)
+@row("… an unknown uid", "µs", None, 0.3, absolute=True, nscd=True)
 def memcache_unknown(side):
-    words = ["passwd", "%u:54321:54321"]
-    side.call(*words, memory_cache=True)
-    return side.call("--unread", "--count", 100000, *words, memory_cache=True)["median_us"]
+    return no_hit(side, "passwd", UNKNOWN_UID)
 
 
-@row("… system calls of a hit", "", 0, 0.01, absolute=True)
+# No target: a name that is nobody's may be a password, so ours keeps none where all can read it.
+@row("… an unknown name", "µs", nscd=True)
+def memcache_unknown_name(side):
+    return no_hit(side, "passwd", "unknown%03u:1:1")
+
+
+@row("through the C library, sss first: a user", "µs", nscd=True)
+def libc_user(side):
+    return hit(side, "passwd", "user10000", **side.through_libc())
+
+
+# glibc looks at each question whether nsswitch.conf has changed: that is most of what a user costs here, and
+# all of the target for initgroups. Without a line for initgroups it also goes on to the next word of "group",
+# whoever has answered, and reads /etc/group.
+@row("… initgroups of 300 groups", "µs", nscd=True)
+def libc_initgroups(side):
+    return hit(side, "initgroups", "joiner", **side.through_libc())
+
+
+@row(
+    "… where there is 'initgroups: sss files'",
+    "µs",
+    None,
+    1.5,
+    absolute=True,
+    nscd=True,
+    limit=glibc_alone,
+)
+def libc_initgroups_line(side):
+    return hit(side, "initgroups", "joiner", **side.through_libc("initgroups: sss files"))
+
+
+@row("… group of 5,000", "µs", 24, 10, nscd=True)
+def libc_group(side):
+    return hit(side, "group", "everyone", **side.through_libc())
+
+
+@row("memory cache: system calls of a hit", "", 0, 0.01, absolute=True, nscd=True)
 def memcache_system_calls(side):
     return side.hit_system_calls(20000)
 
 
-@row("… instructions of a hit", "", once=True)
+@row("… instructions of a hit: a user", "", once=True, nscd=True)
 def memcache_instructions(side):
-    return side.hit_instructions(10000)
+    return side.hit_instructions(10000, "passwd", "user10000")
+
+
+@row("… by uid", "", once=True, nscd=True)
+def memcache_instructions_uid(side):
+    return side.hit_instructions(10000, "passwd", "110000")
+
+
+@row("… initgroups of 300 groups", "", once=True, nscd=True)
+def memcache_instructions_initgroups(side):
+    return side.hit_instructions(2000, "initgroups", "joiner")
+
+
+@row("… group of 5,000", "", once=True, nscd=True)
+def memcache_instructions_group(side):
+    return side.hit_instructions(500, "group", "everyone")
+
+
+@row("… an unknown uid", "", once=True, nscd=True)
+def memcache_instructions_unknown(side):
+    return side.hit_instructions(2000, "passwd", UNKNOWN_UID)
+
+
+@row("memory cache: written at a responder's start", "KiB", None, 64, absolute=True)
+def memcache_written(side):
+    return side.written_at_start_kib()
 
 
 @row("… disk for 10,000 users", "MiB", 33, 6, absolute=True, once=True)

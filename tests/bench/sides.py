@@ -3,6 +3,8 @@
 
     debian   Debian's own sssd, its own client library
     ours     our programs, our client library; Debian's stands beside it
+    nslcd, nscd
+             in the container of Debian's sssd, for the rows that both can be asked for
 
 Both get our measuring programs, and have a memory cache; what is measured is the way through the
 socket, unless a row asks for the other."""
@@ -23,6 +25,7 @@ SOCKET = "/var/lib/sss/pipes/nss"
 NOTHING = "bench-nothing"  # a unit
 URI = "ldap://127.0.0.1"
 DB = "/var/lib/sss/db"
+SWITCH = "/etc/nsswitch.bench"  # nsswitch.conf of those that ask through the C library
 CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
 
 
@@ -84,10 +87,19 @@ class Side:
 
     # -- questions -------------------------------------------------------------------------------
 
-    def call(self, *words, library=None, wrap=(), memory_cache=False):
-        """What nsscall counted. Every call was answered, and no answer was wrong."""
+    def _command(self, *words, library=None, wrap=()):
         library = library or self.library
-        command = [*wrap, f"{TOOLS}/nsscall", "--library", library, *map(str, words)]
+        return [*wrap, f"{TOOLS}/nsscall", "--library", library, *map(str, words)]
+
+    def through_libc(self, *lines):
+        """How to call() the C library, which asks sss first; lines: more of nsswitch.conf."""
+        self.c.write(SWITCH, "\n".join(["passwd: sss files", "group: sss files", *lines, ""]))
+        bind = f'mount --bind {SWITCH} /etc/nsswitch.conf && exec "$@"'
+        return {"library": "libc", "wrap": ["unshare", "--mount", "sh", "-c", bind, "sh"]}
+
+    def call(self, *words, memory_cache=False, **how):
+        """What nsscall counted. Every call was answered, and no answer was wrong."""
+        command = self._command(*words, **how)
         result = self._json(command, None if memory_cache else NO_MEMORY_CACHE)
         bad = result["unavail"] + result["tryagain"] + result["wrong"]
         assert bad == 0, f"{self.name}: {words}: {result}"
@@ -177,14 +189,17 @@ class Side:
         self.start()
         return (responder[1] - responder[0]) / count, (client[1] - client[0]) / count
 
-    def hit_instructions(self, count):
-        """Of the client, for an answer from the memory cache; None where there is no valgrind."""
+    def hit_instructions(self, count, *words):
+        """Of the client and the loop around it, for an answer from the memory cache.
+
+        None where there is no valgrind."""
         if self.c.run(["sh", "-c", "command -v valgrind"], check=False).rc != 0:
             return None
         totals = []
+        self.call(*words, memory_cache=True)  # so that it is there
         for n in (100, 100 + count):
-            words = [f"{TOOLS}/nsscall", "--unread", "--count", n, "passwd", "user10000"]
-            asked = self.c.run([*CALLGRIND, *map(str, words)], timeout=300)
+            command = self._command("--unread", "--count", n, *words, wrap=CALLGRIND)
+            asked = self.c.run(command, timeout=300)
             totals.append(_collected(asked.err)[-1])
         return (totals[1] - totals[0]) / count
 
@@ -196,6 +211,21 @@ class Side:
             self.found(*words, wrap=["strace", "-f", "-c", "-o", "/tmp/client"], memory_cache=True)
             totals.append(self._traced("/tmp/client"))
         return (totals[1] - totals[0]) / count
+
+    def written_at_start_kib(self):
+        """By the calls of a responder that a question wakes, and the blocks of files that it
+        makes anew, which Debian's writes through mappings."""
+        before = {line.split()[0] for line in self._memory_cache_files()}
+        self.asleep()
+        self.found("passwd", "user10000")
+        written = int(self.c.sh("sed -n 's/^wchar: //p' /proc/$(pidof sssd_nss)/io").out)
+        for line in self._memory_cache_files():
+            inode, blocks = line.split()
+            written += 0 if inode in before else int(blocks) * 512
+        return written / 1024
+
+    def _memory_cache_files(self):
+        return self.c.sh("stat -c '%i %b' /var/lib/sss/mc/*").out.splitlines()
 
     def _responder(self):
         """The command of the responder's unit, in the foreground."""
@@ -222,6 +252,48 @@ class Nslcd(Side):
             "nslcd", lambda: self.c.run(["test", "-S", "/run/nslcd/socket"], check=False).rc == 0
         )
         self.found("passwd", "user10000")
+
+    def asleep(self, name=None):
+        """It runs always."""
+
+
+class Nscd(Side):
+    """nscd as Debian has it set up, in front of nslcd.
+
+    It answers for every program that sees its socket: so only those that are measured do, and
+    have its nsswitch.conf."""
+
+    programs = "nscd"
+    UNIT = "bench-nscd.service"
+
+    def __init__(self, beside):
+        self.name, self.c, self.suite = "nscd", beside.c, beside.suite
+        self.c.write("/etc/nsswitch.nscd", "passwd: files ldap\ngroup: files ldap\n")
+
+    def fresh(self):
+        properties = [
+            "PrivateMounts=yes",
+            "TemporaryFileSystem=/run/nscd /var/cache/nscd",
+            "BindReadOnlyPaths=/etc/nsswitch.nscd:/etc/nsswitch.conf",
+        ]
+        self.c.systemctl("stop", self.UNIT, check=False)
+        command = ["systemd-run", f"--unit={self.UNIT}", "--collect"]
+        command += [f"--property={text}" for text in properties]
+        nscd = "/opt/nscd/usr/sbin/nscd", "-F", "-f", "/opt/nscd/etc/nscd.conf"
+        self.c.run([*command, *nscd])
+        listens = self._inside("test", "-S", "/run/nscd/socket")
+        self.c.wait_for("nscd", lambda: self.c.run(listens, check=False).rc == 0)
+        self.found("passwd", "user10000")
+
+    def _inside(self, *command):
+        pid = self.c.main_pid(self.UNIT)
+        return ["nsenter", "--mount", f"--target={pid}", *command]
+
+    def _command(self, *words, library=None, wrap=()):
+        return self._inside(*super()._command(*words, library="libc", wrap=wrap))
+
+    def through_libc(self, *lines):
+        return {}  # as always
 
     def asleep(self, name=None):
         """It runs always."""

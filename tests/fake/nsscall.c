@@ -3,7 +3,7 @@
  * nsscall - asks an NSS module the same things again and again, and counts
  *
  *   nsscall [options] passwd|group|initgroups KEY…
- *     --library PATH   the module; libnss_sss.so.2
+ *     --library PATH   the module; libnss_sss.so.2. "libc": the C library's own functions
  *     --clients N      processes, each with its own connection; 1
  *     --count N        calls of each client; once through the keys
  *     --seconds S      instead of --count
@@ -19,9 +19,9 @@
  *     --failures       in the JSON: when each call that got no answer began and ended
  *     --print          the answers, as getent(1) does
  *
- * It calls the module's functions itself: neither nscd nor nsswitch.conf is in between. A KEY is a
- * name, a number, or a range as in "user%05u:1:10000" (the clients begin at different places of
- * it).
+ * It calls the module's functions itself: neither nscd nor nsswitch.conf is in between, unless that
+ * is asked for. A KEY is a name, a number, or a range as in "user%05u:1:10000" (the clients begin
+ * at different places of it).
  *
  * The last line is JSON for the tests: how many calls there were, how they ended (success,
  * notfound, unavail, tryagain), how many answers were wrong (not what was asked for, or not what
@@ -45,8 +45,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER_MAX (64 << 20)
-#define GROUPS_MAX 65536
+#define BUFFER_MAX   (64 << 20)
+#define GROUPS_MAX   65536
 #define FAILURES_MAX 4096 /* of a client; more are counted, not listed */
 
 enum map {
@@ -363,7 +363,7 @@ static void report(const struct result *results, double took)
 	qsort(all.us, n, sizeof(float), by_size);
 	printf("{\"calls\": %ju, \"success\": %ju, \"notfound\": %ju, \"unavail\": %ju, "
 	       "\"tryagain\": %ju, "
-	       "\"wrong\": %ju, \"per_second\": %.0f, \"first_us\": %.1f, \"median_us\": %.1f, "
+	       "\"wrong\": %ju, \"per_second\": %.0f, \"first_us\": %.1f, \"median_us\": %.3f, "
 	       "\"p99_us\": %.1f, \"max_us\": %.1f, \"least_calls\": %ju",
 	       (uintmax_t)all.calls, (uintmax_t)all.ends[3], (uintmax_t)all.ends[2],
 	       (uintmax_t)all.ends[1], (uintmax_t)all.ends[0], (uintmax_t)all.wrong,
@@ -431,10 +431,89 @@ static void *function(void *handle, const char *library, const char *name)
 	return found;
 }
 
+/* ---- the C library in the place of a module ---- */
+
+static enum nss_status libc_status(int error, const void *found, int *ret_errno)
+{
+	*ret_errno = error;
+	if (error == 0)
+		return found ? NSS_STATUS_SUCCESS : NSS_STATUS_NOTFOUND;
+	return error == ERANGE ? NSS_STATUS_TRYAGAIN : NSS_STATUS_UNAVAIL;
+}
+
+static enum nss_status libc_getpwnam_r(const char *name, struct passwd *pw, char *room, size_t size,
+                                       int *ret_errno)
+{
+	struct passwd *found = NULL;
+	int error = getpwnam_r(name, pw, room, size, &found);
+
+	return libc_status(error, found, ret_errno);
+}
+
+static enum nss_status libc_getpwuid_r(uid_t uid, struct passwd *pw, char *room, size_t size,
+                                       int *ret_errno)
+{
+	struct passwd *found = NULL;
+	int error = getpwuid_r(uid, pw, room, size, &found);
+
+	return libc_status(error, found, ret_errno);
+}
+
+static enum nss_status libc_getgrnam_r(const char *name, struct group *gr, char *room, size_t size,
+                                       int *ret_errno)
+{
+	struct group *found = NULL;
+	int error = getgrnam_r(name, gr, room, size, &found);
+
+	return libc_status(error, found, ret_errno);
+}
+
+static enum nss_status libc_getgrgid_r(gid_t gid, struct group *gr, char *room, size_t size,
+                                       int *ret_errno)
+{
+	struct group *found = NULL;
+	int error = getgrgid_r(gid, gr, room, size, &found);
+
+	return libc_status(error, found, ret_errno);
+}
+
+/* Just the given group, which getgrouplist(3) puts first: not found. The room that was enough is
+ * enough the next time. */
+static enum nss_status libc_initgroups(const char *name, gid_t group, long *start, long *size,
+                                       gid_t **groups, long limit, int *ret_errno)
+{
+	static int n_known = 64;
+	int n = n_known;
+
+	if (*size < n) {
+		*size = n;
+		*groups = realloc(*groups, (size_t)n * sizeof(**groups));
+		if (!*groups)
+			die("out of memory");
+	}
+	if (getgrouplist(name, group, *groups, &n) < 0) {
+		n_known = n;
+		return n > limit ? NSS_STATUS_UNAVAIL
+		                 : libc_initgroups(name, group, start, size, groups, limit,
+		                                   ret_errno);
+	}
+	*start = n;
+	return n > 1 ? NSS_STATUS_SUCCESS : NSS_STATUS_NOTFOUND;
+}
+
+static const struct module libc = {
+	libc_getpwnam_r, libc_getpwuid_r, libc_getgrnam_r, libc_getgrgid_r, libc_initgroups,
+};
+
 static void load(const char *library)
 {
-	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+	void *handle;
 
+	if (strcmp(library, "libc") == 0) {
+		module = libc;
+		return;
+	}
+	handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
 	if (!handle)
 		die(dlerror());
 	*(void **)&module.getpwnam_r = function(handle, library, "getpwnam_r");

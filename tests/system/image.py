@@ -7,7 +7,7 @@ and kept as a tar file in /var/cache/sssd-tests ($SSSD_TEST_CACHE):
 
     base-HASH.tar           slapd, a KDC and what the tests call; Debian's client in
                             /opt/debian-client, Heimdal's in /opt/heimdal
-    debian-sssd-HASH.tar    upon base: Debian's own sssd, for comparison
+    debian-sssd-HASH.tar    upon base: Debian's own sssd, for comparison; nslcd; nscd in /opt/nscd
 
 HASH covers the package list, this file and the packages of the machine: when one of them changes,
 the image is made anew. A tar file because overlayfs refuses a lower layer that lies inside
@@ -24,6 +24,12 @@ import sys
 CACHE = pathlib.Path(os.environ.get("SSSD_TEST_CACHE", "/var/cache/sssd-tests"))
 PACKAGES = pathlib.Path(__file__).resolve().parent.parent / "packages.txt"
 BELOW = {"base": None, "debian-sssd": "base"}
+
+# What is unpacked and not installed: section → where
+UNPACKED = {
+    "base": {"image-client": "/tmp/unpacked", "image-heimdal": "/opt/heimdal"},
+    "debian-sssd": {"image-nscd": "/opt/nscd"},
+}
 
 
 class ImageError(Exception):
@@ -48,9 +54,8 @@ def layers(image):
 def _hash(image):
     parts = [open("/var/lib/dpkg/status", "rb").read(), pathlib.Path(__file__).read_bytes()]
     for layer in layers(image):
-        parts.append(" ".join(packages("image-" + layer)).encode())
-    for section in ("image-client", "image-heimdal"):
-        parts.append(" ".join(packages(section)).encode())
+        for section in ("image-" + layer, *UNPACKED[layer]):
+            parts.append(" ".join(packages(section)).encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -199,14 +204,14 @@ def _inside(layer, target, below):
 
     inside("apt-get", "update", "-q")
     inside("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages("image-" + layer))
+    for section, where in UNPACKED[layer].items():
+        for package in packages(section):
+            inside(
+                "sh",
+                "-c",
+                f"cd /tmp && apt-get download -q {package} && dpkg-deb -x {package}_*.deb {where}",
+            )
     if layer == "base":
-        for section, where in (("image-client", "/tmp/unpacked"), ("image-heimdal", "/opt/heimdal")):
-            for package in packages(section):
-                inside(
-                    "sh",
-                    "-c",
-                    f"cd /tmp && apt-get download -q {package} && dpkg-deb -x {package}_*.deb {where}",
-                )
         os.makedirs(f"{root}/opt/debian-client")
         for library in pathlib.Path(f"{root}/tmp/unpacked").rglob("libnss_sss.so.2"):
             shutil.copy(library, f"{root}/opt/debian-client/")
