@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clientlibs/core/own.h"
 #include "common/wire/frame.h"
 #include "common/wire/proto.h"
 
@@ -56,10 +57,7 @@ void conn_adopt(struct conn *conn)
 
 static bool is_ours(const struct conn *conn)
 {
-	struct stat st;
-
-	return fstat(conn->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_dev == conn->dev &&
-	       st.st_ino == conn->ino;
+	return own_is(conn->fd, conn->dev, conn->ino);
 }
 
 bool conn_is_open(const struct conn *conn)
@@ -75,8 +73,7 @@ void conn_close(struct conn *conn)
 		conn->abandoned = true;
 		return;
 	}
-	if (is_ours(conn))
-		close(conn->fd);
+	own_close(conn->fd, conn->dev, conn->ino);
 	conn->fd = -1;
 	conn->abandoned = false;
 }

@@ -12,14 +12,16 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static struct {
 	uintptr_t start; /* 0: none */
 	size_t size;
 } ranges[GUARD_N_RANGES];
 
-/* What the program had before us. */
+/* What the program had before us, and the process that had it. */
 static struct sigaction theirs;
+static pid_t owner;
 
 static bool turn_to_zeros(uintptr_t address)
 {
@@ -71,6 +73,15 @@ static bool is_ours(const struct sigaction *action)
 	return action->sa_flags & SA_SIGINFO && action->sa_sigaction == handle;
 }
 
+/* A vforked child has its own signals and our memory: what it has set is not the program's. A
+ * forked one that has set its SIGBUS anew looks the same, and does without, too. */
+static bool is_childs(void)
+{
+	pid_t installed_by = __atomic_load_n(&owner, __ATOMIC_RELAXED);
+
+	return installed_by != 0 && installed_by != getpid() && installed_by == getppid();
+}
+
 bool guard_is_on(void)
 {
 	static bool tried;
@@ -81,6 +92,8 @@ bool guard_is_on(void)
 		return false;
 	if (is_ours(&now))
 		return true;
+	if (is_childs())
+		return false;
 
 	is_default = !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
 	if (!is_default && (__atomic_exchange_n(&tried, true, __ATOMIC_ACQ_REL) ||
@@ -100,6 +113,7 @@ bool guard_is_on(void)
 	/* Another thread of the program may have set one since we looked. */
 	if (!is_ours(&before))
 		theirs = before;
+	__atomic_store_n(&owner, getpid(), __ATOMIC_RELAXED);
 	return true;
 }
 

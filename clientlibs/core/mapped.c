@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "clientlibs/core/guard.h"
+#include "clientlibs/core/own.h"
 
 /* The unit tests build these sources with a directory of their own. */
 #ifndef CLIENT_MEMCACHE_DIR
@@ -114,15 +115,6 @@ static void retire(struct file *file, const struct slot *slot)
 		__atomic_store_n(&file->tried_at, -1, __ATOMIC_SEQ_CST);
 }
 
-/* The descriptor's number may have become the program's meanwhile. */
-static void close_ours(int fd, const struct stat *ours)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == 0 && st.st_dev == ours->st_dev && st.st_ino == ours->st_ino)
-		close(fd);
-}
-
 /* Not blocked by a FIFO, not led to a terminal. */
 static bool map_slot(const struct file *file, struct slot *slot)
 {
@@ -133,15 +125,18 @@ static bool map_slot(const struct file *file, struct slot *slot)
 	fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) < 0)
-		return false; /* it is not ours any more */
+	if (fstat(fd, &st) < 0) {
+		if (errno != EBADF) /* then it is not ours any more */
+			close(fd);
+		return false;
+	}
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)MEMCACHE_DATA_AT ||
 	    (uint64_t)st.st_size > SIZE_MAX / 2) {
-		close_ours(fd, &st);
+		own_close(fd, st.st_dev, st.st_ino);
 		return false;
 	}
 	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	close_ours(fd, &st);
+	own_close(fd, st.st_dev, st.st_ino);
 	if (bytes == MAP_FAILED)
 		return false;
 

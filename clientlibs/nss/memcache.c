@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define ATTEMPTS_MAX 5
 #define STEPS_MAX    1024 /* in a chain that a sound writer keeps to a few */
@@ -85,7 +86,7 @@ static bool is_unwanted(void)
 {
 	const char *use = secure_getenv("SSS_NSS_USE_MEMCACHE");
 
-	return use && strcmp(use, "NO") == 0;
+	return use && strcasecmp(use, "NO") == 0;
 }
 
 int memcache_find(const struct memcache_kind *kind, const struct memcache_key *key, void *out)

@@ -7,13 +7,17 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -189,6 +193,9 @@ START_TEST(test_the_environment_can_refuse)
 	setenv("SSS_NSS_USE_MEMCACHE", "NO", 1);
 	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_NOTFOUND);
 	ck_assert_uint_eq(seen->requests, 1);
+	setenv("SSS_NSS_USE_MEMCACHE", "no", 1);
+	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_NOTFOUND);
+	ck_assert_uint_eq(seen->requests, 2);
 	setenv("SSS_NSS_USE_MEMCACHE", "YES", 1);
 	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_SUCCESS);
 	unsetenv("SSS_NSS_USE_MEMCACHE");
@@ -509,8 +516,30 @@ static void handler_that_came_later(void)
 	_exit(9);
 }
 
+static void end_well(int number)
+{
+	(void)number;
+	_exit(9);
+}
+
+/* It has signals of its own, and its parent's memory. */
+static void fault_after_a_vforked_child_reset_its_signals(void)
+{
+	signal(SIGBUS, end_well);
+	if (by_name("cached1") != NSS_STATUS_SUCCESS || !guard_is_on())
+		_exit(1);
+	if (vfork() == 0) {
+		signal(SIGBUS, SIG_DFL);
+		wait_for_the_next_second();
+		by_name("cached1");
+		_exit(0);
+	}
+	fault();
+}
+
 START_TEST(test_faults_of_the_program_stay_the_program_s)
 {
+	ck_assert_int_eq(end_of(fault_after_a_vforked_child_reset_its_signals), -9);
 	ck_assert_int_eq(end_of(fault_by_default), SIGBUS);
 	ck_assert_int_eq(end_of(kill_by_default), SIGBUS);
 	ck_assert_int_eq(end_of(fault_with_a_handler), SIGBUS);
@@ -537,6 +566,47 @@ START_TEST(test_a_thread_that_blocks_faults_asks)
 {
 	ck_assert_int_eq(by_name("cached1"), NSS_STATUS_SUCCESS);
 	ck_assert_int_eq(end_of(fault_while_blocked), -9);
+}
+END_TEST
+
+static unsigned count_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void ask_where_nobody_may_look_at_descriptors(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_fstat, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_newfstatat, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	struct stat st;
+	unsigned before;
+
+	if (by_name("user1") != NSS_STATUS_SUCCESS) /* through the socket, which is kept */
+		_exit(1);
+	before = count_descriptors();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 || fstat(0, &st) == 0)
+		_exit(2);
+	for (int i = 0; i < 3; i++) {
+		wait_for_the_next_second();
+		by_name("cached1");
+	}
+	_exit(count_descriptors() <= before ? 9 : 3);
+}
+
+START_TEST(test_no_descriptor_is_lost_where_nobody_may_look_at_them)
+{
+	ck_assert_int_eq(end_of(ask_where_nobody_may_look_at_descriptors), -9);
 }
 END_TEST
 
@@ -685,6 +755,7 @@ int main(void)
 	tcase_add_test(files, test_what_is_no_file_of_ours_is_left_alone);
 	tcase_add_test(files, test_a_file_that_is_cut_kills_nobody);
 	tcase_add_test(files, test_a_file_that_grew_is_opened_again);
+	tcase_add_test(files, test_no_descriptor_is_lost_where_nobody_may_look_at_them);
 	suite_add_tcase(suite, files);
 
 	tcase_add_checked_fixture(faults, set_up, clean_up);
