@@ -29,7 +29,9 @@ static int visit(struct walk *walk, uint32_t slot, uint32_t hash, uint32_t *ret_
 	struct mcmap *map = walk->map;
 	const uint8_t *record = walk->bytes + (size_t)slot * MEMCACHE_SLOT_SIZE;
 	struct memcache_head head = memcache_head_read(record);
-	uint64_t left = (uint64_t)(walk->n_slots - slot) * MEMCACHE_SLOT_SIZE;
+	struct part *part = slot < map->wanted.end ? &map->wanted : &map->newcomers;
+	uint32_t end = part->end < walk->n_slots ? part->end : walk->n_slots;
+	uint64_t left = (uint64_t)(end - slot) * MEMCACHE_SLOT_SIZE;
 	struct mcmap_keys keys;
 
 	if (head.b1 != head.b2 || !memcache_barrier_is_valid(head.b1) ||
@@ -52,8 +54,8 @@ static int visit(struct walk *walk, uint32_t slot, uint32_t hash, uint32_t *ret_
 			return -EBADMSG;
 		bit_set(map->used, i, true);
 		map->n_used++;
-		if (map->hand <= i)
-			map->hand = i + 1;
+		if (part->hand <= i)
+			part->hand = i + 1;
 	}
 	return 0;
 }

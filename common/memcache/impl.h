@@ -8,6 +8,12 @@
 
 #include "common/memcache/mcmap.h"
 
+/* Slots in which room is made by turns, the oldest record first. No record lies across a border. */
+struct part {
+	uint32_t first, end;
+	uint32_t hand; /* the slot from which room is looked for; a record's first, or free */
+};
+
 struct mcmap {
 	struct mcmap_options options;
 	const char *path;
@@ -22,7 +28,9 @@ struct mcmap {
 	uint8_t *used;    /* a bit a slot, as in the file */
 	uint8_t *in_use;  /* a bit a record, at its first slot: it was stored again */
 	uint32_t n_used;
-	uint32_t hand; /* the slot from which room is looked for; a record's first, or free */
+	struct part wanted, newcomers; /* in this order in the file */
+	uint8_t *gone; /* a byte of the hash of what had to go, each at the place of its hash; NULL:
+	                * nothing had to */
 	struct mcmap_stats stats;
 };
 
@@ -61,7 +69,7 @@ static inline uint32_t hash_of(const struct mcmap *map, const char *key)
 /* All size bytes at place. Errors: -EBADMSG the file is shorter; errno. */
 int mcmap_read(const struct mcmap *map, uint64_t place, void *bytes, size_t size);
 
-/* check.c: walks all chains of the file and sets map->used, n_used, barrier, and the hand behind
- * the last record. Changes nothing in the file: 0, or 1 its bits are others than map->used. Errors:
- * -EBADMSG a finding; -ENOMEM; of pread(2). */
+/* check.c: walks all chains of the file and sets map->used, n_used, barrier, and the hands behind
+ * the last records. Changes nothing in the file: 0, or 1 its bits are others than map->used.
+ * Errors: -EBADMSG a finding; -ENOMEM; of pread(2). */
 int mcmap_check(struct mcmap *map);

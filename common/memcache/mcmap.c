@@ -24,7 +24,7 @@
 #include "common/wire/writer.h"
 
 #define SLOTS_PER_MIB 26214u
-#define RECORD_PART   8  /* a record takes at most this part of the file */
+#define NEW_PART      8  /* this part of the file is for newcomers: a record fits in there */
 #define PASSED_MAX    64 /* records in use that one search for room passes by */
 #define STATUS_AT     12
 #define GROUPS_AT     20 /* in the data of initgroups: how many, gid … */
@@ -323,52 +323,129 @@ int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key)
 
 /* ---- room ---- */
 
-/* Whether the record at the hand is to stay. One that was stored again has a second chance. */
-static bool stays(struct mcmap *map, const struct memcache_head *head, uint32_t *passed)
+/* Clients find what they want most without asking, so nobody sees who is in use. But what had to go
+ * and is asked for again was: it moves in among the wanted, and there is not pushed out by those
+ * that are asked for once. Newcomers push each other out, unless there is room among the wanted
+ * that nobody needs.
+ *
+ *   | wanted: 7/8 of the slots | newcomers: 1/8 |
+ */
+
+static bool is_over(const struct memcache_head *head)
 {
-	if ((int64_t)head->expires < walltime_now().s || !bit_get(map->in_use, map->hand) ||
-	    *passed >= PASSED_MAX)
+	return (int64_t)head->expires < walltime_now().s;
+}
+
+static uint8_t *gone_at(const struct mcmap *map, const struct memcache_head *head)
+{
+	return map->gone + head->hash1 % map->n_hashes;
+}
+
+/* Never 0. */
+static uint8_t print_of(const struct memcache_head *head)
+{
+	return (uint8_t)(head->hash2 % 255 + 1);
+}
+
+/* Told once. */
+static bool had_to_go(const struct mcmap *map, const struct memcache_head *head)
+{
+	if (!map->gone || *gone_at(map, head) != print_of(head))
 		return false;
-	bit_set(map->in_use, map->hand, false);
+	*gone_at(map, head) = 0;
+	return true;
+}
+
+/* Without memory for it, it is forgotten. */
+static void note_gone(struct mcmap *map, const struct memcache_head *head)
+{
+	if (!map->gone)
+		map->gone = talloc_zero_size(map, map->n_hashes);
+	if (map->gone && !is_over(head))
+		*gone_at(map, head) = print_of(head);
+}
+
+/* Are n slots in a row at the hand free, or those of records that are over? 1 or 0. */
+static int has_room(const struct mcmap *map, struct part *part, uint32_t n)
+{
+	struct memcache_head head;
+	int r;
+
+	if (n > part->end - part->hand)
+		part->hand = part->first;
+	for (uint32_t slot = part->hand; slot < part->hand + n;) {
+		if (!bit_get(map->used, slot)) {
+			slot++;
+			continue;
+		}
+		r = read_head(map, slot, &head);
+		if (r < 0 || !is_over(&head))
+			return r;
+		slot += slots_of(head.length);
+	}
+	return 1;
+}
+
+/* Whether the record at the hand is to stay. One that was stored again has a second chance. */
+static bool stays(struct mcmap *map, const struct part *part, const struct memcache_head *head,
+                  uint32_t *passed)
+{
+	if (is_over(head) || !bit_get(map->in_use, part->hand) || *passed >= PASSED_MAX)
+		return false;
+	bit_set(map->in_use, part->hand, false);
 	(*passed)++;
 	return true;
 }
 
 /* Finds n free slots in a row from the hand on, and makes them free as need be. */
-static int make_room(struct mcmap *map, uint32_t n, uint32_t *ret_slot)
+static int make_room_in(struct mcmap *map, struct part *part, uint32_t n, uint32_t *ret_slot)
 {
 	uint32_t run = 0, passed = 0;
 	struct memcache_head head;
 	int r;
 
-	if (n > map->n_slots / RECORD_PART)
-		return -EMSGSIZE;
 	while (run < n) {
-		if (map->hand >= map->n_slots) {
-			map->hand = 0;
+		if (part->hand >= part->end) {
+			part->hand = part->first;
 			run = 0; /* not around the end */
 		}
-		if (!bit_get(map->used, map->hand)) {
-			map->hand++;
+		if (!bit_get(map->used, part->hand)) {
+			part->hand++;
 			run++;
 			continue;
 		}
-		r = read_head(map, map->hand, &head);
+		r = read_head(map, part->hand, &head);
 		if (r < 0)
 			return r;
-		if (stays(map, &head, &passed)) {
-			map->hand += slots_of(head.length);
+		if (stays(map, part, &head, &passed)) {
+			part->hand += slots_of(head.length);
 			run = 0;
 			continue;
 		}
-		r = remove_record(map, map->hand, &head);
+		r = remove_record(map, part->hand, &head);
 		if (r < 0)
 			return r;
+		note_gone(map, &head);
 		map->stats.evicted++;
 		metrics_count(METRICS_MEMORY_EVICTED);
 	}
-	*ret_slot = map->hand - n;
+	*ret_slot = part->hand - n;
 	return 0;
+}
+
+/* Room for a record with this head, which nobody has seen yet. */
+static int make_room(struct mcmap *map, const struct memcache_head *head, uint32_t *ret_slot)
+{
+	uint32_t n = slots_of(head->length);
+	int r = 1;
+
+	if (n > map->newcomers.end - map->newcomers.first)
+		return -EMSGSIZE;
+	if (!had_to_go(map, head))
+		r = has_room(map, &map->wanted, n);
+	if (r < 0)
+		return r;
+	return make_room_in(map, r > 0 ? &map->wanted : &map->newcomers, n, ret_slot);
 }
 
 /* ---- storing ---- */
@@ -449,7 +526,7 @@ static int add_record(struct mcmap *map, const struct mcmap_keys *keys, const vo
 		.hash2 = hash_of(map, keys->key2),
 	};
 	uint32_t slot;
-	int r = make_room(map, slots_of(head.length), &slot);
+	int r = make_room(map, &head, &slot);
 
 	if (r < 0)
 		return r;
@@ -533,7 +610,7 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 
 	if (map->fd < 0)
 		return -EBADF;
-	if (size > UINT32_MAX / RECORD_PART)
+	if (size > UINT32_MAX / NEW_PART)
 		return -EMSGSIZE;
 	r = mcmap_keys_read(map->options.kind, data, size, &keys);
 	if (r < 0)
@@ -667,8 +744,10 @@ static void use_file(struct mcmap *map, const struct stat *st)
 {
 	map->dev = st->st_dev;
 	map->ino = st->st_ino;
-	map->hand = 0;
+	map->wanted.hand = map->wanted.first;
+	map->newcomers.hand = map->newcomers.first;
 	map->n_used = 0;
+	TALLOC_FREE(map->gone);
 	map->barrier = memcache_barrier_next(0);
 	memset(map->used, 0, map->n_slots / 8);
 	memset(map->in_use, 0, map->n_slots / 8);
@@ -839,6 +918,8 @@ int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcma
 	map->header = header_for(options);
 	map->n_slots = map->header.data_size / MEMCACHE_SLOT_SIZE;
 	map->n_hashes = map->header.table_size / (uint32_t)sizeof(uint32_t);
+	map->newcomers.end = map->n_slots;
+	map->newcomers.first = map->wanted.end = map->n_slots - map->n_slots / NEW_PART;
 	map->size = (uint64_t)map->header.table_at + map->header.table_size;
 	map->path = talloc_asprintf(map, "%s/%s", options->dir, names[options->kind]);
 	map->used = talloc_zero_size(map, map->n_slots / 8);

@@ -76,7 +76,8 @@ enum mcmap_by {
  * where several names lead to one user: there those with another list of groups go. What has just
  * these keys and the same data is given the new time where it stays, and counts as one that is in
  * use. When the file is full, others make room: expired ones, then those that were stored longest
- * ago and were not in use.
+ * ago and were not in use. What had to go, and comes back, is in use: it is not pushed out by those
+ * that come once.
  * expires  seconds of CLOCK_REALTIME
  * Returns 1 if anything went for it, else 0.
  * Errors: the record is not stored, and the old one is gone. -EMSGSIZE it is too large; -ENOSPC the

@@ -128,6 +128,22 @@ static struct mapped look(void)
 	return mapped;
 }
 
+/* The very memory that the writer changes: to be unmapped. */
+static struct mapped look_into(void)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct mapped mapped;
+	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	mapped.size = (size_t)st.st_size;
+	mapped.bytes = mmap(NULL, mapped.size, PROT_READ, MAP_SHARED, fd, 0);
+	ck_assert(mapped.bytes != MAP_FAILED);
+	close(fd);
+	ck_assert_int_eq(memcache_header_read(mapped.bytes, mapped.size, &mapped.header), 0);
+	return mapped;
+}
+
 static int ask(const struct mapped *mapped, const char *name, uint32_t uid)
 {
 	struct nss_place place = { &user, texts, sizeof(texts) };
@@ -596,6 +612,64 @@ START_TEST(test_those_in_use_outlast_those_that_came_once)
 }
 END_TEST
 
+static uint32_t number_after(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 8;
+}
+
+/* What a client and the responder do: a miss is stored. Returns whether it was a hit. */
+static bool ask_or_put(const struct mapped *mapped, const char *prefix, uint32_t n)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s%05u", prefix, n);
+	if (ask(mapped, name, 0) == 1)
+		return true;
+	ck_assert_int_eq(put_user(name, 100000 + n, "/home/user", FOREVER, MCMAP_BY_BOTH), 0);
+	return false;
+}
+
+/* 72 % of the file, as 50,000 users are in one of the default size. The writer sees none of their
+ * hits; beside them others come once each, and are three times what fits into the file. */
+START_TEST(test_those_that_come_once_do_not_push_out_those_that_come_often)
+{
+	const uint32_t n_hot = 6250, n_asks = 250000;
+	struct mapped mapped = look_into();
+	uint32_t state = 1, n_hits = 0;
+
+	for (uint32_t i = 0; i < n_hot; i++)
+		ask_or_put(&mapped, "hot", i);
+	for (uint32_t i = 0; i < n_asks; i++) {
+		n_hits += ask_or_put(&mapped, "hot", number_after(&state) % n_hot);
+		if (i % 10 == 0)
+			ask_or_put(&mapped, "cold", 10000 + i / 10);
+	}
+	ck_assert_uint_gt(n_hits, n_asks / 100 * 98);
+	munmap((void *)mapped.bytes, mapped.size);
+	reopen();
+	ck_assert(stats.was_kept);
+}
+END_TEST
+
+/* The file is full of those that nobody wants any more when another lot comes into use. */
+START_TEST(test_who_comes_into_use_later_gets_the_room)
+{
+	const uint32_t n_hot = 6250, n_asks = 60000;
+	struct mapped mapped = look_into();
+	uint32_t state = 1, n_hits = 0;
+
+	for (uint32_t i = 0; i < 3 * n_hot; i++)
+		ask_or_put(&mapped, "old", i);
+	for (uint32_t i = 0; i < n_asks; i++)
+		ask_or_put(&mapped, "hot", number_after(&state) % n_hot);
+	for (uint32_t i = 0; i < n_asks; i++)
+		n_hits += ask_or_put(&mapped, "hot", number_after(&state) % n_hot);
+	ck_assert_uint_gt(n_hits, n_asks / 100 * 98);
+	munmap((void *)mapped.bytes, mapped.size);
+}
+END_TEST
+
 START_TEST(test_a_record_that_takes_too_much_of_the_file)
 {
 	char *home = malloc(200000);
@@ -741,18 +815,10 @@ START_TEST(test_no_answer_is_torn)
 {
 	bool *stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned found = 0, calls = 0;
-	struct mapped mapped;
-	int status, fd;
-	struct stat st;
+	struct mapped mapped = look_into();
 	pid_t readers[READERS], pid;
 	time_t end;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	mapped.size = (size_t)st.st_size;
-	mapped.bytes = mmap(NULL, mapped.size, PROT_READ, MAP_SHARED, fd, 0);
-	close(fd);
-	ck_assert_int_eq(memcache_header_read(mapped.bytes, mapped.size, &mapped.header), 0);
+	int status;
 
 	end = time(NULL) + 3;
 	for (int i = 0; i < READERS; i++) {
@@ -811,6 +877,8 @@ int main(void)
 	tcase_add_test(records, test_several_names_lead_to_the_groups_of_one_user);
 	tcase_add_test(records, test_what_is_no_record_is_refused);
 	tcase_add_test(records, test_those_in_use_outlast_those_that_came_once);
+	tcase_add_test(records, test_those_that_come_once_do_not_push_out_those_that_come_often);
+	tcase_add_test(records, test_who_comes_into_use_later_gets_the_room);
 	tcase_add_test(records, test_a_record_that_takes_too_much_of_the_file);
 	tcase_add_test(records, test_as_a_model_of_it);
 	suite_add_tcase(suite, records);
