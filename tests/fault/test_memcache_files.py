@@ -6,7 +6,7 @@ import pytest
 
 from length import by_length
 from load import Load, Processes
-from memcache import CLIENTS, QUESTIONS, answers, learn, traced
+from memcache import CLIENTS, QUESTIONS, answers, learn, traced, without_socket
 from slapd import Slapd
 from suite import MEMCACHE, Suite
 
@@ -98,11 +98,19 @@ def test_killed_writers_never_make_an_answer_wrong(remembering):
 
 
 def test_a_full_disk_is_no_harm(container):
+    """On a file system in memory, where to read a hole takes room, too: both libraries at work all the
+    time, on what is stored, what is not yet, and what has no room any more."""
     with container() as c:
         suite = Suite(c, Slapd(c).start())
         c.sh("mkdir -p /var/lib/sss/mc && mount -t tmpfs -o size=3700k tmpfs /var/lib/sss/mc")
-        suite.start(nss={"memcache_size_sid": 0})
+        suite.start(nss={**MEMCACHE, "memcache_size_sid": 0})
         learn(suite)
+        assert all(without_socket(suite))
+        keys = ["alice", "bob", "carol", *range(10001, 10005)]
+        options = {"clients": 2, "seconds": 600, "until_eof": True, "memory_cache": True}
+        loads = [
+            Load(c, "passwd", *keys, client=client, pause_us=200, **options) for client in CLIENTS
+        ]
         c.sh("dd if=/dev/zero of=/var/lib/sss/mc/full bs=4k status=none || true")
         for client in CLIENTS:
             for number in range(10001, 10005):
@@ -111,4 +119,13 @@ def test_a_full_disk_is_no_harm(container):
         c.systemctl("restart", "sssd-nss.service")
         for client in CLIENTS:
             assert all(answers(suite, client))
+        # The files are given up, and there is no room for new ones.
+        c.systemctl("kill", "--signal=HUP", "--kill-whom=main", "sssd.service")
+        for client in CLIENTS:
+            assert all(answers(suite, client))
+        c.sh("rm /var/lib/sss/mc/full")
+        c.wait_for("files again", lambda: all(without_socket(learn(suite))))
+        for load in loads:
+            calls = load.stop()
+            assert calls.were_all_right(1000), calls
         assert c.failed_units() == []
