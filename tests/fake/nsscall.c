@@ -16,6 +16,10 @@
  *     --random         the keys in no order
  *     --fresh          each call from a process of its own, so over a connection of its own
  *     --unread         the answers are not looked at, so that nothing but the calls takes time
+ *     --whole          the entries change: another answer than the first is right, but one whose
+ *                      gecos, home and shell differ in their last words, behind a space or a
+ *                      slash, is not: it is of two states
+ *     --cpu            what a call takes of the processor, and whether it waits
  *     --failures       in the JSON: when each call that got no answer began and ended
  *     --print          the answers, as getent(1) does
  *
@@ -26,8 +30,10 @@
  * The last line is JSON for the tests: how many calls there were, how they ended (success,
  * notfound, unavail, tryagain), how many answers were wrong (not what was asked for, or not what
  * the same key gave the first time), calls per second, microseconds: first, median, p99, max, and
- * least_calls, those of the client with the fewest.
- * "failures" is a list of [client, begin, end], in seconds of CLOCK_MONOTONIC.
+ * least_calls, those of the client with the fewest. With --cpu, of the calls that were answered:
+ * max_cpu_us, the longest time of one on a processor, and waits, how often one gave its processor
+ * up (getrusage(2), ru_nvcsw). "failures" is a list of [client, begin, end], in seconds of
+ * CLOCK_MONOTONIC.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -41,6 +47,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,6 +87,8 @@ struct result {
 	uint64_t ends[4]; /* tryagain, unavail, notfound, success: nss_status + 2 */
 	uint64_t calls, wrong;
 	float *us; /* of each call; shared too */
+	double max_cpu_us;
+	long waits;
 	struct failure failures[FAILURES_MAX];
 	size_t n_failures;
 
@@ -94,7 +103,7 @@ static struct {
 	size_t n_keys, n_clients, count, n_slots;
 	double seconds;
 	unsigned pause_us, jitter_us, every_us;
-	bool print, fresh, failures, until_eof, until_success, random, unread;
+	bool print, fresh, failures, until_eof, until_success, random, unread, whole, cpu;
 	volatile bool *stop; /* shared */
 } opts = { .n_clients = 1 };
 
@@ -108,12 +117,25 @@ static void die(const char *what)
 	exit(2);
 }
 
-static double now(void)
+static double now_of(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static double now(void)
+{
+	return now_of(CLOCK_MONOTONIC);
+}
+
+static long waits(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw;
 }
 
 static void *shared(size_t size)
@@ -148,6 +170,22 @@ static bool is_asked(const struct key *key, const char *name, uint32_t number)
 	return strcspn(name, "@") == size && strncasecmp(name, key->name, size) == 0;
 }
 
+static const char *last_word(const char *text)
+{
+	const char *space = strrchr(text, ' '), *slash = strrchr(text, '/');
+	const char *before = space > slash ? space : slash;
+
+	return before ? before + 1 : text;
+}
+
+static bool is_whole(const struct passwd *pw)
+{
+	const char *word = last_word(pw->pw_gecos);
+
+	return strcmp(word, last_word(pw->pw_dir)) == 0 &&
+	       strcmp(word, last_word(pw->pw_shell)) == 0;
+}
+
 /* One call; ret_sum is a hash of the answer, 0 when it is no answer to the question. */
 static enum nss_status ask_passwd(const struct key *key, uint64_t *ret_sum, int *ret_errno)
 {
@@ -164,10 +202,12 @@ static enum nss_status ask_passwd(const struct key *key, uint64_t *ret_sum, int 
 	hash_text(ret_sum, pw.pw_name);
 	hash(ret_sum, &pw.pw_uid, sizeof(pw.pw_uid));
 	hash(ret_sum, &pw.pw_gid, sizeof(pw.pw_gid));
-	hash_text(ret_sum, pw.pw_gecos);
-	hash_text(ret_sum, pw.pw_dir);
-	hash_text(ret_sum, pw.pw_shell);
-	if (!is_asked(key, pw.pw_name, pw.pw_uid))
+	if (!opts.whole) {
+		hash_text(ret_sum, pw.pw_gecos);
+		hash_text(ret_sum, pw.pw_dir);
+		hash_text(ret_sum, pw.pw_shell);
+	}
+	if (!is_asked(key, pw.pw_name, pw.pw_uid) || (opts.whole && !is_whole(&pw)))
 		*ret_sum = 0;
 	if (opts.print)
 		printf("%s:%s:%u:%u:%s:%s:%s\n", pw.pw_name, pw.pw_passwd, pw.pw_uid, pw.pw_gid,
@@ -284,6 +324,31 @@ static void note_failure(struct result *result, double begin, double end)
 		result->failures[result->n_failures++] = (struct failure){ begin, end };
 }
 
+struct effort {
+	double cpu;
+	long waits;
+};
+
+static void begin_effort(struct effort *effort)
+{
+	if (!opts.cpu)
+		return;
+	effort->waits = waits();
+	effort->cpu = now_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void end_effort(const struct effort *effort, struct result *result)
+{
+	double cpu_us;
+
+	if (!opts.cpu)
+		return;
+	cpu_us = (now_of(CLOCK_THREAD_CPUTIME_ID) - effort->cpu) * 1e6;
+	if (cpu_us > result->max_cpu_us)
+		result->max_cpu_us = cpu_us;
+	result->waits += waits() - effort->waits;
+}
+
 static void run_client(size_t client, struct result *result)
 {
 	size_t at = client * opts.n_keys / opts.n_clients;
@@ -295,13 +360,17 @@ static void run_client(size_t client, struct result *result)
 		struct key *key = &opts.keys[which % opts.n_keys];
 		enum nss_status status;
 		uint64_t sum = 0;
+		struct effort effort;
 		double begin;
 
+		begin_effort(&effort);
 		begin = now();
 		status = opts.fresh ? ask_afresh(key, result, &sum) : ask(key, &sum);
 		if (result->calls < opts.n_slots)
 			result->us[result->calls] = (float)((now() - begin) * 1e6);
 		result->calls++;
+		if (status == NSS_STATUS_SUCCESS)
+			end_effort(&effort, result);
 
 		if (status < NSS_STATUS_TRYAGAIN || status > NSS_STATUS_SUCCESS)
 			die("the module returned what is no status");
@@ -357,6 +426,9 @@ static void report(const struct result *results, double took)
 		if (results[i].calls < least)
 			least = results[i].calls;
 		all.wrong += results[i].wrong;
+		all.waits += results[i].waits;
+		if (results[i].max_cpu_us > all.max_cpu_us)
+			all.max_cpu_us = results[i].max_cpu_us;
 		memcpy(all.us + n, results[i].us, timed * sizeof(float));
 		n += timed;
 	}
@@ -370,6 +442,8 @@ static void report(const struct result *results, double took)
 	       (double)all.calls / took, (double)first, n ? (double)all.us[n / 2] : 0,
 	       n ? (double)all.us[n * 99 / 100] : 0, n ? (double)all.us[n - 1] : 0,
 	       (uintmax_t)least);
+	if (opts.cpu)
+		printf(", \"max_cpu_us\": %.1f, \"waits\": %ld", all.max_cpu_us, all.waits);
 	if (opts.failures)
 		report_failures(results);
 	printf("}\n");
@@ -536,6 +610,8 @@ static const char *parse(int argc, char **argv)
 		{ "random", no_argument, NULL, 'r' },
 		{ "fresh", no_argument, NULL, 'f' },
 		{ "unread", no_argument, NULL, 'R' },
+		{ "whole", no_argument, NULL, 'W' },
+		{ "cpu", no_argument, NULL, 'C' },
 		{ "failures", no_argument, NULL, 'F' },
 		{ "until-eof", no_argument, NULL, 'E' },
 		{ "until-success", no_argument, NULL, 'S' },
@@ -567,6 +643,10 @@ static const char *parse(int argc, char **argv)
 			opts.fresh = true;
 		else if (option == 'R')
 			opts.unread = true;
+		else if (option == 'W')
+			opts.whole = true;
+		else if (option == 'C')
+			opts.cpu = true;
 		else if (option == 'F')
 			opts.failures = true;
 		else if (option == 'E')
@@ -588,7 +668,8 @@ static const char *parse(int argc, char **argv)
 		add_keys(argv[i]);
 	if (opts.count == 0)
 		opts.count = opts.n_keys;
-	opts.n_slots = opts.seconds > 0 ? 4 << 20 : opts.count;
+	/* The memory of all together is to fit into a small machine. */
+	opts.n_slots = opts.seconds <= 0 ? opts.count : opts.n_clients <= 16 ? 4 << 20 : 1 << 18;
 	return library;
 }
 
