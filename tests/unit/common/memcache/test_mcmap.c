@@ -525,6 +525,44 @@ START_TEST(test_what_is_not_taken_over)
 }
 END_TEST
 
+/* Moves the file's first and only record, as one who knows nothing of our parts could have it. */
+static void move_record(uint32_t slot)
+{
+	size_t size;
+	uint8_t *bytes = file_bytes(&size);
+	struct memcache_head head = memcache_head_read(bytes + MEMCACHE_DATA_AT);
+	struct memcache_header header;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(memcache_header_read(bytes, size, &header), 0);
+	memcpy(bytes + MEMCACHE_DATA_AT + slot * MEMCACHE_SLOT_SIZE, bytes + MEMCACHE_DATA_AT,
+	       head.length);
+	memcpy(bytes + header.table_at + head.hash1 * sizeof(slot), &slot, sizeof(slot));
+	memcpy(bytes + header.table_at + head.hash2 * sizeof(slot), &slot, sizeof(slot));
+	memset(bytes + header.bits_at, 0xff, header.bits_size);
+	ck_assert_int_eq(write(fd, bytes, size), size);
+	close(fd);
+	free(bytes);
+}
+
+START_TEST(test_no_record_lies_across_the_border_of_two_parts)
+{
+	struct mapped mapped = look_into();
+	uint32_t n_slots = mapped.header.data_size / MEMCACHE_SLOT_SIZE;
+	uint32_t border = n_slots - n_slots / 8;
+
+	munmap((void *)mapped.bytes, mapped.size);
+	for (uint32_t slot = border - 2; slot <= border; slot++) {
+		ck_assert_int_eq(mcmap_clear(map), 0);
+		ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+		move_record(slot);
+		ck_assert_int_eq(find("al", 0), 1);
+		reopen();
+		ck_assert_int_eq(stats.was_kept, slot != border - 1);
+	}
+}
+END_TEST
+
 START_TEST(test_what_others_do_to_the_file_is_noticed)
 {
 	for (int i = 0; i < 4; i++) {
@@ -926,6 +964,7 @@ int main(void)
 	tcase_add_test(files, test_the_file_of_another_process_is_not_replaced);
 	tcase_add_test(files, test_what_cannot_be_given_up_is_taken_away);
 	tcase_add_test(files, test_what_is_not_taken_over);
+	tcase_add_test(files, test_no_record_lies_across_the_border_of_two_parts);
 	tcase_add_test(files, test_what_others_do_to_the_file_is_noticed);
 	tcase_add_test(files, test_clear_gives_the_old_file_up);
 	tcase_add_test(files, test_a_full_disk_stores_nothing_and_harms_nothing);
