@@ -2,7 +2,12 @@
  *
  * Ahead - see ahead.h
  *
- *   ahead_send ─▶ (search) ─▶ searched ─▶ (commit) ─▶ committed ─▶ ahead_recv
+ *   ahead_send ─▶ (search) ─▶ searched ─▶ tell_held ─▶ (commit) ─▶ committed ─▶ ahead_recv
+ *                                          ▲     │
+ *                                          └─────┘ until all are told
+ *
+ * A group in which the user is by way of another group comes with that one, whose members are among
+ * its own: so the entries are held until all are there, and most groups in groups cost no search.
  */
 #include "backend/ldap/ahead.h"
 
@@ -10,16 +15,21 @@
 #include <string.h>
 #include <strings.h>
 
+#include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/members.h"
 #include "backend/ldap/search.h"
+#include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
+#include "common/event/timer.h"
 
 #define USERS       8     /* who were noted last */
 #define NOTED_S     30    /* for so long */
 #define BATCH       1000  /* numbers are short: 23 KB of a filter at most */
 #define MEMBERS_MAX 50000 /* in one change; what goes beyond is asked for by itself */
+#define HELD_MAX    20000 /* DNs of members that are held: 2 to 5 MB */
+#define TOLD_A_TURN 4     /* groups in one turn of the loop: a millisecond each at most */
 
 struct noted {
 	struct boottime when;
@@ -35,11 +45,14 @@ struct ahead {
 /* A group that is being fetched. */
 struct slot {
 	uint32_t gid;
-	char *dn;  /* of its entry, NULL = none came */
-	bool told; /* and it is in the change */
+	char *dn;                        /* of its entry, NULL = none came */
+	bool told;                       /* and it is in the change */
+	const struct entry_values *held; /* borrowed from known: the others may tell */
+	struct group group;              /* of that */
 };
 
 struct ahead_state {
+	struct tevent_req *req;
 	struct ldap_domain *domain; /* borrowed */
 	const struct request_id *id;
 	struct slot *slots; /* owned; the first is the one that was asked for */
@@ -47,11 +60,15 @@ struct ahead_state {
 	char *filter;
 	struct cache_change *change; /* owned until it is committed */
 	size_t n_told, n_members;
+	struct map *known; /* keys of DNs → entries, which hang below it; NULL: none is held */
+	size_t n_held;     /* DNs of members in it */
+	size_t next_slot;  /* of those to be told */
 	struct tevent_req *search; /* NULL when it has ended */
 };
 
 static int one_group(struct entry_values *values, void *data);
 static void searched(struct tevent_req *subreq);
+static void tell_held(void *data);
 static void committed(struct tevent_req *subreq);
 
 struct ahead *ahead_new(TALLOC_CTX *mem)
@@ -155,6 +172,11 @@ static int make_filter(struct ahead_state *state)
 	return filter_end(&filter, state, &state->filter);
 }
 
+static bool holds_groups(const struct ldap_domain *domain)
+{
+	return domain->group_attrs.names[GROUP_MEMBER_DN] && domain->conf.group_nesting_level > 0;
+}
+
 struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                               const struct request_id *id, uint32_t gid)
 {
@@ -167,6 +189,7 @@ struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	req = tevent_req_create(mem, &state, struct ahead_state);
 	if (!req)
 		return NULL;
+	state->req = req;
 	state->domain = domain;
 	state->id = id;
 	r = noted ? take_slots(state, noted, gid) : -ENOENT;
@@ -174,12 +197,18 @@ struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 		r = make_filter(state);
 	if (r < 0)
 		return req_finish_now(req, ev, r);
-	state->change = cache_change_new(
-		state, cache_epoch(cache_writer_reader(domain->host->writer)));
+	state->change =
+		cache_change_new(state, cache_epoch(cache_writer_reader(domain->host->writer)));
 	if (tevent_req_nomem(state->change, req))
 		return tevent_req_post(req, ev);
+	if (holds_groups(domain)) {
+		state->known = map_new(state);
+		if (tevent_req_nomem(state->known, req))
+			return tevent_req_post(req, ev);
+	}
 	state->search = search_send(state, domain, id, SEARCH_GROUPS, state->filter,
-	                            &domain->group_attrs, one_group, state);
+	                            state->known ? &domain->known_attrs : &domain->group_attrs,
+	                            one_group, state);
 	if (tevent_req_nomem(state->search, req))
 		return tevent_req_post(req, ev);
 	tevent_req_set_callback(state->search, searched, req);
@@ -216,6 +245,7 @@ static int settle_twins(struct ahead_state *state, struct slot *slot,
 	                reason ? reason : "another entry comes first");
 	if (after)
 		return -EEXIST;
+	slot->held = NULL;
 	if (slot->told) {
 		slot->told = false;
 		state->n_told--;
@@ -224,7 +254,37 @@ static int settle_twins(struct ahead_state *state, struct slot *slot,
 	return 0;
 }
 
-/* Puts the group into the change if its entry tells all of it. */
+static bool is_held(const struct ahead_state *state, const struct entry_values *values)
+{
+	return state->known && talloc_parent(values) == state->known;
+}
+
+/* Keeps the entry, which then belongs to known, for those whose member it may be. */
+static int hold(struct ahead_state *state, struct entry_values *values)
+{
+	const struct berval *value = values->values[GROUP_MEMBER_DN];
+	auto_talloc TALLOC_CTX *scratch = NULL;
+	struct dn dn;
+	size_t n = 0;
+	int r;
+
+	while (value && value[n].bv_val)
+		n++;
+	if (!state->known || state->n_held + n > HELD_MAX)
+		return 0;
+	scratch = talloc_new(NULL);
+	r = scratch ? dn_parse(scratch, values->dn, &dn) : -ENOMEM;
+	if (r == 0)
+		r = map_set(state->known, dn.key, strlen(dn.key), values);
+	if (r < 0)
+		return r == -EINVAL ? 0 : r;
+	talloc_steal(state->known, values);
+	state->n_held += n;
+	return 0;
+}
+
+/* Puts the group into the change. -EAGAIN: its entry, and those that are known, do not tell all of
+ * it. */
 static int put(struct ahead_state *state, struct slot *slot, const struct entry_values *values,
                struct group *group)
 {
@@ -232,7 +292,7 @@ static int put(struct ahead_state *state, struct slot *slot, const struct entry_
 	int r = 0;
 
 	if (values->values[GROUP_MEMBER_DN])
-		r = members_told(state->slots, domain, values, &group->members);
+		r = members_told(state->slots, domain, values, state->known, &group->members);
 	state->n_members += group->members.count;
 	if (r == 0 && state->n_members > MEMBERS_MAX)
 		r = -EAGAIN;
@@ -242,7 +302,31 @@ static int put(struct ahead_state *state, struct slot *slot, const struct entry_
 		slot->told = true;
 		state->n_told++;
 	}
-	return r == -EAGAIN ? 0 : r;
+	return r;
+}
+
+/* Puts the group into the change, or holds it until more is known. */
+static int take(struct ahead_state *state, struct slot *slot, struct entry_values *values,
+                struct group *group)
+{
+	int r = settle_twins(state, slot, values);
+
+	if (r < 0)
+		return r == -EEXIST ? hold(state, values) : r;
+	talloc_free(slot->dn);
+	slot->dn = talloc_strdup(state->slots, values->dn);
+	if (!slot->dn)
+		return -ENOMEM;
+	r = put(state, slot, values, group);
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	if (hold(state, values) < 0)
+		return -ENOMEM;
+	if (r == -EAGAIN && is_held(state, values)) {
+		slot->held = values;
+		slot->group = *group;
+	}
+	return 0;
 }
 
 static int one_group(struct entry_values *values, void *data)
@@ -252,44 +336,75 @@ static int one_group(struct entry_values *values, void *data)
 	struct slot *slot = NULL;
 	struct group group;
 	const char *reason;
-	int r = 0;
+	int r;
 
 	reason = group_from(values, values, domain->conf.group_name, NULL, &domain->range, &group);
 	if (!reason)
 		slot = slot_of(state, group.gid);
-	if (slot) {
-		r = settle_twins(state, slot, values);
-		if (r == 0) {
-			talloc_free(slot->dn);
-			slot->dn = talloc_strdup(state->slots, values->dn);
-			r = slot->dn ? put(state, slot, values, &group) : -ENOMEM;
-		}
-	}
 	if (reason == records_no_memory)
 		r = -ENOMEM;
-	else if (reason)
+	else
+		r = slot ? take(state, slot, values, &group) : hold(state, values);
+	if (reason && r == 0)
 		refusals_report(domain->refusals, state->id, values->dn, reason);
-	talloc_free(values);
-	return r == -EEXIST ? 0 : r;
+	if (r < 0 || !is_held(state, values))
+		talloc_free(values);
+	return r;
+}
+
+/* ---- all entries ---- */
+
+static void commit(struct ahead_state *state)
+{
+	const struct provider_host *host = state->domain->host;
+	struct tevent_req *subreq;
+
+	if (state->n_told == 0) {
+		req_finish(state->req, -ENOENT);
+		return;
+	}
+	TALLOC_FREE(state->known);
+	subreq = cache_commit_send(state, host->ev, host->writer, take_ptr(state->change));
+	if (!tevent_req_nomem(subreq, state->req))
+		tevent_req_set_callback(subreq, committed, state->req);
 }
 
 static void searched(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct ahead_state *state = tevent_req_data(req, struct ahead_state);
-	const struct provider_host *host = state->domain->host;
 	int r = search_recv(subreq);
 
 	TALLOC_FREE(state->search);
-	if (r == 0 && state->n_told == 0)
-		r = -ENOENT;
-	if (r < 0) {
+	if (r < 0)
 		req_finish(req, r);
-		return;
+	else
+		tell_held(state);
+}
+
+/* What was held is told now, or will be asked for by itself. */
+static void tell_held(void *data)
+{
+	struct ahead_state *state = data;
+	unsigned n = 0;
+
+	for (; state->next_slot < state->n_slots && n < TOLD_A_TURN; state->next_slot++) {
+		struct slot *slot = &state->slots[state->next_slot];
+		int r;
+
+		if (!slot->held)
+			continue;
+		n++;
+		r = put(state, slot, slot->held, &slot->group);
+		if (r < 0 && r != -EAGAIN) {
+			req_finish(state->req, r);
+			return;
+		}
 	}
-	subreq = cache_commit_send(state, host->ev, host->writer, take_ptr(state->change));
-	if (!tevent_req_nomem(subreq, req))
-		tevent_req_set_callback(subreq, committed, req);
+	if (state->next_slot == state->n_slots)
+		commit(state);
+	else if (!timer_once(state, state->domain->host->ev, 0, tell_held, state))
+		req_finish(state->req, -ENOMEM);
 }
 
 static void committed(struct tevent_req *subreq)

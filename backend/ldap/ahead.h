@@ -23,7 +23,7 @@ void ahead_note(struct ahead *ahead, const uint32_t *gids, size_t n_gids, uint32
 bool ahead_expects(const struct ahead *ahead, uint32_t gid);
 
 /* Fetches gid and up to 999 groups of the same user that the cache does not have fresh, with one
- * search, and commits those of which the entry tells all. id is borrowed. */
+ * search, and commits those of which the entries, taken together, tell all. id is borrowed. */
 struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                               const struct request_id *id, uint32_t gid);
 

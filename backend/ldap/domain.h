@@ -38,6 +38,7 @@ struct ldap_domain {
 	struct attrs gid_attrs;    /* of a group: all but the members */
 	struct attrs member_attrs; /* of a user: what member_from() reads */
 	struct attrs nested_attrs; /* of a group: only the members */
+	struct attrs known_attrs;  /* of a group: all, and what kinds of entry it is */
 	bool offers_deref;         /* the server does, says its root DSE */
 	struct id_range range;
 	struct user_rules user_rules;

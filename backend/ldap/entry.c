@@ -123,6 +123,16 @@ bool entry_has_value(const struct entry_values *values, size_t attr, const char 
 	return false;
 }
 
+bool entry_has_class(const struct entry_values *values, size_t attr, const char *name)
+{
+	const struct berval *value = values->values[attr];
+
+	for (; value && value->bv_val; value++)
+		if (strcasecmp(value->bv_val, name) == 0)
+			return true;
+	return false;
+}
+
 char *entry_rdn_value(TALLOC_CTX *mem, const char *dn, const char *name)
 {
 	char *value = NULL;

@@ -42,6 +42,9 @@ int entry_number(const struct entry_values *values, size_t attr, uint64_t *ret_n
 /* Is there a value of attr equal to name, as bytes? */
 bool entry_has_value(const struct entry_values *values, size_t attr, const char *name);
 
+/* The same, whatever its case: how names of object classes compare (RFC 4512 section 1.4). */
+bool entry_has_class(const struct entry_values *values, size_t attr, const char *name);
+
 /* The value that stands in the entry's RDN for the attribute called name ("uid=alice,ou=…"), on
  * mem; NULL when the RDN has no such attribute. */
 char *entry_rdn_value(TALLOC_CTX *mem, const char *dn, const char *name);

@@ -537,9 +537,60 @@ static void searched(struct tevent_req *subreq)
 
 /* ---- without a question ---- */
 
-/* Adds the name that the DN tells to names. Errors: -EAGAIN it tells none. */
-static int add_told(const struct ldap_domain *domain, const struct berval *value, struct map *named,
-                    struct writer *names)
+/* A group that is read, and how many levels below it are. */
+struct told_group {
+	const struct entry_values *group; /* borrowed */
+	uint32_t levels_left;
+};
+
+struct telling {
+	const struct ldap_domain *domain; /* borrowed */
+	const struct map *known;          /* borrowed, or NULL */
+	struct map *met;                  /* owned: keys of the groups in queue */
+	struct map *named;                /* owned: names that are in names */
+	struct writer names;
+	struct told_group *queue; /* owned */
+	size_t n_queued;
+	unsigned n_read; /* members */
+};
+
+static int enqueue(struct telling *telling, const char *key, const struct entry_values *group,
+                   uint32_t levels_left)
+{
+	size_t room = talloc_array_length(telling->queue);
+
+	if (telling->n_queued == room) {
+		struct told_group *queue =
+			talloc_realloc(telling->met, telling->queue, struct told_group,
+		                       (unsigned)(room ? room * 2 : 16));
+
+		if (!queue)
+			return -ENOMEM;
+		telling->queue = queue;
+	}
+	telling->queue[telling->n_queued++] = (struct told_group){ group, levels_left };
+	return map_set(telling->met, key, strlen(key), telling->met);
+}
+
+/* The member is no user whose name its DN tells: is it a group that is known? */
+static int tell_group(struct telling *telling, const char *key, uint32_t levels_left)
+{
+	const struct ldap_domain *domain = telling->domain;
+	const struct entry_values *group = NULL;
+
+	if (!bases_hold(&domain->bases[SEARCH_GROUPS], key, false))
+		return bases_hold(&domain->bases[SEARCH_USERS], key, false) ? -EAGAIN : 0;
+	if (telling->known)
+		group = map_get(telling->known, key, strlen(key));
+	if (!group || entry_has_class(group, GROUP_CLASS, domain->conf.user_object_class))
+		return -EAGAIN;
+	if (levels_left == 0 || map_get(telling->met, key, strlen(key)))
+		return 0;
+	return enqueue(telling, key, group, levels_left - 1);
+}
+
+/* Adds what one DN tells. Errors: -EAGAIN it does not tell all. */
+static int tell_member(struct telling *telling, const struct berval *value, uint32_t levels_left)
 {
 	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
 	struct dn dn;
@@ -550,40 +601,65 @@ static int add_told(const struct ldap_domain *domain, const struct berval *value
 	r = dn_parse(scratch, value->bv_val, &dn);
 	if (r < 0)
 		return r == -EINVAL ? -EAGAIN : r;
-	if (!tells_name(domain, &dn))
-		return bases_hold(&domain->bases[SEARCH_USERS], dn.key, false) ||
-		                       bases_hold(&domain->bases[SEARCH_GROUPS], dn.key, false)
-		               ? -EAGAIN
-		               : 0;
-	if (accept_name(dn.value) != ACCEPTED || map_get(named, dn.value, strlen(dn.value)))
+	if (!tells_name(telling->domain, &dn))
+		return tell_group(telling, dn.key, levels_left);
+	if (accept_name(dn.value) != ACCEPTED ||
+	    map_get(telling->named, dn.value, strlen(dn.value)))
 		return 0;
-	writer_str(names, dn.value);
-	return map_set(named, dn.value, strlen(dn.value), named);
+	writer_str(&telling->names, dn.value);
+	return map_set(telling->named, dn.value, strlen(dn.value), telling->named);
+}
+
+static int tell_members(struct telling *telling, struct told_group told)
+{
+	const struct berval *value = told.group->values[GROUP_MEMBER_DN];
+	int r = 0;
+
+	for (; value && value->bv_val && r == 0; value++)
+		if (value->bv_len > 0) /* else the root: how some say "nobody" */
+			r = telling->n_read++ < SLICE
+			            ? tell_member(telling, value, told.levels_left)
+			            : -EAGAIN;
+	return r;
+}
+
+static int tell_all(struct telling *telling, const struct entry_values *group)
+{
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct dn dn = { .key = NULL };
+	int r = scratch ? dn_parse(scratch, group->dn, &dn) : -ENOMEM;
+
+	if (r == 0 || r == -EINVAL) /* it can be nobody's member, then */
+		r = enqueue(telling, r == 0 ? dn.key : "", group,
+		            telling->domain->conf.group_nesting_level);
+	for (size_t i = 0; i < telling->n_queued && r == 0; i++)
+		r = tell_members(telling, telling->queue[i]);
+	return r < 0 ? r : writer_end(&telling->names);
 }
 
 int members_told(TALLOC_CTX *mem, const struct ldap_domain *domain,
-                 const struct entry_values *group, struct names *ret_names)
+                 const struct entry_values *group, const struct map *known, struct names *ret_names)
 {
-	const struct berval *value = group->values[GROUP_MEMBER_DN];
-	struct writer out = writer_new(NAMES_MAX);
-	auto_talloc struct map *named = map_new(NULL);
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct telling telling = {
+		.domain = domain,
+		.known = known,
+		.met = map_new(scratch),
+		.named = map_new(scratch),
+		.names = writer_new(NAMES_MAX),
+	};
 	struct names names = { 0 };
-	int r = named ? 0 : -ENOMEM;
+	int r = telling.met && telling.named ? tell_all(&telling, group) : -ENOMEM;
 
-	for (unsigned n = 0; value && value->bv_val && r == 0; value++)
-		if (value->bv_len > 0) /* else the root: how some say "nobody" */
-			r = n++ < SLICE ? add_told(domain, value, named, &out) : -EAGAIN;
-	names.size = out.size;
-	if (r == 0)
-		r = writer_end(&out);
-	if (r == 0 && names.size > 0) {
-		names.bytes = talloc_memdup(mem, out.bytes, out.size);
+	if (r == 0 && telling.names.size > 0) {
+		names.size = telling.names.size;
+		names.bytes = talloc_memdup(mem, telling.names.bytes, telling.names.size);
 		r = names.bytes ? 0 : -ENOMEM;
 	}
-	writer_free(&out);
+	writer_free(&telling.names);
 	if (r < 0)
 		return r;
-	names.count = (uint32_t)map_count(named);
+	names.count = (uint32_t)map_count(telling.named);
 	*ret_names = names;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <tevent.h>
 
 #include "backend/ldap/domain.h"
+#include "common/base/map.h"
 
 /* Finds the names behind GROUP_MEMBER_DN of group, an entry that is borrowed like id. A member that
  * is not there, or is nobody we take, is left out. */
@@ -19,10 +20,12 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 /* Each name once, below mem. Errors: those of search_recv(): nothing less than all is given. */
 int members_recv(struct tevent_req *req, TALLOC_CTX *mem, struct names *ret_names);
 
-/* The same without asking anybody: the DNs of group tell all names. Errors: -EAGAIN they do not, or
- * are too many to be read at once; -ENOMEM. */
+/* The same without asking anybody: the DNs of group tell all names, or are those of groups that are
+ * known: keys of DNs (dn.h) → struct entry_values with GROUP_MEMBER_DN and GROUP_CLASS; NULL none
+ * is. Errors: -EAGAIN they do not, or are too many to be read at once; -ENOMEM. */
 int members_told(TALLOC_CTX *mem, const struct ldap_domain *domain,
-                 const struct entry_values *group, struct names *ret_names);
+                 const struct entry_values *group, const struct map *known,
+                 struct names *ret_names);
 
 /* Borrowed from req. */
 const char *members_wait_for(struct tevent_req *req);

@@ -232,6 +232,8 @@ static void set_attrs(struct ldap_domain *domain)
 		set_attr(group,
 		         conf->schema == LDAP_SCHEMA_RFC2307 ? GROUP_MEMBER : GROUP_MEMBER_DN,
 		         conf->group_member);
+	domain->known_attrs = *group;
+	set_attr(&domain->known_attrs, GROUP_CLASS, "objectClass");
 
 	set_attr(&domain->member_attrs, USER_NAME, conf->user_name);
 	set_attr(&domain->member_attrs, USER_UID, conf->user_uid_number);

@@ -24,6 +24,7 @@ enum group_attr {
 	GROUP_NAME, GROUP_GID,
 	GROUP_MEMBER,    /* names: schema rfc2307 */
 	GROUP_MEMBER_DN, /* DNs: all others */
+	GROUP_CLASS,     /* only where it is needed */
 	N_GROUP_ATTRS,
 };
 /* clang-format on */

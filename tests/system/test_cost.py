@@ -41,9 +41,10 @@ def test_id_of_a_user_in_500_groups_that_list_dns(container):
 
 
 def test_id_of_a_user_in_groups_in_groups(container):
-    """Five deep: the last of the 500 is in another group, which is in another … Six levels of groups
-    of the user, one of them to see that there is no more; and each of the four outer groups has the
-    members of all within it, for which these are searched."""
+    """Five deep: the last of the 500 is in another group, which is in another … The user, the primary
+    group, six levels of groups, one of them to see that there is no more, and all the groups' names
+    and members at once: each of the four outer groups has the members of those within it, which are
+    among them."""
     users, groups = joiner_in(MANY)
     groups += [
         Group(f"deep{n}", 41000 + n, [group_dn(f"deep{n - 1}" if n else f"many{MANY - 1}")])
@@ -54,7 +55,7 @@ def test_id_of_a_user_in_groups_in_groups(container):
         suite = Suite(c, slapd).start(ldap_schema="rfc2307bis", ldap_group_nesting_level=5)
         cost, out = cost_of_id(suite, "joiner")
         assert out.count("(many") == MANY and out.count("(deep") == 4
-        assert cost <= 9 + sum(2 + 2 * depth for depth in range(1, 5))
+        assert cost <= 1 + 1 + 6 + 1
 
 
 def test_a_hundred_unknown_owners_in_a_directory_of_10000_files(container):
@@ -98,6 +99,44 @@ def test_groups_that_are_fetched_together_are_those_that_are_fetched_alone(conta
         assert together[40002][0] == "a-twin" and together[40003][0] == "many2"
         assert together[40050] is None and together[40051] is None
         assert together[40001] == ("many0", 40001, {"joiner", *(f"other{n}" for n in range(9))})
+
+
+def test_groups_in_groups_that_are_fetched_together_are_those_that_are_fetched_alone(container):
+    """A circle, groups in which the user is not, a group that is a user, too; and only so deep."""
+    users, groups = joiner_in(5)
+    groups += [
+        Group("deep0", 41000, [group_dn("many4"), "other15"]),
+        Group("deep1", 41001, [group_dn("deep0"), group_dn("deep3"), "other16"]),
+        Group("deep2", 41002, [group_dn("deep1"), group_dn("many0"), "other17"]),
+        Group("deep3", 41003, [group_dn("deep2")]),
+        Group("aside", 41004, ["other18"]),
+        Group("mixed", 41005, [group_dn("many1"), group_dn("aside"), group_dn("nobody")]),
+        Group("outer", 41006, [group_dn("both"), group_dn("many2")]),
+        Group("wide0", 41008, [group_dn("many1"), group_dn("wide1")]),
+        Group("wide1", 41009, [group_dn("many2"), group_dn("wide2")]),
+        Group("wide2", 41010, [group_dn("many3"), "other19"]),
+    ]
+    with container() as c:
+        slapd = Slapd(c, entries=(users, groups), bis=True).start()
+        slapd.add(
+            "dn: cn=both,ou=groups,dc=test\nobjectClass: groupOfNames\nobjectClass: posixGroup\n"
+            "objectClass: posixAccount\ncn: both\nuid: both\nuidNumber: 30100\ngidNumber: 41007\n"
+            "homeDirectory: /\nmember: uid=joiner,ou=people,dc=test\n\n"
+        )
+        for level in (5, 1):
+            suite = Suite(c, slapd).start(ldap_schema="rfc2307bis", ldap_group_nesting_level=level)
+            cost_of_id(suite, "joiner")
+            together = {gid: suite.group(gid) for gid in [*range(40000, 40006), *range(41000, 41011)]}
+            suite.stop()
+            suite.start(ldap_schema="rfc2307bis", ldap_group_nesting_level=level)
+            c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+            assert {gid: suite.group(gid) for gid in together} == together
+            suite.stop()
+            deep1 = together[41001][2]
+            assert {"other15", "other16"} <= deep1
+            assert ("joiner" in deep1) == ("other17" in deep1) == (level == 5)
+            assert ("other19" in together[41008][2]) == (level == 5)
+            assert "other18" in together[41005][2] and "both" in together[41006][2]
 
 
 def test_who_only_logs_in_fetches_no_groups(container):
