@@ -38,8 +38,13 @@ int ldap_error(int code)
 	}
 }
 
+bool ldap_error_is_unwell(int code)
+{
+	return code == LDAP_BUSY || code == LDAP_UNAVAILABLE;
+}
+
 bool ldap_error_is_passing(int code)
 {
-	return code == LDAP_BUSY || code == LDAP_UNAVAILABLE || code == LDAP_UNWILLING_TO_PERFORM ||
+	return ldap_error_is_unwell(code) || code == LDAP_UNWILLING_TO_PERFORM ||
 	       code == LDAP_OPERATIONS_ERROR;
 }

@@ -298,7 +298,7 @@ static void part_ended(struct part *part, int code, const char *text)
 	if (r < 0) {
 		log_at(LEVEL_WARN, state->id, "search below %s: %s%s%s", base_text(part),
 		       ldap_err2string(code), str_empty(text) ? "" : ": ", text ? text : "");
-		if (ldap_error_is_passing(code) &&
+		if (ldap_error_is_unwell(code) &&
 		    link_blame(state->domain->link, state->conn, ldap_err2string(code)))
 			r = -E_DISCONNECTED;
 		req_finish(state->req, r == -E_BIND ? -E_SERVER : r);

@@ -15,6 +15,7 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     cut N          closes the connection after N bytes of a search's answer
     wrongdb        answers every search with noSuchObject
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
+    refuse N       answers searches for user7 with result code N, others as they are
     partial        one entry, then sizeLimitExceeded
     unreadable     the last entry of each answer lacks its end
     endless        lists user0 and group0 page after page (RFC 2696)
@@ -223,6 +224,8 @@ class Server:
             _, _, at = parse(parts, at)
             fields.append(parts[start:at])
         entries = find(fields[6])
+        if mode == "refuse" and ("uid", "user7") in assertions(fields[6]):
+            return result(msgid, 0x65, int(self.argument))
         for dn, attrs in entries:
             found += entry(msgid, dn, attrs)
         if mode == "unreadable" and entries:

@@ -174,6 +174,19 @@ def test_two_of_three_fall_ill_in_use(c, ill):
     assert is_online(c, "good.test")
 
 
+@pytest.mark.parametrize("code, whose", [(53, "question"), (1, "question"), (51, "server"), (52, "server")])
+def test_one_question_that_is_refused(c, code, whose):
+    """Unwilling to perform, operations error: this one. Busy, unavailable: all, so another server is
+    asked."""
+    first, second = fake(c, "127.0.0.10", f"refuse {code}"), fake(c, "127.0.0.11", "ok")
+    suite = begin(c, f"{first}, {second}", ldap_id_use_start_tls="false", ldap_search_base="dc=example,dc=com")
+    assert suite.passwd("user1")
+    assert is_online(c, first)
+    assert bool(suite.passwd("user7")) == (whose == "server")
+    assert suite.passwd("user2")
+    assert is_online(c, first if whose == "question" else second)
+
+
 # -- one good address ------------------------------------------------------------------------------
 
 
