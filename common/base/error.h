@@ -24,6 +24,7 @@
 	X(E_CACHE_DAMAGED, "the cache is damaged")                             \
 	X(E_CACHE_REPLACED, "the cache file was replaced or removed")          \
 	X(E_CACHE_QUOTA, "the cache has reached its size limit")               \
+	X(E_CACHE_LOCKED, "somebody keeps the cache locked")                   \
 	X(E_CACHE_NO_SLOT, "the cache's reader table does not work here")      \
 	X(E_NETWORK_FS, "the file is on a network file system")                \
 	X(E_BUS, "the message bus reported an error")                          \

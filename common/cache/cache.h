@@ -108,7 +108,8 @@ uint32_t cache_touched(const struct cache *cache, enum entry_kind kind, const ch
 /* From now on the entry of that name counts as expired, NULL: all of kind. It takes effect at once
  * in all processes, waits for none of them and for no disk, and is O(1). The entry is named as it
  * names itself; there need not be one. The caller has the rights of the service.
- * Errors: -ENOENT there is no cache; -ENOSPC; errno of open(2). */
+ * Errors: -ENOENT there is no cache; -ENOSPC; -E_CACHE_LOCKED somebody who does the same stands
+ * still in the middle of it, which is waited for 5 ms; errno of open(2). */
 int cache_touch(const struct cache_options *options, enum entry_kind kind, const char *name);
 
 /* ---- writing: the backend only ---- */

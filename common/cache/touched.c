@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -18,12 +19,16 @@
 #include "common/cache/record.h"
 #include "common/wire/memcache.h"
 
-#define MAGIC     UINT64_C(0x6863756f74737373) /* "ssstouch" */
-#define WORDS     (TOUCHED_SIZE / sizeof(uint32_t))
-#define EPOCH_AT  2 /* in words; two are the magic */
-#define KINDS_AT  3
-#define SLOTS_AT  (KINDS_AT + EPOCHS)
-#define SLOTS     (WORDS - SLOTS_AT)
+#define MAGIC    UINT64_C(0x6863756f74737373) /* "ssstouch" */
+#define WORDS    (TOUCHED_SIZE / sizeof(uint32_t))
+#define EPOCH_AT 2 /* in words; two are the magic */
+#define KINDS_AT 3
+#define SLOTS_AT (KINDS_AT + EPOCHS)
+#define SLOTS    (WORDS - SLOTS_AT)
+
+/* 5 ms in all. */
+#define LOCK_TRIES    10
+#define LOCK_PAUSE_NS 500000
 
 /* Names are compared without the case of ASCII's letters, whatever the domain thinks of it: one
  * too many is no harm. */
@@ -80,8 +85,7 @@ bool touched_still_there(const struct touched *touched, const struct cache_files
 	struct file_id there;
 
 	if (touched->words)
-		return file_id(files->touched, &there) == 0 &&
-		       file_id_equal(&there, &touched->id);
+		return file_id(files->touched, &there) == 0 && file_id_equal(&there, &touched->id);
 	touched_open(&now, files);
 	if (!now.words)
 		return true;
@@ -128,19 +132,31 @@ static int put(int fd, size_t at, const void *bytes, size_t size)
 	return (size_t)n == size ? 0 : -ENOSPC;
 }
 
-/* Opens the file and locks it until it is closed. Nobody works with it for longer than a few system
- * calls. */
+/* Nobody holds the lock for longer than a few system calls, unless it was stopped in the middle. */
+static int lock(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+
+	for (unsigned tries = 0; fcntl(fd, F_OFD_SETLK, &lock) < 0; tries++) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return -errno;
+		if (tries == LOCK_TRIES)
+			return -E_CACHE_LOCKED;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+/* Opens the file and locks it until it is closed. */
 static int open_locked(const struct cache_files *files, int flags, int *ret_fd)
 {
 	auto_close int fd =
 		open(files->touched, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int r = fd < 0 ? -errno : lock(fd);
 
-	if (fd < 0)
-		return -errno;
-	while (fcntl(fd, F_OFD_SETLKW, &lock) < 0)
-		if (errno != EINTR)
-			return -errno;
+	if (r < 0)
+		return r;
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
@@ -155,8 +171,7 @@ static bool is_whole(int fd)
 	       pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == MAGIC;
 }
 
-/* The magic comes last. Written over what is there, which somebody may have mapped. Without the
- * file all would be asked for again, so a new one shall outlast a power cut. */
+/* The magic comes last. Written over what is there, which somebody may have mapped. */
 static int begin(int fd, uint32_t last)
 {
 	uint32_t words[WORDS] = { 0 }, epoch = next_epoch(last);
@@ -169,9 +184,7 @@ static int begin(int fd, uint32_t last)
 	r = put(fd, 0, words, sizeof(words));
 	if (r == 0 && ftruncate(fd, TOUCHED_SIZE) < 0)
 		r = -errno;
-	if (r == 0)
-		r = put(fd, 0, &magic, sizeof(magic));
-	return r == 0 && fsync(fd) < 0 ? -errno : r;
+	return r == 0 ? put(fd, 0, &magic, sizeof(magic)) : r;
 }
 
 int touched_make(const struct cache_files *files, uint32_t last)
@@ -179,9 +192,18 @@ int touched_make(const struct cache_files *files, uint32_t last)
 	auto_close int fd = -1;
 	int r = open_locked(files, O_CREAT, &fd);
 
+	struct flock unlock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	if (r < 0 || is_whole(fd))
+		return r;
+	r = begin(fd, last);
 	if (r < 0)
 		return r;
-	return is_whole(fd) ? 0 : begin(fd, last);
+
+	/* Without the file all would be asked for again, so a new one shall outlast a power cut.
+	 * The disk may take its time: nobody waits for that. */
+	fcntl(fd, F_OFD_SETLK, &unlock);
+	return fsync(fd) < 0 ? -errno : 0;
 }
 
 int cache_touch(const struct cache_options *options, enum entry_kind kind, const char *name)

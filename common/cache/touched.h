@@ -39,7 +39,8 @@ void touched_close(struct touched *touched);
 bool touched_still_there(const struct touched *touched, const struct cache_files *files);
 
 /* Makes the file where there is none; for the writer. Nobody knows what the one before said: all
- * that is stored, up to the epoch last, is touched. Errors: -ENOSPC; errno of open(2), write(2). */
+ * that is stored, up to the epoch last, is touched. Errors: -ENOSPC; -E_CACHE_LOCKED; errno of
+ * open(2), write(2). */
 int touched_make(const struct cache_files *files, uint32_t last);
 
 uint32_t touched_epoch(const struct touched *touched);

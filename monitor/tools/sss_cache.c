@@ -188,6 +188,18 @@ static void touch(struct outcome *outcome, const struct cache_options *options,
 		note(outcome, options->domain, cache_touch(options, selector->kinds[i], name));
 }
 
+/* Which of a kind is meant cannot be found out: all are asked for again, and whoever called hears
+ * of it. */
+static void touch_kind(struct outcome *outcome, const struct cache_options *options,
+                       const struct selector *selector, int r)
+{
+	if (r != -ENOENT && selector->kinds[0])
+		fprintf(stderr, "%s: the cache cannot be read, so all %s are asked for again\n",
+		        options->domain, selector->kinds[0] == ENTRY_GROUP ? "groups" : "users");
+	touch(outcome, options, selector, NULL);
+	note(outcome, options->domain, r);
+}
+
 /* Also by an alias or an address, which is not the name of the entry. 1, or 0 it is not there. */
 static int find_name(TALLOC_CTX *mem, struct cache *cache, const struct selector *selector,
                      const char *name, char **ret_name)
@@ -250,11 +262,12 @@ static void touch_one(struct outcome *outcome, const struct conf *conf,
 		touch(outcome, options, selector, name);
 		r = find_name(mem, cache, selector, name, &own);
 	}
+	if (r < 0)
+		touch_kind(outcome, options, selector, r);
 	if (r > 0) {
 		outcome->found_one = true;
 		touch(outcome, options, selector, own);
 	}
-	note(outcome, options->domain, r);
 }
 
 static void touch_domain(struct outcome *outcome, const struct conf *conf,
@@ -276,8 +289,9 @@ static void touch_domain(struct outcome *outcome, const struct conf *conf,
 		outcome->has_cache |= cache != NULL;
 		if (cache && selectors[i].kinds[0])
 			touch_one(outcome, conf, &options, cache, &selectors[i], wanted->one[i]);
+		else if (r < 0)
+			touch_kind(outcome, &options, &selectors[i], r);
 	}
-	note(outcome, domain, r);
 }
 
 /* ---- the files of the clients ---- */

@@ -231,6 +231,23 @@ def test_what_it_says(suite):
         assert (result.rc, result.err) == (0, "") and result.out.startswith("Usage: sss_cache ")
 
 
+def test_a_cache_that_cannot_be_read(suite):
+    """Who is named cannot be found there, by an alias for one: so everybody is asked for again."""
+    c = learn(suite).c
+    seen(suite)
+    seen(suite, "bob")
+    data = "/var/lib/sss/db/cache_LDAP.mdb"
+    mode = c.run(["stat", "-c", "%a", data]).out.strip()
+    c.run(["chmod", "0", data])
+    try:
+        rc, err = said(c, "-u", "alice")
+    finally:
+        c.run(["chmod", mode, data])
+    assert rc == 5 and "LDAP: the cache cannot be read, so all users are asked for again\n" in err, err
+    assert expired(suite, "user", "alice") and expired(suite, "user", "bob")
+    assert not expired(suite, "group", "devs")
+
+
 def test_only_root_may(suite):
     learn(suite)
     for user in ("nobody", "sssd"):

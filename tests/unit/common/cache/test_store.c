@@ -4,6 +4,7 @@
  * of changes leaves behind passes the check.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -440,6 +441,30 @@ START_TEST(test_nothing_is_touched_where_nothing_is)
 }
 END_TEST
 
+/* Somebody who was stopped in the middle. */
+START_TEST(test_a_lock_is_not_waited_for_without_end)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct user alice = some_user("alice", 1);
+	struct deadline deadline;
+	int fd;
+
+	fixture_open();
+	ck_assert_int_eq(put_user(&alice), 0);
+	fd = open(paths()->touched, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	deadline = deadline_in_ms(1000);
+	ck_assert_int_eq(cache_touch(&fixture.options, ENTRY_USER, "alice"), -E_CACHE_LOCKED);
+	ck_assert_int_eq(touched_make(paths(), 0), -E_CACHE_LOCKED);
+	ck_assert(!deadline_passed(deadline));
+	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_FRESH);
+
+	close(fd);
+	touch(ENTRY_USER, "alice");
+	ck_assert_int_eq(find_age(QUERY_USER_BY_NAME, "alice", 0), ENTRY_EXPIRED);
+}
+END_TEST
+
 START_TEST(test_without_the_file_all_is_touched)
 {
 	static const char *const spoils[] = { NULL, "", "short" };
@@ -816,6 +841,7 @@ int main(void)
 		test_what_was_asked_before_is_expired_when_it_comes,
 		test_other_names_are_left_alone,
 		test_nothing_is_touched_where_nothing_is,
+		test_a_lock_is_not_waited_for_without_end,
 		test_without_the_file_all_is_touched,
 		test_clocks_that_jump,
 		test_same_again_is_not_written,
