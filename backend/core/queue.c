@@ -145,6 +145,7 @@ static int find_run(struct queue *queue, const struct query *query, uint32_t epo
 	key_size = key_of(query, epoch, key);
 	run = map_get(queue->runs, key, key_size);
 	if (run) {
+		run->query.unasked &= query->unasked;
 		*ret_run = run;
 		return 0;
 	}

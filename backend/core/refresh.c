@@ -132,6 +132,7 @@ static int add_due(struct pass *pass, enum query_kind kind, const char *name)
 		return -ENOMEM;
 	due->pass = pass;
 	due->query.kind = kind;
+	due->query.unasked = true;
 	due->query.name = talloc_strdup(due, name);
 	list_append(&pass->found, &due->node);
 	return due->query.name ? 0 : -ENOMEM;

@@ -36,7 +36,7 @@ struct lookup_state {
 	char *filter;
 	struct pick pick;
 	struct tevent_req *ahead, *search, *members, *private; /* NULL when it has ended */
-	bool made_up;   /* pick has a group, and no values */
+	bool made_up;                                          /* pick has a group, and no values */
 	uint32_t epoch; /* of the cache, when the servers are asked */
 };
 
@@ -137,8 +137,7 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 	    accept_id(query->id, domain->range.min, domain->range.max) != ACCEPTED)
 		return req_finish_now(req, ev, 0);
 
-	if (query->kind == QUERY_GROUP_BY_ID &&
-	    private_groups(state) == PRIVATE_GROUPS_FALSE &&
+	if (query->kind == QUERY_GROUP_BY_ID && private_groups(state) == PRIVATE_GROUPS_FALSE &&
 	    ahead_expects(domain->ahead, query->id)) {
 		state->ahead = ahead_send(state, domain, id, query->id);
 		if (!tevent_req_nomem(state->ahead, req))
@@ -261,8 +260,9 @@ static int make_change(struct lookup_state *state, struct cache_change **ret_cha
 	*ret_change = cache_change_new(state, state->epoch);
 	if (!*ret_change)
 		return -ENOMEM;
-	cache_change_is_answer(*ret_change,
-	                       state->pick.kind == PICK_USER ? ENTRY_USER : ENTRY_GROUP);
+	if (!state->query->unasked)
+		cache_change_is_answer(*ret_change,
+		                       state->pick.kind == PICK_USER ? ENTRY_USER : ENTRY_GROUP);
 	return state->pick.kind == PICK_USER
 	               ? commit_user(*ret_change, domain, state->query->name, &state->pick.user)
 	               : cache_put_group(*ret_change, &state->pick.group, domain->group_lifetime_s);

@@ -26,6 +26,7 @@ struct query {
 	enum query_kind kind;
 	const char *name; /* NULL for the kinds by id, and for all */
 	uint32_t id;      /* 0 for the kinds by name */
+	bool unasked;     /* nobody waits for the answer: it is refreshed in the background */
 };
 
 static inline bool query_is_by_id(const struct query *query)

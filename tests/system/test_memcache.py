@@ -302,6 +302,25 @@ def test_a_change_that_an_enumeration_finds(machine, slapd, changing, responder)
             assert ":Other:" in suite.passwd("changing")
 
 
+def test_a_change_that_the_background_refresh_finds(machine, slapd, changing):
+    """Of the half of an entry's life that ageing leaves the files hear nothing; without ageing the
+    refresh comes while they have it."""
+    suite = Suite(machine, slapd)
+    suite.stop()
+    suite.start(
+        nss={**MEMCACHE, "entry_cache_nowait_percentage": 0},
+        entry_cache_timeout=15,
+        refresh_expired_interval=1,
+        refresh_expired_interval_offset=0,
+    )
+    assert ":One:" in suite.passwd("changing") and ":One:" in in_files(suite, "passwd", 15556)
+    changing("Two")
+    time.sleep(2)
+    assert ":One:" in in_files(suite, "passwd", 15556)
+    machine.wait_for("it to be given up", lambda: not in_files(suite, "passwd", "changing"), timeout=11)
+    assert ":Two:" in suite.passwd("changing") and ":Two:" in in_files(suite, "passwd", 15556)
+
+
 def test_no_longer_than_memcache_timeout(remembering):
     remembering.configure(nss={"memcache_timeout": 2})
     remembering.c.systemctl("reload", "sssd.service")
