@@ -173,7 +173,9 @@ uint64_t store_used(const struct store *store);
 
 struct sweep {
 	int64_t keep_s;
-	uint64_t removed;
+	int64_t keep_needed_s; /* of what a login needs while no server can be reached */
+	uint64_t until_used;   /* bytes: no more need to go when no more are used; 0 all do */
+	uint64_t looked_at, removed;
 	struct key next; /* where the next slice begins; size 0 at first */
 };
 

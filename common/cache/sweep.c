@@ -2,6 +2,10 @@
  *
  * Sweep - take out what expired long ago, a slice at a time
  *
+ * Also to make room in a cache that is full, oldest first. Then what a login needs while no server
+ * can be reached is kept for longer: users whose groups somebody wanted to know, as every login
+ * does and ls(1) does not, their lists, and groups.
+ *
  * The expiry keys are in the order of the wall clock, which is only a first guess: the clock may
  * have been set. Whether a record goes is decided by its own age, in the same boot by BOOTTIME.
  */
@@ -25,11 +29,23 @@ static int64_t expired_for(const struct entry *entry, const struct entry_now *no
 	return now->wall.s - times->stored_wall.s - times->lifetime_s;
 }
 
+static bool is_needed(struct store *store, const struct entry *entry, const struct key *record)
+{
+	struct found found;
+	struct entry list;
+	struct key key;
+
+	return entry->kind != ENTRY_USER ||
+	       (key_of_folded(&key, KEY_INITGROUPS, val_name(key_val(record))) == 0 &&
+	        store_look(store, &key, &found, &list) != -ENOENT);
+}
+
 /* Removes the record of one expiry key, or leaves it and moves sweep behind it. */
 static int sweep_one(struct store *store, struct sweep *sweep, const struct entry_now *now,
                      MDB_val name)
 {
 	int64_t before = store->n_entries;
+	int64_t keep_s = sweep->keep_s, old_s;
 	struct found found;
 	struct entry entry;
 	struct key record;
@@ -41,7 +57,11 @@ static int sweep_one(struct store *store, struct sweep *sweep, const struct entr
 	if (r < 0)
 		return r == -ENOENT ? -E_CACHE_DAMAGED : r;
 
-	if (expired_for(&entry, now) <= sweep->keep_s) {
+	sweep->looked_at++;
+	old_s = expired_for(&entry, now);
+	if (old_s > keep_s && old_s <= sweep->keep_needed_s && is_needed(store, &entry, &record))
+		keep_s = sweep->keep_needed_s;
+	if (old_s <= keep_s) {
 		sweep->next.bytes[sweep->next.size++] = 0;
 		return 0;
 	}
@@ -90,7 +110,8 @@ int sweep_slice(struct store *store, struct sweep *sweep, const struct entry_now
 		r = sweep_next(cursor, sweep, now->wall.s - sweep->keep_s, &name);
 		if (r == 0)
 			r = sweep_one(store, sweep, now, name);
-		if (r == 0 && deadline_passed(deadline)) {
+		if (r == 0 && (deadline_passed(deadline) ||
+		               (sweep->until_used > 0 && store_used(store) <= sweep->until_used))) {
 			*ret_done = false;
 			return 0;
 		}

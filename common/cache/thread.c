@@ -6,6 +6,9 @@
  *        ▲                        │ one cannot be carried out          │ no
  *        └────── again, without ◀─┘          again, in a new file ◀────┘
  *
+ * A change for which there is no room in a full cache is held until what expired was taken out, in
+ * slices, and is the first of the next group; when that does not help it is refused.
+ *
  * It knows nothing of talloc, but for folding a principal beyond ASCII, below NULL: what it touches
  * is in malloc(3)ed jobs, or its own. It sleeps on a condition and has no timer.
  */
@@ -24,6 +27,12 @@
 #define GROUP_MS        10
 #define TRIES           3
 #define READER_CHECK_US (60 * INT64_C(1000000))
+
+/* To make room. */
+#define VAIN_SLICES   10 /* that found nobody to take out, for one change */
+#define ROOM_PART     64 /* so small a part of the cache is made free in one slice, at most */
+#define NO_ROOM_US    (60 * INT64_C(1000000))
+#define KEEP_NEEDED_S (30 * 86400) /* what a login needs */
 
 /* The file is kept that much longer than its pages, sparse: see lengthen(). */
 #define AHEAD ((uint64_t)8 << 20)
@@ -185,6 +194,11 @@ static void check_readers(struct cache_writer *writer)
 	mdb_reader_check(writer->reader->env.mdb, &dead);
 }
 
+static bool room_may_be_made(const struct cache_writer *writer)
+{
+	return !writer->no_room_us || monotonic_us() - writer->no_room_us >= NO_ROOM_US;
+}
+
 /* -EAGAIN: this job can never be carried out, the others can, in a new transaction. */
 static int carry_out(struct cache_writer *writer, struct store *store, struct job *job)
 {
@@ -193,7 +207,12 @@ static int carry_out(struct cache_writer *writer, struct store *store, struct jo
 	if (job->r < 0)
 		return 0;
 
-	job->r = store_admits(store, &job->steps, writer->max_size);
+	r = store_admits(store, &job->steps, writer->max_size);
+	if (r == -E_CACHE_QUOTA && !job->next && !job->had_room && room_may_be_made(writer)) {
+		writer->crowded = true;
+		return 0;
+	}
+	job->r = r;
 	if (job->r < 0)
 		return 0;
 	store->replaced = store->removed = 0;
@@ -226,11 +245,12 @@ static int fill(struct cache_writer *writer, struct store *store, struct queue *
 	struct job *job;
 	int r = 0;
 
+	writer->crowded = false;
 	for (job = group->first; job && r == 0; job = job->next) {
 		r = carry_out(writer, store, job);
 		n_records += job->n_records;
 	}
-	while (r == 0 && n_records < GROUP_RECORDS &&
+	while (r == 0 && n_records < GROUP_RECORDS && !writer->crowded &&
 	       (!group->first || !deadline_passed(deadline)) && (job = next_change(writer))) {
 		queue_append(group, job);
 		r = carry_out(writer, store, job);
@@ -328,41 +348,6 @@ static void tell(struct cache_writer *writer, struct queue *finished)
 	(void)n;
 }
 
-static void write_group(struct cache_writer *writer)
-{
-	struct queue group;
-	uint64_t n_commits = 0;
-	unsigned tries = 0;
-	int r;
-
-	queue_init(&group);
-	do {
-		r = attempt(writer, &group);
-		if (r == -EIO)
-			open_anew(writer);
-	} while (r == -EAGAIN || ((r == -E_CACHE_REPLACED || r == -EIO) && ++tries < TRIES));
-
-	/* When it failed before anything was taken, the first in the queue has its answer. */
-	if (r < 0 && !group.first) {
-		struct job *job = next_change(writer);
-
-		if (job)
-			queue_append(&group, job);
-	}
-	for (struct job *job = group.first; job; job = job->next) {
-		if (job->r == 0)
-			job->r = r;
-		n_commits += job->r == 0;
-	}
-	pthread_mutex_lock(&writer->lock);
-	writer->stats.commits += n_commits;
-	pthread_mutex_unlock(&writer->lock);
-	metrics_add(METRICS_CHANGES, n_commits);
-	tell(writer, &group);
-}
-
-/* ---- sweeps ---- */
-
 static int sweep_once(struct cache_writer *writer, struct sweep *sweep, bool *ret_done)
 {
 	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
@@ -378,6 +363,93 @@ static int sweep_once(struct cache_writer *writer, struct sweep *sweep, bool *re
 		return r;
 	return end(writer, take_ptr(txn), &store);
 }
+
+/* Takes out what expired, from where it ended the last time. Who is gone may be one of those that
+ * an enumeration stored, so that they are no longer all there. */
+static void make_room(struct cache_writer *writer)
+{
+	struct sweep *room = &writer->room;
+	uint64_t removed = room->removed, before;
+	bool done = false;
+	int r = 0;
+
+	writer->no_room_us = 0;
+	room->keep_s = 0;
+	room->keep_needed_s = KEEP_NEEDED_S;
+	room->until_used = writer->max_size - writer->max_size / ROOM_PART - 1;
+	for (unsigned vain = 0; vain < VAIN_SLICES && r == 0 && !done;) {
+		before = room->removed;
+		r = sweep_once(writer, room, &done);
+		if (writer->stats.bytes_used < writer->max_size)
+			break;
+		vain = room->removed > before ? 0 : vain + 1;
+	}
+	if (room->removed > removed)
+		unlink(writer->files->listed);
+	if (r == 0 && !done)
+		return;
+
+	/* To look at all of them again would hardly help, for a while. */
+	if (room->looked_at / 16 > room->removed)
+		writer->no_room_us = monotonic_us();
+	*room = (struct sweep){ 0 };
+}
+
+/* Takes the last one out. */
+static struct job *take_last(struct queue *queue)
+{
+	struct job **last = &queue->first, *job;
+
+	while ((*last)->next)
+		last = &(*last)->next;
+	job = *last;
+	*last = NULL;
+	queue->end = last;
+	return job;
+}
+
+static void write_group(struct cache_writer *writer)
+{
+	struct queue group;
+	uint64_t n_commits = 0;
+	unsigned tries = 0;
+	int r;
+
+	queue_init(&group);
+	if (writer->held)
+		queue_append(&group, take_ptr(writer->held));
+	do {
+		r = attempt(writer, &group);
+		if (r == -EIO)
+			open_anew(writer);
+	} while (r == -EAGAIN || ((r == -E_CACHE_REPLACED || r == -EIO) && ++tries < TRIES));
+
+	/* When it failed before anything was taken, the first in the queue has its answer. */
+	if (r < 0 && !group.first) {
+		struct job *job = next_change(writer);
+
+		if (job)
+			queue_append(&group, job);
+	}
+	if (r == 0 && writer->crowded)
+		writer->held = take_last(&group);
+	for (struct job *job = group.first; job; job = job->next) {
+		if (job->r == 0)
+			job->r = r;
+		n_commits += job->r == 0;
+	}
+	pthread_mutex_lock(&writer->lock);
+	writer->stats.commits += n_commits;
+	pthread_mutex_unlock(&writer->lock);
+	metrics_add(METRICS_CHANGES, n_commits);
+	tell(writer, &group);
+	if (writer->held) {
+		writer->held->had_room = true;
+		make_room(writer);
+	}
+}
+
+/* ---- sweeps ---- */
 
 static void write_sweep(struct cache_writer *writer)
 {
@@ -412,9 +484,10 @@ void *writer_thread(void *data)
 	count_entries(writer);
 	do {
 		pthread_mutex_lock(&writer->lock);
-		while (!writer->inbox.first && !writer->sweeps.first && !writer->stop)
+		while (!writer->inbox.first && !writer->held && !writer->sweeps.first &&
+		       !writer->stop)
 			pthread_cond_wait(&writer->wake, &writer->lock);
-		work = writer->inbox.first;
+		work = writer->inbox.first || writer->held;
 		stop = writer->stop;
 		pthread_mutex_unlock(&writer->lock);
 

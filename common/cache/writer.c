@@ -226,7 +226,7 @@ struct tevent_req *cache_sweep_send(TALLOC_CTX *mem, struct tevent_context *ev,
 	if (!req)
 		return NULL;
 	job->is_sweep = true;
-	job->sweep.keep_s = keep_s;
+	job->sweep.keep_s = job->sweep.keep_needed_s = keep_s;
 	submit(writer, job);
 	return req;
 }

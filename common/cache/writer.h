@@ -14,6 +14,7 @@ struct job {
 	struct job *next;
 	struct tevent_req *req; /* the loop's: who waits, NULL when nobody does any more */
 	bool is_sweep;
+	bool had_room; /* some was made for it, or there was none to be made */
 	int r;
 	struct writer steps; /* owned; of a change */
 	uint32_t n_records;
@@ -55,6 +56,10 @@ struct cache_writer {
 	uint64_t file_size;
 	int64_t readers_checked_us;
 	struct queue sweeps;
+	struct job *held;   /* owned: waits for room; what comes after it waits, too */
+	bool crowded;       /* the last of the group is to be held */
+	struct sweep room;  /* how far room was made */
+	int64_t no_room_us; /* since when there is none to be made; 0 there may be */
 	struct buffers buffers;
 };
 

@@ -71,7 +71,7 @@ const struct opt domain_opts[] = {
 	{ "refresh_expired_interval_offset", OPT_NUMBER, AT(refresh_expired_interval_offset_s), .fallback = "0", .max = 31536000, .unit = "s", .flags = OPT_HIDDEN,
 	  .help = "A random time up to this is added" },
 	{ "cache_max_size", OPT_NUMBER, AT(cache_max_size_mib), 1, 4096, "512", .unit = "MiB",
-	  .help = "The cache of the domain grows no larger; who is not in it then is not answered" },
+	  .help = "The cache of the domain grows no larger; who expired makes room for others" },
 	{ "offline_timeout", OPT_NUMBER, AT(offline_timeout_s), .fallback = "60", .unit = "s",
 	  .help = "The wait before an unreachable server is tried again; at most 20 s are taken" },
 	{ "offline_timeout_random_offset", OPT_NUMBER, AT(offline_timeout_random_offset_s), .fallback = "30", .unit = "s",

@@ -249,6 +249,28 @@ def test_cache_max_size(container):
         assert kib <= 2048
 
 
+def test_cache_max_size_when_entries_expire(container):
+    """Who expired makes room for others; not who logged in, nor what belongs to them."""
+    users = [USERS[0]] + [
+        USERS[0]._replace(name=f"user{n}", uid=20000 + n, gecos="x" * 2000) for n in range(500)
+    ]
+    with container() as c:
+        slapd = Slapd(c, entries=(users, GROUPS)).start()
+        suite = Suite(c, slapd).start(cache_max_size=1, entry_cache_timeout=2)
+        c.wait_for("the domain is online", lambda: suite.passwd("alice"))
+        groups = suite.initgroups("alice")
+        everybody = [f"user{n}" for n in range(500)]
+        for part in range(0, 500, 100):
+            c.run(["getent", "passwd", *everybody[part : part + 100]], timeout=120)
+            time.sleep(2.5)
+        assert suite.passwd("user499") and suite.passwd("user0")
+        kib = int(c.sh("du -k /var/lib/sss/db/cache_LDAP.mdb").out.split()[0])
+        assert kib <= 2048
+        slapd.down()
+        assert suite.passwd("alice") == ALICE and suite.initgroups("alice") == groups
+        assert suite.passwd("user499") and suite.passwd("user1") is None
+
+
 def test_client_certificate_and_ciphers(container):
     with container() as c:
         slapd = Slapd(c, security="TLSVerifyClient demand").start()
