@@ -405,14 +405,14 @@ static int start(struct backend *be)
 	/* The capped defaults do until the options are known. */
 	be->host.pool = pool_new(be, be->host.ev);
 	be->host.options = &be->options;
-	be->host.online = online_new(be, be->host.ev, online_times(60, 30), &online_hooks, be);
+	be->host.online = online_new(be, be->host.ev, online_times(60, 0, 30), &online_hooks, be);
 	if (!be->host.pool || !be->host.online)
 		return -ENOMEM;
 
 	r = start_provider(be);
 	if (r < 0 && r != -E_CONFIG)
 		return r;
-	times = online_times(be->options.offline_timeout_s,
+	times = online_times(be->options.offline_timeout_s, be->options.offline_timeout_max_s,
 	                     be->options.offline_timeout_random_offset_s);
 	if (r == 0)
 		online_set_times(be->host.online, times);

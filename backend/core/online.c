@@ -29,6 +29,7 @@ struct online {
 	enum online_state state;
 	char *text;
 	struct timer *probe;   /* armed while offline; while forced off it ends that */
+	int64_t wait_ms;       /* before the probe that is set next, without jitter */
 	int64_t last_probe_us; /* of CLOCK_MONOTONIC, 0 = none yet */
 	unsigned tries_left;   /* of the quick ones after an event */
 	int64_t next_try_ms;
@@ -41,11 +42,13 @@ static int64_t smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-struct online_times online_times(uint32_t offline_timeout_s, uint32_t random_offset_s)
+struct online_times online_times(uint32_t offline_timeout_s, uint32_t max_s,
+                                 uint32_t random_offset_s)
 {
 	return (struct online_times){
 		.probe_ms = smaller(offline_timeout_s ? (int64_t)offline_timeout_s * 1000 : 1000,
 		                    PROBE_MAX_MS),
+		.probe_max_ms = smaller((int64_t)max_s * 1000, PROBE_MAX_MS),
 		.jitter_ms = smaller((int64_t)random_offset_s * 1000, JITTER_MAX_MS),
 		.question_ms = QUESTION_MS,
 		.forced_ms = offline_timeout_s ? (int64_t)offline_timeout_s * 1000 : 1000,
@@ -94,16 +97,18 @@ static void probe_after(struct online *online, int64_t ms)
 	online->probe = timer_once(online, online->ev, ms, probe_due, online);
 }
 
-static int64_t jittered(const struct online *online)
+/* The wait that is due now; the one after it is longer. */
+static int64_t next_wait(struct online *online)
 {
+	const struct online_times *times = &online->times;
+	int64_t ms = online->wait_ms;
 	uint32_t random = 0;
 
+	if (times->probe_max_ms)
+		online->wait_ms = smaller(2 * ms, times->probe_max_ms);
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 		random = 0;
-	return online->times.probe_ms +
-	       (online->times.jitter_ms
-	                ? (int64_t)(random % (uint32_t)(online->times.jitter_ms + 1))
-	                : 0);
+	return ms + (times->jitter_ms ? (int64_t)(random % (uint32_t)(times->jitter_ms + 1)) : 0);
 }
 
 static void probe_now(struct online *online)
@@ -125,7 +130,7 @@ static void probe_due(void *data)
 		probe_after(online, online->next_try_ms);
 		online->next_try_ms *= 2;
 	} else {
-		probe_after(online, jittered(online));
+		probe_after(online, next_wait(online));
 	}
 	probe_now(online);
 }
@@ -200,7 +205,8 @@ void online_failed(struct online *online, const char *reason)
 	}
 
 	online->last_probe_us = monotonic_us();
-	probe_after(online, jittered(online));
+	online->wait_ms = online->times.probe_ms;
+	probe_after(online, next_wait(online));
 	become(online, ONLINE_NO, "offline since %s: %s", reason);
 }
 
@@ -213,6 +219,7 @@ void online_retry(struct online *online, bool also_forced)
 
 	online->tries_left = EVENT_TRIES - 1;
 	online->next_try_ms = 2 * EVENT_WAIT_MS;
+	online->wait_ms = online->times.probe_ms;
 	probe_after(online, EVENT_WAIT_MS);
 	probe_now(online);
 }
@@ -221,5 +228,6 @@ void online_force_off(struct online *online)
 {
 	become(online, ONLINE_FORCED_OFF, "offline since %s: %s", "goOffline was asked for");
 	online->tries_left = 0;
+	online->wait_ms = online->times.probe_ms;
 	probe_after(online, online->times.forced_ms);
 }

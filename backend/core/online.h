@@ -26,13 +26,15 @@ enum online_state {
 
 struct online_times {
 	int64_t probe_ms, jitter_ms; /* between probes while offline */
+	int64_t probe_max_ms;        /* each wait is twice the last one, up to this; 0 = as long */
 	int64_t question_ms;         /* a question starts a probe, but not more often than this */
 	int64_t forced_ms;           /* how long USR1 holds */
 };
 
-/* What the options mean: offline_timeout and its random part, capped so that the domain is back
- * within 30 s of its server whatever they say. */
-struct online_times online_times(uint32_t offline_timeout_s, uint32_t random_offset_s);
+/* What the options mean: offline_timeout, how far it grows and its random part, capped so that the
+ * domain is back within 30 s of its server whatever they say. */
+struct online_times online_times(uint32_t offline_timeout_s, uint32_t max_s,
+                                 uint32_t random_offset_s);
 
 struct online_hooks {
 	void (*probe)(void *data);   /* reach for a server now */

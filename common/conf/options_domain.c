@@ -74,6 +74,8 @@ const struct opt domain_opts[] = {
 	  .help = "The cache of the domain grows no larger; who expired makes room for others" },
 	{ "offline_timeout", OPT_NUMBER, AT(offline_timeout_s), .fallback = "60", .unit = "s",
 	  .help = "The wait before an unreachable server is tried again; at most 20 s are taken" },
+	{ "offline_timeout_max", OPT_NUMBER, AT(offline_timeout_max_s), .fallback = "3600", .unit = "s",
+	  .help = "That wait doubles each time, up to this; 0 = it does not grow; at most 20 s are taken" },
 	{ "offline_timeout_random_offset", OPT_NUMBER, AT(offline_timeout_random_offset_s), .fallback = "30", .unit = "s",
 	  .help = "A random time up to this is added to each; at most 5 s are taken" },
 	{ "failover_primary_timeout", OPT_NUMBER, AT(failover_primary_timeout_s), .fallback = "31", .max = 31536000, .unit = "s",

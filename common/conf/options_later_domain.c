@@ -32,7 +32,6 @@ static const char *const gpo_rights[] = { "interactive", "remote_interactive", "
 static const char *const ipa_access_rules[] = { "expire", "pwd_expire_policy_reject", "pwd_expire_policy_warn", "pwd_expire_policy_renew", NULL };
 
 const struct opt later_domain_opts[] = {
-	{ "offline_timeout_max", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "domain_type", OPT_WORD, .state = OPT_LATER, .words = domain_types },
 	{ "auth_provider", OPT_WORD, .state = OPT_LATER, .words = auth_providers, .flags = OPT_ACCESS },
 	{ "access_provider", OPT_WORD, .state = OPT_LATER, .words = access_providers, .flags = OPT_ACCESS },

@@ -25,8 +25,9 @@ ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 SEEN = {
     HERE: """
         sssd core_dumpable, service request_timeout, nss memcache_size_passwd,
-        nss memcache_size_initgroups, nss memcache_size_sid, domain cache_max_size, * debug_level,
-        * debug_timestamps, * debug_microseconds, ldap ldap_tls_cert, ldap ldap_tls_key, ldap ldap_tls_cipher_suite""",
+        nss memcache_size_initgroups, nss memcache_size_sid, domain cache_max_size,
+        domain offline_timeout_max, * debug_level, * debug_timestamps, * debug_microseconds,
+        ldap ldap_tls_cert, ldap ldap_tls_key, ldap ldap_tls_cipher_suite""",
     "system/test_services.py": "sssd services, domain enabled",
     "system/test_names.py": """
         sssd domains, sssd re_expression, sssd full_name_format, sssd domain_resolution_order,
@@ -269,6 +270,29 @@ def test_cache_max_size_when_entries_expire(container):
         slapd.down()
         assert suite.passwd("alice") == ALICE and suite.initgroups("alice") == groups
         assert suite.passwd("user499") and suite.passwd("user1") is None
+
+
+def test_offline_timeout_max(container):
+    """From 1 s on: 2, 4, 8 s, which are 15 since it was lost; or never more than 2."""
+
+    def online():
+        return "LDAP: online" in c.show("sssd.service", "StatusText")
+
+    with container() as c:
+        slapd = Slapd(c, entries=(USERS, GROUPS)).start()
+        for longest in (None, 2, 0):
+            suite = Suite(c, slapd).start(
+                offline_timeout=1, offline_timeout_random_offset=0, offline_timeout_max=longest
+            )
+            c.wait_for("the domain is online", lambda: suite.passwd("alice") and online())
+            slapd.down()
+            c.wait_for("it is lost", lambda: not suite.passwd("bob") and not online())
+            time.sleep(9)
+            slapd.up()
+            time.sleep(2.6)
+            assert online() == (longest is not None), longest
+            c.wait_for("it is back", online, timeout=10)
+            suite.stop()
 
 
 def test_client_certificate_and_ciphers(container):

@@ -116,6 +116,35 @@ START_TEST(test_probes_until_the_server_is_back)
 }
 END_TEST
 
+/* 30, 60, 120, 120 ms …, and from 30 again. */
+START_TEST(test_waits_grow_as_far_as_they_may)
+{
+	struct online_times times = { .probe_ms = 30, .probe_max_ms = 120, .question_ms = 100000 };
+	int64_t began_us;
+
+	online_set_times(online, times);
+	for (int i = 0; i < 2; i++) {
+		began_us = monotonic_us();
+		probes = 0;
+		online_failed(online, "refused");
+		while (probes < 6)
+			ck_assert_int_eq(tevent_loop_once(ev), 0);
+		ck_assert_int_ge(monotonic_us() - began_us, (30 + 60 + 4 * 120) * 1000);
+		ck_assert_int_lt(monotonic_us() - began_us, 1500000);
+		online_succeeded(online, "ldap://a");
+	}
+
+	times.probe_max_ms = 0;
+	online_set_times(online, times);
+	began_us = monotonic_us();
+	probes = 0;
+	online_failed(online, "refused");
+	while (probes < 6)
+		ck_assert_int_eq(tevent_loop_once(ev), 0);
+	ck_assert_int_lt(monotonic_us() - began_us, (30 + 60 + 4 * 120) * 1000);
+}
+END_TEST
+
 START_TEST(test_online_arms_no_timer)
 {
 	server_works = true;
@@ -229,12 +258,13 @@ START_TEST(test_options_never_make_it_wait_longer_than_30_s)
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		for (size_t j = 0; j < sizeof(values) / sizeof(values[0]); j++) {
-			struct online_times times = online_times(values[i], values[j]);
+			struct online_times times = online_times(values[i], values[j], values[j]);
 
 			ck_assert_int_gt(times.probe_ms, 0);
+			ck_assert_int_le(times.probe_max_ms + times.jitter_ms, 25000);
 			ck_assert_int_le(times.probe_ms + times.jitter_ms, 25000);
 		}
-	ck_assert_int_eq(online_times(60, 30).forced_ms, 60000);
+	ck_assert_int_eq(online_times(60, 0, 30).forced_ms, 60000);
 }
 END_TEST
 
@@ -251,6 +281,7 @@ int main(void)
 	tcase_add_test(tests, test_failure_makes_offline_with_its_reason);
 	tcase_add_test(tests, test_later_reason_keeps_the_time);
 	tcase_add_test(tests, test_probes_until_the_server_is_back);
+	tcase_add_test(tests, test_waits_grow_as_far_as_they_may);
 	tcase_add_test(tests, test_online_arms_no_timer);
 	tcase_add_test(tests, test_question_starts_a_probe_but_not_each);
 	tcase_add_test(tests, test_question_may_find_the_server_back);
