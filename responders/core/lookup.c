@@ -38,6 +38,7 @@
 /* The question as one domain understands it. */
 struct asked {
 	const struct domain *domain;
+	const char *text;    /* borrowed: as the client wrote it; NULL by id */
 	struct query query;  /* for its backend */
 	struct query cached; /* for its cache, where addresses are folded in any domain */
 	char name[PROTO_NAME_MAX + 1], folded[FOLDED_MAX + 1];
@@ -92,6 +93,7 @@ static bool ask_of(const struct question *question, const struct setup *setup, s
 	const struct domain *domain = &setup->domains[first ? turn : turn - setup->n_domains];
 
 	ret_asked->domain = domain;
+	ret_asked->text = question->text;
 	ret_asked->query = (struct query){ .kind = question->kind, .id = question->id };
 	ret_asked->cached = ret_asked->query;
 	if (!question->text)
@@ -166,12 +168,21 @@ static uint32_t negative_s(const struct lookups *lookups, const struct asked *as
 	return negative_left_s(lookups->negative, store->key, &folded, since, ret_local_s);
 }
 
+/* Do the files of this machine have it? They know no domains: bob@corp is not the bob in them. */
+static bool is_in_files(const struct lookups *lookups, const struct asked *asked)
+{
+	struct query query = asked->query;
+
+	query.name = asked->text;
+	return locals_have(lookups->locals, &query);
+}
+
 static bool is_negative(const struct lookups *lookups, const struct asked *asked)
 {
 	uint32_t local_s;
 
 	return negative_s(lookups, asked, &local_s) > 0 ||
-	       (local_s > 0 && locals_have(lookups->locals, &asked->query));
+	       (local_s > 0 && is_in_files(lookups, asked));
 }
 
 /* The server does not have it. Nor will it soon have somebody of this machine's own, for whom it
@@ -184,7 +195,7 @@ static void set_negative(struct lookups *lookups, const struct asked *asked, uin
 
 	if (negative_query(asked->domain, &asked->cached, &folded, &name) < 0)
 		return;
-	if (local_s > 0 && !locals_have(lookups->locals, &asked->query))
+	if (local_s > 0 && !is_in_files(lookups, asked))
 		local_s = 0;
 	negative_add(lookups->negative, asked->domain->store->key, &folded, epoch,
 	             lookups->negative_timeout_s, local_s);
@@ -365,7 +376,7 @@ static uint32_t unknown_to(const struct lookups *lookups, const struct asked *as
 {
 	uint32_t local_s, left_s = negative_s(lookups, asked, &local_s);
 
-	if (local_s > left_s && locals_have(lookups->locals, &asked->query))
+	if (local_s > left_s && is_in_files(lookups, asked))
 		return local_s;
 	return asked->query.name ? 0 : left_s;
 }

@@ -421,6 +421,33 @@ START_TEST(test_for_how_long_nobody_is_there)
 }
 END_TEST
 
+/* The files know no domains: asked again at once, by name and as an address. */
+START_TEST(test_a_name_with_its_domain_is_not_in_the_files)
+{
+	const struct test test = { .a = { NOTHING, NOTHING, 0 }, .b = { NOTHING, NOTHING, 0 } };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev,
+		                   .resp = &resp,
+		                   .negative = negative_new(ev, 100),
+		                   .locals = locals_new(ev, "/etc/passwd", "/etc/group"),
+		                   .local_negative_timeout_s = 600 };
+	struct question local = { .kind = QUERY_INITGROUPS, .text = "daemon" };
+	struct question of_a = { .kind = QUERY_INITGROUPS, .text = "daemon@a" };
+	struct answer answer;
+	struct setup setup;
+
+	prepare(&test, &setup);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(lookup(&lookups, &setup, &local, &answer), -ENOENT);
+	ck_assert_int_eq(backends[0].asked, 1);
+	for (int i = 1; i <= 2; i++) {
+		ck_assert_int_eq(lookup(&lookups, &setup, &of_a, &answer), -ENOENT);
+		ck_assert_int_eq(backends[0].asked, 1 + 2 * i);
+	}
+	ck_assert_int_eq(backends[1].asked, 1);
+}
+END_TEST
+
 START_TEST(test_a_no_is_over_when_it_was_touched)
 {
 	const struct test test = { .text = "u" };
@@ -535,6 +562,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_damage_that_hides_a_record, 0, 3);
 	tcase_add_loop_test(tcase, test_what_is_asked_again, 0, 4);
 	tcase_add_test(tcase, test_for_how_long_nobody_is_there);
+	tcase_add_test(tcase, test_a_name_with_its_domain_is_not_in_the_files);
 	tcase_add_test(tcase, test_a_no_is_over_when_it_was_touched);
 	tcase_add_test(tcase, test_ids_outside_the_range_of_a_domain_never_reach_its_backend);
 	tcase_add_loop_test(tcase, test_no_domain_is_asked_about_root_and_our_own_user, 0, 5);
