@@ -158,7 +158,8 @@ int cache_remove(struct cache_change *change, const struct query *query);
 void cache_change_is_answer(struct cache_change *change, enum entry_kind kind);
 
 /* Calls changed, from the loop and before the requests finish, when a commit removed a stored entry
- * or gave it another content; kinds has the bits 1 << kind. Sweeps do not count. */
+ * or one of its further names, or gave it another content; kinds has the bits 1 << kind. Sweeps do
+ * not count. */
 typedef void cache_changed(unsigned kinds, void *data);
 void cache_on_change(struct cache_writer *writer, cache_changed *changed, void *data);
 

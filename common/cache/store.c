@@ -156,6 +156,15 @@ static int rewrite(struct store *store, const struct found *found, MDB_val index
 
 /* ---- put ---- */
 
+/* Clients may have an answer under a further name that its entry has no more. */
+static void note_lost(struct store *store, MDB_val index)
+{
+	if (val_type(index) == KEY_USER_ALIAS)
+		store->removed |= 1u << ENTRY_USER | 1u << ENTRY_INITGROUPS;
+	else if (val_type(index) == KEY_GROUP_ALIAS)
+		store->removed |= 1u << ENTRY_GROUP;
+}
+
 /* Takes index away from the record that has it and is called name. */
 static int take_index(struct store *store, MDB_val index, MDB_val name)
 {
@@ -172,6 +181,7 @@ static int take_index(struct store *store, MDB_val index, MDB_val name)
 	if (val_type(index) == KEY_UID || val_type(index) == KEY_GID)
 		return store_remove(store, &key);
 
+	note_lost(store, index);
 	r = store_look(store, &key, &found, &entry);
 	if (r < 0)
 		return r;
@@ -325,8 +335,10 @@ static int drop_old(struct store *store, const struct key *key, const struct fou
 
 	gone.indexes = (MDB_val){ dropped->size, dropped->bytes };
 	index = (MDB_val){ 0 };
-	while (r == 0 && record_next_index(&gone, &index))
+	while (r == 0 && record_next_index(&gone, &index)) {
+		note_lost(store, index);
 		r = delete_key(store, index);
+	}
 	if (r == 0 && entry_expiry(old_entry) != expiry_s) {
 		key_of_expiry(&expiry, entry_expiry(old_entry), key_val(key));
 		r = delete_key(store, key_val(&expiry));

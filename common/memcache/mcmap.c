@@ -604,6 +604,7 @@ static int forget_replaced(struct mcmap *map, TALLOC_CTX *mem, const struct mcma
 int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires, enum mcmap_by by)
 {
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	uint64_t evicted = map->stats.evicted;
 	struct mcmap_keys keys;
 	struct record old;
 	int r, replaced;
@@ -633,7 +634,7 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 	if (by != MCMAP_BY_BOTH && hash_of(map, keys.key1) == hash_of(map, keys.key2))
 		return replaced;
 	r = add_record(map, &keys, data, size, expires, by);
-	return r < 0 ? r : replaced;
+	return r < 0 ? r : replaced || map->stats.evicted != evicted;
 }
 
 /* ---- the file ---- */

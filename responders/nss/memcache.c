@@ -367,7 +367,7 @@ static void put(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
                 const struct writer *data, unsigned by, struct print print, int64_t expires_in_s)
 {
 	int r = mcmap_put(map, data->bytes, data->size, (uint64_t)(walltime_now().s + expires_in_s),
-	              by);
+	                  by);
 	/* What went was stored a moment ago, maybe, and may come back. */
 	if (r != 0)
 		forget_recent(cache);
@@ -567,12 +567,12 @@ static bool is_outdated(const struct memcache *cache, const struct answer *answe
 
 /* An incomplete list is told to who asks, and kept from all others. One without groups looks like
  * "not there" to clients, so it is left to the socket. */
-static bool may_be_kept(const struct answer *answer)
+static bool may_be_kept(const struct answer *answer, struct reader body)
 {
-	const struct initgroups *groups = &answer->entry->initgroups;
+	const struct entry *entry = answer->entry;
 
-	return answer->fresh_s > 0 && (answer->entry->kind != ENTRY_INITGROUPS ||
-	                               (groups->complete && groups->n_gids > 0));
+	return answer->fresh_s > 0 && (entry->kind != ENTRY_INITGROUPS ||
+	                               (entry->initgroups.complete && reader_u32(&body) > 0));
 }
 
 static void answered(void *memory, const struct setup *setup, const struct question *question,
@@ -588,7 +588,7 @@ static void answered(void *memory, const struct setup *setup, const struct quest
 	map = map_of(cache, kind);
 	if (!map)
 		return;
-	if (!answer || !may_be_kept(answer) || is_outdated(cache, answer) ||
+	if (!answer || !may_be_kept(answer, body) || is_outdated(cache, answer) ||
 	    store(cache, map, kind, setup, question, answer, body) < 0)
 		forget_answer(cache, kind, setup, question, answer);
 }

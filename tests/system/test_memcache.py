@@ -199,31 +199,6 @@ def test_an_answer_of_an_old_configuration_is_not_kept_under_the_new_one(slapd, 
         c.systemctl("reload", "sssd.service")
 
 
-def test_an_answer_of_an_old_configuration_is_not_kept_under_the_new_one(slapd, remembering):
-    """It was asked for before the reload, and its server answers after it."""
-    c = learn(remembering).c
-    seed = "od -An -tu4 -j16 -N4 /var/lib/sss/mc/passwd"
-    generation = c.sh(seed).out
-    slapd.pause()
-    asked = c.popen(["getent", "passwd", "dave.o-neill_1"])
-    try:
-        time.sleep(0.5)
-        remembering.configure(nss={**MEMCACHE, "filter_users": "root, dave.o-neill_1"})
-        c.systemctl("reload", "sssd.service")
-        slapd.resume()
-        assert asked.wait(timeout=10) == 0
-        assert remembering.passwd("alice")
-        assert c.sh(seed).out != generation
-        with Asleep(remembering):
-            for client in CLIENTS:
-                assert remembering.getent("passwd", "alice", client=client).rc == 0
-                assert remembering.getent("passwd", "dave.o-neill_1", client=client).rc != 0
-    finally:
-        slapd.resume()
-        remembering.configure(nss=MEMCACHE)
-        c.systemctl("reload", "sssd.service")
-
-
 def test_what_has_gone_at_the_server_goes_here(machine, slapd, remembering):
     dn = f"uid=shortlived,ou=people,{BASE}"
     slapd.add(

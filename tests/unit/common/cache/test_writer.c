@@ -108,6 +108,7 @@ static void note_kinds(unsigned kinds, void *data)
 START_TEST(test_what_replaces_or_removes_an_entry_is_told)
 {
 	struct user alice = some_user("alice", 1000), bob = some_user("bob", 1000);
+	struct user carol = some_user("carol", 1001), dave = some_user("dave", 1002);
 	struct group staff = some_group("staff", 50);
 	uint32_t gids[] = { 50 };
 	struct initgroups lists = some_initgroups("alice", 1, gids, 1);
@@ -152,6 +153,19 @@ START_TEST(test_what_replaces_or_removes_an_entry_is_told)
 	ck_assert_int_eq(cache_remove(change, &query), 0);
 	ck_assert_int_eq(commit(change), 0);
 	ck_assert_uint_eq(kinds, BIT(ENTRY_USER));
+
+	/* Nor one that takes a further name away from somebody else, or drops one. */
+	carol.aliases = NAMES("caz\0");
+	ck_assert_int_eq(put_user(&carol), 0);
+	for (int i = 0; i < 2; i++) {
+		kinds = 0;
+		dave.aliases = i == 0 ? carol.aliases : (struct names){ 0 };
+		change = new_change();
+		cache_change_is_answer(change, ENTRY_USER);
+		ck_assert_int_eq(cache_put_user(change, &dave, 600), 0);
+		ck_assert_int_eq(commit(change), 0);
+		ck_assert_uint_eq(kinds, BIT(ENTRY_USER) | BIT(ENTRY_INITGROUPS));
+	}
 	kinds = 0;
 	change = new_change();
 	ck_assert_int_eq(cache_remove(change, &query), 0);

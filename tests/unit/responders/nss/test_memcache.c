@@ -275,6 +275,10 @@ START_TEST(test_incomplete_and_empty_lists_are_not_kept)
 	ck_assert_int_eq(count_groups("al"), 0);
 	told_groups("al", &domains[0], 0, true);
 	ck_assert_int_eq(count_groups("al"), 0);
+	domains[0].conf.auto_private_groups = PRIVATE_GROUPS_TRUE; /* then it is not empty */
+	told_groups("al", &domains[0], 0, true);
+	ck_assert_int_eq(count_groups("al"), 1);
+	domains[0].conf.auto_private_groups = PRIVATE_GROUPS_FALSE;
 	told_groups("al", &domains[1], 2, true);
 	ck_assert_int_eq(count_groups("al"), 2);
 }
