@@ -508,18 +508,15 @@ int main(void)
 	tcase_set_timeout(host, 30);
 	suite_add_tcase(suite, host);
 
-	/* Not for valgrind: it knows no threads of a child and counts as lost what a child cannot
-	 * know of. */
-	tcase_set_tags(forks, "not-for-valgrind");
 	tcase_add_checked_fixture(forks, listen_and_start, responder_clean);
 	tcase_add_test(forks, test_a_child_may_have_threads_of_its_own);
 	tcase_add_test(forks, test_forks_among_threads_that_come_and_go);
 	tcase_set_timeout(forks, 30);
 	suite_add_tcase(suite, forks);
 
-	/* Not for valgrind and ThreadSanitizer: they turn vfork into fork, keep descriptors for
-	 * themselves, and hold signals back. */
-	tcase_set_tags(kernel, "not-for-tsan not-for-valgrind");
+	/* Not for ThreadSanitizer: it turns vfork into fork, keeps descriptors for itself, and
+	 * holds signals back. */
+	tcase_set_tags(kernel, "not-for-tsan");
 	tcase_add_checked_fixture(kernel, listen_and_start, responder_clean);
 	tcase_add_test(kernel, test_a_vforked_child_leaves_nothing_behind);
 	tcase_add_test(kernel, test_a_low_limit_of_descriptors_is_lived_with);
