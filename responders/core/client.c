@@ -18,7 +18,7 @@
 #include "responders/core/core.h"
 
 #define IN_ROOM         1024 /* to begin with; holds every usual request */
-#define ACCEPTS_AT_ONCE 8
+#define ACCEPTS_AT_ONCE 4    /* before those who are here are looked at again */
 
 static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
                          void *data);
@@ -150,6 +150,13 @@ static bool dismiss_one(struct core *core, uid_t uid)
 	return false;
 }
 
+static bool is_gone(int fd)
+{
+	uint8_t byte;
+
+	return recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void client_new(struct core *core, int fd)
 {
 	struct client *client;
@@ -165,7 +172,8 @@ static void client_new(struct core *core, int fd)
 		return;
 	}
 	client->caller = callers_came(core->callers, peer.uid);
-	if (!client->caller && dismiss_one(core, peer.uid))
+	/* Nobody is dismissed for one that connected and left, however often it does. */
+	if (!client->caller && !is_gone(fd) && dismiss_one(core, peer.uid))
 		client->caller = callers_came_over(core->callers, peer.uid);
 	if (!client->caller) {
 		log_debug("uid %u: no more connections for now", (unsigned)peer.uid);

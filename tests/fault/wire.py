@@ -10,6 +10,7 @@ It runs on the host's side: the container's socket is reached through the root o
 travels: | length | command | status | 0 | body |, four u32 in host byte order (proto.h).
 """
 import collections
+import contextlib
 import os
 import resource
 import select
@@ -176,10 +177,11 @@ def close_all(wires):
 
 class Flood:
     """Connects and hangs up as uid, so often a second, in a process of its own (the uid is that of
-    the whole process); afterwards `attempts` tells how often."""
+    the whole process); afterwards `attempts` tells how often. The last `kept` connections stay
+    open."""
 
-    def __init__(self, path, uid, per_second):
-        self.command = [sys.executable, __file__, path, str(uid), str(int(per_second))]
+    def __init__(self, path, uid, per_second, kept=0):
+        self.command = [sys.executable, __file__, path, str(uid), str(int(per_second)), str(kept)]
 
     def __enter__(self):
         self._process = subprocess.Popen(
@@ -191,23 +193,39 @@ class Flood:
         self.attempts = int(self._process.communicate(timeout=30)[0])
 
 
-def _flood(path, uid, per_second):
+@contextlib.contextmanager
+def nobody_accepts(directory):
+    """The path of a socket whose backlog is full: what comes to it costs those who come, only."""
+    path = os.path.join(directory, "full")
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as first:
+        listening.bind(path)
+        os.chmod(path, 0o666)
+        listening.listen(0)
+        first.connect(path)
+        yield path
+
+
+def _flood(path, uid, per_second, n_kept):
     """Until the end of standard input, in bursts of 10 ms."""
     directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
     target = f"/proc/self/fd/{directory}/{os.path.basename(path)}"
+    kept = collections.deque()
     attempts, begin = 0, time.monotonic()
     with as_uid(uid):
         while not select.select([sys.stdin], [], [], 0.01)[0]:
             while attempts < (time.monotonic() - begin) * per_second:
-                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
-                    one.setblocking(False)
-                    try:
-                        one.connect(target)
-                    except BlockingIOError:
-                        pass  # the backlog is full
+                one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                one.setblocking(False)
+                try:
+                    one.connect(target)
+                except BlockingIOError:
+                    pass  # the backlog is full
+                kept.append(one)
+                if len(kept) > n_kept:
+                    kept.popleft().close()
                 attempts += 1
     print(attempts)
 
 
 if __name__ == "__main__":
-    _flood(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    _flood(sys.argv[1], *map(int, sys.argv[2:]))
