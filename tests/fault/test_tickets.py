@@ -21,13 +21,13 @@ from kcm import (
     FCC_INTERNAL,
     FCC_NOFILE,
     STORE,
-    Closed,
     Kcm,
     credential,
     name,
     request,
 )
 from length import by_length
+from peer import Closed
 from load import Processes
 from suite import ours
 

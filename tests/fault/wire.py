@@ -22,7 +22,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
 
-from peer import as_uid, connect  # noqa: E402
+from peer import Closed, Peer, as_uid  # noqa: E402
 
 HEADER = struct.Struct("=IIII")
 REQUEST_MAX = 1536
@@ -55,10 +55,6 @@ UNBUILT = (
 Reply = collections.namedtuple("Reply", "command status body")
 
 
-class Closed(Exception):
-    """The other side closed the connection."""
-
-
 def name(text):
     return text.encode() + b"\0"
 
@@ -85,7 +81,7 @@ def allow_descriptors(n):
         resource.setrlimit(resource.RLIMIT_NOFILE, (n, max(hard, n)))
 
 
-class Wire:
+class Wire(Peer):
     """One connection.
 
     uid    whose it is, as the responder sees it; None = root
@@ -93,45 +89,18 @@ class Wire:
     """
 
     def __init__(self, path, uid=None, greet=True, timeout=10):
-        self.socket = connect(path, uid, timeout)
+        super().__init__(path, uid, timeout)
         try:
             if greet:
                 assert self.ask(GET_VERSION, number(1)) == (GET_VERSION, 0, number(1))
         except BaseException:
-            self.socket.close()
+            self.close()
             raise
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.socket.close()
-
-    def send(self, data):
-        try:
-            self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            raise Closed from None
-
-    def _receive(self, size):
-        data = b""
-        while len(data) < size:
-            try:
-                piece = self.socket.recv(size - len(data))
-            except ConnectionResetError:
-                piece = b""
-            if not piece:
-                raise Closed(f"after {len(data)} bytes of {size}")
-            data += piece
-        return data
-
     def reply(self):
-        length, command, status, reserved = HEADER.unpack(self._receive(HEADER.size))
+        length, command, status, reserved = HEADER.unpack(self.receive(HEADER.size))
         assert length >= HEADER.size and reserved == 0
-        return Reply(command, status, self._receive(length - HEADER.size))
+        return Reply(command, status, self.receive(length - HEADER.size))
 
     def ask(self, command, body=b""):
         self.send(frame(command, body))

@@ -9,17 +9,13 @@
 import struct
 import time
 
-import peer
+from peer import Peer
 
 SOCKET = "run/.heim_org.h5l.kcm-socket"
 GEN_NEW, INITIALIZE, DESTROY, STORE, RETRIEVE = 3, 4, 5, 6, 7
 CRED_UUID_LIST, CRED_BY_UUID, CACHE_UUID_LIST, DEFAULT_CACHE, CRED_LIST = 9, 10, 18, 20, 13001
 FCC_NOFILE, FCC_INTERNAL, CC_NOTFOUND, CC_IO = -1765328189, -1765328188, -1765328243, -1765328191
 MESSAGE_MAX = 10 << 20
-
-
-class Closed(Exception):
-    """The other side closed the connection."""
 
 
 def data(text):
@@ -58,44 +54,17 @@ def request(opcode, body=b"", length=None):
     return struct.pack(">IBBH", 4 + len(body) if length is None else length, 2, 0, opcode) + body
 
 
-class Kcm:
+class Kcm(Peer):
     """One connection; uid None = root."""
 
     def __init__(self, c, uid=None, timeout=10):
-        self.socket = peer.connect(f"/proc/{c.pid}/root/{SOCKET}", uid, timeout)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.socket.close()
-
-    def send(self, message):
-        try:
-            self.socket.sendall(message)
-        except (BrokenPipeError, ConnectionResetError):
-            raise Closed from None
-
-    def _receive(self, size):
-        received = b""
-        while len(received) < size:
-            try:
-                piece = self.socket.recv(size - len(received))
-            except ConnectionResetError:
-                piece = b""
-            if not piece:
-                raise Closed(f"after {len(received)} bytes of {size}")
-            received += piece
-        return received
+        super().__init__(f"/proc/{c.pid}/root/{SOCKET}", uid, timeout)
 
     def reply(self):
         """(status, result)"""
-        length, code = struct.unpack(">II", self._receive(8))
+        length, code = struct.unpack(">II", self.receive(8))
         assert code == 0 and 4 <= length <= MESSAGE_MAX
-        body = self._receive(length)
+        body = self.receive(length)
         (status,) = struct.unpack(">i", body[:4])
         return status, body[4:]
 

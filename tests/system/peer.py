@@ -33,3 +33,42 @@ def connect(path, uid=None, timeout=10):
     finally:
         os.close(directory)
     return connected
+
+
+class Closed(Exception):
+    """The other side closed the connection."""
+
+
+class Peer:
+    """A connection on which messages travel; it closes with its block."""
+
+    def __init__(self, path, uid=None, timeout=10):
+        self.socket = connect(path, uid, timeout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, message):
+        try:
+            self.socket.sendall(message)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed from None
+
+    def receive(self, size):
+        """So many bytes, neither more nor less."""
+        received = b""
+        while len(received) < size:
+            try:
+                piece = self.socket.recv(size - len(received))
+            except ConnectionResetError:
+                piece = b""
+            if not piece:
+                raise Closed(f"after {len(received)} bytes of {size}")
+            received += piece
+        return received

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from kcm import CC_NOTFOUND, FCC_INTERNAL, Closed, Kcm, data, name, request
+from kcm import CC_NOTFOUND, FCC_INTERNAL, Kcm, data, name, request
 from kdc import Kdc
+from peer import Closed
 from slapd import Slapd
 from suite import Suite
 

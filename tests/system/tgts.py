@@ -9,7 +9,8 @@ import pathlib
 import struct
 import time
 
-from kcm import RETRIEVE, STORE, Closed, Kcm, name, principal
+from kcm import RETRIEVE, STORE, Kcm, name, principal
+from peer import Closed
 
 FIRST_USER = 910  # a service: it need not log in
 PER_USER = 60  # max_uid_ccaches is 64
