@@ -28,6 +28,7 @@
 #define LOOK_INTERVAL_MS 60000 /* what expired is gone within two of them */
 #define LOOK_SOON_MS     1000
 #define LOOK_MORE_MS     10
+#define LOOK_AGAIN_MS    10000 /* after one that failed: there may be room on the disk again */
 #define PURGE_AT_ONCE    1000
 #define UID_SHARE        16  /* no user fills the map */
 #define STAY_S           600 /* ending would only mean to begin again */
@@ -38,13 +39,14 @@ struct kcm {
 	const char *dir;     /* borrowed */
 	struct vault *vault; /* NULL without a key */
 	struct store *store; /* NULL while it cannot be opened */
-	int failed;          /* why */
+	int failed;          /* why; 0 = it was not tried, or could be */
 	int64_t retry_us;    /* not before */
 	struct store_limits limits;
-	struct timer *look; /* runs only while something will have to be done */
-	int64_t look_us;    /* when it fires */
-	const char *due;    /* owned: the file that says when */
-	int64_t due_s;      /* of the wall clock; 0 = nothing will */
+	struct timer *look;   /* runs only while something will have to be done */
+	int64_t look_us;      /* when it fires */
+	const char *due;      /* owned: the file that says when */
+	int64_t due_s;        /* of the wall clock; 0 = nothing will */
+	int removed, renewed; /* what became of it when we looked last */
 	bool ending;
 	struct renewals *renewals;
 	bool purge_at_logout;
@@ -82,6 +84,7 @@ static void note_due(struct kcm *kcm, int64_t due_s)
 }
 
 static void look(void *data);
+static int open_store(struct kcm *kcm);
 
 /* Or sooner, if that was said before. */
 static void look_in(struct kcm *kcm, int64_t ms)
@@ -122,33 +125,57 @@ static int64_t logout_s(const struct kcm *kcm, int64_t now_s)
 	return kcm->ending ? now_s : now_s + LOGOUT_S;
 }
 
+/* Nobody may ask for long, and what is kept is to be renewed all the same. Without a directory
+ * there is nothing any more, and this process may end. */
+static void look_in_vain(struct kcm *kcm)
+{
+	int r = kcm->ending ? 0 : open_store(kcm); /* which looks */
+
+	if (r == -ENOENT)
+		kcm->due_s = 0;
+	else if (r < 0)
+		look_in(kcm, LOOK_INTERVAL_MS);
+}
+
+/* A full disk is full each time we look: that is said once, and once when it has passed. */
+static void note_result(int *last, int r, const char *what)
+{
+	if (r < 0 && r != *last)
+		log_warn("%s: %s; it is tried again", what, error_text(r));
+	else if (r == 0 && *last < 0)
+		log_notice("%s: it works again", what);
+	*last = r;
+}
+
 static void look(void *data)
 {
 	int64_t now_s = walltime_now().s, next_s = 0, renewal_s = 0;
 	struct kcm *kcm = data;
 	bool any = false;
-	int r = 0, renewed;
+	int r = 0;
 
 	kcm->look = NULL;
-	if (!kcm->store)
+	if (!kcm->store) {
+		look_in_vain(kcm);
 		return;
+	}
 	if (kcm->purge_at_logout)
 		r = logouts_run(kcm->store, &any);
 	if (r == 0)
 		r = purge(kcm, now_s, &next_s);
-	if (r < 0)
-		log_warn("expired tickets, or those of who left, cannot be removed: %s",
-		         error_text(r));
+	note_result(&kcm->removed, r, "removal of expired tickets, and those of who left");
 	/* One user's record that cannot be removed keeps nobody's tickets from being renewed. */
-	renewed = must_reopen(r) ? 0 : renewals_run(kcm->renewals, now_s, &renewal_s);
-	if (renewed < 0)
-		log_warn("tickets cannot be renewed: %s", error_text(renewed));
-	if (r == 0 || must_reopen(renewed))
-		r = renewed;
+	if (!must_reopen(r)) {
+		int renewed = renewals_run(kcm->renewals, now_s, &renewal_s);
+
+		note_result(&kcm->renewed, renewed, "renewal of tickets");
+		if (r == 0 || must_reopen(renewed))
+			r = renewed;
+	}
 	if (must_reopen(r))
 		TALLOC_FREE(kcm->store);
 	if (r < 0) {
-		look_in(kcm, LOOK_INTERVAL_MS);
+		look_in(kcm, LOOK_AGAIN_MS);
 		return;
 	}
 	/* Expired tickets are found by nobody: they need not go at their second. */
@@ -221,11 +248,11 @@ static int open_store(struct kcm *kcm)
 		r = store_open(kcm, kcm->dir, kcm->vault, &kcm->store);
 	now_us = monotonic_us();
 	kcm->retry_us = r < 0 ? now_us + (now_us - start_us) : 0;
-	kcm->failed = r;
-	if (r < 0) {
+	if (r < 0 && r != kcm->failed)
 		log_error("credential caches in %s cannot be opened: %s", kcm->dir, error_text(r));
+	kcm->failed = r;
+	if (r < 0)
 		return r;
-	}
 	store_set_limits(kcm->store, &kcm->limits);
 	TALLOC_FREE(kcm->look);
 	kcm->due_s = -1; /* whatever the file says */

@@ -1,8 +1,33 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is on a container's disk at one instant."""
+"""A container's disk: full, and what is on it at one instant."""
 import pathlib
 
 from load import Processes
+
+# sssd_kcm's caches on the file system that Container(ext4_mib=…) makes.
+KCM_ON_EXT4 = {
+    "/etc/systemd/system/sssd-kcm.service.d/ext4.conf": "[Service]\nExecStart=\n"
+    "ExecStart=/usr/libexec/sssd/sssd_kcm --secrets-dir=/var/lib/sss/db\nInaccessiblePaths=\n",
+}
+
+
+class Ballast:
+    """Takes all the room on the ext4 of container c that is left, root's share too, in this block."""
+
+    FILE = "/var/lib/sss/db/ballast"
+
+    def __init__(self, c):
+        self.c = c
+
+    def __enter__(self):
+        self.more()
+        return self
+
+    def more(self):
+        self.c.sh(f"cat /dev/zero >>{self.FILE} 2>/dev/null || sync")
+
+    def __exit__(self, *_):
+        self.c.sh(f"rm {self.FILE}")
 
 
 def snapshot(c, path, names):

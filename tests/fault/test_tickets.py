@@ -15,7 +15,7 @@ import time
 import pytest
 
 from container import Container
-from disk import snapshot
+from disk import KCM_ON_EXT4, snapshot
 from kcm import (
     CC_NOTFOUND,
     FCC_INTERNAL,
@@ -27,8 +27,8 @@ from kcm import (
     request,
 )
 from length import by_length
-from peer import Closed
 from load import Processes
+from peer import Closed
 from suite import ours
 
 KILLS = by_length(20, 200)
@@ -146,10 +146,6 @@ def test_kills_lose_no_ticket_that_was_acknowledged(c):
 
 # ---- the power goes ----
 
-ON_EXT4 = {
-    "/etc/systemd/system/sssd-kcm.service.d/ext4.conf": "[Service]\nExecStart=\n"
-    "ExecStart=/usr/libexec/sssd/sssd_kcm --secrets-dir=/var/lib/sss/db\nInaccessiblePaths=\n",
-}
 ENABLE = [["systemctl", "enable", "sssd-kcm.socket"]]
 
 
@@ -157,7 +153,7 @@ ENABLE = [["systemctl", "enable", "sssd-kcm.socket"]]
 def snapshots(tmp_path_factory):
     """(image, what was stored 6 s before it was made) for each."""
     folder, chance, made = tmp_path_factory.mktemp("kcm"), random.Random(4), []
-    with Container(install=[ours()], files=ON_EXT4, before=ENABLE, ext4_mib=24) as c:
+    with Container(install=[ours()], files=KCM_ON_EXT4, before=ENABLE, ext4_mib=24) as c:
         with Kcm(c) as kcm:
             kcm.initialize("0:0")
         storer, times = Storer(c, "0:0"), []
@@ -180,7 +176,7 @@ def snapshots(tmp_path_factory):
 @pytest.mark.parametrize("number", range(SNAPSHOTS))
 def test_the_boot_after_a_power_cut_finds_it_whole_or_begins_anew(snapshots, number):
     image, old = snapshots[number]
-    with Container(install=[ours()], files=ON_EXT4, before=ENABLE, ext4_from=image) as c:
+    with Container(install=[ours()], files=KCM_ON_EXT4, before=ENABLE, ext4_from=image) as c:
         with Kcm(c) as kcm:
             there = [f"s{i}" for i in range(500) if kcm.retrieve("0:0", f"s{i}")[0] == 0]
             for server in there:

@@ -238,6 +238,19 @@ def test_a_kdc_that_is_away_costs_no_ticket(c, kdc):
     assert c.failed_units() == []
 
 
+def test_a_file_that_is_replaced_is_opened_again_though_nobody_asks(c, kdc):
+    kdc.kinit("alice", "-l", "16s", "-r", "1h", user=HTTPD)
+    before = metrics(c)
+    c.sh("cd /var/lib/sss/secrets; cp -p kcm.mdb copy; mv copy kcm.mdb")
+
+    def renewed():
+        since = metrics(c) - before
+        return since["sssd_renewals_total", "kcm-renew", "renewed"]
+
+    c.wait_for("the renewal", renewed, timeout=15)
+    assert TGT in tickets(c, HTTPD)
+
+
 def test_a_helper_that_hangs_is_left_and_ends(c, kdc):
     """A KDC that takes connections and says nothing: krb5_auth_timeout is the end of it."""
     configure(c, CONF + "krb5_auth_timeout = 2\n")
@@ -369,10 +382,7 @@ LIVES = by_length(2.5, 8)
 def test_no_ticket_runs_out_and_none_that_ran_out_is_given(c, kdc):
     """CACHES TGTs of several users, LIVES times their life, each looked at all the time."""
     tgts = Tgts(c, kdc, CACHES, LIFE_S)
-    end = time.monotonic() + LIFE_S * LIVES
-    while time.monotonic() < end:
-        tgts.look()
-        time.sleep(0.5)
+    tgts.look_for(LIFE_S * LIVES)
     print(tgts)
     assert tgts.all_good()
     assert c.failed_units() == []

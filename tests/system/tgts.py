@@ -2,7 +2,8 @@
 """TGTs that have to be renewed, in many caches of several users of container c.
 
     tgts = Tgts(c, kdc, 48, life_s=16)
-    tgts.look()                        # as often as possible
+    tgts.look()                        # as often as possible, or
+    tgts.look_for(30)
     assert tgts.all_good()             # none was missing, none had expired
 """
 import pathlib
@@ -47,10 +48,10 @@ class Credential:
         self.bytes = data[:at]
 
 
-def tgt_of(c, kdc, *options):
+def tgt_of(c, kdc, *options, **more):
     """A TGT of alice's as bytes, out of a cache of the type FILE."""
     path = "/tmp/tgt"
-    kdc.kinit("alice", "-c", f"FILE:{path}", *options, user=0)
+    kdc.kinit("alice", "-c", f"FILE:{path}", *options, user=0, **more)
     data = pathlib.Path(f"/proc/{c.pid}/root{path}").read_bytes()
     (header,) = struct.unpack_from(">H", data, 2)
     _, at = _read_principal(data, 4 + header)
@@ -66,12 +67,12 @@ class Tgts:
 
     QUESTION = struct.pack(">II", 1, 2) + principal("krbtgt", "TEST") + bytes(21)
 
-    def __init__(self, c, kdc, n, life_s):
+    def __init__(self, c, kdc, n, life_s, **more):
         self.c, self.life_s, self.clients = c, life_s, {}
         self.asked = self.missing = self.expired = 0
         self.starts = set()
         self.caches = [(FIRST_USER + i // PER_USER, i) for i in range(n)]
-        tgt = tgt_of(c, kdc, "-l", f"{life_s}s", "-r", "7d")
+        tgt = tgt_of(c, kdc, "-l", f"{life_s}s", "-r", "7d", **more)
         for user, i in self.caches:
             self._client(user).initialize(f"{user}:{i}")
             assert self._client(user).ask(STORE, name(f"{user}:{i}") + tgt)[0] == 0
@@ -100,6 +101,12 @@ class Tgts:
                 found = Credential(result)
                 self.expired += found.end <= time.time() - 1
                 self.starts.add(found.start)
+
+    def look_for(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.look()
+            time.sleep(0.5)
 
     def all_good(self):
         """And each was renewed within its life."""
