@@ -83,7 +83,7 @@ void renewals_configure(struct renewals *renewals, const struct kcm_conf *conf)
 	                            ? conf->krb5_auth_timeout_s
 	                            : RENEW_LIMIT_MAX_S;
 	if (conf->tgt_renewal && !renewals->on)
-		log_warn("tgt_renewal: nothing is renewed without krb5_renew_interval");
+		log_warn("tgt_renewal: nothing is renewed with krb5_renew_interval = 0");
 }
 
 void renewals_end(struct renewals *renewals)

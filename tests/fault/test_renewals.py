@@ -19,7 +19,7 @@ CACHES = by_length(48, 500)
 LIFE_S = by_length(28, 120)
 LIVES = by_length(1.25, 4)
 FULL_LIFE_S = 60
-CONF = "[kcm]\ntgt_renewal = true\nkrb5_renew_interval = 60s\n"
+CONF = "[kcm]\ntgt_renewal = true\n"
 ENABLE = [["systemctl", "enable", "sssd-kcm.socket"]]
 ALICE, BOB = 4001, 4002
 
