@@ -4,7 +4,7 @@
  *
  *   sssctl kcm list  [UID] [--json]     a line for each cache
  *   sssctl kcm show  [UID] [--json]     and one for each ticket in it
- *   sssctl kcm purge UID|--all|--expired
+ *   sssctl kcm purge UID|--all|--expired [--json]
  *
  * Asks sssd_kcm at its socket (common/wire/kcm.h), which need not run yet.
  */
@@ -264,7 +264,7 @@ static int list_ccaches(struct kcm_client *client, struct list *list, uint32_t u
 	return r;
 }
 
-static int purge(struct kcm_client *client, uint32_t uid, bool expired_only)
+static int purge(struct kcm_client *client, uint32_t uid, bool expired_only, bool json)
 {
 	struct writer out = request_of(KCM_ADMIN_PURGE);
 	uint32_t n;
@@ -277,14 +277,14 @@ static int purge(struct kcm_client *client, uint32_t uid, bool expired_only)
 	if (r == 0)
 		r = reader_end(&client->result);
 	if (r == 0)
-		printf("%" PRIu32 " removed\n", n);
+		printf(json ? "{\"removed\": %" PRIu32 "}\n" : "%" PRIu32 " removed\n", n);
 	return r;
 }
 
 static int usage(void)
 {
 	fprintf(stderr, "Usage: sssctl kcm list|show [UID] [--json]\n"
-	                "       sssctl kcm purge UID|--all|--expired\n");
+	                "       sssctl kcm purge UID|--all|--expired [--json]\n");
 	return EXIT_FAILURE;
 }
 
@@ -317,7 +317,7 @@ int sssctl_kcm(int argc, char *argv[])
 		return usage();
 	if (optind < argc && (str_to_u32(argv[optind++], &uid) < 0 || uid == KCM_EVERYBODY))
 		return usage();
-	if (optind < argc || (removes ? list.json : all || expired) ||
+	if (optind < argc || (!removes && (all || expired)) ||
 	    (removes && all + expired + (uid != KCM_EVERYBODY) != 1))
 		return usage();
 
@@ -327,7 +327,7 @@ int sssctl_kcm(int argc, char *argv[])
 		client_close(&client);
 		return EXIT_FAILURE;
 	}
-	r = removes ? purge(&client, uid, expired) : list_ccaches(&client, &list, uid);
+	r = removes ? purge(&client, uid, expired, list.json) : list_ccaches(&client, &list, uid);
 	if (r < 0)
 		fprintf(stderr, "kcm %s: %s\n", what, error_text(r));
 	client_close(&client);

@@ -311,7 +311,8 @@ def test_sssctl_kcm(c, kdc):
     assert c.run(["sssctl", "kcm", "purge", "--expired"]).out == "0 removed\n"
     assert c.run(["sssctl", "kcm", "purge", "4001"]).out == "1 removed\n"
     assert servers(c) is None and servers(c, BOB) == ["krbtgt/TEST@TEST"]
-    assert c.run(["sssctl", "kcm", "purge", "--all"]).out == "1 removed\n"
+    removed = c.run(["sssctl", "kcm", "purge", "--all", "--json"]).out
+    assert json.loads(removed) == {"removed": 1}
     assert c.run(["sssctl", "kcm", "list", "--json"]).out == "[]\n"
 
 
