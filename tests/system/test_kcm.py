@@ -170,11 +170,32 @@ def test_nobody_sees_anothers(c, kdc):
 
 
 def test_su_brings_another_collection(c, kdc):
-    c.sh("id testkcm >/dev/null 2>&1 || useradd -u 4002 testkcm")
-    kdc.kinit("alice", user=0)
-    assert "alice@TEST" in c.run(["klist"]).out
-    assert c.run(["su", "testkcm", "-c", "klist"], check=False).rc == 1
-    c.run(["kdestroy", "-A"])
+    for uid, user in ((ALICE, "kcmalice"), (BOB, "kcmbob")):
+        c.sh(f"id {user} >/dev/null 2>&1 || useradd -u {uid} {user}")
+
+    def su(user, command, cache):
+        env = {"KRB5CCNAME": cache} if cache else {}
+        result = c.run(["su", user, "-c", command], env=env, check=False)
+        return result.out if result.rc == 0 else None
+
+    for cache in (None, "KCM:"):  # su(1) keeps the variable
+        kdc.kinit("alice", user=0)
+        assert su("kcmalice", "klist", cache) is su("kcmbob", "klist", cache) is None
+        kdc.kinit("alice", user=ALICE)
+        assert su("kcmbob", "echo bob | kinit bob", cache) is not None
+        assert "alice@TEST" in su("kcmalice", "klist", cache)
+        assert "bob@TEST" in su("kcmbob", "klist", cache)
+        assert su("kcmbob", "kdestroy -A", cache) is not None
+        assert "alice@TEST" in c.run(["klist"]).out and list(caches(c)) == ["alice@TEST"]
+        assert caches(c, BOB) == {}
+        assert su("kcmalice", "kdestroy -A", cache) is not None
+        c.run(["kdestroy", "-A"])
+    # A name that another's session left behind is nobody's here.
+    kdc.kinit("alice", user=ALICE)
+    assert "alice@TEST" in su("kcmalice", "klist", "KCM:4001")
+    assert su("kcmbob", "klist", "KCM:4001") is None
+    su("kcmbob", "kdestroy", "KCM:4001")
+    assert list(caches(c)) == ["alice@TEST"]
 
 
 # ---- its life ----
@@ -265,6 +286,23 @@ def test_what_expires_while_it_sleeps_goes_too(container):
         c.wait_for("the idle exit", lambda: has_gone(c))
         c.systemctl("start", "sssd-kcm-due.service")
         assert has_gone(c) and c.failed_units() == []
+
+
+def test_what_expired_is_gone_within_two_minutes_though_nobody_asks(container):
+    """One keeps running, because that is soon; one was stopped, and the timer starts it."""
+    socket = [["systemctl", "enable", "sssd-kcm.socket"]]
+    due, expiry = "/var/lib/sss/secrets/due", int(time.time()) + 10
+    with container(before=socket) as runs, container(before=socket) as stopped:
+        for c in (runs, stopped):
+            with Kcm(c, uid=ALICE) as kcm:
+                kcm.initialize("4001")
+                assert kcm.store("4001", "www", expiry) == 0
+        stopped.systemctl("stop", "sssd-kcm.service")
+        assert stopped.exists(due)
+        left = expiry + 120 - time.time()
+        stopped.wait_for("the timer", lambda: not stopped.exists(due), timeout=left, step=0.5)
+        time.sleep(max(expiry + 62 - time.time(), 0))
+        assert runs.run(["sssctl", "kcm", "list"]).out == ""
 
 
 def test_the_monitor_knows_it(container):

@@ -609,6 +609,32 @@ START_TEST(test_a_request_that_is_cut_or_too_long_changes_nothing)
 }
 END_TEST
 
+/* Any four bytes of a request may be a length or a count, and are another number. Whatever becomes
+ * of the cache it is about, nothing else changes. */
+START_TEST(test_a_length_that_lies_reaches_no_further)
+{
+	static const uint32_t lies[] = { 0, 0x100, 0x7fffffff, 0xffffffff };
+
+	initialize(ALICE, "1001:y");
+	initialize(BOB, "1002");
+	ck_assert_int_eq(stores(ALICE, "1001:y", "www", later), 0);
+	ck_assert_int_eq(stores(BOB, "1002", "www", later), 0);
+	put_request(served[_i]);
+	for (size_t at = 4; at + 4 <= asked.size; at++) {
+		initialize(ALICE, "1001");
+		for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+			put_request(served[_i]);
+			writer_patch_u32(&asked, at, lies[i]);
+			sent(ALICE);
+		}
+		named(ALICE, KCM_DESTROY, "1001:x"); /* where it may have been moved to */
+		ck_assert_int_eq(retrieves(ALICE, "1001:y", "www"), 0);
+		ck_assert_int_eq(retrieves(BOB, "1002", "www"), 0);
+		put_request(served[_i]);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ops");
@@ -637,6 +663,8 @@ int main(void)
 	tcase_add_test(tcase, test_root_removes_caches);
 	tcase_add_test(tcase, test_what_nobody_serves_is_answered);
 	tcase_add_loop_test(tcase, test_a_request_that_is_cut_or_too_long_changes_nothing, 0,
+	                    sizeof(served) / sizeof(served[0]));
+	tcase_add_loop_test(tcase, test_a_length_that_lies_reaches_no_further, 0,
 	                    sizeof(served) / sizeof(served[0]));
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
