@@ -97,8 +97,8 @@ static int tree_pages(struct walk *walk, MDB_dbi table, MDB_stat *ret_stat, uint
 	r = lmdb_error(mdb_stat(walk->txn, table, ret_stat));
 	if (r < 0)
 		return r;
-	*ret_pages = ret_stat->ms_branch_pages + ret_stat->ms_leaf_pages +
-	             ret_stat->ms_overflow_pages;
+	*ret_pages =
+		ret_stat->ms_branch_pages + ret_stat->ms_leaf_pages + ret_stat->ms_overflow_pages;
 	return 0;
 }
 
@@ -129,10 +129,7 @@ int env_walk(MDB_env *mdb, env_sound *sound, void *data)
 	MDB_envinfo info;
 	int r;
 
-	r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
-	if (r < 0)
-		return r;
-	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &walk.table));
+	r = env_begin(mdb, MDB_RDONLY, &txn, &walk.table);
 	if (r < 0)
 		return r;
 	r = lmdb_error(mdb_env_info(mdb, &info));
@@ -171,10 +168,7 @@ static int walk_all(MDB_env *mdb, const struct cache_files *files)
 	struct view view = { 0 };
 	int r;
 
-	r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
-	if (r < 0)
-		return r;
-	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &view.table));
+	r = env_begin(mdb, MDB_RDONLY, &txn, &view.table);
 	if (r < 0)
 		return r;
 	r = header_read(txn, view.table, &view.header);

@@ -55,6 +55,19 @@ int lmdb_error(int code)
 	}
 }
 
+int env_begin(MDB_env *mdb, unsigned flags, MDB_txn **ret_txn, MDB_dbi *ret_table)
+{
+	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	int r;
+
+	r = lmdb_error(mdb_txn_begin(mdb, NULL, flags, &txn));
+	if (r == 0)
+		r = lmdb_error(mdb_dbi_open(txn, NULL, 0, ret_table));
+	if (r == 0)
+		*ret_txn = take_ptr(txn);
+	return r;
+}
+
 /* ---- the header ---- */
 
 static const struct key header_key = { .size = 1, .bytes = { KEY_HEADER } };
@@ -248,10 +261,7 @@ static int write_first(MDB_env *mdb, const struct header *header)
 	MDB_dbi table;
 	int r;
 
-	r = lmdb_error(mdb_txn_begin(mdb, NULL, 0, &txn));
-	if (r < 0)
-		return r;
-	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
+	r = env_begin(mdb, 0, &txn, &table);
 	if (r < 0)
 		return r;
 	r = header_write(txn, table, header);
@@ -286,9 +296,7 @@ static int sync_dir(const char *path)
 
 int env_make(const struct cache_files *files, enum cache_case names)
 {
-	struct header header = {
-		.names = names, .made = walltime_now(), .domain = files->domain
-	};
+	struct header header = { .names = names, .made = walltime_now(), .domain = files->domain };
 	int r;
 
 	do {

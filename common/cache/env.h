@@ -14,6 +14,9 @@
 /* LMDB answers 0, errno (positive) or MDB_* (negative): lmdb.h, "Return Codes". */
 int lmdb_error(int code);
 
+/* Begins a transaction, and opens the one table in it. After an error nothing is begun. */
+int env_begin(MDB_env *mdb, unsigned flags, MDB_txn **ret_txn, MDB_dbi *ret_table);
+
 /* What happens between these two on this thread is work on the environment of files: a fault in
  * there marks it suspect (cache_watch_crashes()). Costs nothing. */
 void crash_begin(const struct cache_files *files);

@@ -354,10 +354,7 @@ static int write_first(MDB_env *mdb, const struct source *source)
 		memcpy(seed, source->old->seed, sizeof(seed));
 	else if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return -errno;
-	r = lmdb_error(mdb_txn_begin(mdb, NULL, 0, &txn));
-	if (r < 0)
-		return r;
-	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
+	r = env_begin(mdb, 0, &txn, &table);
 	if (r < 0)
 		return r;
 	r = write_header(txn, table, seed, source->vault);
@@ -409,10 +406,7 @@ static int walk_file(const struct cache_files *files, struct vault *vault, env_s
 	r = open_file(files, MDB_RDONLY, &mdb);
 	if (r < 0)
 		return r;
-	r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
-	if (r < 0)
-		return r;
-	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
+	r = env_begin(mdb, MDB_RDONLY, &txn, &table);
 	if (r < 0)
 		return r;
 	r = take_header(txn, table, vault, &env);
@@ -548,9 +542,7 @@ static int look_for_key(const struct cache_files *files, struct vault *vault, en
 	if (r == 0)
 		r = open_file(files, MDB_RDONLY, &mdb);
 	if (r == 0)
-		r = lmdb_error(mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn));
-	if (r == 0)
-		r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &table));
+		r = env_begin(mdb, MDB_RDONLY, &txn, &table);
 	if (r == 0)
 		r = read_header(txn, table, &header);
 	if (r == 0 && header.vault == 0)
@@ -625,10 +617,7 @@ static int open_data(struct kcm_env *env, struct vault *vault)
 	r = open_file(env->files, 0, &env->mdb);
 	if (r < 0)
 		return r;
-	r = lmdb_error(mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn));
-	if (r < 0)
-		return r;
-	r = lmdb_error(mdb_dbi_open(txn, NULL, 0, &env->table));
+	r = env_begin(env->mdb, MDB_RDONLY, &txn, &env->table);
 	if (r < 0)
 		return r;
 	r = take_header(txn, env->table, vault, env);

@@ -4,49 +4,14 @@
  *
  *   | uid: u8 | size: u16 | request | … |
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "responders/kcm/kcm.h"
+#include "tests/fuzz/kcm_dir.h"
 
 #define USERS 3
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int truth)
-{
-	if (!truth)
-		abort();
-}
-
-static struct store *store;
-static char dir[] = "/tmp/kcm-fuzz-XXXXXX";
-
-static void close_store(void)
-{
-	static const char *const names[] = { "kcm.mdb", "kcm.mdb-state" };
-	char path[64];
-
-	TALLOC_FREE(store);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		unlink(path);
-	}
-	rmdir(dir);
-}
-
-static void open_store(void)
-{
-	static const struct store_limits limits = { 8, 4, 65536 };
-
-	require(mkdtemp(dir) != NULL);
-	require(store_open(NULL, dir, NULL, &store) == 0);
-	store_set_limits(store, &limits);
-	atexit(close_store);
-}
 
 static void ask(uid_t uid, struct reader in)
 {
@@ -87,10 +52,13 @@ static void destroy_all(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct store_limits limits = { 8, 4, 65536 };
 	struct reader in = reader_over(data, size);
 
-	if (!store)
+	if (!store) {
 		open_store();
+		store_set_limits(store, &limits);
+	}
 	while (reader_left(&in) > 0) {
 		uid_t uid = reader_u8(&in) % USERS;
 		uint16_t length = reader_u16(&in);

@@ -8,43 +8,11 @@
 #include "responders/kcm/impl.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "tests/fuzz/kcm_dir.h"
 
 #define USERS 2
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int truth)
-{
-	if (!truth)
-		abort();
-}
-
-static struct store *store;
-static char dir[] = "/tmp/kcm-fuzz-XXXXXX";
-
-static void close_store(void)
-{
-	static const char *const names[] = { "kcm.mdb", "kcm.mdb-state" };
-	char path[64];
-
-	TALLOC_FREE(store);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		unlink(path);
-	}
-	rmdir(dir);
-}
-
-static void open_store(void)
-{
-	require(mkdtemp(dir) != NULL);
-	require(store_open(NULL, dir, NULL, &store) == 0);
-	atexit(close_store);
-}
 
 static void fill(struct reader *in)
 {
