@@ -22,6 +22,7 @@
 #include "common/event/timer.h"
 #include "common/metrics/metrics.h"
 
+#define LONG_ITERATION_US 10000 /* a slice of work that is done in slices */
 #define SLOW_ITERATION_US 50000
 #define JOURNAL_SOCKET    "/run/systemd/journal/socket"
 
@@ -141,7 +142,10 @@ static void loop_traced(enum tevent_trace_point point, void *data)
 	metrics_time(METRICS_LOOP, took_us);
 	if (took_us > daemon->longest_us)
 		daemon->longest_us = took_us;
+	if (took_us > LONG_ITERATION_US)
+		metrics_count(METRICS_TURNS_10MS);
 	if (took_us > SLOW_ITERATION_US) {
+		metrics_count(METRICS_TURNS_50MS);
 		daemon->slow++;
 		log_debug("the event loop was busy for %lld ms", (long long)(took_us / 1000));
 	}

@@ -23,7 +23,7 @@
 
 #define METRICS_DIR      "metrics" /* below the directory of the bus */
 #define METRICS_MAGIC    "SSSmetr" /* with its NUL: 8 bytes */
-#define METRICS_VERSION  2u
+#define METRICS_VERSION  3u
 #define METRICS_HEAD     24u
 #define METRICS_FILE     (METRICS_HEAD + METRICS_CELLS * sizeof(uint64_t))
 #define METRICS_CELL_MAX (UINT64_C(1) << 56) /* nobody counts that far: what is above is damage */
@@ -77,7 +77,9 @@ enum metrics_cell {
 	METRICS_RESTARTS,   /* monitor: a backend that had ended was started again */
 
 	METRICS_LOOP, /* a histogram: how long the loop worked between two waits */
-	METRICS_REQUEST_TIMES = METRICS_LOOP + METRICS_HISTOGRAM,     /* one more */
+	METRICS_TURNS_10MS = METRICS_LOOP + METRICS_HISTOGRAM, /* of it, what took longer … */
+	METRICS_TURNS_50MS,                                    /* … those among them */
+	METRICS_REQUEST_TIMES,                                 /* one more histogram */
 	METRICS_REQUESTS = METRICS_REQUEST_TIMES + METRICS_HISTOGRAM, /* [kind][result] */
 
 	/* lookups: where the answer came from */

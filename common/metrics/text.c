@@ -81,6 +81,10 @@ static const struct value renewals[METRICS_RENEWAL_RESULTS] = {
 	[METRICS_RENEWAL_ERROR] = { "error",         R },
 };
 
+static const struct value turns[] = {
+	{ "0.010000", L | T | B | M }, { "0.050000", L | T | B | M },
+};
+
 #define NO_LABEL           { NULL, NULL, 1 }
 #define LABEL(name, items) { name, items, str_size(items) }
 
@@ -100,6 +104,8 @@ static const struct family {
 	  "Backends that the monitor started again" },
 	{ "sssd_loop_seconds", METRICS_LOOP, L | T | B | M, true, NO_LABEL, NO_LABEL,
 	  "Time between two waits of the event loop" },
+	{ "sssd_loop_slow", METRICS_TURNS_10MS, L | T | B | M, false, LABEL("over", turns), NO_LABEL,
+	  "Times between two waits of the event loop that were longer than so many seconds" },
 	{ "sssd_request_seconds", METRICS_REQUEST_TIMES, L | T | B, true, NO_LABEL, NO_LABEL,
 	  "Time from the first byte of a request to the last of its answer" },
 	{ "sssd_requests", METRICS_REQUESTS, L | T | B, false,

@@ -16,6 +16,7 @@
 
 #include "common/base/time.h"
 #include "common/event/timer.h"
+#include "common/metrics/metrics.h"
 #include "tests/unit/common/event/in_fork.h"
 
 static const struct daemon_args args = { .name = "test", .logger = "stderr" };
@@ -486,6 +487,8 @@ static int latency(void)
 	daemon_loop_latency(started, &longest_us, &slow);
 	EXPECT(longest_us >= 70000);
 	EXPECT(slow >= 1);
+	EXPECT(metrics_cells[METRICS_TURNS_50MS] == slow);
+	EXPECT(metrics_cells[METRICS_TURNS_10MS] > slow);
 	return 0;
 }
 
