@@ -38,6 +38,8 @@
 #define DRAIN_MS      5000
 #define DRAIN_LOOK_MS 20
 
+#define LARGE (1 << 20) /* bytes: what takes more is a mapping of its own */
+
 struct arguments {
 	const char *domain, *debug_level, *logger;
 	const char *conf_dir, *run_dir, *cache_dir, *module_dir, *mc_dir;
@@ -55,7 +57,7 @@ struct backend {
 	struct provider_host host;
 	const struct provider *provider; /* NULL when the configuration cannot be used */
 	void *provider_data;
-	struct queue *queue; /* NULL likewise */
+	struct queue *queue;     /* NULL likewise */
 	struct refresh *refresh; /* NULL: refresh_expired_interval = 0 */
 	struct serve *serve;
 	struct registration *registration;
@@ -356,8 +358,8 @@ static int start_refresh(struct backend *be)
 		         "to %u s more, are taken instead",
 		         be->host.section, interval_s, offset_s);
 	}
-	be->refresh = refresh_new(be, &be->host, be->queue, interval_s, offset_s, cache_damaged,
-	                          be);
+	be->refresh =
+		refresh_new(be, &be->host, be->queue, interval_s, offset_s, cache_damaged, be);
 	return be->refresh ? 0 : -ENOMEM;
 }
 
@@ -592,6 +594,11 @@ int main(int argc, char *argv[])
 
 	/* One heap for the few threads: what each would set aside for itself is never used. */
 	mallopt(M_ARENA_MAX, 1);
+
+	/* The memory of a large entry goes back when it has been read. By itself glibc would take
+	 * the first that is freed for the size of the next ones, and keep twice as much. */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+	mallopt(M_TRIM_THRESHOLD, LARGE);
 
 	/* libldap asks for this host's own name, once, on a thread of ours, through glibc. With
 	 * dead name servers that must not take longer than a connection may. */

@@ -28,7 +28,7 @@
 #define NOTED_S     30    /* for so long */
 #define BATCH       1000  /* numbers are short: 23 KB of a filter at most */
 #define MEMBERS_MAX 50000 /* in one change; what goes beyond is asked for by itself */
-#define HELD_MAX    20000 /* DNs of members that are held: 2 to 5 MB */
+#define HELD_MAX    21000 /* entries and DNs of members that are held: 2 to 5 MB */
 #define TOLD_A_TURN 4     /* groups in one turn of the loop: a millisecond each at most */
 
 struct noted {
@@ -61,7 +61,7 @@ struct ahead_state {
 	struct cache_change *change; /* owned until it is committed */
 	size_t n_told, n_members;
 	struct map *known; /* keys of DNs → entries, which hang below it; NULL: none is held */
-	size_t n_held;     /* DNs of members in it */
+	size_t n_held;     /* of these, and DNs of members in them */
 	size_t next_slot;  /* of those to be told */
 	struct tevent_req *search; /* NULL when it has ended */
 };
@@ -265,10 +265,10 @@ static int hold(struct ahead_state *state, struct entry_values *values)
 	const struct berval *value = values->values[GROUP_MEMBER_DN];
 	auto_talloc TALLOC_CTX *scratch = NULL;
 	struct dn dn;
-	size_t n = 0;
+	size_t n = 1; /* the entry itself takes memory, too */
 	int r;
 
-	while (value && value[n].bv_val)
+	for (; value && value->bv_val; value++)
 		n++;
 	if (!state->known || state->n_held + n > HELD_MAX)
 		return 0;

@@ -197,3 +197,29 @@ bool bases_hold(const struct bases *bases, const char *key, bool unfiltered)
 	}
 	return false;
 }
+
+/* Does dn end like the DN of base does, spelt alike? Most do, and need not be taken apart. */
+static bool ends_alike(const struct base *base, const char *dn)
+{
+	size_t size = strlen(dn), base_size = strlen(base->dn);
+	const char *end = dn + size - base_size;
+
+	return size > base_size + 1 && end[-1] == ',' && end[-2] != '\\' &&
+	       strcasecmp(end, base->dn) == 0;
+}
+
+int base_holds(const struct base *base, const char *dn)
+{
+	auto_talloc TALLOC_CTX *scratch = NULL;
+	struct dn parsed;
+	int r;
+
+	/* Where the base is no DN to us the server knows better, and all are below the root. */
+	if (!base->key || (base->scope == SCOPE_SUBTREE && (!*base->key || ends_alike(base, dn))))
+		return 0;
+	scratch = talloc_new(NULL);
+	r = scratch ? dn_parse(scratch, dn, &parsed) : -ENOMEM;
+	if (r < 0)
+		return r == -EINVAL ? -ENOENT : r;
+	return dn_is_in_scope(parsed.key, base->key, base->scope) ? 0 : -ENOENT;
+}

@@ -35,3 +35,7 @@ int bases_of_dn(TALLOC_CTX *mem, const char *dn, struct bases *ret_bases);
 /* Would a search below bases come across the entry with this key? unfiltered: and below one of them
  * find it, whatever it is? */
 bool bases_hold(const struct bases *bases, const char *key, bool unfiltered);
+
+/* May a search below base come across the entry called dn? Errors: -ENOENT no, or dn is not one;
+ * -ENOMEM. */
+int base_holds(const struct base *base, const char *dn);

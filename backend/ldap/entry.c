@@ -30,38 +30,54 @@ static int entry_destroy(struct entry_owner *owner)
 	return 0;
 }
 
-/* Gives the array to every place that reads the attribute. False: none does. */
-static bool place(struct entry_owner *owner, const struct attrs *attrs, const char *name,
-                  struct berval *array)
+/* Does any place read the attribute, and have no values yet? */
+static bool is_wanted(const struct entry_owner *owner, const struct attrs *attrs, const char *name)
 {
-	bool wanted = false;
-
 	for (size_t i = 0; i < attrs->count; i++)
 		if (attrs->names[i] && strcasecmp(attrs->names[i], name) == 0 &&
-		    !owner->values.values[i]) {
-			owner->values.values[i] = array;
-			wanted = true;
-		}
-	return wanted;
+		    !owner->values.values[i])
+			return owner->n_arrays < ATTRS_MAX;
+	return false;
 }
 
-static int read_attributes(struct entry_owner *owner, LDAP *ld, BerElement *ber,
-                           const struct attrs *attrs)
+/* Gives the array to every place that reads the attribute. */
+static void place(struct entry_owner *owner, const struct attrs *attrs, const char *name,
+                  struct berval *array)
+{
+	owner->arrays[owner->n_arrays++] = array;
+	for (size_t i = 0; i < attrs->count; i++)
+		if (attrs->names[i] && strcasecmp(attrs->names[i], name) == 0 &&
+		    !owner->values.values[i])
+			owner->values.values[i] = array;
+}
+
+/* As ldap_get_attribute_ber(3) does, but for those that nobody reads: a server may give a million
+ * values that it was not asked for, and they are passed over at once. */
+static int read_attributes(struct entry_owner *owner, BerElement *ber, const struct attrs *attrs)
 {
 	for (;;) {
 		struct berval name = { 0 }, *array = NULL;
+		ber_len_t left = 0, size = sizeof(*array);
 
-		if (ldap_get_attribute_ber(ld, owner->msg, ber, &name, &array) != LDAP_SUCCESS)
+		if (ber_get_option(ber, LBER_OPT_BER_REMAINING_BYTES, &left) != LBER_OPT_SUCCESS)
 			return -EBADMSG;
-		if (!name.bv_val)
+		if (left == 0)
 			return 0;
-		if (!array)
+		if (ber_scanf(ber, "{m", &name) == LBER_ERROR)
+			return -EBADMSG;
+		if (!is_wanted(owner, attrs, name.bv_val)) {
+			if (ber_scanf(ber, "x}") == LBER_ERROR)
+				return -EBADMSG;
 			continue;
-		if (owner->n_arrays < ATTRS_MAX && array[0].bv_val &&
-		    place(owner, attrs, name.bv_val, array))
-			owner->arrays[owner->n_arrays++] = array;
+		}
+		if (ber_scanf(ber, "M", &array, &size, (ber_len_t)0) == LBER_ERROR)
+			return -EBADMSG;
+		if (array && array[0].bv_val)
+			place(owner, attrs, name.bv_val, array);
 		else
 			ber_memfree(array);
+		if (ber_scanf(ber, "}") == LBER_ERROR)
+			return -EBADMSG;
 	}
 }
 
@@ -83,7 +99,7 @@ int entry_read(TALLOC_CTX *mem, LDAP *ld, LDAPMessage *msg, const struct attrs *
 	r = ldap_get_dn_ber(ld, msg, &ber, &dn) == LDAP_SUCCESS && dn.bv_val ? 0 : -EBADMSG;
 	if (r == 0) {
 		owner->values.dn = dn.bv_val;
-		r = read_attributes(owner, ld, ber, attrs);
+		r = read_attributes(owner, ber, attrs);
 	}
 	if (ber)
 		ber_free(ber, 0);

@@ -22,6 +22,10 @@
 #define READ_AHEAD_SIZE  65536
 #define READ_AHEAD_LEVEL 15 /* between LBER_SBIOD_LEVEL_PROVIDER and _TRANSPORT, where TLS is */
 
+/* libldap takes memory for a whole message, as long as the server says that it is, before that has
+ * come. The cache takes no longer record. */
+#define MESSAGE_MAX ((ber_len_t)64 << 20)
+
 /* What the thread works on: no talloc. */
 struct work {
 	LDAP *ld;          /* owned */
@@ -51,6 +55,7 @@ static int open_handle(struct work *work)
 {
 	int version = LDAP_VERSION3, size = READ_AHEAD_SIZE, deref = work->conf->deref;
 	struct timeval network = { .tv_sec = work->conf->network_timeout_s };
+	ber_len_t most = MESSAGE_MAX;
 	Sockbuf *sockbuf = NULL;
 	int r;
 
@@ -65,6 +70,7 @@ static int open_handle(struct work *work)
 	    ldap_set_option(work->ld, LDAP_OPT_DEREF, &deref) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(work->ld, LDAP_OPT_NETWORK_TIMEOUT, &network) != LDAP_OPT_SUCCESS ||
 	    ldap_get_option(work->ld, LDAP_OPT_SOCKBUF, &sockbuf) != LDAP_OPT_SUCCESS ||
+	    ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &most) != 1 ||
 	    ber_sockbuf_add_io(sockbuf, &ber_sockbuf_io_readahead, READ_AHEAD_LEVEL, &size) != 0)
 		return LDAP_LOCAL_ERROR;
 	return LDAP_SUCCESS;

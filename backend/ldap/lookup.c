@@ -129,6 +129,7 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 		.domain = domain,
 		.id = id,
 		.asked = query->name,
+		.number = query->id,
 		.kind = user ? PICK_USER : PICK_GROUP,
 	};
 

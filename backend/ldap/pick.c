@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 
 /* loser is left out because winner answers the same question. */
 static void report_twin(const struct pick *pick, const char *loser, const char *winner)
@@ -38,6 +39,46 @@ static bool comes_after(const struct pick *pick, const struct entry_values *valu
 	return before > 0 || (before == 0 && strcasecmp(pick->values->dn, values->dn) < 0);
 }
 
+/* Is one of the values of attr the name that was asked for? folded is that, folded. */
+static int is_called(const struct entry_values *values, size_t attr, const char *folded)
+{
+	const struct berval *value = values->values[attr];
+
+	for (; value && value->bv_val; value++) {
+		auto_talloc char *name = NULL;
+		int r = str_fold(NULL, value->bv_val, &name);
+
+		if (r == -ENOMEM)
+			return r;
+		if (r == 0 && strcmp(name, folded) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does the entry answer the question? By the rules of the cache, in which the answer is looked for:
+ * what a server finds alike beyond these could not be found there. */
+static int is_asked_for(const struct pick *pick, const struct entry_values *values, uint32_t number)
+{
+	static const size_t addresses[] = { USER_PRINCIPAL, USER_EMAIL };
+	size_t attr = pick->kind == PICK_USER ? USER_NAME : GROUP_NAME;
+	auto_talloc char *folded = NULL;
+	int r;
+
+	if (!pick->asked)
+		return number == pick->number;
+	if (entry_has_value(values, attr, pick->asked))
+		return true;
+	r = str_fold(NULL, pick->asked, &folded);
+	if (r < 0)
+		return r == -ENOMEM ? r : false;
+	r = is_called(values, attr, folded);
+	for (size_t i = 0; i < str_size(addresses) && r == 0; i++)
+		if (pick->kind == PICK_USER && strchr(folded, '@'))
+			r = is_called(values, addresses[i], folded);
+	return r;
+}
+
 int pick_entry(struct entry_values *values, void *data)
 {
 	struct pick *pick = data;
@@ -46,6 +87,7 @@ int pick_entry(struct entry_values *values, void *data)
 	const char *reason;
 	struct group group;
 	struct user user;
+	int r;
 
 	/* What the record needs besides its entry hangs below that. */
 	if (pick->kind == PICK_USER)
@@ -58,6 +100,14 @@ int pick_entry(struct entry_values *values, void *data)
 		return -ENOMEM;
 	if (reason) {
 		refusals_report(domain->refusals, pick->id, values->dn, reason);
+		return 0;
+	}
+	r = is_asked_for(pick, values, pick->kind == PICK_USER ? user.uid : group.gid);
+	if (r < 0)
+		return r;
+	if (!r) {
+		refusals_report(domain->refusals, pick->id, values->dn,
+		                "the server gave it as the answer to another question");
 		return 0;
 	}
 	if (pick->values && comes_after(pick, values, &user)) {

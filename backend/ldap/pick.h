@@ -20,7 +20,8 @@ struct pick {
 	TALLOC_CTX *mem;            /* what is taken hangs below it */
 	struct ldap_domain *domain; /* borrowed, as are the next two */
 	const struct request_id *id;
-	const char *asked; /* the name in the question; NULL if it was by id */
+	const char *asked; /* the name in the question; NULL if it was by id … */
+	uint32_t number;   /* … this one */
 	enum pick_kind kind;
 	struct entry_values *values; /* NULL = nothing was taken (yet) */
 	union {
@@ -29,5 +30,6 @@ struct pick {
 	};
 };
 
-/* search_entry for a struct pick: takes values, or refuses them with a line in the log. */
+/* search_entry for a struct pick: takes values, or refuses them with a line in the log. What the
+ * server should not have given, because the question was another, is refused, too. */
 int pick_entry(struct entry_values *values, void *data);

@@ -39,7 +39,12 @@ struct tevent_req *private_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->domain = domain;
 	state->query = query;
 	state->user = (struct pick){
-		.mem = state, .domain = domain, .id = id, .asked = query->name, .kind = PICK_USER
+		.mem = state,
+		.domain = domain,
+		.id = id,
+		.asked = query->name,
+		.number = query->id,
+		.kind = PICK_USER,
 	};
 	state->other = state->user;
 	state->other.asked = NULL;
@@ -63,6 +68,7 @@ static void search_number(struct tevent_req *req)
 	int r;
 
 	TALLOC_FREE(state->filter);
+	state->other.number = state->user.user.uid;
 	r = lookup_group_filter(state, &domain->conf, NULL, state->user.user.uid, &state->filter);
 	if (r < 0) {
 		req_finish(req, r);

@@ -327,6 +327,14 @@ static int take_cookie(struct search_page *page, LDAP *ld, LDAPControl **control
 	return LDAP_SUCCESS;
 }
 
+/* A server may give what was not asked for. Aliases lead elsewhere, where they are followed. */
+static int check_place(const struct part *part, const struct entry_values *values)
+{
+	const struct ldap_domain *domain = part->search->domain;
+
+	return domain->conf.deref == LDAP_DEREF_NEVER ? base_holds(part->base, values->dn) : 0;
+}
+
 /* Takes msg over. The search goes on: each entry that cannot be read is to be named. */
 static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 {
@@ -339,7 +347,15 @@ static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 		log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read: %s",
 		       base_text(part), error_text(r));
 	else
+		r = check_place(part, values);
+	if (r == -ENOENT) {
+		refusals_report(state->domain->refusals, state->id, values->dn,
+		                "it is not below the search base");
+		talloc_free(values);
+		r = 0;
+	} else if (r == 0) {
 		r = state->entry(values, state->data);
+	}
 	if (state->entry_error == 0)
 		state->entry_error = r == -EBADMSG ? -E_SERVER : r;
 }

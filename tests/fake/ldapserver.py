@@ -25,6 +25,15 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     badbind        refuses every bind with invalidCredentials
     close          accepts and closes at once
     silent-after N answers N searches, then nothing on any connection
+    attributes N   each entry has N attributes more, of which nobody asked for any
+    heavy N        user9 and group9 have one value of N MB more, which nobody asked for
+    broad N        user9 and group9 have N MB of values more, of ten bytes each: so, too
+    long N         the home directory of user9 has N MB, and so has a member of group9
+    crowd N        group9 has N MB of members
+    giant          user9 is announced as a message of 2 GB, which comes as long as somebody takes it
+    others         gives user0, user1, group0 and group1 before what was asked for
+    many N         gives N users or groups before what was asked for, whatever the limit was
+    outside        gives everybody first from dc=org, where they have another home, or other members
 
 A mode may be followed by "then MODE": SIGUSR1 switches to it. There is no TLS: write
 ldap_id_use_start_tls = false in the configuration.
@@ -83,10 +92,14 @@ def result(msgid, tag, code, text="", cookie=None):
                controls)
 
 
-def entry(msgid, dn, attrs):
+def entry_body(dn, attrs):
     listed = [tlv(0x30, octets(name), tlv(0x31, *map(octets, values)))
               for name, values in attrs.items()]
-    return tlv(0x30, integer(msgid), tlv(0x64, octets(dn), tlv(0x30, *listed)))
+    return tlv(0x64, octets(dn), tlv(0x30, *listed))
+
+
+def entry(msgid, dn, attrs):
+    return tlv(0x30, integer(msgid), entry_body(dn, attrs))
 
 
 def unreadable(msgid, dn):
@@ -127,15 +140,61 @@ def find(filter_bytes):
             return [user(int(value) - 20000)]
         if name == "gidnumber" and 30000 <= int(value) < 40000:
             return [group(int(value) - 30000)]
+        if name == "objectclass" and all(name == "objectclass" for name, _ in assertions(filter_bytes)):
+            return [(user if value == "posixAccount" else group)(n) for n in range(10)]
         if name == "memberuid":
             return [group(n) for n in range(3)] if value in ("user0", "user1") else []
     return []
+
+
+MB = 1000000
+HEAVY = ("heavy", "broad", "long", "crowd")
+
+
+def with_more(attrs, mode, n):
+    """What entries have in the modes that give them too much of something."""
+    if mode == "attributes":
+        return {**attrs, **{f"extra{i}": [f"value {i}"] for i in range(n)}}
+    if mode == "heavy":
+        return {**attrs, "jpegPhoto": [b"\xff" * (n * MB)]}
+    if mode == "broad":
+        return {**attrs, "description": [f"{i:010}" for i in range(n * MB // 10)]}
+    if mode == "long" and "uid" in attrs:
+        return {**attrs, "homeDirectory": ["/" + "h" * (n * MB)]}
+    if mode == "long":
+        return {**attrs, "memberUid": ["user0", "m" * (n * MB), "user1"]}
+    if mode == "crowd" and "memberUid" in attrs:
+        return {**attrs, "memberUid": [f"member{i:06}" for i in range(n * MB // 12)]}
+    return attrs
 
 
 class Server:
     def __init__(self, modes):
         self.modes = modes
         self.searches = 0
+        self.made = {}  # entries that are long in the making
+
+    def entry(self, msgid, dn, attrs):
+        mode, n = self.modes[0]
+        if mode not in HEAVY + ("attributes",) or (mode in HEAVY and not re.match("uid=user9,|cn=group9,", dn)):
+            return entry(msgid, dn, attrs)
+        if dn not in self.made:
+            self.made[dn] = entry_body(dn, with_more(attrs, mode, int(n)))
+        return tlv(0x30, integer(msgid), self.made[dn])
+
+    def unasked(self, kind, entries):
+        """What is given besides, before the entries that were asked for."""
+        mode, n = self.modes[0]
+        if mode in ("others", "many"):
+            others = [kind(i) for i in range(2 if mode == "others" else int(n))]
+            return [other for other in others if other not in entries]
+        wrong = {"homeDirectory": ["/wrong"], "memberUid": ["wrong"]}
+        return [(dn.replace("dc=com", "dc=org"), {**attrs, **wrong}) for dn, attrs in entries if mode == "outside"]
+
+    def prepare(self):
+        """Makes what is long in the making before anybody waits for it."""
+        for kind in (user, group):
+            self.entry(1, *kind(9))
 
     @property
     def mode(self):
@@ -195,6 +254,12 @@ class Server:
         if reply is None or writer.is_closing():
             return
         writer.write(reply)
+        try:
+            while mode == "giant" and reply[:2] == b"\x30\x84":
+                await writer.drain()
+                writer.write(bytes(MB))
+        except ConnectionError:
+            pass
         if mode == "cut" and tag == 0x63 and base != "":
             await writer.drain()
             writer.close()
@@ -226,8 +291,10 @@ class Server:
         entries = find(fields[6])
         if mode == "refuse" and ("uid", "user7") in assertions(fields[6]):
             return result(msgid, 0x65, int(self.argument))
-        for dn, attrs in entries:
-            found += entry(msgid, dn, attrs)
+        if mode == "giant" and ("uid", "user9") in assertions(fields[6]):
+            return b"\x30\x84\x7f\xff\xff\xff" + integer(msgid) + b"\x64\x84\x7f\xff\xff\xf0"
+        entries = self.unasked(user if b"uidNumber" in content else group, entries) + entries
+        found = b"".join(self.entry(msgid, dn, attrs) for dn, attrs in entries)
         if mode == "unreadable" and entries:
             found = found[:-len(entry(msgid, *entries[-1]))] + unreadable(msgid, entries[-1][0])
         reply = found + result(msgid, 0x65, 4 if mode == "partial" else 0)
@@ -253,6 +320,7 @@ async def main():
     chosen = arguments.parse_args()
 
     server = Server(parse_modes(chosen.mode))
+    server.prepare()
     listening = await asyncio.start_server(server.serve, chosen.address, chosen.port)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, server.switch)
     print("port", listening.sockets[0].getsockname()[1], flush=True)

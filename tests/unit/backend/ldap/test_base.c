@@ -76,8 +76,10 @@ END_TEST
 
 START_TEST(test_a_dn_is_narrowed)
 {
-	static const char *const filters[][2] = { { "(a=b)", "(a=b)" }, { "a=b", "(a=b)" },
-		                                  { "(a=?)", "(a=?)" }, { "", NULL },
+	static const char *const filters[][2] = { { "(a=b)", "(a=b)" },
+		                                  { "a=b", "(a=b)" },
+		                                  { "(a=?)", "(a=?)" },
+		                                  { "", NULL },
 		                                  { NULL, NULL } };
 	static const char *const refused[] = { "(a=b", "(a=b)(c=d)", "a=b?", "a=b)" };
 	struct bases bases;
@@ -107,6 +109,45 @@ START_TEST(test_as_many_as_there_may_be_and_no_more)
 }
 END_TEST
 
+START_TEST(test_who_may_be_found_below_a_base)
+{
+	static const struct {
+		const char *base, *dn;
+		int r;
+	} rows[] = {
+		{ "dc=x", "uid=a,dc=x", 0 },
+		{ "dc=x", "uid=a,DC=X", 0 },
+		{ "dc=x", "uid=a, dc = x", 0 },
+		{ "dc=x", "dc=x", 0 },
+		{ "dc=x", "uid=a,ou=p,dc=x", 0 },
+		{ "dc=x", "uid=a,dc=y", -ENOENT },
+		{ "dc=x", "uid=a,adc=x", -ENOENT },
+		{ "dc=x", "uid=a\\,dc=x", -ENOENT },
+		{ "dc=x", "uid=a\\\\,dc=x", 0 },
+		{ "dc=x", "uid=a,dc=x,dc=y", -ENOENT },
+		{ "dc=x", "", -ENOENT },
+		{ "dc=x", ",dc=x", -ENOENT },
+		{ "dc=x", "no DN", -ENOENT },
+		{ "dc=x?one", "uid=a,dc=x", 0 },
+		{ "dc=x?one", "uid=a,ou=p,dc=x", -ENOENT },
+		{ "dc=x?one", "dc=x", -ENOENT },
+		{ "dc=x?base", "dc=x", 0 },
+		{ "dc=x?base", "uid=a,dc=x", -ENOENT },
+		{ "", "uid=a,dc=x", 0 },
+		{ "", "no DN", 0 },
+		{ "what is this", "uid=a,dc=x", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bases bases;
+
+		ck_assert_int_eq(bases_parse(mem, rows[i].base, &bases), 0);
+		ck_assert_msg(base_holds(&bases.items[0], rows[i].dn) == rows[i].r, "%s: %s",
+		              rows[i].base, rows[i].dn);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base");
@@ -119,6 +160,7 @@ int main(void)
 	tcase_add_loop_test(tests, test_refused, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tests, test_a_dn_is_narrowed);
 	tcase_add_test(tests, test_as_many_as_there_may_be_and_no_more);
+	tcase_add_test(tests, test_who_may_be_found_below_a_base);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);

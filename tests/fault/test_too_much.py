@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A server that gives more than it was asked for: attributes, bytes, entries of others, entries from
+elsewhere. Who asked gets what was asked for, the log names what was left out, memory is bounded and
+given back, and nobody else waits."""
+import pathlib
+import time
+
+import pytest
+
+from length import by_length
+from load import Load, Processes, ask
+from metrics import metrics
+from suite import Suite
+from watch import Log
+
+FAKE = pathlib.Path(__file__).resolve().parents[1] / "fake/ldapserver.py"
+BASE = "dc=example,dc=com"
+UNIT = "test-fake.service"
+HEAVY_MB = 10
+OTHERS_US = by_length(150000, 50000)  # at most, of the other work of the machine
+GIVEN_BACK_KIB = 4096
+
+
+@pytest.fixture(scope="module")
+def c(container):
+    with container() as c:
+        c.write("/srv/ldapserver.py", FAKE.read_text())
+        c.systemctl("enable", "--now", "sssd-nss.socket")
+        yield c
+
+
+def begin(c, mode, **options):
+    """The suite with a server in this mode, nothing cached."""
+    c.systemctl("stop", UNIT, "sssd.service", "sssd-nss.service", check=False)
+    c.run(
+        ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "/usr/bin/python3"]
+        + ["/srv/ldapserver.py", "--port", "389", *mode.split()]
+    )
+    c.wait_for("it listens", lambda: "127.0.0.1:389 " in c.sh("ss -Hltn").out, timeout=60)
+    suite = Suite(c)
+    suite.configure(
+        uri="ldap://127.0.0.1", ldap_id_use_start_tls="false", ldap_search_base=BASE, **options
+    )
+    c.sh("rm -rf /var/lib/sss/db/*")
+    suite.log = Log(c)
+    c.systemctl("start", "sssd.service")
+    c.wait_for("online", lambda: "LDAP: online" in c.show("sssd.service", "StatusText"))
+    return suite
+
+
+def passwd(n):
+    return f"user{n}:*:{20000 + n}:100000:User {n}:/home/user{n}:/bin/sh"
+
+
+def group(n):
+    return f"group{n}", 30000 + n, {"user0", "user1"}
+
+
+def all_is_right(suite):
+    """By name and by number, of those who are there and those who are not."""
+    assert suite.passwd("user5") == passwd(5)
+    assert suite.passwd(20006) == passwd(6)
+    assert suite.group("group5") == group(5)
+    assert suite.group(30006) == group(6)
+    assert suite.passwd("nobody-here") is None and suite.passwd(29999999) is None
+    assert suite.group("no-group") is None and suite.group(39999999) is None
+
+
+def is_left_out(suite, dn, reason):
+    return f"entry {dn} is left out: {reason}" in suite.log.text()
+
+
+def test_a_thousand_attributes_that_nobody_asked_for(c):
+    suite = begin(c, "attributes 1000")
+    all_is_right(suite)
+    assert suite.initgroups("user0") == {30000, 30001, 30002}
+    assert "left out" not in suite.log.text() and "cannot be read" not in suite.log.text()
+
+
+@pytest.mark.parametrize("mode", ["others", "many 5000"])
+def test_entries_of_others(c, mode):
+    suite = begin(c, mode)
+    all_is_right(suite)
+    reason = "the server gave it as the answer to another question"
+    assert is_left_out(suite, f"uid=user0,ou=people,{BASE}", reason)
+    if mode == "others":
+        assert is_left_out(suite, f"cn=group0,ou=groups,{BASE}", reason)
+    else:
+        assert "more entries are left out" in suite.log.text()
+    for command, name in ("user-show", "user0"), ("group-show", "group0"):
+        assert "not present" in c.run(["sssctl", command, name]).out
+
+
+def test_entries_from_elsewhere(c):
+    suite = begin(c, "outside")
+    all_is_right(suite)
+    assert suite.id("user0")[2] == {100000, 30000, 30001, 30002}
+    assert is_left_out(suite, "uid=user5,ou=people,dc=example,dc=org", "it is not below the search base")
+    assert is_left_out(suite, "cn=group5,ou=groups,dc=example,dc=org", "it is not below the search base")
+
+
+def test_entries_from_elsewhere_in_a_list(c):
+    suite = begin(c, "outside", enumerate="true")
+    lines = suite.getent("passwd", timeout=90).out.splitlines()
+    assert {line for line in lines if "user" in line} == {passwd(n) for n in range(10)}
+
+
+# -- heavy entries ---------------------------------------------------------------------------------
+
+HEAVY = {
+    "heavy": (passwd(9), group(9), None),
+    "broad": (passwd(9), group(9), None),
+    "long": (None, group(9), "its home directory is too long"),
+}
+
+
+class Around:
+    """Others, while something heavy is asked for: cached answers, and such as the backend gives."""
+
+    def __init__(self, suite):
+        self.suite, self.processes = suite, Processes(suite.c)
+        assert suite.passwd("user1") and suite.passwd("user2")
+
+    def __enter__(self):
+        c = self.suite.c
+        time.sleep(0.5)
+        self.before_kib = self.processes.memory_kib("sssd_be")
+        self.metrics = metrics(c)
+        words = {"user": 4000, "until_eof": True, "seconds": 600}
+        self.cached = Load(c, "passwd", "user1", "user2", pause_us=1000, **words)
+        self.asked = Load(c, "passwd", "user%05u:10000:99999", pause_us=5000, **words)
+        time.sleep(0.5)
+        return self
+
+    def __exit__(self, kind, *_):
+        time.sleep(0.5)
+        cached, asked = self.cached.stop(), self.asked.stop()
+        if kind:
+            return
+        assert cached.success == cached.calls > 100 and cached.wrong == 0, cached
+        assert asked.success == asked.calls > 20 and asked.wrong == 0, asked
+        assert cached.p99_us < OTHERS_US / 5 and cached.max_us < OTHERS_US, cached
+        assert asked.p99_us < OTHERS_US and asked.max_us < 5 * OTHERS_US, asked
+        self.suite.c.wait_for("memory is given back", self._is_given_back, timeout=5, step=0.2)
+
+    def slow_turns(self):
+        return (metrics(self.suite.c) - self.metrics)["sssd_loop_slow_total", "be_LDAP", "0.050000"]
+
+    def _is_given_back(self):
+        return self.processes.memory_kib("sssd_be") - self.before_kib < GIVEN_BACK_KIB
+
+
+@pytest.mark.parametrize("mode", HEAVY)
+def test_an_entry_of_ten_megabytes(c, mode):
+    a_user, a_group, reason = HEAVY[mode]
+    suite = begin(c, f"{mode} {HEAVY_MB}", entry_cache_timeout=1)
+    with Around(suite) as around:
+        for _ in range(5):
+            assert suite.passwd("user9") == a_user
+            assert suite.passwd(20009) == a_user
+            assert suite.group("group9") == a_group
+            time.sleep(1)
+    assert reason is None or is_left_out(suite, f"uid=user9,ou=people,{BASE}", reason)
+    assert around.slow_turns() <= by_length(3, 0)
+
+
+def test_a_group_of_ten_megabytes_of_members(c):
+    suite = begin(c, f"crowd {HEAVY_MB}")
+    with Around(suite) as around:
+        name, gid, members = suite.group("group9")
+    assert (name, gid, len(members)) == ("group9", 30009, HEAVY_MB * 1000000 // 12)
+    # So many are read in one turn: a quarter of a second, once in the life of a cached entry.
+    assert around.slow_turns() <= by_length(3, 1)
+
+
+def test_a_message_that_does_not_end(c):
+    suite = begin(c, "giant")
+    processes = Processes(c)
+    before_kib = processes.memory_kib("sssd_be")
+    calls = ask(c, "passwd", "user9")
+    assert calls.failed == calls.calls == 1, calls
+    assert processes.memory_kib("sssd_be") - before_kib < GIVEN_BACK_KIB
+    assert suite.passwd("user5") == passwd(5)
