@@ -69,6 +69,17 @@ static inline uint32_t hash_of(const struct mcmap *map, const char *key)
 /* All size bytes at place. Errors: -EBADMSG the file is shorter; errno. */
 int mcmap_read(const struct mcmap *map, uint64_t place, void *bytes, size_t size);
 
+/* The head of the record in slot, which lies within the file. Errors: -EBADMSG; of pread(2). */
+int mcmap_read_head(const struct mcmap *map, uint32_t slot, struct memcache_head *ret_head);
+
+/* Takes the record in slot, whose head this is, from its readers, from its chains, and makes its
+ * slots free. Errors: of pread(2) and pwrite(2); -EBADMSG. */
+int mcmap_remove_record(struct mcmap *map, uint32_t slot, const struct memcache_head *head);
+
+/* room.c: finds free slots in a row for a record with this head, which nobody has seen yet, and
+ * removes others as need be. Errors: -EMSGSIZE it is too large; -EBADMSG; of pwrite(2). */
+int mcmap_make_room(struct mcmap *map, const struct memcache_head *head, uint32_t *ret_slot);
+
 /* check.c: walks all chains of the file and sets map->used, n_used, barrier, and the hands behind
  * the last records. Changes nothing in the file: 0, or 1 its bits are others than map->used.
  * Errors: -EBADMSG a finding; -ENOMEM; of pread(2). */
