@@ -257,6 +257,22 @@ def test_an_expired_ticket_is_not_found_and_goes_with_its_cache(c, kdc):
     assert list(caches(c)) == ["alice@TEST"]
 
 
+def test_one_word_turns_it_on_and_off(container):
+    """As the manual says it, without a reboot."""
+    units = [f"sssd-kcm{end}" for end in (".socket", ".timer", "-renew.socket")]
+    with container() as c:
+        assert [c.show(unit, "ActiveState") for unit in units] == ["inactive"] * 3
+        c.systemctl("enable", "--now", "sssd-kcm.socket")
+        assert [c.show(unit, "ActiveState") for unit in units] == ["active"] * 3
+        with Kcm(c, uid=ALICE) as kcm:
+            kcm.initialize("4001")
+        c.systemctl("disable", "--now", "sssd-kcm.socket")
+        assert [c.show(unit, "ActiveState") for unit in units] == ["inactive"] * 3
+        assert has_gone(c)
+        c.reboot()
+        assert [c.show(unit, "ActiveState") for unit in units] == ["inactive"] * 3
+
+
 def test_what_expires_while_it_sleeps_goes_too(container):
     """The timer looks once a minute, and starts nothing while nothing is due."""
     with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
