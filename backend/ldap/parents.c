@@ -26,6 +26,7 @@
  */
 #define BATCH       500
 #define BATCH_BYTES ((size_t)64 << 10)
+#define AT_A_TIME   2 /* searches: to make one takes milliseconds, and other questions wait */
 
 struct parents_state {
 	struct tevent_req *req;
@@ -35,6 +36,8 @@ struct parents_state {
 	struct map *met; /* keys of groups */
 	char **next;     /* owned: whose groups the next level asks for */
 	size_t n_next;
+	char **members; /* owned: whose groups this level asks for */
+	size_t n_members, n_asked;
 	TALLOC_CTX *level;       /* the searches under way, and their filters */
 	struct tevent_req *last; /* one of them; NULL when there is none */
 	size_t n_running;
@@ -142,21 +145,32 @@ static size_t batch_size(char *const *members, size_t n_members)
 	return n;
 }
 
+/* Begins some of the searches of this level, and goes on as they end. */
+static int ask_more(struct parents_state *state)
+{
+	int r = 0;
+
+	while (state->n_asked < state->n_members && state->n_running < AT_A_TIME && r == 0) {
+		char **members = state->members + state->n_asked;
+		size_t n = batch_size(members, state->n_members - state->n_asked);
+
+		r = ask_for(state, members, n);
+		state->n_asked += n;
+	}
+	return r;
+}
+
 /* Asks for the groups of all in next. */
 static void ask(struct parents_state *state)
 {
-	auto_talloc char **members = take_ptr(state->next);
-	size_t n_members = state->n_next;
-	int r = 0;
+	int r;
 
-	state->n_next = 0;
+	talloc_free(state->members);
+	state->members = take_ptr(state->next);
+	state->n_members = state->n_next;
+	state->n_asked = state->n_next = 0;
 	state->level = talloc_new(state);
-	if (!state->level)
-		r = -ENOMEM;
-	for (size_t i = 0, n; i < n_members && r == 0; i += n) {
-		n = batch_size(members + i, n_members - i);
-		r = ask_for(state, members + i, n);
-	}
+	r = state->level ? ask_more(state) : -ENOMEM;
 	if (r < 0) {
 		TALLOC_FREE(state->level);
 		req_finish(state->req, r);
@@ -225,6 +239,8 @@ static void searched(struct tevent_req *subreq)
 	state->last = state->last == subreq ? NULL : state->last;
 	TALLOC_FREE(subreq);
 	state->n_running--;
+	if (r == 0)
+		r = ask_more(state);
 	if (r == 0 && state->n_running > 0)
 		return;
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a question may cost: searches counted at slapd, nothing cached before."""
+import pytest
+
+from length import by_length
+from metrics import metrics
 from slapd import Group, Slapd, User, group_dn
 from suite import Suite
 
@@ -153,52 +157,87 @@ def test_who_only_logs_in_fetches_no_groups(container):
         assert "Name: many7" in c.run(["sssctl", "group-show", "many7"]).out
 
 
-SHAKE = """
-import ctypes, os, sys, threading, time
+ROUND = """
+import ctypes, pwd, subprocess, sys, threading, time
 libc = ctypes.CDLL(None)
-name, budget = sys.argv[1].encode(), 20000
-done, slowest, n = False, 0, 0
+name, size = sys.argv[1].encode(), 20000
+turn, running = "before", True
+times = {kind: {"before": [], "during": []} for kind in ("cached", "asked")}
 
-def others():
-    global slowest, n
-    import pwd
-    uid = 500000
-    while not done:
-        began = time.monotonic()
+def others(kind, uids):
+    for uid in uids:
+        if not running:
+            break
+        began, when = time.monotonic(), turn
         try:
-            pwd.getpwuid(uid)  # unknown to everybody: a search each
+            pwd.getpwuid(uid)
         except KeyError:
             pass
-        slowest, n, uid = max(slowest, time.monotonic() - began), n + 1, uid + 1
+        times[kind][when].append(time.monotonic() - began)
+        time.sleep(0.001)
 
-thread = threading.Thread(target=others)
-thread.start()
-time.sleep(0.05)
-gids, count = (ctypes.c_uint32 * budget)(), ctypes.c_int(budget)
-began = time.monotonic()
-libc.getgrouplist(name, 40000, gids, ctypes.byref(count))
-took = time.monotonic() - began
-done = True
-thread.join()
-print(count.value, int(took * 1000), int(slowest * 1000), n)
+def groups():
+    gids, count = (ctypes.c_uint32 * size)(), ctypes.c_int(size)
+    began = time.monotonic()
+    libc.getgrouplist(name, 40000, gids, ctypes.byref(count))
+    return count.value, int((time.monotonic() - began) * 1000)
+
+first = groups()
+threads = [
+    threading.Thread(target=others, args=("cached", [30001 + n % 20 for n in range(10**6)])),
+    threading.Thread(target=others, args=("asked", range(500000, 10**9))),  # unknown: a search each
+]
+for thread in threads:
+    thread.start()
+time.sleep(1.5)
+again = []
+for _ in range(5):
+    subprocess.run(["sss_cache", "-u", sys.argv[1]], check=True)
+    turn = "during"
+    again.append(groups())
+    turn = "before"
+    time.sleep(0.2)
+running = False
+for thread in threads:
+    thread.join()
+assert {count for count, _ in [first, *again]} == {10001}, (first, again)
+
+def figures(kind):
+    before, during = sorted(times[kind]["before"]), sorted(times[kind]["during"])
+    assert len(before) > 100 and len(during) > 10, (before, during)
+    return [int(before[len(before) * 99 // 100] * 1e6), int(during[-1] * 1e6)]
+
+print(min(took for _, took in again), *figures("cached"), *figures("asked"))
 """
 
 
-def test_a_user_in_10000_groups_holds_nobody_up(container):
-    """The best of three, because of the other work of the machine: 500 ms, and 50 for others."""
+ROUNDS = 3
+UNNOTICED_US = 10000  # what the other work of the machine may do to any request
+SLICE_US = 50000
+
+
+@pytest.mark.parametrize("bis", [False, True], ids=["rfc2307", "rfc2307bis"])
+def test_a_user_in_10000_groups_is_refreshed_and_holds_nobody_up(container, bis):
+    """500 ms, no turn of a loop over 50 ms, and no cached answer took twice the p99 of before. What
+    the backend gives others shares its connection, and may take 50 ms. Each holds in the best of three
+    rounds, because of the other work of the machine; in the long form loops have no second chance."""
     users, groups = joiner_in(0)
     groups += [Group(f"many{n}", 40001 + n, ["joiner"]) for n in range(10000)]
     with container() as c:
-        slapd = Slapd(c, entries=(users, groups)).start()
-        suite = Suite(c, slapd).start(entry_cache_user_timeout=1, nss={"entry_cache_nowait_percentage": 0})
-        rounds = []
-        for _ in range(3):
-            c.systemctl("stop", "sssd-nss.socket", "sssd-nss.service", "sssd.service")
-            c.sh("rm -rf /var/lib/sss/db/*")
-            c.systemctl("start", "sssd-nss.socket", "sssd.service")
-            c.wait_for("the domain is online", lambda: suite.passwd("other1"))
-            count, took_ms, slowest_ms, n = map(int, c.run(["python3", "-c", SHAKE, "joiner"]).out.split())
-            assert count == 10001
-            rounds.append((took_ms, slowest_ms, n))
-        assert min(took for took, _, _ in rounds) <= 500, rounds
-        assert min(slowest for _, slowest, _ in rounds) <= 50, rounds
+        slapd = Slapd(c, entries=(users, groups), bis=bis).start()
+        suite = Suite(c, slapd).start(ldap_schema="rfc2307bis" if bis else "rfc2307")
+        c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+        for user in users:
+            assert suite.passwd(user.uid)
+        rounds, turns = [], []
+        for _ in range(ROUNDS):
+            before = metrics(c)
+            rounds.append([int(word) for word in c.run(["python3", "-c", ROUND, "joiner"]).out.split()])
+            counted = metrics(c) - before
+            turns.append(sum(counted["sssd_loop_slow_total", name, "0.050000"] for name in ("be_LDAP", "nss")))
+            assert counted["sssd_searches_total", "be_LDAP", "question"] > 5, "it was refreshed"
+        took_ms, cached_p99, cached_max, asked_p99, asked_max = zip(*rounds)
+        assert min(took_ms) <= 500, rounds
+        assert by_length(min, max)(turns) == 0, turns
+        for p99s, longest, limit_us in (cached_p99, cached_max, UNNOTICED_US), (asked_p99, asked_max, SLICE_US):
+            assert any(most <= max(2 * p99, limit_us) for p99, most in zip(p99s, longest)), rounds
