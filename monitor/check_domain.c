@@ -98,7 +98,6 @@ static int check_words(struct conf_report *report, const char *section)
 	} later[] = {
 		{ "domain_type", { "application" } },
 		{ "ldap_schema", { "IPA", "AD" } },
-		{ "ldap_default_authtok_type", { "obfuscated_password" } },
 	};
 	int r = 0;
 

@@ -17,6 +17,7 @@
 
 #include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
+#include "backend/ldap/lookup.h"
 #include "backend/ldap/members.h"
 #include "backend/ldap/search.h"
 #include "common/base/map.h"
@@ -166,7 +167,7 @@ static int make_filter(struct ahead_state *state)
 	for (size_t i = 0; i < state->n_slots; i++)
 		filter_equal_number(&filter, conf->group_gid_number, state->slots[i].gid);
 	filter_close(&filter);
-	filter_equal(&filter, "objectclass", conf->group_object_class);
+	lookup_add_group_class(&filter, conf);
 	filter_present(&filter, conf->group_name);
 	filter_close(&filter);
 	return filter_end(&filter, state, &state->filter);

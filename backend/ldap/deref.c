@@ -219,7 +219,10 @@ static void read_member(struct reader *in, const struct ldap_conf *conf, deref_m
 		reader_fail(in);
 	else if (classes)
 		member(&values, has_word(classes, conf->user_object_class),
-		       has_word(classes, conf->group_object_class), data);
+		       has_word(classes, conf->group_object_class) ||
+		               (conf->group_object_class_alt &&
+		                has_word(classes, conf->group_object_class_alt)),
+		       data);
 }
 
 int deref_read(const struct berval *control, const struct ldap_conf *conf, deref_member *member,

@@ -25,6 +25,7 @@
 #include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/link.h"
+#include "backend/ldap/lookup.h"
 #include "backend/ldap/members.h"
 #include "backend/ldap/search.h"
 #include "common/base/error.h"
@@ -47,7 +48,7 @@ struct enumeration {
 	struct list waiters; /* of struct enumerate_state */
 	int last_error;      /* of the last pass, so that a lasting failure is logged once … */
 	uint32_t missing[N_SEARCHES]; /* … as are bases that were missing in it, a bit each */
-	int64_t ended_us;    /* that one */
+	int64_t ended_us;             /* that one */
 };
 
 struct enumerate_state {
@@ -84,9 +85,9 @@ struct pass {
 	TALLOC_CTX *claims;      /* owns these */
 	struct map *user_names, *user_ids; /* those of the users, while there are groups to come
 	                                    * that private groups go before; else NULL */
-	size_t n_met, n_stale;   /* names before this page; pages that brought no other */
-	uint64_t environment;    /* of the cache at the beginning */
-	uint32_t epoch;          /* so, too */
+	size_t n_met, n_stale;             /* names before this page; pages that brought no other */
+	uint64_t environment;              /* of the cache at the beginning */
+	uint32_t epoch;                    /* so, too */
 	struct list jobs, running;
 	struct cache_change *change; /* NULL when there is nothing to store */
 	struct cache_place place;    /* of the purge */
@@ -267,8 +268,10 @@ static int make_filter(struct pass *pass)
 
 	TALLOC_FREE(pass->filter);
 	filter_open(&filter, '&');
-	filter_equal(&filter, "objectclass",
-	             users ? conf->user_object_class : conf->group_object_class);
+	if (users)
+		filter_equal(&filter, "objectclass", conf->user_object_class);
+	else
+		lookup_add_group_class(&filter, conf);
 	filter_present(&filter, users ? conf->user_name : conf->group_name);
 	if (!users) /* one without a number is none of ours, and that is nothing to complain of */
 		filter_present(&filter, conf->group_gid_number);

@@ -63,6 +63,19 @@ static void add_address(struct filter *filter, const struct ldap_conf *conf, con
 	filter_close(filter);
 }
 
+void lookup_add_group_class(struct filter *filter, const struct ldap_conf *conf)
+{
+	const char *alternative = conf->group_object_class_alt;
+
+	if (!str_empty(alternative))
+		filter_open(filter, '|');
+	filter_equal(filter, "objectclass", conf->group_object_class);
+	if (str_empty(alternative))
+		return;
+	filter_equal(filter, "objectclass", alternative);
+	filter_close(filter);
+}
+
 int lookup_user_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const char *name, uint32_t id,
                        char **ret_filter)
 {
@@ -95,7 +108,7 @@ int lookup_group_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const cha
 		filter_equal(&filter, conf->group_name, name);
 	else
 		filter_equal_number(&filter, conf->group_gid_number, id);
-	filter_equal(&filter, "objectclass", conf->group_object_class);
+	lookup_add_group_class(&filter, conf);
 	if (!name)
 		filter_present(&filter, conf->group_name);
 	filter_close(&filter);

@@ -21,6 +21,7 @@
 #include "backend/ldap/deref.h"
 #include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
+#include "backend/ldap/lookup.h"
 #include "backend/ldap/search.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
@@ -324,8 +325,10 @@ static int make_filter(struct members_state *state, enum search_where where, siz
 		n++;
 	}
 	filter_close(&filter);
-	filter_equal(&filter, "objectclass",
-	             where == SEARCH_USERS ? conf->user_object_class : conf->group_object_class);
+	if (where == SEARCH_USERS)
+		filter_equal(&filter, "objectclass", conf->user_object_class);
+	else
+		lookup_add_group_class(&filter, conf);
 	filter_close(&filter);
 	return filter_end(&filter, state->batches, ret_filter);
 }

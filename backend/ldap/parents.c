@@ -17,6 +17,7 @@
 
 #include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
+#include "backend/ldap/lookup.h"
 #include "backend/ldap/search.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
@@ -61,7 +62,7 @@ int parents_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, char *const *m
 		filter_equal(&filter, conf->group_member, members[i]);
 	if (n > 1)
 		filter_close(&filter);
-	filter_equal(&filter, "objectclass", conf->group_object_class);
+	lookup_add_group_class(&filter, conf);
 	filter_present(&filter, conf->group_name);
 	if (conf->schema == LDAP_SCHEMA_RFC2307) {
 		/* Where groups are not in groups, one without a number is of no use. */

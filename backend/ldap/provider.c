@@ -14,6 +14,7 @@
 #include "backend/ldap/initgroups.h"
 #include "backend/ldap/link.h"
 #include "backend/ldap/lookup.h"
+#include "backend/ldap/obfuscated.h"
 #include "backend/ldap/purge.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
@@ -136,6 +137,7 @@ static int check_names(const struct ldap_domain *domain)
 		{ "ldap_user_fullname", conf->user_fullname },
 		{ "ldap_user_email", conf->user_email },
 		{ "ldap_group_object_class", conf->group_object_class, true },
+		{ "ldap_group_object_class_alt", conf->group_object_class_alt },
 		{ "ldap_group_name", conf->group_name, true },
 		{ "ldap_group_gid_number", conf->group_gid_number, true },
 		{ "ldap_group_member", conf->group_member, true },
@@ -150,6 +152,29 @@ static int check_names(const struct ldap_domain *domain)
 	return 0;
 }
 
+/* Puts the password in the place of what sss_obfuscate(8) made of it. */
+static int reveal_password(struct ldap_domain *domain)
+{
+	struct ldap_conf *conf = &domain->conf;
+	struct secret *password;
+	int r;
+
+	if (conf->authtok_type != LDAP_AUTHTOK_OBFUSCATED || !conf->bind_password)
+		return 0;
+	r = obfuscated_read(domain, conf->bind_password, &password);
+	if (r == -EBADMSG) {
+		log_error("[%s] ldap_default_authtok: not what sss_obfuscate writes, but "
+		          "ldap_default_authtok_type = obfuscated_password",
+		          domain->host->section);
+		return -E_CONFIG;
+	}
+	if (r < 0)
+		return r;
+	talloc_free(conf->bind_password);
+	conf->bind_password = password;
+	return 0;
+}
+
 /* What the rest of the code relies on, and what is not built yet. */
 static int check_options(struct ldap_domain *domain)
 {
@@ -158,10 +183,6 @@ static int check_options(struct ldap_domain *domain)
 
 	if (conf->schema != LDAP_SCHEMA_RFC2307 && conf->schema != LDAP_SCHEMA_RFC2307BIS)
 		return refuse(domain, "ldap_schema", "only rfc2307 and rfc2307bis are built yet");
-	if (conf->authtok_type == LDAP_AUTHTOK_OBFUSCATED)
-		return refuse(domain, "ldap_default_authtok_type",
-		              "obfuscated_password is not built yet; write the password and type "
-		              "password");
 	if (conf->bind_dn && !conf->bind_password)
 		return refuse(domain, "ldap_default_bind_dn",
 		              "without ldap_default_authtok: servers take that for an anonymous "
@@ -274,6 +295,8 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 			domain->conf.schema == LDAP_SCHEMA_RFC2307 ? "memberuid" : "member";
 	if (r == 0)
 		r = check_options(domain);
+	if (r == 0)
+		r = reveal_password(domain);
 	if (r == 0)
 		r = read_bases(domain, SEARCH_USERS);
 	if (r == 0)

@@ -7,6 +7,9 @@
  *                                                                                          ▼
  *           setup_recv ◀─ base_message ◀─ root_dse_message ◀─ bound ◀─ bind, if a DN is set
  *
+ * The root DSE comes before the bind, and after it only when it told too little; ldap_read_rootdse
+ * may want it behind the bind at once (as drawn), or not at all.
+ *
  * The bind password never leaves before TLS stands, except where the administrator wrote
  * ldap_id_use_start_tls = false, or the server is on the same host (ldapi).
  */
@@ -43,6 +46,7 @@ struct setup_state {
 	struct conn *conn; /* owned */
 	struct conn_op op; /* one after the other */
 	struct tevent_req *req;
+	bool bound, told; /* has the bind been, if any; has the root DSE said what is needed */
 	char *default_base;
 	unsigned n_bases;
 };
@@ -54,10 +58,13 @@ static void opened(struct tevent_req *subreq);
 static void start_tls(struct tevent_req *req);
 static void tls_agreed(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 static void tls_done(struct tevent_req *subreq);
+static void ask_or_bind(struct tevent_req *req);
 static void bind_if_needed(struct tevent_req *req);
 static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
+static void after_bind(struct tevent_req *req);
 static void read_root_dse(struct tevent_req *req);
 static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
+static void use_bases(struct tevent_req *req);
 static void look_at_base(struct tevent_req *req);
 static void base_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 
@@ -400,7 +407,7 @@ static void opened(struct tevent_req *subreq)
 	    conf_of(state)->id_use_start_tls != START_TLS_FALSE)
 		start_tls(req);
 	else
-		bind_if_needed(req);
+		ask_or_bind(req);
 }
 
 /* ---- operations on the connection ---- */
@@ -479,6 +486,21 @@ static void tls_done(struct tevent_req *subreq)
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 
 	if (take_handle(req, subreq) == 0)
+		ask_or_bind(req);
+}
+
+static bool must_bind(struct setup_state *state)
+{
+	return conf_of(state)->bind_dn != NULL;
+}
+
+static void ask_or_bind(struct tevent_req *req)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	if (conf_of(state)->read_rootdse == LDAP_ROOTDSE_ANONYMOUS)
+		read_root_dse(req);
+	else
 		bind_if_needed(req);
 }
 
@@ -499,10 +521,10 @@ static void bind_if_needed(struct tevent_req *req)
 	static const struct conn_op_type type = { send_bind, bound, op_failed };
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 
-	if (conf_of(state)->bind_dn)
+	if (must_bind(state))
 		submit(state, &type, "the bind");
 	else
-		read_root_dse(req);
+		after_bind(req);
 }
 
 static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
@@ -515,7 +537,21 @@ static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
 	if (code != LDAP_SUCCESS)
 		fail_result(state->req, code, "bind", text);
 	else
-		read_root_dse(state->req);
+		after_bind(state->req);
+}
+
+/* Whoever has bound, or need not. */
+static void after_bind(struct tevent_req *req)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	state->bound = true;
+	if (conf_of(state)->read_rootdse == LDAP_ROOTDSE_NEVER)
+		use_bases(req);
+	else if (state->told)
+		look_at_base(req);
+	else
+		read_root_dse(req);
 }
 
 static int send_root_dse(struct conn_op *op, LDAP *ld, int *ret_msgid)
@@ -549,6 +585,8 @@ static void take_root_dse(struct setup_state *state, LDAP *ld, LDAPMessage *msg)
 
 	if (entry_read(state, ld, msg, &attrs, &values) < 0)
 		return;
+	state->told = true;
+	state->n_bases = 0;
 	base = entry_text(values, PREFERRED);
 	for (size_t i = 0; values->values[CONTEXTS] && values->values[CONTEXTS][i].bv_val; i++) {
 		state->n_bases++;
@@ -588,7 +626,6 @@ static int set_default_bases(struct setup_state *state)
 static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
 {
 	struct setup_state *state = list_item(op, struct setup_state, op);
-	int r;
 
 	if (!last) {
 		if (ldap_msgtype(msg) == LDAP_RES_SEARCH_ENTRY)
@@ -600,11 +637,29 @@ static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, boo
 
 	/* Whatever the result, it is an answer: not everybody may read the root DSE. */
 	ldap_msgfree(msg);
-	r = set_default_bases(state);
-	if (r < 0)
-		fail(state->req, r, "it does not name one search base; set ldap_search_base");
+	if (state->bound || !must_bind(state)) {
+		use_bases(state->req);
+		return;
+	}
+	state->told = state->told && set_default_bases(state) == 0;
+	bind_if_needed(state->req);
+}
+
+static void use_bases(struct tevent_req *req)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	int r = set_default_bases(state);
+
+	if (r == -E_SERVER)
+		fail(req, r,
+		     conf_of(state)->read_rootdse == LDAP_ROOTDSE_NEVER
+		             ? "it is not asked for a search base (ldap_read_rootdse); set "
+		               "ldap_search_base"
+		             : "it does not name one search base; set ldap_search_base");
+	else if (r < 0)
+		fail(req, r, NULL);
 	else
-		look_at_base(state->req);
+		look_at_base(req);
 }
 
 static const char *base_of(struct setup_state *state)

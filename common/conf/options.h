@@ -150,7 +150,13 @@ enum ldap_schema {
 
 enum ldap_authtok_type {
 	LDAP_AUTHTOK_PASSWORD,
-	LDAP_AUTHTOK_OBFUSCATED, /* such a domain does not start yet and says so */
+	LDAP_AUTHTOK_OBFUSCATED, /* as sss_obfuscate(8) writes it */
+};
+
+enum ldap_rootdse {
+	LDAP_ROOTDSE_ANONYMOUS, /* and once more after the bind when that tells too little */
+	LDAP_ROOTDSE_AUTHENTICATED,
+	LDAP_ROOTDSE_NEVER,
 };
 
 /* [domain/NAME] with id_provider = ldap */
@@ -160,7 +166,8 @@ struct ldap_conf {
 	const char *search_base, *user_search_base, *group_search_base;
 	const char *user_search_filter, *group_search_filter; /* of a base that is a DN alone */
 	int user_search_scope, group_search_scope; /* words: sub, subtree, one, onelevel, base */
-	int schema; /* enum ldap_schema */
+	int read_rootdse; /* enum ldap_rootdse */
+	int schema;       /* enum ldap_schema */
 	const char *bind_dn;
 	struct secret *bind_password;
 	int authtok_type;     /* enum ldap_authtok_type */
@@ -182,7 +189,8 @@ struct ldap_conf {
 	/* attribute maps; group_member NULL: its default is the schema's */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname, *user_email;
-	const char *group_object_class, *group_name, *group_gid_number, *group_member;
+	const char *group_object_class, *group_object_class_alt; /* the second one may be NULL */
+	const char *group_name, *group_gid_number, *group_member;
 };
 extern const struct opt ldap_opts[];
 

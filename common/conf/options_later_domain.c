@@ -20,7 +20,6 @@ static const char *const subdomains_providers[] = { "ad", "ipa", "none", NULL };
 static const char *const selinux_providers[] = { "ipa", "none", NULL };
 static const char *const session_providers[] = { "ipa", "none", NULL };
 static const char *const private_groups[] = { "true", "false", "hybrid", NULL };
-static const char *const rootdse[] = { "anonymous", "authenticated", "never", NULL };
 static const char *const pwd_policies[] = { "none", "shadow", "mit_kerberos", NULL };
 static const char *const pwmodify_modes[] = { "exop", "ldap_modify", "exop_force", NULL };
 static const char *const access_rules[] = { "filter", "lockout", "ppolicy", "expire", "pwd_expire_policy_reject", "pwd_expire_policy_warn", "pwd_expire_policy_renew", "authorized_service", "host", "rhost", NULL };
@@ -102,7 +101,6 @@ const struct opt later_subdomain_opts[] = {
 };
 
 const struct opt later_ldap_opts[] = {
-	{ "ldap_read_rootdse", OPT_WORD, .state = OPT_LATER, .words = rootdse },
 	{ "ldap_sasl_mech", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_sasl_authid", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_sasl_realm", OPT_TEXT, .state = OPT_LATER },

@@ -39,7 +39,6 @@ const struct opt later_map_opts[] = {
 	{ "ldap_user_auth_type", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_user_certificate", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_user_passkey", OPT_TEXT, .state = OPT_LATER },
-	{ "ldap_group_object_class_alt", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_group_pwd", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_group_uuid", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_group_objectsid", OPT_TEXT, .state = OPT_LATER },

@@ -12,6 +12,7 @@ static const char *const authtok_words[] = { "password", "obfuscated_password", 
 static const char *const start_tls_words[] = { "", "true", "false", NULL };
 static const char *const reqcert_words[] = { "never", "allow", "try", "demand", "hard", NULL };
 static const char *const deref_words[] = { "never", "searching", "finding", "always", NULL };
+static const char *const rootdse_words[] = { "anonymous", "authenticated", "never", NULL };
 static const char *const scope_words[] = { "sub", "subtree", "one", "onelevel", "base", NULL };
 
 /* clang-format off */
@@ -24,6 +25,8 @@ const struct opt ldap_opts[] = {
 	  .help = "The name of the service for which DNS names servers" },
 	{ "ldap_search_base", OPT_TEXT, AT(search_base),
 	  .help = "Where to search: base[?scope?[filter]], several joined by ?; unset = the server says" },
+	{ "ldap_read_rootdse", OPT_WORD, AT(read_rootdse), .fallback = "anonymous", .words = rootdse_words,
+	  .help = "When the server is asked what it offers: before the bind, after it, or not at all" },
 	{ "ldap_schema", OPT_WORD, AT(schema), .fallback = "rfc2307", .words = schema_words,
 	  .help = "How the directory spells users and groups" },
 	{ "ldap_default_bind_dn", OPT_TEXT, AT(bind_dn),
@@ -127,6 +130,8 @@ const struct opt ldap_opts[] = {
 
 	{ "ldap_group_object_class", OPT_TEXT, AT(group_object_class), .fallback = "posixGroup",
 	  .help = "Object class of groups" },
+	{ "ldap_group_object_class_alt", OPT_TEXT, AT(group_object_class_alt),
+	  .help = "Another one that groups may have instead" },
 	{ "ldap_group_name", OPT_TEXT, AT(group_name), .fallback = "cn",
 	  .help = "Attribute with the name of a group" },
 	{ "ldap_group_gid_number", OPT_TEXT, AT(group_gid_number), .fallback = "gidNumber",

@@ -40,7 +40,7 @@ LIBRARIES = (
     ("lber.h", ("backend/ldap",)),
     ("sasl/", ("backend/ldap",)),
     ("krb5", ("backend/krb5", "clientlibs/krb5", "responders/kcm")),
-    ("gcrypt", ("responders/kcm",)),
+    ("gcrypt", ("responders/kcm", "backend/ldap")),
 )
 INCLUDE = re.compile(r"\s*#\s*include\s+<([^>]+)>")
 

@@ -6,12 +6,14 @@ import collections
 
 import pytest
 
-from slapd import BASE, CA, GROUPS, READER, READER_PASSWORD, USERS, Slapd, User
+from slapd import BASE, CA, GROUPS, READER, READER_PASSWORD, USERS, Authority, Slapd, User
 from slapd import group_dn, user_dn, user_ldif
 from suite import Suite
 from watch import Log
 
 PEOPLE, GROUP_OU, OTHERS = f"ou=people,{BASE}", f"ou=groups,{BASE}", f"ou=others,{BASE}"
+# What sss_obfuscate(8) of Debian 12 made of READER_PASSWORD.
+HIDDEN = "AAAQABbQnj3gad6ouDB7/UZZzTc8q94YYO5pxvlWWpXEIzS697TyrFNqRowf1jajUngbjddPHNnUN8A8NnY1233yeVgAAQID"
 ERIN = User("erin", 10010, 20001, "Erin of the others", "/home/erin", "/bin/sh")
 
 # alice's entry says everything twice, the second time in attributes nobody would think of.
@@ -127,6 +129,21 @@ ROWS = [
         {(G, "devs"): "devs:20002:alice,bob", (G, "admins"): None},
     ),
     Row("gclass-none", {"ldap_group_object_class": "noSuchClass"}, {(G, "devs"): None}),
+    Row(
+        "gclass-alt",
+        {"ldap_group_object_class": "extensibleObject", "ldap_group_object_class_alt": "POSIXGROUP"},
+        {(G, "devs"): "devs:20002:alice,bob", (G, "admins"): "admins:20004:alice"},
+    ),
+    Row(
+        "gclass-alt-one",
+        {"ldap_group_object_class": "noSuchClass", "ldap_group_object_class_alt": "extensibleObject"},
+        {(G, "devs"): "devs:20002:alice,bob", (G, "admins"): None},
+    ),
+    Row(
+        "gclass-alt-none",
+        {"ldap_group_object_class_alt": "noSuchClass"},
+        {(G, "devs"): "devs:20002:alice,bob", (G, "admins"): 1},
+    ),
     # ---- where to search
     Row(
         "base",
@@ -238,6 +255,51 @@ ROWS = [
         },
         {(U, "alice"): alice()},
     ),
+    Row(
+        "bind-hidden",
+        {
+            "ldap_uri": "ldaps://127.0.0.2",
+            "ldap_default_bind_dn": READER,
+            "ldap_default_authtok_type": "obfuscated_password",
+            "ldap_default_authtok": HIDDEN,
+        },
+        {(U, "alice"): alice(), (G, "devs"): 1},
+    ),
+    # ---- what the server is asked about itself; 127.0.0.4 tells nobody who has not bound
+    Row("rootdse-never", {"ldap_read_rootdse": "never"}, {(U, "alice"): alice()}),
+    Row(
+        "rootdse-fallback",
+        {
+            "ldap_uri": "ldaps://127.0.0.4",
+            "ldap_search_base": None,
+            "ldap_read_rootdse": "anonymous",
+            "ldap_default_bind_dn": READER,
+            "ldap_default_authtok": READER_PASSWORD,
+        },
+        {(U, "alice"): alice()},
+    ),
+    Row(
+        "rootdse-bound",
+        {
+            "ldap_uri": "ldaps://127.0.0.4",
+            "ldap_search_base": None,
+            "ldap_read_rootdse": "Authenticated",
+            "ldap_default_bind_dn": READER,
+            "ldap_default_authtok": READER_PASSWORD,
+        },
+        {(U, "alice"): alice()},
+    ),
+    # ---- who is trusted
+    Row(
+        "cacertdir",
+        {"ldap_tls_cacert": None, "ldap_tls_cacertdir": "/srv/authorities"},
+        {(U, "alice"): alice()},
+    ),
+    Row(
+        "cacertdir-and-file",
+        {"ldap_tls_cacert": "/srv/others.pem", "ldap_tls_cacertdir": "/srv/authorities"},
+        {(U, "alice"): alice()},
+    ),
     # ---- the way
     Row(
         "tls",
@@ -300,6 +362,37 @@ SILENT = [
     ),
     Row("badufilter", {"ldap_user_search_filter": "(a=b"}, ["ldap_user_search_filter", "not a filter"]),
     Row("badgfilter", {"ldap_group_search_filter": "(a)(b)"}, ["ldap_group_search_filter", "not a filter"]),
+    Row("attr4", {"ldap_group_object_class_alt": "a b"}, ["ldap_group_object_class_alt", "not the name"]),
+    Row(
+        "not-hidden",
+        {
+            "ldap_uri": "ldaps://127.0.0.2",
+            "ldap_default_bind_dn": READER,
+            "ldap_default_authtok_type": "obfuscated_password",
+            "ldap_default_authtok": READER_PASSWORD,
+        },
+        ["[domain/not-hidden] ldap_default_authtok", "not what sss_obfuscate writes"],
+    ),
+    Row(
+        "hidden-not-told",
+        {"ldap_uri": "ldaps://127.0.0.2", "ldap_default_bind_dn": READER, "ldap_default_authtok": HIDDEN},
+        ["domain hidden-not-told: offline", "bind"],
+    ),
+    Row(
+        "rootdse-no-base",
+        {"ldap_search_base": None, "ldap_read_rootdse": "never"},
+        ["domain rootdse-no-base: offline", "ldap_read_rootdse", "set ldap_search_base"],
+    ),
+    Row(
+        "cacertdir-others",
+        {"ldap_tls_cacert": None, "ldap_tls_cacertdir": "/srv/other-authorities"},
+        ["domain cacertdir-others: offline", "TLS"],
+    ),
+    Row(
+        "cacertdir-nowhere",
+        {"ldap_tls_cacert": None, "ldap_tls_cacertdir": "/no/such/directory"},
+        ["domain cacertdir-nowhere: offline", "TLS"],
+    ),
     Row("nofilter", {"ldap_user_search_base": f"{BASE}?sub?(=)"}, ["not valid"]),
     Row("nobind", {"ldap_uri": "ldaps://127.0.0.2"}, ["search base"]),
     Row(
@@ -327,6 +420,9 @@ BAD = [
     ("ldap_user_search_base", f"{BASE}?sub"),
     ("ldap_group_search_base", f"{BASE}?sub??{BASE}"),
     ("ldap_schema", "rfc2308"),
+    ("ldap_schema", "IPA"),
+    ("ldap_schema", "ad"),
+    ("ldap_read_rootdse", "bound"),
     ("ldap_default_authtok_type", "secret"),
     ("ldap_id_use_start_tls", "perhaps"),
     ("ldap_tls_reqcert", "sometimes"),
@@ -364,9 +460,15 @@ def conf(rows):
 
 @pytest.fixture(scope="module")
 def slapd(machine):
-    """Three: everything; one that only tells READER; one without TLS."""
+    """Four: everything; two that only tell READER, the second one not even what it is; one without
+    TLS. And directories of authorities, each named by its hash."""
     Slapd(machine, name="closed", address="127.0.0.2", anonymous=False).start()
     Slapd(machine, name="clear", address="127.0.0.3", tls=False).start()
+    shy = f'access to dn.base="" by dn.exact="{READER}" read by * none'
+    Slapd(machine, name="shy", address="127.0.0.4", anonymous=False, security=shy).start()
+    machine.write("/srv/others.pem", Authority().pem())
+    for name, ca in ("authorities", CA), ("other-authorities", "/srv/others.pem"):
+        machine.sh(f"install -D -m 644 {ca} /srv/{name}/ca.pem; openssl rehash /srv/{name}")
     slapd = Slapd(machine, entries=(USERS[1:], [GROUPS[0]] + GROUPS[2:])).start()
     slapd.add(user_ldif(USERS[0], **SECOND))
     slapd.add(
@@ -429,6 +531,13 @@ def test_effect(suite, row, client):
             assert f"{name}:{gid}:{','.join(sorted(members.split(',')))}" == expected, key
         else:
             assert line == expected, key
+
+
+@pytest.mark.parametrize(
+    "domain, gids", [("plain", {20002, 20004}), ("gclass-alt", {20002, 20004}), ("gclass-alt-one", {20002})]
+)
+def test_classes_of_groups_count_for_the_groups_of_a_user(suite, domain, gids):
+    assert suite.initgroups(f"alice@{domain}") == gids
 
 
 def test_extra_attributes_are_shown(suite):
@@ -504,6 +613,36 @@ def test_a_search_ends_in_time(alone):
         assert "no end of it within 1 s (ldap_search_timeout)" in log.text()
     finally:
         alone.slapd.resume()
+
+
+BOUND = {"ldap_default_bind_dn": READER, "ldap_default_authtok": READER_PASSWORD}
+
+
+@pytest.mark.parametrize(
+    "value, steps",
+    [
+        (None, ["root DSE", "bind", "base"]),
+        ("anonymous", ["root DSE", "bind", "base"]),
+        ("authenticated", ["bind", "root DSE", "base"]),
+        ("never", ["bind", "base"]),
+    ],
+)
+def test_when_the_root_dse_is_read(container, value, steps):
+    """As slapd hears it, up to the search for her."""
+    with container() as c:
+        suite = Suite(c, Slapd(c, stats=True).start())
+        suite.start(ldap_read_rootdse=value, **BOUND)
+        assert suite.passwd("alice") == alice()
+        c.run(["journalctl", "--sync"])
+        heard = []
+        for line in c.journal("-u", suite.slapd.unit, "-o", "cat").splitlines():
+            if f'BIND dn="{READER}" method=128' in line:
+                heard.append("bind")
+            elif 'SRCH base="" scope=0' in line:
+                heard.append("root DSE")
+            elif f'SRCH base="{BASE}" scope=0' in line:
+                heard.append("base")
+        assert heard == steps
 
 
 @pytest.mark.parametrize("value", ["true", "false", None])

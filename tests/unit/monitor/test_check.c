@@ -162,9 +162,7 @@ static const struct {
 	  "the domain does not start.|", true },
 	{ "ldap_schema = rfc2307\n", "", false },
 	{ "ldap_schema = RFC2307BIS\n", "", false },
-	{ "ldap_default_authtok_type = obfuscated_password\n",
-	  "E not_implemented 6 Attribute 'ldap_default_authtok_type' in section 'domain/A': 'obfuscated_password' "
-	  "is not implemented: the domain does not start.|", true },
+	{ "ldap_default_authtok_type = obfuscated_password\n", "", false },
 
 	/* servers and bases */
 	{ "ldap_uri = http://x\n",
