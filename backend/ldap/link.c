@@ -390,11 +390,11 @@ static void idle_look(void *data)
 /* ms, and a random time up to more_ms. */
 static int64_t drawn_ms(int64_t ms, int64_t more_ms)
 {
-	uint32_t random = 0;
+	uint64_t random = 0;
 
 	if (more_ms > 0 && getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
-		random %= (uint32_t)more_ms + 1;
-	return ms + random;
+		random %= (uint64_t)more_ms + 1;
+	return ms + (int64_t)random;
 }
 
 /* When a primary server comes back, not all hosts of a site shall return to it at once. */
