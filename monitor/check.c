@@ -245,7 +245,11 @@ static int check_option(struct conf_report *report, const char *kind, const char
 		                "Attribute '%s' in section '%s' is not implemented: it has no "
 		                "effect.",
 		                name, section);
-	if (r == 0 && opt->state == OPT_IGNORED && opt->type == OPT_NONE)
+	if (r == 0 && opt->state == OPT_IGNORED && opt->help)
+		r = finding_add(report, "effect", FINDING_NOTE, section, value,
+		                "Attribute '%s' in section '%s' has no effect: %s.", name, section,
+		                opt->help);
+	else if (r == 0 && opt->state == OPT_IGNORED && opt->type == OPT_NONE)
 		r = finding_add(report, "effect", FINDING_NOTE, section, value,
 		                "Attribute '%s' in section '%s' is no longer needed: it has no "
 		                "effect.",
@@ -413,6 +417,22 @@ static int check_inherited(struct conf_report *report, const struct opt *opt, co
 	                   opt->name, section, reason);
 }
 
+/* Upstream's table has a limit, and its daemon takes what is beyond for "off". */
+static int check_nss(struct conf_report *report)
+{
+	const struct conf_value *value =
+		conf_get(report->conf, "nss", "entry_cache_nowait_percentage");
+	int64_t percent;
+
+	if (!value || str_to_i64(value->text, &percent) < 0 || (percent >= 0 && percent <= 99) ||
+	    percent < INT32_MIN || percent > UINT32_MAX) /* no number, which was told already */
+		return 0;
+	return finding_add(report, "value", FINDING_WARNING, "nss", value,
+	                   "Attribute 'entry_cache_nowait_percentage' in section 'nss': '%s' is "
+	                   "not within 0 to 99: nothing is refreshed before it expires.",
+	                   value->text);
+}
+
 /* The domain it inherits from must be there, but need not be enabled. */
 static int check_kcm(struct conf_report *report)
 {
@@ -451,6 +471,8 @@ static int check_all(struct conf_report *report)
 		r = check_domain_names(report, "default_domain_suffix");
 	if (r == 0)
 		r = check_domain_names(report, "domain_resolution_order");
+	if (r == 0)
+		r = check_nss(report);
 	if (r == 0)
 		r = check_kcm(report);
 	for (unsigned i = 0; r == 0 && i < report->n_domains; i++)

@@ -16,7 +16,7 @@
 #include "common/conf/files.h"
 
 enum finding_severity {
-	FINDING_NOTE,    /* good to know; config-check is silent about it */
+	FINDING_NOTE,    /* good to know: nothing is wrong */
 	FINDING_WARNING, /* taken, but surely not as meant */
 	FINDING_ERROR,   /* not taken: the domain does not start; elsewhere the default holds */
 	FINDING_FATAL,   /* the configuration is refused as a whole */

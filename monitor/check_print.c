@@ -4,7 +4,7 @@
  *
  * Three blocks, each with its number on the heading line. Scripts match headings and the beginnings
  * of lines, so what we have to say beyond upstream (what was meant, file and line) stands at
- * their ends.
+ * their ends. What has no effect is in a fourth, where there is such a thing: no issue.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,31 +14,59 @@
 
 #define OUT_OF_MEMORY 2
 
-static bool is_told(const struct finding *finding)
+static bool is_issue(const struct finding *finding)
 {
 	return finding->severity != FINDING_NOTE;
 }
 
-static unsigned print_findings(FILE *out, const struct conf_report *report)
+static bool is_note(const struct finding *finding)
+{
+	return finding->severity == FINDING_NOTE && strcmp(finding->rule, "effect") == 0;
+}
+
+static unsigned count_findings(const struct conf_report *report,
+                               bool (*wanted)(const struct finding *))
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < report->n_findings; i++)
-		n += is_told(&report->findings[i]);
+		n += wanted(&report->findings[i]);
+	return n;
+}
 
-	fprintf(out, "Issues identified by validators: %u\n", n);
+static void print_findings(FILE *out, const struct conf_report *report,
+                           bool (*wanted)(const struct finding *))
+{
 	for (unsigned i = 0; i < report->n_findings; i++) {
 		const struct finding *finding = &report->findings[i];
 
-		if (!is_told(finding))
+		if (!wanted(finding))
 			continue;
 		fprintf(out, "[rule/%s]: %s", finding->rule, finding->text);
 		if (finding->file)
 			fprintf(out, " (%s:%u)", finding->file, finding->line);
 		fputc('\n', out);
 	}
+}
+
+static unsigned print_issues(FILE *out, const struct conf_report *report)
+{
+	unsigned n = count_findings(report, is_issue);
+
+	fprintf(out, "Issues identified by validators: %u\n", n);
+	print_findings(out, report, is_issue);
 	fputc('\n', out);
 	return n;
+}
+
+static void print_notes(FILE *out, const struct conf_report *report)
+{
+	unsigned n = count_findings(report, is_note);
+
+	if (n == 0)
+		return;
+	fprintf(out, "\nNotes: %u\n", n);
+	print_findings(out, report, is_note);
 }
 
 static unsigned count_messages(const struct conf_file *file)
@@ -178,8 +206,9 @@ int conf_check_print(FILE *out, const char *file, const char *snippet_dir)
 		return 1;
 	}
 
-	n_faults = print_findings(out, report);
+	n_faults = print_issues(out, report);
 	n_faults += print_merging(out, report->files);
 	print_used(out, report->files);
+	print_notes(out, report);
 	return n_faults > 0 ? 1 : 0;
 }

@@ -30,7 +30,7 @@ enum opt_state {
 	OPT_LATER,   /* known but not built: accepted, one line "not implemented" at start and in
 	              * config-check. A type other than OPT_NONE is checked all the same. */
 	OPT_IGNORED, /* known, and rightly without effect here (say, an option upstream removed):
-	              * one line tells so with OPT_NONE, silence with another type */
+	              * one line tells so with OPT_NONE or a help, else silence */
 };
 
 enum opt_flags {
@@ -54,7 +54,8 @@ struct opt {
 	enum opt_state state;
 	unsigned flags;
 	const char *unit; /* "s", "ms", "%", "id", … or NULL */
-	const char *help; /* one line; NULL for what is not built */
+	const char *help; /* one line; NULL for what is not built; of what is ignored: why, which
+	                   * config-check tells */
 };
 
 /* clang-format off */

@@ -29,7 +29,8 @@ const struct opt later_sssd_opts[] = {
 	{ "passkey_verification", OPT_LIST, .state = OPT_LATER },
 	{ "implicit_pac_responder", OPT_BOOL, .state = OPT_LATER },
 	{ "user", OPT_TEXT, .state = OPT_IGNORED },
-	{ "try_inotify", OPT_BOOL, .state = OPT_IGNORED },
+	{ "try_inotify", OPT_BOOL, .state = OPT_IGNORED,
+	  .help = "inotify is used, always" },
 	{ "config_file_version", OPT_NUMBER, .state = OPT_IGNORED, .min = 2, .max = 2 },
 	{ "enable_files_domain", OPT_BOOL, .state = OPT_LATER },
 	OPT_END
@@ -41,8 +42,8 @@ const struct opt later_service_opts[] = {
 };
 
 const struct opt later_nss_opts[] = {
-	/* A list is read from the cache of the moment: nothing is kept that could be too old. */
-	{ "enum_cache_timeout", OPT_NUMBER, .state = OPT_IGNORED, .unit = "s" },
+	{ "enum_cache_timeout", OPT_NUMBER, .state = OPT_IGNORED, .unit = "s",
+	  .help = "a list is read from the cache of the moment, none is kept that could be too old" },
 	{ "user_attributes", OPT_LIST, .state = OPT_LATER },
 	OPT_END
 };

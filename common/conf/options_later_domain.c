@@ -112,9 +112,9 @@ const struct opt later_ldap_opts[] = {
 	{ "ldap_krb5_ticket_lifetime", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "ldap_offline_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s", .flags = OPT_HIDDEN },
 	{ "ldap_disable_range_retrieval", OPT_BOOL, .state = OPT_LATER },
-	/* Members that cannot be read are left out, always: a server does not tell them from those
-	 * that are not there. */
-	{ "ldap_ignore_unreadable_references", OPT_BOOL, .state = OPT_IGNORED },
+	/* A server does not tell members that cannot be read from those that are not there. */
+	{ "ldap_ignore_unreadable_references", OPT_BOOL, .state = OPT_IGNORED,
+	  .help = "members that cannot be read are left out, always" },
 	{ "ldap_library_debug_level", OPT_SIGNED, .state = OPT_LATER },
 	{ "ldap_netgroup_search_base", OPT_TEXT, .state = OPT_LATER },
 	{ "ldap_service_search_base", OPT_TEXT, .state = OPT_LATER },

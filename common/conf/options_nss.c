@@ -9,8 +9,8 @@
 
 /* clang-format off */
 const struct opt nss_opts[] = {
-	{ "entry_cache_nowait_percentage", OPT_NUMBER, AT(entry_cache_nowait_percentage), 0, 99, "50", .unit = "%",
-	  .help = "After this part of its life an entry is answered at once and refreshed behind; 0 = off" },
+	{ "entry_cache_nowait_percentage", OPT_NUMBER, AT(entry_cache_nowait_percentage), INT32_MIN, UINT32_MAX, "50", .unit = "%",
+	  .help = "After this part of its life an entry is answered at once and refreshed behind; outside 1 to 99 = off" },
 	{ "entry_negative_timeout", OPT_NUMBER, AT(entry_negative_timeout_s), .fallback = "15", .unit = "s",
 	  .help = "How long it is remembered that something is not there" },
 	{ "local_negative_timeout", OPT_NUMBER, AT(local_negative_timeout_s), .fallback = "14400", .unit = "s",

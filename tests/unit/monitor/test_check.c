@@ -57,7 +57,7 @@ static const struct {
 	{ "", "", false },
 	{ "debug_level = 0x0270\ndescription = x y\ncase_sensitive = preserving\n", "", false },
 	{ "[sssd]\nconfig_file_version = 2\n", "", false },
-	{ "[sssd]\nuser = root\ntry_inotify = true\n", "", false },
+	{ "[sssd]\nuser = root\n", "", false },
 
 	/* unknown: one warning, the suite runs */
 	{ "[bogus]\nx = y\n", "W allowed_sections 6 Section [bogus] is not allowed. Check for typos.|", false },
@@ -99,6 +99,13 @@ static const struct {
 	{ "reconnection_retries = 3\n",
 	  "N effect 6 Attribute 'reconnection_retries' in section 'domain/A' is no longer needed: "
 	  "it has no effect.|", false },
+	{ "[sssd]\ntry_inotify = false\n",
+	  "N effect 7 Attribute 'try_inotify' in section 'sssd' has no effect: inotify is used, always.|", false },
+	{ "ldap_ignore_unreadable_references = perhaps\n",
+	  "E value 6 Attribute 'ldap_ignore_unreadable_references' in section 'domain/A' has an invalid value: "
+	  "'perhaps' is not true or false.|"
+	  "N effect 6 Attribute 'ldap_ignore_unreadable_references' in section 'domain/A' has no effect: "
+	  "members that cannot be read are left out, always.|", true },
 	{ "min_id =\n", "N value 6 Attribute 'min_id' in section 'domain/A' is empty: it counts as not set.|", false },
 
 	/* bad values */
@@ -120,8 +127,15 @@ static const struct {
 	  "E value 7 Attribute 'entry_negative_timeout' in section 'nss' has an invalid value: 'x' is not a number.|",
 	  false },
 	{ "[nss]\nentry_cache_nowait_percentage = 100\n",
+	  "W value 7 Attribute 'entry_cache_nowait_percentage' in section 'nss': '100' is not within 0 to 99: "
+	  "nothing is refreshed before it expires.|", false },
+	{ "[nss]\nentry_cache_nowait_percentage = -1\n",
+	  "W value 7 Attribute 'entry_cache_nowait_percentage' in section 'nss': '-1' is not within 0 to 99: "
+	  "nothing is refreshed before it expires.|", false },
+	{ "[nss]\nentry_cache_nowait_percentage = 99\n", "", false },
+	{ "[nss]\nentry_cache_nowait_percentage = 9999999999\n",
 	  "E value 7 Attribute 'entry_cache_nowait_percentage' in section 'nss' has an invalid value: "
-	  "'100' is not within 0 to 99.|", false },
+	  "'9999999999' is not within -2147483648 to 4294967295.|", false },
 	{ "ldap_access_order = filter, hosts\n",
 	  "E value 6 Attribute 'ldap_access_order' in section 'domain/A' has an invalid value: 'hosts' is not filter, "
 	  "lockout, ppolicy, expire, pwd_expire_policy_reject, pwd_expire_policy_warn, pwd_expire_policy_renew, "
