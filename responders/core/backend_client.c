@@ -25,6 +25,12 @@
 #define RETRIES           40
 #define RESTART_US        (RETRIES * RETRY_MS * 1000) /* so long it is expected back */
 
+/* Of its usual time, within these limits. Over a line of 300 ms, TCP, TLS, a bind and two searches
+ * are five times that, and so long has one of whom nothing is known. */
+#define SHARE_FACTOR 4
+#define SHARE_MIN_MS 500
+#define SHARE_MAX_MS 2000
+
 struct backend_client {
 	struct tevent_context *ev;
 	struct sbus_client *sbus;
@@ -32,6 +38,9 @@ struct backend_client {
 	struct map *asks;   /* key of query → struct ask that may be joined */
 	struct list unsent; /* asks that wait for the connection */
 	int64_t lost_us;    /* when the last connection ended; 0 = there was none */
+	int64_t heard_us;   /* when it last said anything; 0 = never */
+	int64_t usual_us;   /* the slowest of its last answers, 0 = there was none */
+	bool silent;        /* it was late, and nothing was heard since */
 };
 
 /* One call, under way or about to be. */
@@ -43,6 +52,7 @@ struct ask {
 	uint32_t epoch;
 	struct request_id id;
 	struct deadline deadline;
+	int64_t sent_us;
 	unsigned retries;
 	struct tevent_req *call; /* owned; NULL while it is not sent */
 	void *key;
@@ -115,7 +125,46 @@ static void ask_finish(struct ask *ask, int r, uint64_t environment)
 
 static void ask_late(void *data)
 {
-	ask_finish(data, -ETIMEDOUT, 0);
+	struct ask *ask = data;
+
+	if (ask->sent_us)
+		backend_is_late(ask->backend, ask->sent_us);
+	ask_finish(ask, -ETIMEDOUT, 0);
+}
+
+/* ---- how long it takes ---- */
+
+/* A slow answer is forgotten after a few quick ones. */
+static void heard(struct ask *ask, int r)
+{
+	struct backend_client *backend = ask->backend;
+	int64_t now_us = monotonic_us(), took_us = now_us - ask->sent_us;
+
+	backend->heard_us = now_us;
+	backend->silent = false;
+	if (r < 0)
+		return;
+	backend->usual_us -= backend->usual_us / 8;
+	if (took_us > backend->usual_us)
+		backend->usual_us = took_us;
+}
+
+int64_t backend_share_ms(const struct backend_client *backend)
+{
+	int64_t share_ms = backend->usual_us * SHARE_FACTOR / 1000;
+
+	if (backend->silent)
+		return 0;
+	if (backend->usual_us == 0 || share_ms > SHARE_MAX_MS)
+		return SHARE_MAX_MS;
+	return share_ms < SHARE_MIN_MS ? SHARE_MIN_MS : share_ms;
+}
+
+void backend_is_late(struct backend_client *backend, int64_t asked_us)
+{
+	/* Others may have been answered meanwhile: then this question is a hard one. */
+	if (backend->heard_us < asked_us)
+		backend->silent = true;
 }
 
 /* ---- sending ---- */
@@ -134,6 +183,7 @@ static int ask_call(struct ask *ask, struct sbus_conn *conn)
 
 	if (!in.filter)
 		return -ENOMEM;
+	ask->sent_us = monotonic_us();
 	ask->call = dataprovider_get_account_info_send(ask, ask->backend->ev, conn, &in,
 	                                               (uint32_t)left_ms + 100);
 	if (!ask->call)
@@ -232,6 +282,10 @@ static void ask_answered(struct tevent_req *subreq)
 	if (r < 0 && r != -E_OFFLINE)
 		log_at(LEVEL_INFO, &ask->id, "backend of %s: %s", ask->backend->domain,
 		       out.message);
+	if (r == -ETIMEDOUT)
+		backend_is_late(ask->backend, ask->sent_us);
+	else
+		heard(ask, r);
 	ask_finish(ask, r, out.environment);
 }
 

@@ -32,6 +32,14 @@ struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
 /* ret_environment: the cache file the backend wrote to; 0 after a failure. */
 int backend_ask_recv(struct tevent_req *req, uint64_t *ret_environment);
 
-/* The same without anybody waiting: an ageing entry is renewed behind its answer. */
+/* How long its answer is waited for before that of a later domain is given: long in comparison with
+ * what it usually takes, so that a server that is merely slow loses no name. 0: it has been silent,
+ * and nothing was heard of it since. */
+int64_t backend_share_ms(const struct backend_client *backend);
+
+/* It did not answer in its share of time what it was asked at asked_us (monotonic_us()). */
+void backend_is_late(struct backend_client *backend, int64_t asked_us);
+
+/* backend_ask_send() without anybody waiting: an ageing entry is renewed behind its answer. */
 void backend_refresh(struct backend_client *backend, const struct query *query, uint32_t epoch,
                      const struct request_id *id);

@@ -5,7 +5,7 @@
  *   lookup_cached ─ fresh or ageing ─▶ answer (ageing: backend_refresh behind it)
  *        └─ expired or missing ─▶ lookup_send ─▶ (sbus) ─▶ domain_asked ─▶ lookup_recv
  *                                      ▲                        │
- *                                      └── next domain ◀─ not there
+ *                                      └── next domain ◀─ not there, or silent for HEAD_START_MS
  *
  * The words are those of design §3: "not there" is what the server said in full and is the only
  * thing that enters the negative cache; "cannot tell" never becomes "not there" — but for a name
@@ -22,6 +22,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
+#include "common/event/timer.h"
 #include "common/ident/accept.h"
 #include "common/metrics/metrics.h"
 #include "common/wire/proto.h"
@@ -413,10 +414,29 @@ int lookup_found(struct lookups *lookups, const struct found *found,
 	if (r < 0)
 		return r == -ENOENT ? r : -EIO;
 	*ret_answer = answer_of(lookups, asked.domain, &now);
+	/* Whose name it is may be told otherwise in a moment: other processes do not keep it. */
+	if (found->overtook)
+		ret_answer->fresh_s = 0;
 	return 0;
 }
 
 /* ---- asking ---- */
+
+#define HEAD_START_MS 250
+
+/* One domain that is asked. */
+struct turn {
+	struct list node;
+	struct tevent_req *req;    /* the lookup; borrowed */
+	struct tevent_req *subreq; /* owned by the state; NULL: nothing is waited for */
+	size_t number;
+	struct asked asked;
+	uint32_t epoch; /* in this one of its cache it is asked */
+	int64_t asked_us;
+	int64_t head_start_ms, share_ms;
+	bool found; /* it has it … */
+	bool stale; /* … as an expired record */
+};
 
 struct lookup_state {
 	struct lookups *lookups;         /* borrowed */
@@ -424,19 +444,22 @@ struct lookup_state {
 	const struct question *question; /* borrowed */
 	struct request_id id;
 	struct deadline deadline;
-	size_t turn;        /* whose it is next */
-	struct asked asked; /* the domain that was asked last … */
-	uint32_t epoch;     /* … in this one of its cache … */
-	bool has_old;       /* … and whose cache has an expired record */
-	bool stale;         /* an expired record is the answer */
-	bool unsure;        /* a domain could not tell */
-	bool offline;       /* one had no server to ask */
-	int reason;         /* why, for the client */
-	size_t found;       /* in that turn */
+	size_t number;      /* whose turn it is next */
+	struct turn *next;  /* the same, made ready */
+	struct list asking; /* turns that found it or have not spoken, in their order */
+	struct list unused; /* turns that said what they had to say */
+	struct timer *timer;
+	bool stale;    /* an expired record is the answer */
+	bool unsure;   /* a domain could not tell */
+	bool offline;  /* one had no server to ask */
+	bool overtook; /* one that comes before the answer's was silent */
+	int reason;    /* why, for the client */
+	size_t found;  /* in that turn */
+	struct turn first;
 };
 
 static bool has_old_answer(struct lookup_state *state);
-static void ask_next(struct tevent_req *req, struct tevent_context *ev);
+static void go_on(struct tevent_req *req);
 static void domain_asked(struct tevent_req *subreq);
 
 static int lookup_state_gone(struct lookup_state *state)
@@ -466,13 +489,16 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 	state->question = question;
 	state->id = *id;
 	state->deadline = deadline_in_ms(budget_ms);
+	list_init(&state->asking);
+	list_init(&state->unused);
+	list_append(&state->unused, &state->first.node);
 
 	if (setup->n_domains == 0)
 		return req_finish_now(req, lookups->ev, -EIO);
 	if (has_old_answer(state))
 		state->deadline =
 			deadline_earlier(state->deadline, deadline_in_ms(STALE_BUDGET_MS));
-	ask_next(req, lookups->ev);
+	go_on(req);
 	if (!tevent_req_is_in_progress(req))
 		return tevent_req_post(req, lookups->ev);
 	return req;
@@ -480,97 +506,288 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 
 /* May the entry be the answer to an address that could be somebody's name as well, as far as can be
  * told without a server? A principal is given out with care, a mail address by its owner. */
-static bool answers_offline(const struct lookup_state *state, const struct entry *entry)
+static bool answers_offline(const struct asked *asked, const struct entry *entry)
 {
 	auto_talloc char *folded = NULL;
 	struct entry other;
-	const char *principal = principal_of(state->asked.domain, entry, &other);
+	const char *principal = principal_of(asked->domain, entry, &other);
 
 	return principal && str_fold(NULL, principal, &folded) == 0 &&
-	       strcmp(folded, state->asked.cached.name) == 0;
+	       strcmp(folded, asked->cached.name) == 0;
 }
 
-/* 0 there is an entry, of whatever age; errors as of read_entry(). */
-static int look(struct lookup_state *state, entry_finder *find)
+/* 0 there is an entry, and how old it is; errors as of read_entry(). */
+static int look(struct lookup_state *state, const struct turn *turn, entry_finder *find,
+                enum entry_age *ret_age)
 {
+	struct lookups *lookups = state->lookups;
+	const struct asked *asked = &turn->asked;
+	struct entry_now now = entry_now();
 	struct entry entry;
 	int r;
 
-	r = read_entry(state->lookups, state->setup, state->asked.domain, &state->asked.cached,
-	               find, &entry);
+	r = read_entry(lookups, state->setup, asked->domain, &asked->cached, find, &entry);
 	if (r < 0)
 		return r;
-	if (state->offline && state->turn > state->setup->n_domains &&
-	    !answers_offline(state, &entry)) {
-		cache_end(state->asked.domain->store->cache);
+	if (state->offline && turn->number >= state->setup->n_domains &&
+	    !answers_offline(asked, &entry)) {
+		cache_end(asked->domain->store->cache);
 		return -ENOENT;
 	}
-	clear_negative(state->lookups, state->asked.domain, &state->asked.cached, &entry);
-	cache_end(state->asked.domain->store->cache);
+	clear_negative(lookups, asked->domain, &asked->cached, &entry);
+	*ret_age = entry_age(&entry, &now, lookups->nowait_percent, touched(asked->domain, &entry));
+	cache_end(asked->domain->store->cache);
 	return 0;
 }
 
 /* Is there an old answer in any domain? Then nobody waits long for a new one (design §3). */
 static bool has_old_answer(struct lookup_state *state)
 {
-	for (size_t turn = 0; turn < count_turns(state->setup); turn++)
-		if (ask_of(state->question, state->setup, turn, &state->asked) &&
-		    look(state, cache_peek) == 0)
+	struct turn *turn = &state->first;
+	enum entry_age age;
+
+	for (size_t i = 0; i < count_turns(state->setup); i++) {
+		turn->number = i;
+		if (ask_of(state->question, state->setup, i, &turn->asked) &&
+		    look(state, turn, cache_peek, &age) == 0)
 			return true;
+	}
 	return false;
 }
 
-/* Domains in their order. One whose turn it is and that knows nothing lets the next one speak; one
- * that cannot tell does so too, but then the end is "cannot tell" and not "not there". */
-static void ask_next(struct tevent_req *req, struct tevent_context *ev)
-{
-	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
-	struct tevent_req *subreq;
+/* ---- whose turn it is ---- */
 
-	while (state->turn < count_turns(state->setup)) {
-		enum entry_kind kind = entry_kind_of(state->question->kind);
-		const struct domain *domain;
-		size_t turn = state->turn;
+static struct turn *turn_take(struct lookup_state *state)
+{
+	struct turn *turn;
+
+	if (list_empty(&state->unused)) {
+		turn = talloc(state, struct turn);
+		if (turn)
+			list_init(&turn->node);
+		return turn;
+	}
+	turn = list_item(state->unused.next, struct turn, node);
+	list_remove(&turn->node);
+	return turn;
+}
+
+static bool must_be_asked(const struct lookup_state *state, const struct asked *asked)
+{
+	const struct question *question = state->question;
+
+	if (asked->query.name && is_hidden(state->lookups, state->setup, asked->domain,
+	                                   entry_kind_of(question->kind), asked->query.name))
+		return false;
+	return question->flags || !is_negative(state->lookups, asked);
+}
+
+/* Makes state->next ready; it stays NULL when there is none, or none yet. */
+static int find_next(struct lookup_state *state)
+{
+	for (; !state->next && state->number < count_turns(state->setup); state->number++) {
+		struct turn *turn;
 
 		/* Whose name it is must be known before it is taken for an address. */
-		if (state->unsure && is_second_round(state->setup, turn))
-			break;
-		state->turn++;
-		if (!ask_of(state->question, state->setup, turn, &state->asked))
-			continue;
-		domain = state->asked.domain;
-		if (state->asked.query.name &&
-		    is_hidden(state->lookups, state->setup, domain, kind, state->asked.query.name))
-			continue;
-		if (!state->question->flags && is_negative(state->lookups, &state->asked))
-			continue;
+		if (is_second_round(state->setup, state->number) &&
+		    (state->unsure || !list_empty(&state->asking)))
+			return 0;
+		turn = turn_take(state);
+		if (!turn)
+			return -ENOMEM;
+		turn->number = state->number;
+		if (ask_of(state->question, state->setup, state->number, &turn->asked) &&
+		    must_be_asked(state, &turn->asked))
+			state->next = turn;
+		else
+			list_append(&state->unused, &turn->node);
+	}
+	return 0;
+}
 
-		state->has_old = look(state, cache_peek) == 0;
+static int64_t asked_for_ms(const struct turn *turn)
+{
+	return (monotonic_us() - turn->asked_us) / 1000;
+}
 
-		/* It waited for its turn until it was too late: the server is spared the question.
-		 */
-		if (deadline_passed(state->deadline)) {
-			if (state->has_old) {
-				state->found = turn;
-				state->stale = true;
-				req_finish(req, 0);
-				return;
-			}
-			state->unsure = true;
-			state->reason = -ETIMEDOUT;
-			continue;
-		}
+/* Those that were asked had their head start, and none has it. */
+static bool next_may_be_asked(struct lookup_state *state)
+{
+	struct turn *turn;
 
-		state->epoch = store_epoch(domain->store);
-		subreq = backend_ask_send(state, ev, domain->store->backend, &state->asked.query,
-		                          state->epoch, state->deadline, &state->id);
-		if (tevent_req_nomem(subreq, req))
-			return;
-		tevent_req_set_callback(subreq, domain_asked, req);
-		return;
+	list_for_each(turn, &state->asking, node)
+		if (turn->found || asked_for_ms(turn) < turn->head_start_ms)
+			return false;
+	return true;
+}
+
+static void turn_cannot_tell(struct lookup_state *state, struct turn *turn, int reason)
+{
+	state->unsure = true;
+	state->reason = reason;
+	list_append(&state->unused, &turn->node);
+}
+
+static void turn_found(struct turn *turn, bool stale)
+{
+	turn->found = true;
+	turn->stale = stale;
+}
+
+static int ask_next(struct tevent_req *req, struct tevent_context *ev)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	struct turn *turn = take_ptr(state->next);
+	const struct domain *domain = turn->asked.domain;
+	struct backend_client *backend = domain->store->backend;
+	enum entry_age age;
+	bool has_old;
+
+	turn->req = req;
+	turn->subreq = NULL;
+	turn->found = turn->stale = false;
+	has_old = look(state, turn, cache_peek, &age) == 0;
+
+	/* Only another domain had to be asked. */
+	if (has_old && age != ENTRY_EXPIRED && !state->question->flags) {
+		if (age == ENTRY_AGEING)
+			backend_refresh(backend, &turn->asked.query, store_epoch(domain->store),
+			                &state->id);
+		turn_found(turn, false);
+		list_append(&state->asking, &turn->node);
+		return 0;
 	}
 
-	req_finish(req, state->unsure ? state->reason : -ENOENT);
+	/* It waited for its turn until it was too late: the server is spared the question. */
+	if (deadline_passed(state->deadline)) {
+		if (!has_old) {
+			turn_cannot_tell(state, turn, -ETIMEDOUT);
+			return 0;
+		}
+		turn_found(turn, true);
+		list_append(&state->asking, &turn->node);
+		return 0;
+	}
+
+	turn->epoch = store_epoch(domain->store);
+	turn->asked_us = monotonic_us();
+	turn->share_ms = has_old ? INT64_MAX : backend_share_ms(backend);
+	turn->head_start_ms = has_old                          ? INT64_MAX
+	                      : turn->share_ms < HEAD_START_MS ? turn->share_ms
+	                                                       : HEAD_START_MS;
+	turn->subreq = backend_ask_send(state, ev, backend, &turn->asked.query, turn->epoch,
+	                                state->deadline, &state->id);
+	if (!turn->subreq)
+		return -ENOMEM;
+	tevent_req_set_callback(turn->subreq, domain_asked, turn);
+	list_append(&state->asking, &turn->node);
+	return 0;
+}
+
+/* ---- who answers ---- */
+
+static void finish(struct tevent_req *req, int r)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	struct turn *turn;
+
+	/* What they are asked goes on, and is cached. */
+	list_for_each(turn, &state->asking, node)
+		TALLOC_FREE(turn->subreq);
+	TALLOC_FREE(state->timer);
+	req_finish(req, r);
+}
+
+static void finish_found(struct tevent_req *req, const struct turn *turn)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+
+	state->found = turn->number;
+	state->stale = turn->stale;
+	state->overtook = state->asking.next != &turn->node;
+	if (state->overtook)
+		log_at(LEVEL_DEBUG, &state->id,
+		       "domain %s answers, a domain that comes before it is silent",
+		       turn->asked.domain->name);
+	finish(req, 0);
+}
+
+/* True: it has, and req is finished. */
+static bool is_decided(struct tevent_req *req)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	struct turn *turn;
+
+	list_for_each(turn, &state->asking, node) {
+		if (turn->found) {
+			finish_found(req, turn);
+			return true;
+		}
+		if (asked_for_ms(turn) < turn->share_ms)
+			return false;
+		backend_is_late(turn->asked.domain->store->backend, turn->asked_us);
+	}
+	if (!list_empty(&state->asking) || state->next)
+		return false;
+	finish(req, state->unsure ? state->reason : -ENOENT);
+	return true;
+}
+
+static void time_is_up(void *data)
+{
+	struct tevent_req *req = data;
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+
+	state->timer = NULL; /* freed by its firing */
+	go_on(req);
+}
+
+/* Until a head start or a share of time is over, where somebody waits for that. */
+static int wait_for_time(struct tevent_req *req, struct tevent_context *ev)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	int64_t wait_ms = INT64_MAX, ms;
+	bool somebody = state->next;
+	struct turn *turn;
+
+	list_for_each(turn, &state->asking, node) {
+		somebody |= turn->found;
+		if (turn->found)
+			continue;
+		ms = asked_for_ms(turn);
+		ms = (ms < turn->head_start_ms ? turn->head_start_ms : turn->share_ms) - ms;
+		if (ms > 0 && ms < wait_ms)
+			wait_ms = ms;
+	}
+	TALLOC_FREE(state->timer);
+	if (!somebody || wait_ms > BUDGET_MS)
+		return 0;
+	state->timer = timer_once(state, ev, wait_ms, time_is_up, req);
+	return state->timer ? 0 : -ENOMEM;
+}
+
+static void go_on(struct tevent_req *req)
+{
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	struct tevent_context *ev = state->lookups->ev;
+	int r;
+
+	for (;;) {
+		r = find_next(state);
+		if (r < 0)
+			break;
+		if (is_decided(req))
+			return;
+		if (!state->next || !next_may_be_asked(state)) {
+			r = wait_for_time(req, ev);
+			break;
+		}
+		r = ask_next(req, ev);
+		if (r < 0)
+			break;
+	}
+	if (r < 0)
+		finish(req, r);
 }
 
 /* What the client's errno shall be; none of ours means anything to it. */
@@ -579,44 +796,50 @@ static int reason_of(int r)
 	return r == -ETIMEDOUT ? -ETIMEDOUT : -EIO;
 }
 
+/* One that knows nothing lets the next one speak; one that cannot tell does so too, but then the
+ * end is "cannot tell" and not "not there". */
 static void domain_asked(struct tevent_req *subreq)
 {
-	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct turn *turn = tevent_req_callback_data_void(subreq);
+	struct tevent_req *req = turn->req;
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
-	const struct domain *domain = state->asked.domain;
+	const struct domain *domain = turn->asked.domain;
 	uint64_t environment;
+	enum entry_age age;
 	bool same = true;
 	int r, held;
 
 	r = backend_ask_recv(subreq, &environment);
-	TALLOC_FREE(subreq);
+	TALLOC_FREE(turn->subreq);
 
 	/* What we do not find says something only where the backend writes. */
 	if (environment)
 		same = store_expect(domain->store, environment);
-	held = look(state, cache_find);
+	held = look(state, turn, cache_find, &age);
 	if (held == 0) {
 		if (r < 0)
 			log_at(LEVEL_DEBUG, &state->id, "domain %s: %s: the old answer is given",
 			       domain->name, error_text(r));
-		state->found = state->turn - 1;
-		state->stale = r < 0;
-		req_finish(req, 0);
+		turn_found(turn, r < 0);
+		go_on(req);
 		return;
 	}
 
+	list_remove(&turn->node);
 	if ((r == 0 || r == -E_OFFLINE) && !(held == -ENOENT && same))
 		r = held == -ENOENT ? -E_CACHE_REPLACED : held;
-	if (r == 0) {
-		set_negative(state->lookups, &state->asked, state->epoch);
-	} else if (r == -E_OFFLINE) {
-		state->offline = true;
-	} else {
+	if (r < 0 && r != -E_OFFLINE) {
 		log_at(LEVEL_INFO, &state->id, "domain %s: %s", domain->name, error_text(r));
-		state->unsure = true;
-		state->reason = reason_of(r);
+		turn_cannot_tell(state, turn, reason_of(r));
+		go_on(req);
+		return;
 	}
-	ask_next(req, state->lookups->ev);
+	if (r == 0)
+		set_negative(state->lookups, &turn->asked, turn->epoch);
+	else
+		state->offline = true;
+	list_append(&state->unused, &turn->node);
+	go_on(req);
 }
 
 int lookup_recv(struct tevent_req *req, struct found *ret_found)
@@ -626,7 +849,7 @@ int lookup_recv(struct tevent_req *req, struct found *ret_found)
 
 	metrics_count(state->stale ? METRICS_STALE : METRICS_ASKED);
 	/* tevent_req_received() frees the state, and its pin. */
-	*ret_found = (struct found){ setup_pin(state->setup), state->found };
+	*ret_found = (struct found){ setup_pin(state->setup), state->found, state->overtook };
 	tevent_req_received(req);
 	return r;
 }

@@ -82,6 +82,22 @@ START_TEST(test_silence_ends_with_the_deadline)
 }
 END_TEST
 
+/* Nothing is known of it first: as long as the slowest. Then it is late. */
+START_TEST(test_share_of_one_that_says_nothing)
+{
+	int fd = listen_in_silence();
+	int64_t begun_us = monotonic_us();
+	struct tevent_req *req = ask("alice", 5000);
+
+	ck_assert_int_eq(backend_share_ms(backend), 2000);
+	backend_is_late(backend, begun_us);
+	ck_assert_int_eq(backend_share_ms(backend), 0);
+	talloc_free(req);
+	talloc_free(backend);
+	close(fd);
+}
+END_TEST
+
 /* A domain that is removed goes with the last client that asks it: its setup first, the request
  * after that. */
 START_TEST(test_who_waits_may_outlive_it)
@@ -106,6 +122,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, begin, end);
 	tcase_add_test(tcase, test_nobody_there_is_known_at_once);
 	tcase_add_test(tcase, test_silence_ends_with_the_deadline);
+	tcase_add_test(tcase, test_share_of_one_that_says_nothing);
 	tcase_add_test(tcase, test_who_waits_may_outlive_it);
 	suite_add_tcase(suite, tcase);
 

@@ -14,6 +14,7 @@
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
+#include "common/event/timer.h"
 
 enum held {
 	NOTHING,
@@ -34,9 +35,13 @@ struct cache {
 
 struct backend_client {
 	int result;
-	int asked, refreshed;
+	int64_t after_ms; /* NEVER: it says nothing */
+	int64_t share_ms;
+	int asked, refreshed, late;
 	struct cache *cache;
 };
+
+#define NEVER (-1)
 
 static struct cache caches[2];
 static struct backend_client backends[2];
@@ -139,25 +144,52 @@ bool store_expect(struct store *store, uint64_t environment)
 
 /* ---- the script's backends ---- */
 
-struct nothing {
-	char unused;
+struct asked_one {
+	struct tevent_req *req;
+	struct backend_client *backend;
 };
+
+static void answer(void *data)
+{
+	struct asked_one *state = data;
+
+	state->backend->cache->held = state->backend->cache->held_after;
+	req_finish(state->req, state->backend->result);
+}
 
 struct tevent_req *backend_ask_send(TALLOC_CTX *mem, struct tevent_context *ev,
                                     struct backend_client *backend, const struct query *query,
                                     uint32_t epoch, struct deadline deadline,
                                     const struct request_id *id)
 {
-	struct nothing *state;
-	struct tevent_req *req = tevent_req_create(mem, &state, struct nothing);
+	struct asked_one *state;
+	struct tevent_req *req = tevent_req_create(mem, &state, struct asked_one);
 
 	(void)query;
 	(void)id;
 	ck_assert_uint_eq(epoch, epoch_now);
 	ck_assert(!deadline_passed(deadline));
+	*state = (struct asked_one){ req, backend };
 	backend->asked++;
-	backend->cache->held = backend->cache->held_after;
-	return req_finish_now(req, ev, backend->result);
+	if (backend->after_ms == 0) {
+		backend->cache->held = backend->cache->held_after;
+		return req_finish_now(req, ev, backend->result);
+	}
+	ck_assert_int_eq(req_set_deadline(req, ev, deadline), 0);
+	if (backend->after_ms > 0)
+		ck_assert_ptr_nonnull(timer_once(state, ev, backend->after_ms, answer, state));
+	return req;
+}
+
+int64_t backend_share_ms(const struct backend_client *backend)
+{
+	return backend->share_ms;
+}
+
+void backend_is_late(struct backend_client *backend, int64_t asked_us)
+{
+	ck_assert_int_ge(monotonic_us() - asked_us, backend->share_ms * 1000);
+	backend->late++;
 }
 
 int backend_ask_recv(struct tevent_req *req, uint64_t *ret_environment)
@@ -257,8 +289,9 @@ static void prepare(const struct test *test, struct setup *setup)
 
 	for (int i = 0; i < 2; i++) {
 		caches[i] = (struct cache){ ones[i]->before, ones[i]->after, false };
-		backends[i] =
-			(struct backend_client){ .result = ones[i]->backend, .cache = &caches[i] };
+		backends[i] = (struct backend_client){ .result = ones[i]->backend,
+			                               .share_ms = 500,
+			                               .cache = &caches[i] };
 		stores[i].cache = &caches[i];
 		stores[i].backend = &backends[i];
 		domains[i] = (struct domain){ .name = stores[i].name, .store = &stores[i] };
@@ -320,6 +353,140 @@ START_TEST(test_lookup)
 	ck_assert_uint_eq(setup.pins, 1);
 	ck_assert(!caches[0].open && !caches[1].open);
 	ck_assert((marked > 0) == (test->a.before == DAMAGED));
+}
+END_TEST
+
+/* ---- two backends at once ---- */
+
+struct runner {
+	enum held before, after;
+	int backend;
+	int64_t after_ms, share_ms;
+};
+
+struct race {
+	const char *why;
+	const char *text;
+	bool cache_first;
+	struct runner a, b;
+	int result;
+	char from;
+	int asked_a, asked_b;
+	int64_t least_ms, most_ms;
+	bool overtook;
+};
+
+/* A head start is 250 ms; the time for an answer 1,500, and 500 where there is an old one. */
+/* clang-format off */
+static const struct race races[] = {
+	{ "A hangs: B's, after A's share", "u", true, { NOTHING, NOTHING, 0, NEVER, 500 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 1, 500, 1400, true },
+	{ "A is slow: it is A's name", "u", true, { NOTHING, FRESH, 0, 500, 1200 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'A', 1, 1, 500, 1100, false },
+	{ "A is slow, and says no", "u", true, { NOTHING, NOTHING, 0, 500, 1200 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 1, 500, 1100, false },
+	{ "A is slow, and says that it cannot tell", "u", true, { NOTHING, NOTHING, -E_SERVER, 500, 1200 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 1, 500, 1100, false },
+	{ "both are slow: not one after the other", "u", true, { NOTHING, NOTHING, 0, 700, 1200 }, { NOTHING, NOTHING, 0, 700, 1200 },
+	  -ENOENT, 0, 1, 1, 950, 1350, false },
+	{ "A was silent before: at once", "u", true, { NOTHING, NOTHING, 0, NEVER, 0 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 1, 20, 200, true },
+	{ "A was silent before, but it is not B's", "u", true, { NOTHING, FRESH, 0, 500, 0 }, { NOTHING, NOTHING, 0, 20, 500 },
+	  0, 'A', 1, 1, 500, 1400, false },
+	{ "A hangs, B does not know it: cannot tell", "u", true, { NOTHING, NOTHING, 0, NEVER, 300 }, { NOTHING, NOTHING, 0, 20, 500 },
+	  -ETIMEDOUT, 0, 1, 1, 1400, 9999, false },
+	{ "A hangs and has an old record", "u", true, { EXPIRED, EXPIRED, 0, NEVER, 0 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'A', 1, 0, 500, 1200, false },
+	{ "B has an old record: renewed", "u", true, { NOTHING, NOTHING, 0, NEVER, 300 }, { EXPIRED, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 1, 300, 490, true },
+	{ "A hangs, the caches are not first", "u", false, { NOTHING, NOTHING, 0, NEVER, 400 }, { FRESH, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 0, 400, 1300, true },
+	{ "… and A was silent before", "u", false, { NOTHING, NOTHING, 0, NEVER, 0 }, { FRESH, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 0, 0, 200, true },
+	{ "A says no at once: no head start", "u", true, { NOTHING, NOTHING, 0, 20, 500 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 1, 40, 240, false },
+	{ "A is offline: no head start", "u", true, { NOTHING, NOTHING, -E_OFFLINE, 20, 500 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 1, 40, 240, false },
+	{ "an address: A hangs", "u@x", true, { NOTHING, NOTHING, 0, NEVER, 500 }, { NOTHING, FRESH, 0, 20, 500 },
+	  0, 'B', 1, 1, 500, 1400, true },
+	{ "a name of B, which hangs, is no address in A", "u@B", true, { NOTHING, MAILED, 0, 20, 500 }, { NOTHING, NOTHING, 0, NEVER, 300 },
+	  -ETIMEDOUT, 0, 0, 1, 1400, 9999, false },
+};
+/* clang-format on */
+
+static void prepare_race(const struct race *race, struct setup *setup)
+{
+	const struct runner *runners[2] = { &race->a, &race->b };
+	struct test test = { .text = race->text };
+
+	prepare(&test, setup);
+	for (int i = 0; i < 2; i++) {
+		caches[i].held = runners[i]->before;
+		caches[i].held_after = runners[i]->after;
+		backends[i].result = runners[i]->backend;
+		backends[i].after_ms = runners[i]->after_ms;
+		backends[i].share_ms = runners[i]->share_ms;
+	}
+	setup->service.cache_first = race->cache_first;
+	setup->service.request_timeout_ms = 1500;
+}
+
+START_TEST(test_two_backends_at_once)
+{
+	const struct race *race = &races[_i];
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = {
+		.ev = ev, .resp = &resp, .negative = negative_new(ev, 100), .negative_timeout_s = 15
+	};
+	struct question question = { .kind = QUERY_USER_BY_NAME, .text = race->text };
+	int64_t begun_us = monotonic_us(), ms;
+	struct answer given = { 0 };
+	struct setup setup;
+	int r;
+
+	prepare_race(race, &setup);
+	r = lookup(&lookups, &setup, &question, &given);
+	ms = (monotonic_us() - begun_us) / 1000;
+
+	ck_assert_msg(r == race->result, "%s: %d", race->why, r);
+	if (r == 0) {
+		ck_assert_msg(given.domain->name[0] == race->from, "%s: from %s", race->why,
+		              given.domain->name);
+		if (race->overtook || caches[race->from - 'A'].held == EXPIRED)
+			ck_assert_msg(given.fresh_s == 0, "%s: kept elsewhere", race->why);
+		else
+			ck_assert_msg(given.fresh_s > 0, "%s: not kept elsewhere", race->why);
+		lookup_release(&given);
+	}
+	ck_assert_msg(backends[0].asked == race->asked_a && backends[1].asked == race->asked_b,
+	              "%s: asked %d %d", race->why, backends[0].asked, backends[1].asked);
+	ck_assert_msg(race->least_ms <= ms && ms <= race->most_ms, "%s: %d ms", race->why, (int)ms);
+	if (race->overtook)
+		ck_assert_int_gt(backends[0].late, 0);
+	ck_assert_uint_eq(setup.pins, 1);
+	ck_assert(!caches[0].open && !caches[1].open);
+}
+END_TEST
+
+/* A request that is given up leaves nothing behind that answers it. */
+START_TEST(test_given_up_with_both_under_way)
+{
+	static const struct race race = { .text = "u",
+		                          .a = { NOTHING, NOTHING, 0, 400, 1000 },
+		                          .b = { NOTHING, FRESH, 0, 400, 1000 } };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = { .ev = ev, .resp = &resp, .negative = negative_new(ev, 100) };
+	struct question question = { .kind = QUERY_USER_BY_NAME, .text = "u" };
+	struct request_id id = { 0 };
+	struct tevent_req *req;
+	struct setup setup;
+
+	prepare_race(&race, &setup);
+	req = lookup_send(ev, &lookups, &setup, &question, &id);
+	while (!backends[1].asked)
+		ck_assert_int_eq(tevent_loop_once(ev), 0);
+	talloc_free(req);
+	ck_assert_uint_eq(setup.pins, 1);
 }
 END_TEST
 
@@ -559,6 +726,8 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tcase, test_lookup, 0, sizeof(tests) / sizeof(tests[0]));
+	tcase_add_loop_test(tcase, test_two_backends_at_once, 0, sizeof(races) / sizeof(races[0]));
+	tcase_add_test(tcase, test_given_up_with_both_under_way);
 	tcase_add_loop_test(tcase, test_damage_that_hides_a_record, 0, 3);
 	tcase_add_loop_test(tcase, test_what_is_asked_again, 0, 4);
 	tcase_add_test(tcase, test_for_how_long_nobody_is_there);
