@@ -17,7 +17,9 @@ struct part {
 struct mcmap {
 	struct mcmap_options options;
 	const char *path;
-	int fd; /* -1: none, until mcmap_clear() */
+	int fd;      /* -1: none, until mcmap_clear() */
+	int lock_fd; /* -1: none */
+	bool has_change_lock;
 	dev_t dev;
 	ino_t ino;
 	uint64_t size;
@@ -25,7 +27,7 @@ struct mcmap {
 	uint32_t n_slots, n_hashes;
 	uint32_t barrier; /* the last one given: none comes twice for long, or a slow reader would
 	                   * take two records for one */
-	uint8_t *used;    /* a bit a slot, as in the file */
+	uint8_t *used;    /* a bit a slot, as in the file; NULL: who does not write it may remove */
 	uint8_t *in_use;  /* a bit a record, at its first slot: it was stored again */
 	uint32_t n_used;
 	struct part wanted, newcomers; /* in this order in the file */
@@ -75,6 +77,26 @@ int mcmap_read_head(const struct mcmap *map, uint32_t slot, struct memcache_head
 /* Takes the record in slot, whose head this is, from its readers, from its chains, and makes its
  * slots free. Errors: of pread(2) and pwrite(2); -EBADMSG. */
 int mcmap_remove_record(struct mcmap *map, uint32_t slot, const struct memcache_head *head);
+
+/* lock.c: opens the lock file, unless it is open, and has it be the one at its path; as_writer:
+ * with the writer's lock of the kind. Errors: -EBUSY another one has that; -ENOMEM; of open(2). */
+int mcmap_lock_open(struct mcmap *map, bool as_writer);
+void mcmap_lock_close(struct mcmap *map);
+
+/* Is it open, and at its path? */
+bool mcmap_lock_is_there(const struct mcmap *map);
+
+/* Leaves it to whoever holds a lock on it and does not go on: the next mcmap_lock_open() makes
+ * another one. */
+void mcmap_lock_abandon(struct mcmap *map);
+
+/* Has any process the writer's lock of the kind? Not for the writer. */
+bool mcmap_lock_has_writer(const struct mcmap *map);
+
+/* While it is held nobody else removes or stores a record in a file of the kind. -EBUSY somebody
+ * who does it stands still. */
+int mcmap_lock_change(struct mcmap *map);
+void mcmap_unlock_change(struct mcmap *map);
 
 /* room.c: finds free slots in a row for a record with this head, which nobody has seen yet, and
  * removes others as need be. Errors: -EMSGSIZE it is too large; -EBADMSG; of pwrite(2). */

@@ -222,6 +222,8 @@ int mcmap_remove_record(struct mcmap *map, uint32_t slot, const struct memcache_
 		r = unlink_record(map, head->hash1, head->next1, slot);
 	if (r == 0 && head->hash2 != head->hash1)
 		r = unlink_record(map, head->hash2, head->next2, slot);
+	if (!map->used)
+		return r; /* its writer comes by some day, and finds the slots free to be */
 	if (r == 0)
 		r = mark_slots(map, slot, slots_of(head->length), false);
 	bit_set(map->in_use, slot, false);
@@ -311,13 +313,43 @@ static int forget_all(struct mcmap *map, enum mcmap_by by, const char *key1, con
 	return r < 0 ? r : n;
 }
 
-int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key)
+static int forget_by(struct mcmap *map, enum mcmap_by by, const char *key)
 {
 	bool first = by == MCMAP_BY_KEY1;
 
-	if (map->fd < 0)
-		return -EBADF;
 	return forget_all(map, by, first ? key : NULL, first ? NULL : key);
+}
+
+int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key)
+{
+	bool is_in = map->has_change_lock;
+	int r = is_in ? 0 : mcmap_enter(map);
+
+	if (r == 0)
+		r = map->fd < 0 ? -EBADF : forget_by(map, by, key);
+	if (!is_in)
+		mcmap_leave(map);
+	return r;
+}
+
+/* ---- changes ---- */
+
+int mcmap_enter(struct mcmap *map)
+{
+	int r;
+
+	if (map->fd < 0 || map->lock_fd < 0)
+		return -EBADF;
+	r = mcmap_lock_change(map);
+	if (r == -EBUSY)
+		mcmap_lock_abandon(map);
+	return r;
+}
+
+void mcmap_leave(struct mcmap *map)
+{
+	if (map->has_change_lock)
+		mcmap_unlock_change(map);
 }
 
 /* ---- storing ---- */
@@ -473,7 +505,8 @@ static int forget_replaced(struct mcmap *map, TALLOC_CTX *mem, const struct mcma
 	return by1 + by2 > 0;
 }
 
-int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires, enum mcmap_by by)
+static int put_record(struct mcmap *map, const void *data, size_t size, uint64_t expires,
+                      enum mcmap_by by)
 {
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	uint64_t evicted = map->stats.evicted;
@@ -507,6 +540,18 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 		return replaced;
 	r = add_record(map, &keys, data, size, expires, by);
 	return r < 0 ? r : replaced || map->stats.evicted != evicted;
+}
+
+int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires, enum mcmap_by by)
+{
+	bool is_in = map->has_change_lock;
+	int r = is_in ? 0 : mcmap_enter(map);
+
+	if (r == 0)
+		r = put_record(map, data, size, expires, by);
+	if (!is_in)
+		mcmap_leave(map);
+	return r;
 }
 
 /* ---- the file ---- */
@@ -571,8 +616,9 @@ static short lock_in_the_way(int fd, short type)
 	return fcntl(fd, F_GETLK, &lock) == 0 ? lock.l_type : F_UNLCK;
 }
 
-/* -EBUSY: another process writes the file. -EBADMSG: nobody does, and somebody who may read it
- * keeps all others from it. */
+/* The lock that other vendors' writers have. Ours know each other by another one (lock.c), and do
+ * without where somebody who may read the file keeps all others from it.
+ * -EBUSY: another process writes the file. */
 static int lock_file(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
@@ -583,7 +629,7 @@ static int lock_file(int fd)
 		if (errno != EACCES && errno != EAGAIN)
 			return -errno;
 		if (lock_in_the_way(fd, F_WRLCK) == F_RDLCK)
-			return -EBADMSG;
+			return 0;
 	}
 	return -EBUSY;
 }
@@ -695,6 +741,48 @@ static int take_over(struct mcmap *map)
 	return -EBADMSG;
 }
 
+/* seed: of a file that is left alone; NULL = of none */
+static int give_up(const char *dir, enum mcmap_kind kind, const uint32_t *seed, bool take_away)
+{
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/%s", dir, names[kind]);
+	auto_close int fd = -1;
+	uint32_t found;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	r = open_path(path, &fd);
+	if (r == 0 && seed && pread(fd, &found, sizeof(found), SEED_AT) == sizeof(found) &&
+	    found == *seed)
+		return 0;
+	if (r == 0)
+		r = recycle_fd(fd);
+	if (r == -ENOENT)
+		r = 0;
+	if (r < 0 || take_away)
+		r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	return r;
+}
+
+/* Nobody takes a record back meanwhile. Whoever stands still in the middle of that is left alone
+ * with the file. */
+static int take_over_alone(struct mcmap *map)
+{
+	int r = mcmap_lock_change(map);
+
+	if (r == 0)
+		r = take_over(map);
+	if (map->has_change_lock)
+		mcmap_unlock_change(map);
+	else if (r == -EBUSY) {
+		mcmap_lock_abandon(map);
+		give_up(map->options.dir, map->options.kind, NULL, false);
+		r = mcmap_lock_open(map, true);
+		return r < 0 ? r : -EBADMSG;
+	}
+	return r;
+}
+
 /* Everything but the records: they are holes until they come. */
 static int write_empty(const struct mcmap *map)
 {
@@ -775,6 +863,7 @@ static int begin_file(struct mcmap *map)
 static int mcmap_gone(struct mcmap *map)
 {
 	close_file(map);
+	mcmap_lock_close(map);
 	return 0;
 }
 
@@ -785,7 +874,7 @@ int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcma
 
 	if (!map)
 		return -ENOMEM;
-	map->fd = -1;
+	map->fd = map->lock_fd = -1;
 	talloc_set_destructor(map, mcmap_gone);
 	map->options = *options;
 	map->header = header_for(options);
@@ -800,7 +889,10 @@ int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcma
 	if (!map->path || !map->used || !map->in_use)
 		return -ENOMEM;
 
-	r = take_over(map);
+	r = mcmap_lock_open(map, true);
+	if (r < 0)
+		return r;
+	r = take_over_alone(map);
 	if (r == 0)
 		map->stats.was_kept = true;
 	else if (r != -EBUSY)
@@ -817,16 +909,19 @@ bool mcmap_is_sound(const struct mcmap *map)
 
 	return map->fd >= 0 && stat(map->path, &there) == 0 && there.st_dev == map->dev &&
 	       there.st_ino == map->ino && fstat(map->fd, &ours) == 0 &&
-	       (uint64_t)ours.st_size == map->size && is_ours(map);
+	       (uint64_t)ours.st_size == map->size && mcmap_lock_is_there(map) && is_ours(map);
 }
 
 int mcmap_clear(struct mcmap *map)
 {
+	int r;
+
 	/* Where that cannot be written, it is still taken from its path, which readers look at. */
 	if (map->fd >= 0)
 		recycle_fd(map->fd);
 	close_file(map);
-	return begin_file(map);
+	r = mcmap_lock_open(map, true);
+	return r < 0 ? r : begin_file(map);
 }
 
 void mcmap_stats(const struct mcmap *map, struct mcmap_stats *ret_stats)
@@ -834,29 +929,6 @@ void mcmap_stats(const struct mcmap *map, struct mcmap_stats *ret_stats)
 	*ret_stats = map->stats;
 	ret_stats->slots = map->n_slots;
 	ret_stats->used = map->n_used;
-}
-
-/* seed: of a file that is left alone; NULL = of none */
-static int give_up(const char *dir, enum mcmap_kind kind, const uint32_t *seed, bool take_away)
-{
-	auto_talloc char *path = talloc_asprintf(NULL, "%s/%s", dir, names[kind]);
-	auto_close int fd = -1;
-	uint32_t found;
-	int r;
-
-	if (!path)
-		return -ENOMEM;
-	r = open_path(path, &fd);
-	if (r == 0 && seed && pread(fd, &found, sizeof(found), SEED_AT) == sizeof(found) &&
-	    found == *seed)
-		return 0;
-	if (r == 0)
-		r = recycle_fd(fd);
-	if (r == -ENOENT)
-		r = 0;
-	if (r < 0 || take_away)
-		r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	return r;
 }
 
 int mcmap_recycle(const char *dir, enum mcmap_kind kind)
@@ -874,4 +946,69 @@ int mcmap_recycle_others(const char *dir, enum mcmap_kind kind, uint64_t generat
 int mcmap_remove(const char *dir, enum mcmap_kind kind)
 {
 	return give_up(dir, kind, NULL, true);
+}
+
+/* ---- single records, by those who do not write ---- */
+
+/* Opens the file at the path as one whose records can be removed. The change lock is held, and
+ * still is where others look for it, so it is the file that is written. Errors: -ENOENT there is
+ * none that anybody reads; others: it cannot be told. */
+static int open_as_guest(struct mcmap *map)
+{
+	uint8_t bytes[MEMCACHE_DATA_AT];
+	struct stat st;
+	int r = open_path(map->path, &map->fd);
+
+	if (r < 0)
+		return r;
+	/* A writer of another vendor, or whose lock file was taken away, does not see our lock. */
+	if (!mcmap_lock_is_there(map) ||
+	    (lock_in_the_way(map->fd, F_RDLCK) != F_UNLCK && !mcmap_lock_has_writer(map)))
+		return -EBUSY;
+	if (fstat(map->fd, &st) < 0)
+		return -errno;
+	r = mcmap_read(map, 0, bytes, sizeof(bytes));
+	if (r == 0)
+		r = memcache_header_read(bytes, (uint64_t)st.st_size, &map->header);
+	if (r < 0)
+		return r == -ESTALE ? -ENOENT : r;
+	map->n_slots = map->header.data_size / MEMCACHE_SLOT_SIZE;
+	map->n_hashes = map->header.table_size / (uint32_t)sizeof(uint32_t);
+	return 0;
+}
+
+static int take_back(struct mcmap *map, const struct mcmap_key *keys, size_t n_keys)
+{
+	int r;
+
+	map->path = talloc_asprintf(map, "%s/%s", map->options.dir, names[map->options.kind]);
+	if (!map->path)
+		return -ENOMEM;
+	if (access(map->path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	r = mcmap_lock_open(map, false);
+	if (r == 0)
+		r = mcmap_lock_change(map);
+	if (r == 0)
+		r = open_as_guest(map);
+	if (r == -ENOENT)
+		return 0;
+	for (size_t i = 0; i < n_keys && r >= 0; i++)
+		r = forget_by(map, keys[i].by, keys[i].text);
+	return r;
+}
+
+int mcmap_take_back(const char *dir, enum mcmap_kind kind, const struct mcmap_key *keys,
+                    size_t n_keys)
+{
+	auto_talloc struct mcmap *map = talloc_zero(NULL, struct mcmap);
+	int r = map ? 0 : -ENOMEM;
+
+	if (r == 0) {
+		map->fd = map->lock_fd = -1;
+		talloc_set_destructor(map, mcmap_gone);
+		map->options = (struct mcmap_options){ .dir = dir, .kind = kind };
+		r = take_back(map, keys, n_keys);
+	}
+	return r < 0 ? mcmap_recycle(dir, kind) : 0;
 }

@@ -5,7 +5,9 @@
  * The file is written with pwrite(2) and never mapped here: where the disk is full or somebody cuts
  * the file, an answer is not stored, and that is all. It outlives its writer: whoever opens it next
  * takes it over if it is sound, of this boot, and of the same kind. Its only writer holds a lock on
- * it (fcntl(2), byte 0, for writing; a lock for reading, which anybody can have, is none).
+ * a file that nobody else can open, and so does who changes a record, for so long (lock.c); and,
+ * for those of other vendors, one on the file itself (fcntl(2), byte 0, for writing; one for
+ * reading, which anybody can have, is none and keeps nobody out).
  *
  * Each write leaves chains that end. A record is dead for readers before it leaves its chains, so
  * that a writer killed at any point leaves nothing that was meant to go.
@@ -49,6 +51,13 @@ int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcma
  * by which records expire, was not set by more than a minute since it was begun. Three system
  * calls. If not: mcmap_clear(). */
 bool mcmap_is_sound(const struct mcmap *map);
+
+/* From here to mcmap_leave() nobody takes a record back (mcmap_take_back()): what is found out
+ * about an answer in between still holds when it is stored. mcmap_put() and mcmap_forget() do it
+ * themselves where it was not done. Errors: -EBUSY somebody stands still in the middle of a change;
+ * others: mcmap_clear(). */
+int mcmap_enter(struct mcmap *map);
+void mcmap_leave(struct mcmap *map);
 
 /* Gives the file up, so that all readers leave it at once, and begins a new one. On failure there
  * is none, or with -EBUSY that of another process, and it may be called again. Errors: as of
@@ -102,7 +111,19 @@ void mcmap_stats(const struct mcmap *map, struct mcmap_stats *ret_stats);
  * Errors: of unlink(2). */
 int mcmap_recycle(const char *dir, enum mcmap_kind kind);
 
-/* The same, unless it was written in this boot and under that generation. */
+/* For those who do not write: a single answer is not true any more. */
+struct mcmap_key {
+	enum mcmap_by by; /* but MCMAP_BY_BOTH */
+	const char *text;
+};
+
+/* Removes what is found by each of the keys, as mcmap_forget() does, whoever writes the file, and
+ * after that the writer sees what was changed before. Without a file there is nothing to do; where
+ * it cannot be done within some milliseconds it is mcmap_recycle(). Errors: as of that. */
+int mcmap_take_back(const char *dir, enum mcmap_kind kind, const struct mcmap_key *keys,
+                    size_t n_keys);
+
+/* mcmap_recycle(), unless it was written in this boot and under that generation. */
 int mcmap_recycle_others(const char *dir, enum mcmap_kind kind, uint64_t generation);
 
 /* Recycles the file and takes it away: there is no such cache. */
