@@ -319,6 +319,21 @@ static bool leads_back(const struct setup *setup, const struct answer *answer, c
 	return read && own && strcmp(read, own) == 0;
 }
 
+/* An earlier domain that folds names may get this one under another spelling. Then it is taken back
+ * by the folded one, and no other. */
+static bool is_spelled_plainly(const struct setup *setup, const struct domain *domain,
+                               const char *name)
+{
+	auto_talloc char *folded = NULL;
+	char part[PROTO_NAME_MAX + 1];
+	bool any_folds = false;
+
+	for (const struct domain *earlier = setup->domains; earlier < domain; earlier++)
+		any_folds |= earlier->store->names == CACHE_CASE_FOLDED &&
+		             names_read(earlier, name, part);
+	return !any_folds || (str_fold(NULL, name, &folded) == 0 && strcmp(folded, name) == 0);
+}
+
 /* For which of its keys the record is the answer, whoever asks. 0: for none. */
 static unsigned keys_of(const struct setup *setup, const struct question *question,
                         const struct answer *answer, const char *name)
@@ -328,8 +343,9 @@ static unsigned keys_of(const struct setup *setup, const struct question *questi
 	uint32_t id = is_group ? entry->group.gid : entry->user.uid;
 	unsigned by = 0;
 
-	if ((question->text && strcmp(question->text, name) == 0) ||
-	    leads_back(setup, answer, name))
+	if (((question->text && strcmp(question->text, name) == 0) ||
+	     leads_back(setup, answer, name)) &&
+	    is_spelled_plainly(setup, answer->domain, name))
 		by |= MCMAP_BY_KEY1;
 	if (!question->text || (answer->domain == &setup->domains[0] &&
 	                        lookup_id_is_possible(setup, answer->domain, is_group, id)))
@@ -342,9 +358,12 @@ struct print {
 	size_t place;
 };
 
-static struct print print_of(enum mcmap_kind kind, unsigned by, const struct writer *data)
+/* times: of the entry, NULL = of none. What was stored anew may have been taken back before. */
+static struct print print_of(enum mcmap_kind kind, unsigned by, const struct writer *data,
+                             const struct entry_times *times)
 {
-	uint64_t print = checksum((uint64_t)kind * 4 + by, data->bytes, data->size);
+	uint64_t stored = times ? (uint64_t)times->stored_boot.s << 32 | times->epoch : 0;
+	uint64_t print = checksum(stored * 64 + (uint64_t)kind * 4 + by, data->bytes, data->size);
 
 	return (struct print){ print, print % RECENT };
 }
@@ -417,7 +436,7 @@ static bool unknown(void *memory, const struct question *question, uint32_t for_
 	 * be the first that a new one says. */
 	cache->began = false;
 	map = map_of(cache, MCMAP_UNKNOWN);
-	print = print_of(MCMAP_UNKNOWN, MCMAP_BY_BOTH, &data);
+	print = print_of(MCMAP_UNKNOWN, MCMAP_BY_BOTH, &data, NULL);
 	if (writer_end(&data) == 0 && map && !cache->began && !is_recent(cache, print)) {
 		put(cache, map, MCMAP_UNKNOWN, &data, MCMAP_BY_BOTH, print, for_s);
 		cache->is_any_unknown = true;
@@ -472,39 +491,6 @@ static void now_known(struct memcache *cache, const struct question *question,
 
 /* ---- answers ---- */
 
-/* Errors: no record can be made of it. */
-static int store(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
-                 const struct setup *setup, const struct question *question,
-                 const struct answer *answer, struct reader body)
-{
-	int64_t expires_in_s =
-		answer->fresh_s < cache->timeout_s ? answer->fresh_s : cache->timeout_s;
-	struct writer data = writer_new(PROTO_REPLY_MAX);
-	auto_talloc char *canonical = NULL;
-	struct mcmap_keys keys;
-	unsigned by = MCMAP_BY_BOTH;
-	struct print print;
-	int r;
-
-	if (kind == MCMAP_INITGROUPS) {
-		canonical = canonical_name(NULL, answer->domain, entry_name(answer->entry));
-		if (canonical)
-			write_initgroups(&data, body, canonical, question->text);
-	} else {
-		write_entry(&data, body);
-	}
-	r = writer_end(&data);
-	if (r == 0)
-		r = mcmap_keys_read(kind, data.bytes, data.size, &keys);
-	if (r == 0 && kind != MCMAP_INITGROUPS)
-		by = keys_of(setup, question, answer, keys.key1);
-	print = print_of(kind, by, &data);
-	if (r == 0 && by && !is_recent(cache, print))
-		put(cache, map, kind, &data, by, print, expires_in_s);
-	writer_free(&data);
-	return r;
-}
-
 static void forget(struct memcache *cache, enum mcmap_kind kind, enum mcmap_by by, const char *key)
 {
 	struct mcmap *map = map_of(cache, kind);
@@ -553,18 +539,6 @@ static void forget_answer(struct memcache *cache, enum mcmap_kind kind, const st
 	}
 }
 
-/* Whoever touches an entry, or stores another one, gives the files up next. If that happened to the
- * file just now, between reading the answer and storing it, the new one must not begin with what
- * was meant. */
-static bool is_outdated(const struct memcache *cache, const struct answer *answer)
-{
-	const struct entry *entry = answer->entry;
-	const struct store *store = answer->domain->store;
-
-	return entry->times.epoch < store_touched(store, entry->kind, entry_name(entry)) ||
-	       (cache->began && !store_is_latest(store));
-}
-
 /* An incomplete list is told to who asks, and kept from all others. One without groups looks like
  * "not there" to clients, so it is left to the socket. */
 static bool may_be_kept(const struct answer *answer, struct reader body)
@@ -575,22 +549,126 @@ static bool may_be_kept(const struct answer *answer, struct reader body)
 	                               (entry->initgroups.complete && reader_u32(&body) > 0));
 }
 
+/* Whoever touches an entry, or stores another one, takes back next what clients have of it. Behind
+ * that the old answer must not be stored. */
+static bool is_outdated(const struct answer *answer)
+{
+	const struct entry *entry = answer->entry;
+	const struct store *store = answer->domain->store;
+
+	return entry->times.epoch < store_touched(store, entry->kind, entry_name(entry)) ||
+	       !store_is_latest(store);
+}
+
+/* Errors but -ENOENT: it cannot be told. */
+static int look_in(const struct domain *domain, const struct query *query)
+{
+	struct entry entry;
+	int r = store_read(domain->store);
+
+	if (r < 0)
+		return r;
+	r = cache_peek(domain->store->cache, query, &entry);
+	cache_end(domain->store->cache);
+	return r;
+}
+
+/* Has a domain that is asked before the one that answered got it meanwhile? It was asked, and did
+ * not have it; and its backend takes back what clients have of somebody new, but maybe did so just
+ * before this is stored. */
+static bool is_earlier_ones(const struct setup *setup, const struct question *question,
+                            const struct answer *answer)
+{
+	bool is_group = answer->entry->kind == ENTRY_GROUP;
+	struct query query = { .kind = is_group ? QUERY_GROUP_BY_NAME : QUERY_USER_BY_NAME };
+	char name[PROTO_NAME_MAX + 1];
+
+	if (!question->text) {
+		query.kind = question->kind;
+		query.id = question->id;
+	}
+	for (const struct domain *earlier = setup->domains; earlier < answer->domain; earlier++) {
+		if (question->text && !names_read(earlier, question->text, name))
+			continue;
+		query.name = question->text ? name : NULL;
+		if (look_in(earlier, &query) != -ENOENT)
+			return true;
+	}
+	return false;
+}
+
+/* A record on its way to the file. */
+struct made {
+	struct writer data;
+	unsigned by; /* 0: it is found by none of its keys */
+	struct print print;
+	int64_t expires_in_s;
+};
+
+/* data is the caller's in any case. Errors: no record can be made of it. */
+static int make(const struct memcache *cache, enum mcmap_kind kind, const struct setup *setup,
+                const struct question *question, const struct answer *answer, struct reader body,
+                struct made *made)
+{
+	auto_talloc char *canonical = NULL;
+	struct mcmap_keys keys;
+	int r;
+
+	made->data = writer_new(PROTO_REPLY_MAX);
+	made->by = MCMAP_BY_BOTH;
+	made->expires_in_s =
+		answer->fresh_s < cache->timeout_s ? answer->fresh_s : cache->timeout_s;
+	if (kind == MCMAP_INITGROUPS) {
+		canonical = canonical_name(NULL, answer->domain, entry_name(answer->entry));
+		if (canonical)
+			write_initgroups(&made->data, body, canonical, question->text);
+	} else {
+		write_entry(&made->data, body);
+	}
+	r = writer_end(&made->data);
+	if (r == 0)
+		r = mcmap_keys_read(kind, made->data.bytes, made->data.size, &keys);
+	if (r == 0 && kind != MCMAP_INITGROUPS)
+		made->by = keys_of(setup, question, answer, keys.key1);
+	made->print = print_of(kind, made->by, &made->data, &answer->entry->times);
+	return r;
+}
+
+/* What is still the answer while nobody can take it back is stored. */
+static void keep(struct memcache *cache, struct mcmap *map, enum mcmap_kind kind,
+                 const struct setup *setup, const struct question *question,
+                 const struct answer *answer, const struct made *made)
+{
+	int r = mcmap_enter(map);
+
+	if (r < 0)
+		wrote(cache, kind, r);
+	else if (is_outdated(answer) || is_earlier_ones(setup, question, answer))
+		forget_answer(cache, kind, setup, question, answer);
+	else
+		put(cache, map, kind, &made->data, made->by, made->print, made->expires_in_s);
+	mcmap_leave(map);
+}
+
 static void answered(void *memory, const struct setup *setup, const struct question *question,
                      const struct answer *answer, struct reader body)
 {
 	struct memcache *cache = memory;
 	enum mcmap_kind kind = kind_of(question->kind);
+	struct made made = { 0 };
 	struct mcmap *map;
 
 	if (answer)
 		now_known(cache, question, answer);
-	cache->began = false;
 	map = map_of(cache, kind);
 	if (!map)
 		return;
-	if (!answer || !may_be_kept(answer, body) || is_outdated(cache, answer) ||
-	    store(cache, map, kind, setup, question, answer, body) < 0)
+	if (!answer || !may_be_kept(answer, body) ||
+	    make(cache, kind, setup, question, answer, body, &made) < 0)
 		forget_answer(cache, kind, setup, question, answer);
+	else if (made.by && !is_recent(cache, made.print))
+		keep(cache, map, kind, setup, question, answer, &made);
+	writer_free(&made.data);
 }
 
 const struct resp_memory nss_memcache = {

@@ -3,6 +3,7 @@
  * Which answers enter the memory cache, by which keys, and how long they stay
  */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +23,17 @@ static struct tevent_context *ev;
 static void *memory;
 
 static struct nss conf;
-static struct store stores[2] = { { .names = CACHE_CASE_FOLDED }, { .names = CACHE_CASE_FOLDED } };
+/* Nothing was ever cached, and nobody looks. */
+#define NO_CACHE .looked_us = INT64_MAX, .open_result = -ENOENT
+static struct store stores[2] = { { .names = CACHE_CASE_FOLDED, NO_CACHE },
+	                          { .names = CACHE_CASE_FOLDED, NO_CACHE } };
 static struct domain domains[2] = { { .name = "A", .store = &stores[0] },
 	                            { .name = "B", .store = &stores[1] } };
 static struct setup setup = { .generation = 1, .conf = &conf, .domains = domains };
 static struct entry entry;
 static const char *user_name;
 static uint32_t user_uid, user_epoch;
+static int64_t user_stored_s;
 
 static void set_up(void)
 {
@@ -55,9 +60,15 @@ static void set_up(void)
 static void clean_up(void)
 {
 	TALLOC_FREE(ev);
-	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++)
+	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++) {
+		static const char *const names[] = { MCMAP_NAMES };
+		char lock[64];
+
 		mcmap_remove(dir, kind);
-	rmdir(dir);
+		snprintf(lock, sizeof(lock), "%s/.%s.lock", dir, names[kind]);
+		unlink(lock);
+	}
+	ck_assert_int_eq(rmdir(dir), 0);
 }
 
 /* ---- a question and its answer ---- */
@@ -84,7 +95,7 @@ static void told_user(const char *text, const struct domain *domain, int64_t fre
 		                     .id = user_uid };
 
 	entry = (struct entry){ .kind = ENTRY_USER,
-		                .times.epoch = user_epoch,
+		                .times = { .epoch = user_epoch, .stored_boot.s = user_stored_s },
 		                .user = { .name = user_name,
 		                          .uid = user_uid,
 		                          .gid = 100,
@@ -192,6 +203,21 @@ START_TEST(test_of_a_later_domain_only_what_was_asked_for_is_known)
 	told_user(NULL, &domains[1], 60);
 	ck_assert(has_user("al", 0));
 	ck_assert(has_user(NULL, 0));
+}
+END_TEST
+
+/* An earlier domain that gets an "al" takes back "al", and the "AL" of a later one would stay. */
+START_TEST(test_of_a_later_domain_only_folded_names_are_known)
+{
+	user_name = "AL";
+	told_user("AL", &domains[1], 60);
+	ck_assert(!has_user("AL", 0));
+	told_user(NULL, &domains[1], 60);
+	ck_assert(has_user(NULL, 0));
+	stores[0].names = CACHE_CASE_SENSITIVE;
+	told_user("AL", &domains[1], 60);
+	ck_assert(has_user("AL", 0));
+	stores[0].names = CACHE_CASE_FOLDED;
 }
 END_TEST
 
@@ -438,12 +464,24 @@ static void store_user(struct cache_writer *writer, const char *name)
 	ck_assert_int_eq(cache_commit_recv(req), 0);
 }
 
-/* Who touches an entry or changes one gives the file up next. An answer that was read before is not
- * put into the next file, be the moment between the two ever so short. */
-START_TEST(test_what_was_outdated_since_it_was_read_is_not_kept)
+static void unlink_cache(void)
 {
 	static const char *const beside[] = { "", "-lock", "-state", "-touched" };
+
+	for (size_t i = 0; i < str_size(beside); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "%s/cache_A.mdb%s", dir, beside[i]);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+}
+
+/* Who touches an entry or changes one gives the file up next, or takes the answer back. One that
+ * was read before is not put there behind that, be the moment between the two ever so short. */
+START_TEST(test_what_was_outdated_since_it_was_read_is_not_kept)
+{
 	struct cache_options options = { .dir = dir, .domain = "A" };
+	struct mcmap_key al = { MCMAP_BY_KEY1, "al" };
 	struct cache_writer *writer;
 	struct cache *cache;
 
@@ -478,14 +516,56 @@ START_TEST(test_what_was_outdated_since_it_was_read_is_not_kept)
 	ck_assert(has_user("al", 0));
 	cache_end(cache);
 
+	ck_assert_int_eq(cache_begin(cache), 0);
+	for (int i = 0; i < 2; i++) {
+		if (i == 0)
+			store_user(writer, "bo");
+		else
+			ck_assert_int_eq(cache_touch(&options, ENTRY_USER, "al"), 0);
+		ck_assert_int_eq(mcmap_take_back(dir, MCMAP_PASSWD, &al, 1), 0);
+		ck_assert(!has_user("al", 0));
+		user_stored_s++; /* or it would not be stored because it was a moment ago */
+		told_user("al", &domains[0], 60);
+		ck_assert(!has_user("al", 0));
+		cache_end(cache);
+		ck_assert_int_eq(cache_begin(cache), 0);
+	}
+	user_epoch = cache_epoch(cache);
+	told_user("al", &domains[0], 60);
+	ck_assert(has_user("al", 0));
+	cache_end(cache);
+
 	stores[0].cache = NULL;
 	talloc_free(writer);
-	for (size_t i = 0; i < str_size(beside); i++) {
-		char path[64];
+	unlink_cache();
+}
+END_TEST
 
-		snprintf(path, sizeof(path), "%s/cache_A.mdb%s", dir, beside[i]);
-		ck_assert_int_eq(unlink(path), 0);
-	}
+/* The earlier domain was asked, and did not have it; its backend took back what clients had just
+ * before this answer comes. */
+START_TEST(test_what_an_earlier_domain_has_by_now_is_not_kept)
+{
+	struct cache_options options = { .dir = dir, .domain = "A", .names = CACHE_CASE_FOLDED };
+	struct cache_writer *writer;
+
+	ck_assert_int_eq(cache_writer_open(ev, ev, &options, &writer), 0);
+	stores[0].cache = cache_writer_reader(writer);
+	store_user(writer, "bo");
+	told_user("al", &domains[1], 60);
+	ck_assert(has_user("al", 0));
+	told_user(NULL, &domains[1], 60); /* bo's id */
+	ck_assert(!has_user(NULL, 0));
+	user_uid = 1001;
+	told_user(NULL, &domains[1], 60);
+	ck_assert(client_has_user(dir, NULL, 1001, time(NULL)));
+
+	store_user(writer, "Al");
+	user_stored_s++;
+	told_user("al", &domains[1], 60);
+	ck_assert(!has_user("al", 0));
+	stores[0].cache = NULL;
+	talloc_free(writer);
+	unlink_cache();
 }
 END_TEST
 
@@ -502,6 +582,7 @@ int main(void)
 	tcase_add_test(all, test_an_answer_that_is_not_fresh_goes);
 	tcase_add_test(all, test_not_there_takes_the_record_and_the_groups_of_the_user);
 	tcase_add_test(all, test_of_a_later_domain_only_what_was_asked_for_is_known);
+	tcase_add_test(all, test_of_a_later_domain_only_folded_names_are_known);
 	tcase_add_test(all, test_a_qualified_name_belongs_to_one_domain);
 	tcase_add_test(all, test_keys_that_nobody_is_asked_for);
 	tcase_add_test(all, test_a_name_that_is_read_as_another_is_no_key);
@@ -515,6 +596,7 @@ int main(void)
 	tcase_add_test(all, test_whoever_is_found_is_unknown_no_longer);
 	tcase_add_test(all, test_the_unknown_go_with_what_the_process_knows_of_them);
 	tcase_add_test(all, test_what_was_outdated_since_it_was_read_is_not_kept);
+	tcase_add_test(all, test_what_an_earlier_domain_has_by_now_is_not_kept);
 	suite_add_tcase(suite, all);
 
 	srunner_run_all(runner, CK_ENV);
