@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "backend/core/memcache.h"
 #include "backend/core/modules.h"
 #include "backend/core/online.h"
 #include "backend/core/pool.h"
@@ -30,9 +31,9 @@
 #include "common/base/mem.h"
 #include "common/event/daemon.h"
 #include "common/event/timer.h"
-#include "common/memcache/mcmap.h"
 #include "common/metrics/metrics.h"
 #include "common/sbus/sbus.h"
+#include "common/wire/memcache.h"
 
 /* What is under way may end before we do. */
 #define DRAIN_MS      5000
@@ -57,7 +58,8 @@ struct backend {
 	struct provider_host host;
 	const struct provider *provider; /* NULL when the configuration cannot be used */
 	void *provider_data;
-	struct queue *queue;     /* NULL likewise */
+	struct queue *queue; /* NULL likewise */
+	struct memcache *memcache;
 	struct refresh *refresh; /* NULL: refresh_expired_interval = 0 */
 	struct serve *serve;
 	struct registration *registration;
@@ -265,6 +267,8 @@ static bool generation(uint64_t generation_now, void *data)
 	}
 	/* The old snapshot stays: the structs made of it may point into it. */
 	be->conf = conf;
+	if (be->memcache)
+		memcache_set_domains(be->memcache, conf);
 	apply_debug_level(be, conf);
 	return false;
 }
@@ -286,26 +290,6 @@ static const struct daemon_hooks daemon_hooks = {
 
 /* ---- the start ---- */
 
-/* What clients find by themselves may be older than what was just stored; nobody asked for it, so
- * nobody will tell them. */
-static void forget_answers(unsigned kinds, void *data)
-{
-	static const enum mcmap_kind files[] = {
-		[ENTRY_USER] = MCMAP_PASSWD,
-		[ENTRY_GROUP] = MCMAP_GROUP,
-		[ENTRY_INITGROUPS] = MCMAP_INITGROUPS,
-	};
-	struct backend *be = data;
-	const char *dir = be->args.mc_dir ?: MEMCACHE_DIR;
-
-	for (enum entry_kind kind = ENTRY_USER; kind <= ENTRY_INITGROUPS; kind++) {
-		int r = kinds & 1u << kind ? mcmap_recycle(dir, files[kind]) : 0;
-
-		if (r < 0)
-			log_error("%s: %s: clients may find old answers", dir, error_text(r));
-	}
-}
-
 static void cache_opened(struct tevent_req *req)
 {
 	struct backend *be = tevent_req_callback_data(req, struct backend);
@@ -320,7 +304,7 @@ static void cache_opened(struct tevent_req *req)
 	/* Who is not enumerated for a while is not known in full afterwards. */
 	if (!be->options.enumerate)
 		cache_set_listed(be->host.writer, false);
-	cache_on_change(be->host.writer, forget_answers, be);
+	cache_on_change(be->host.writer, memcache_changed, be->memcache);
 	queue_open(be->queue);
 
 	/* Not only for the first question's sake: people want to know whether the domain works. */
@@ -382,6 +366,10 @@ static int start_provider(struct backend *be)
 		.max_size = (uint64_t)be->options.cache_max_size_mib << 20,
 	};
 
+	r = memcache_new(be, be->args.mc_dir ?: MEMCACHE_DIR, be->args.domain, be->conf,
+	                 &be->options, &be->memcache);
+	if (r < 0)
+		return r;
 	r = module_find(be->args.module_dir, be->options.id_provider, &be->provider);
 	if (r < 0) {
 		log_error("[%s] id_provider: %s is not built yet", be->host.section,

@@ -35,10 +35,10 @@ enum cache_case {
 };
 
 struct cache_options {
-	const char *dir;      /* CACHE_DIR but for tests */
+	const char *dir; /* CACHE_DIR but for tests */
 	const char *domain;
 	enum cache_case names;
-	uint64_t max_size;    /* bytes, cache_max_size; 0 = 512 MiB. Writer only */
+	uint64_t max_size; /* bytes, cache_max_size; 0 = 512 MiB. Writer only */
 };
 
 /* ---- reading ---- */
@@ -153,14 +153,23 @@ int cache_put_initgroups(struct cache_change *change, const struct initgroups *i
 /* Takes out what query names (a user with its groups list), if it is there. */
 int cache_remove(struct cache_change *change, const struct query *query);
 
-/* Of kind, change puts what was asked for; whoever asked stores it for the clients. It is not told
- * to cache_on_change(). */
+/* Of kind, change puts what was asked for; whoever asked stores it for the clients. That it has
+ * another content, and the same id, is not told to cache_on_change(). */
 void cache_change_is_answer(struct cache_change *change, enum entry_kind kind);
 
-/* Calls changed, from the loop and before the requests finish, when a commit removed a stored entry
- * or one of its further names, or gave it another content; kinds has the bits 1 << kind. Sweeps do
- * not count. */
-typedef void cache_changed(unsigned kinds, void *data);
+/* What a commit did to an entry, or to one of its names. */
+struct cache_note {
+	enum entry_kind kind;
+	bool is_new; /* it was not there before; else it is not there any more, or says something
+	              * else */
+	uint32_t id; /* of the user or group; 0: of none, or not told */
+	const char *name; /* as the entry has it; NULL: this stands for any of kind, because there
+	                   * are too many */
+};
+
+/* Calls changed, from the loop and before the requests finish, when a commit stored a new entry,
+ * removed one or one of its further names, or gave it another content. Sweeps do not count. */
+typedef void cache_changed(const struct cache_note *notes, size_t n, void *data);
 void cache_on_change(struct cache_writer *writer, cache_changed *changed, void *data);
 
 /* What cache_is_listed() says from now on: that it is so, until a power cut may have taken some of

@@ -29,7 +29,7 @@ struct env {
 	MDB_txn *reading;          /* reset, but between cache_begin() and cache_end() */
 	struct file_id data, lock; /* the files as they were opened */
 	struct touched touched;
-	struct header header;      /* as it was then; its domain is NULL */
+	struct header header; /* as it was then; its domain is NULL */
 };
 
 /* flags are LMDB's, beyond those that all our environments have. Uses no talloc: the writer thread
@@ -85,8 +85,8 @@ bool sound_key(const struct view *view, MDB_val key, MDB_val value);
 struct cache {
 	struct cache_files *files; /* owned */
 	struct env env;
-	pthread_mutex_t *swap;  /* the writer's, which exchanges env; NULL in a reader; recursive */
-	bool reading;           /* between cache_begin() and cache_end() */
+	pthread_mutex_t *swap; /* the writer's, which exchanges env; NULL in a reader; recursive */
+	bool reading;          /* between cache_begin() and cache_end() */
 };
 
 /* A handle without an environment. Errors: -ENOMEM. */
@@ -136,6 +136,16 @@ struct buffers {
 	struct writer rewritten, gone, put;
 };
 
+/* What cache_on_change() is to be told of a change, the first NOTES_MAX one by one:
+ *   | kind: u8 | is new: u8 | id: u32 | name \0 |
+ * of the others the kinds, as bits: 1 << kind. */
+struct notes {
+	struct writer bytes;
+	uint32_t n;
+	unsigned more_gone, more_new;
+};
+#define NOTES_MAX 32
+
 /* One write transaction, on the writer thread. */
 struct store {
 	MDB_txn *txn;
@@ -143,10 +153,14 @@ struct store {
 	struct buffers *buffers; /* borrowed */
 	struct header header;    /* written behind the steps that changed it */
 	bool header_changed;
-	int64_t n_entries; /* records that came, less those that went */
-	unsigned replaced, removed; /* kinds of records, as bits: 1 << kind */
+	int64_t n_entries;   /* records that came, less those that went */
+	struct notes *notes; /* borrowed; NULL: nobody wants to know */
+	unsigned answer;     /* the kind whose other content is not noted, as a bit */
 	uint64_t n_puts, n_unchanged;
 };
+
+/* Nothing is noted yet: a change may be carried out a second time. */
+void notes_begin(struct notes *notes);
 
 /* domain is borrowed. Errors: -E_CACHE_DAMAGED; -E_CACHE_VERSION; those of LMDB. */
 int store_begin(struct store *store, MDB_txn *txn, MDB_dbi table, const char *domain,

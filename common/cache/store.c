@@ -43,6 +43,90 @@ uint64_t store_used(const struct store *store)
 	return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
 }
 
+/* ---- what is told of it ---- */
+
+void notes_begin(struct notes *notes)
+{
+	writer_reset(&notes->bytes);
+	notes->n = 0;
+	notes->more_gone = notes->more_new = 0;
+}
+
+/* name may lie in the map. Without memory for it, it is one of many. */
+static void note(struct store *store, enum entry_kind kind, bool is_new, uint32_t id,
+                 const char *name)
+{
+	struct notes *notes = store->notes;
+
+	if (!notes)
+		return;
+	if (notes->n < NOTES_MAX && writer_end(&notes->bytes) == 0) {
+		writer_u8(&notes->bytes, (uint8_t)kind);
+		writer_u8(&notes->bytes, is_new);
+		writer_u32(&notes->bytes, id);
+		writer_str(&notes->bytes, name);
+		if (writer_end(&notes->bytes) == 0) {
+			notes->n++;
+			return;
+		}
+		notes->n = 0;
+		notes->more_gone = notes->more_new = UINT32_MAX;
+		return;
+	}
+	if (is_new)
+		notes->more_new |= 1u << kind;
+	else
+		notes->more_gone |= 1u << kind;
+}
+
+static uint32_t id_of(const struct entry *entry)
+{
+	if (entry->kind == ENTRY_INITGROUPS)
+		return 0;
+	return entry->kind == ENTRY_GROUP ? entry->group.gid : entry->user.uid;
+}
+
+static void note_gone(struct store *store, const struct entry *entry)
+{
+	note(store, entry->kind, false, id_of(entry), entry_name(entry));
+}
+
+/* Under all of its names, so that an entry of the same name in another domain is found. */
+static void note_new(struct store *store, const struct entry *entry)
+{
+	const struct names *aliases =
+		entry->kind == ENTRY_GROUP ? &entry->group.aliases : &entry->user.aliases;
+	const char *alias = NULL;
+
+	if (entry->kind == ENTRY_INITGROUPS)
+		return;
+	note(store, entry->kind, true, id_of(entry), entry_name(entry));
+	while ((alias = names_next(aliases, alias)))
+		note(store, entry->kind, true, 0, alias);
+	if (entry->kind == ENTRY_USER && !str_empty(entry->user.upn))
+		note(store, ENTRY_USER, true, 0, entry->user.upn);
+}
+
+/* Clients may have an answer under a further name that its entry has no more. */
+static void note_lost(struct store *store, MDB_val index, const struct entry *entry)
+{
+	if (val_type(index) != KEY_USER_ALIAS && val_type(index) != KEY_GROUP_ALIAS)
+		return;
+	note_gone(store, entry);
+	if (entry->kind == ENTRY_USER)
+		note(store, ENTRY_INITGROUPS, false, 0, entry_name(entry));
+}
+
+/* Whoever asked stores what an answer says now for the clients, but under no other id. */
+static void note_replaced(struct store *store, const struct entry *was, const struct entry *is)
+{
+	bool other_id = id_of(was) != id_of(is);
+
+	if (other_id || !(store->answer & 1u << is->kind))
+		note_gone(store, was);
+	note_new(store, is);
+}
+
 /* ---- single keys ---- */
 
 static int put_key(struct store *store, MDB_val key, MDB_val value)
@@ -90,6 +174,7 @@ static int remove_one(struct store *store, const struct key *key)
 	r = store_look(store, key, &found, &entry);
 	if (r < 0)
 		return r;
+	note_gone(store, &entry);
 	key_of_expiry(&expiry, entry_expiry(&entry), key_val(key));
 	writer_reset(gone);
 	writer_bytes(gone, found.record.indexes.mv_data, found.record.indexes.mv_size);
@@ -105,7 +190,6 @@ static int remove_one(struct store *store, const struct key *key)
 	if (r == 0)
 		r = delete_key(store, key_val(key));
 	store->n_entries--;
-	store->removed |= 1u << entry.kind;
 	return r;
 }
 
@@ -156,15 +240,6 @@ static int rewrite(struct store *store, const struct found *found, MDB_val index
 
 /* ---- put ---- */
 
-/* Clients may have an answer under a further name that its entry has no more. */
-static void note_lost(struct store *store, MDB_val index)
-{
-	if (val_type(index) == KEY_USER_ALIAS)
-		store->removed |= 1u << ENTRY_USER | 1u << ENTRY_INITGROUPS;
-	else if (val_type(index) == KEY_GROUP_ALIAS)
-		store->removed |= 1u << ENTRY_GROUP;
-}
-
 /* Takes index away from the record that has it and is called name. */
 static int take_index(struct store *store, MDB_val index, MDB_val name)
 {
@@ -181,10 +256,10 @@ static int take_index(struct store *store, MDB_val index, MDB_val name)
 	if (val_type(index) == KEY_UID || val_type(index) == KEY_GID)
 		return store_remove(store, &key);
 
-	note_lost(store, index);
 	r = store_look(store, &key, &found, &entry);
 	if (r < 0)
 		return r;
+	note_lost(store, index, &entry);
 	writer_reset(left);
 	while (record_next_index(&found.record, &other))
 		if (!val_equal(other, index))
@@ -327,18 +402,18 @@ static int drop_old(struct store *store, const struct key *key, const struct fou
 
 	writer_reset(dropped);
 	while (record_next_index(&old->record, &index))
-		if (!record_has_index(new, index))
+		if (!record_has_index(new, index)) {
+			note_lost(store, index, old_entry);
 			record_add_index(dropped, index);
+		}
 	r = writer_end(dropped);
 	if (r < 0)
 		return r;
 
 	gone.indexes = (MDB_val){ dropped->size, dropped->bytes };
 	index = (MDB_val){ 0 };
-	while (r == 0 && record_next_index(&gone, &index)) {
-		note_lost(store, index);
+	while (r == 0 && record_next_index(&gone, &index))
 		r = delete_key(store, index);
-	}
 	if (r == 0 && entry_expiry(old_entry) != expiry_s) {
 		key_of_expiry(&expiry, entry_expiry(old_entry), key_val(key));
 		r = delete_key(store, key_val(&expiry));
@@ -384,10 +459,11 @@ static int step_put(struct store *store, const struct key *key, MDB_val value)
 		return 0;
 	}
 	if (r == 0 && !same_content(&old, &record))
-		store->replaced |= 1u << entry.kind;
+		note_replaced(store, &old_entry, &entry);
 	if (r == 0)
 		r = drop_old(store, key, &old, &old_entry, &record, entry_expiry(&entry));
 	else if (r == -ENOENT) {
+		note_new(store, &entry);
 		store->n_entries++;
 		r = 0;
 	}

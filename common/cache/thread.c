@@ -215,9 +215,11 @@ static int carry_out(struct cache_writer *writer, struct store *store, struct jo
 	job->r = r;
 	if (job->r < 0)
 		return 0;
-	store->replaced = store->removed = 0;
+	notes_begin(&job->notes);
+	store->notes = &job->notes;
+	store->answer = job->answer;
 	r = store_steps(store, &job->steps);
-	job->changed = store->removed | (store->replaced & ~job->answer);
+	store->notes = NULL;
 	if (r == -E_CACHE_DAMAGED) {
 		job->r = r;
 		return -EAGAIN;

@@ -39,12 +39,14 @@ static struct job *job_new(struct tevent_req *req)
 		return NULL;
 	job->req = req;
 	job->steps = writer_new(STEPS_MAX);
+	job->notes.bytes = writer_new(STEPS_MAX);
 	return job;
 }
 
 static void job_free(struct job *job)
 {
 	writer_free(&job->steps);
+	writer_free(&job->notes.bytes);
 	free(job);
 }
 
@@ -100,15 +102,50 @@ static void finish_jobs(struct queue *done, struct tevent_context *ev)
 	}
 }
 
+/* At the end there is one for each kind of which there are more than these. */
+struct told {
+	struct cache_note notes[NOTES_MAX + 2 * ENTRY_INITGROUPS];
+	size_t n;
+};
+
+static void gather(struct told *told, struct notes *all, const struct notes *notes)
+{
+	struct reader in = reader_over(notes->bytes.bytes, notes->bytes.size);
+
+	all->more_gone |= notes->more_gone;
+	all->more_new |= notes->more_new;
+	for (uint32_t i = 0; i < notes->n; i++) {
+		struct cache_note note = { .kind = reader_u8(&in), .is_new = reader_u8(&in) };
+
+		note.id = reader_u32(&in);
+		note.name = reader_str(&in, reader_left(&in), NULL);
+		if (told->n < NOTES_MAX && note.name)
+			told->notes[told->n++] = note;
+		else if (note.is_new)
+			all->more_new |= 1u << note.kind;
+		else
+			all->more_gone |= 1u << note.kind;
+	}
+}
+
 static void tell_changes(const struct cache_writer *writer, const struct queue *done)
 {
-	unsigned kinds = 0;
+	struct told told = { 0 };
+	struct notes all = { 0 };
 
+	if (!writer->changed)
+		return;
 	for (const struct job *job = done->first; job; job = job->next)
 		if (job->r == 0)
-			kinds |= job->changed;
-	if (kinds && writer->changed)
-		writer->changed(kinds, writer->changed_data);
+			gather(&told, &all, &job->notes);
+	for (enum entry_kind kind = ENTRY_USER; kind <= ENTRY_INITGROUPS; kind++) {
+		if (all.more_gone & 1u << kind)
+			told.notes[told.n++] = (struct cache_note){ .kind = kind };
+		if (all.more_new & 1u << kind)
+			told.notes[told.n++] = (struct cache_note){ .kind = kind, .is_new = true };
+	}
+	if (told.n > 0)
+		writer->changed(told.notes, told.n, writer->changed_data);
 }
 
 static void jobs_done(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
@@ -413,8 +450,8 @@ int cache_writer_open(TALLOC_CTX *mem, struct tevent_context *ev,
 	writer->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (writer->done_fd < 0)
 		return -errno;
-	writer->done_fde = tevent_add_fd(ev, writer, writer->done_fd, TEVENT_FD_READ, jobs_done,
-	                                 writer);
+	writer->done_fde =
+		tevent_add_fd(ev, writer, writer->done_fd, TEVENT_FD_READ, jobs_done, writer);
 	if (!writer->done_fde)
 		return -ENOMEM;
 	r = start_thread(writer);

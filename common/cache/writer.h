@@ -18,8 +18,8 @@ struct job {
 	int r;
 	struct writer steps; /* owned; of a change */
 	uint32_t n_records;
-	unsigned answer;  /* the kind whose puts do not count as changes, as a bit */
-	unsigned changed; /* kinds, as bits */
+	unsigned answer;    /* the kind whose puts do not count as changes, as a bit */
+	struct notes notes; /* owned */
 	struct sweep sweep;
 };
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "common/conf/options.h"
 
 /* Steps and KiB of one match: an expression may be unfortunate, and the text is anybody's. */
 #define STEPS_MAX  20000
@@ -186,4 +187,12 @@ const char *name_format_fault(const char *format)
 	if (*walk.rest)
 		return "after a '%' it takes 1$s, 2$s, 3$s, s or another '%'";
 	return has_name ? NULL : "it does not hold the name, %1$s";
+}
+
+/* ---- both ---- */
+
+bool naming_is_plain(const struct sssd_conf *sssd, const struct domain_conf *domain)
+{
+	return !domain->use_fully_qualified_names && !sssd->domain_resolution_order &&
+	       !sssd->override_space && domain->case_sensitive != CASE_FALSE;
 }

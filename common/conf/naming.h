@@ -50,3 +50,12 @@ struct name_format_walk {
 /* Walks a format: struct name_format_walk walk = { format }; while (name_format_next(…)) … It ends
  * before what makes no sense. */
 bool name_format_next(struct name_format_walk *walk, struct name_piece *ret_piece);
+
+/* ---- both ---- */
+
+struct sssd_conf;
+struct domain_conf;
+
+/* Are the names of a domain with these options answered as they are, without a domain or another
+ * spelling? */
+bool naming_is_plain(const struct sssd_conf *sssd, const struct domain_conf *domain);

@@ -98,9 +98,17 @@ START_TEST(test_a_change_is_seen_whole_or_not_at_all)
 }
 END_TEST
 
-static void note_kinds(unsigned kinds, void *data)
+static unsigned new_kinds;
+static struct cache_note last_note;
+static char last_name[256];
+
+static void note_kinds(const struct cache_note *notes, size_t n, void *data)
 {
-	*(unsigned *)data |= kinds;
+	for (size_t i = 0; i < n; i++)
+		*(notes[i].is_new ? &new_kinds : (unsigned *)data) |= 1u << notes[i].kind;
+	last_note = notes[n - 1];
+	if (last_note.name)
+		snprintf(last_name, sizeof(last_name), "%s", last_note.name);
 }
 
 #define BIT(kind) (1u << (kind))
@@ -121,9 +129,11 @@ START_TEST(test_what_replaces_or_removes_an_entry_is_told)
 	ck_assert_int_eq(put_user(&alice), 0);
 	ck_assert_int_eq(put_group(&staff), 0);
 	ck_assert_int_eq(put_initgroups(&lists), 0);
+	ck_assert_uint_eq(new_kinds, BIT(ENTRY_USER) | BIT(ENTRY_GROUP));
+	new_kinds = 0;
 	fake_later_s = 300;
 	ck_assert_int_eq(put_user(&alice), 0); /* written again, with another time */
-	ck_assert_uint_eq(kinds, 0);
+	ck_assert_uint_eq(kinds | new_kinds, 0);
 
 	alice.shell = "/bin/other";
 	ck_assert_int_eq(put_user(&alice), 0);
@@ -147,12 +157,25 @@ START_TEST(test_what_replaces_or_removes_an_entry_is_told)
 	ck_assert_int_eq(commit(change), 0);
 	ck_assert_uint_eq(kinds, BIT(ENTRY_USER) | BIT(ENTRY_INITGROUPS));
 
+	/* One that says another id: who asked by the new one knows nothing of the old. */
+	kinds = new_kinds = 0;
+	bob.uid = 1009;
+	change = new_change();
+	cache_change_is_answer(change, ENTRY_USER);
+	ck_assert_int_eq(cache_put_user(change, &bob, 600), 0);
+	ck_assert_int_eq(commit(change), 0);
+	ck_assert_uint_eq(kinds, BIT(ENTRY_USER));
+	ck_assert_uint_eq(new_kinds, BIT(ENTRY_USER));
+	ck_assert_uint_eq(last_note.id, 1009);
+
 	kinds = 0;
 	query.name = "bob";
 	change = new_change();
 	ck_assert_int_eq(cache_remove(change, &query), 0);
 	ck_assert_int_eq(commit(change), 0);
 	ck_assert_uint_eq(kinds, BIT(ENTRY_USER));
+	ck_assert_uint_eq(last_note.id, 1009);
+	ck_assert_str_eq(last_name, "bob");
 
 	/* Nor one that takes a further name away from somebody else, or drops one. */
 	carol.aliases = NAMES("caz\0");
@@ -171,6 +194,36 @@ START_TEST(test_what_replaces_or_removes_an_entry_is_told)
 	ck_assert_int_eq(cache_remove(change, &query), 0);
 	ck_assert_int_eq(commit(change), 0);
 	ck_assert_uint_eq(kinds, 0);
+}
+END_TEST
+
+static unsigned n_named, n_unnamed;
+
+static void count_notes(const struct cache_note *notes, size_t n, void *data)
+{
+	(void)data;
+	for (size_t i = 0; i < n; i++)
+		*(notes[i].name ? &n_named : &n_unnamed) += 1;
+}
+
+/* Nor is each of thousands told one by one, nor any forgotten. */
+START_TEST(test_of_many_changes_the_kinds_are_told)
+{
+	struct cache_change *change;
+	char name[16];
+
+	fixture_open();
+	cache_on_change(fixture.writer, count_notes, NULL);
+	change = new_change();
+	for (uint32_t i = 0; i < 100; i++) {
+		struct group group = some_group(name, 100 + i);
+
+		snprintf(name, sizeof(name), "g%u", i);
+		ck_assert_int_eq(cache_put_group(change, &group, 600), 0);
+	}
+	ck_assert_int_eq(commit(change), 0);
+	ck_assert_uint_eq(n_named, 32);
+	ck_assert_uint_eq(n_unnamed, 1);
 }
 END_TEST
 
@@ -620,6 +673,7 @@ int main(void)
 		test_a_group_ends_when_its_time_is_up,
 		test_a_change_is_seen_whole_or_not_at_all,
 		test_what_replaces_or_removes_an_entry_is_told,
+		test_of_many_changes_the_kinds_are_told,
 		test_a_freed_request_is_stored_all_the_same,
 		test_closing_finishes_what_waits,
 		test_a_callback_may_close_the_writer,
