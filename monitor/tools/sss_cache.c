@@ -2,11 +2,12 @@
  *
  * sss_cache - have cached entries asked for again (sss_cache(8))
  *
- *   options ─▶ touch the entries, in each domain ─▶ give up the clients' files ─▶ was one there?
+ *   options ─▶ touch the entries, in each domain ─▶ take back what clients have ─▶ was one there?
  *
- * Both take effect in all processes at once and wait for none (cache_touch(), mcmap_recycle()), so
- * it makes no difference what runs. In this order: who finds a file given up finds the entry
- * touched, too, and does not put it into the next file. Programs that add users run this each time.
+ * Both take effect in all processes at once and wait for none (cache_touch(), takeback.h), so it
+ * makes no difference what runs. In this order: whoever stores an answer for the clients behind
+ * that finds the entry touched. One entry costs the clients that one only, where it is found in a
+ * cache. Programs that add users run this each time.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -20,7 +21,9 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/cache/cache.h"
-#include "common/memcache/mcmap.h"
+#include "common/conf/naming.h"
+#include "common/conf/options.h"
+#include "common/memcache/takeback.h"
 #include "monitor/tools/tool.h"
 
 #define EXIT_NOT_FOUND 2
@@ -133,8 +136,7 @@ static bool parse(int argc, char *argv[], struct wanted *wanted, int *ret_status
 	opterr = 0;
 	*ret_status = EXIT_SUCCESS;
 	while ((option = getopt_long(argc, argv, ":Eu:Ug:Gn:Ns:Sa:Ah:Hr:Rd:", long_options,
-	                             NULL)) !=
-	       -1) {
+	                             NULL)) != -1) {
 		if (option == HELP || (option == '?' && optopt == '?')) {
 			print_help();
 			return false;
@@ -169,7 +171,11 @@ static bool is_all(const struct wanted *wanted, size_t i)
 
 /* Of all domains together. */
 struct outcome {
+	struct take_back *back;
+	struct conf *naming; /* what the responder is told; NULL: that cannot be read */
+	bool is_only;        /* one domain is configured */
 	bool has_cache, asked_for_one, found_one;
+	bool found[str_size(selectors)], is_unsure[str_size(selectors)];
 	int r; /* the last failure */
 };
 
@@ -196,13 +202,52 @@ static void touch_kind(struct outcome *outcome, const struct cache_options *opti
 	if (r != -ENOENT && selector->kinds[0])
 		fprintf(stderr, "%s: the cache cannot be read, so all %s are asked for again\n",
 		        options->domain, selector->kinds[0] == ENTRY_GROUP ? "groups" : "users");
+	outcome->is_unsure[selector - selectors] |= r != -ENOENT;
 	touch(outcome, options, selector, NULL);
 	note(outcome, options->domain, r);
 }
 
+static struct take_back_domain back_domain(const struct outcome *outcome, TALLOC_CTX *mem,
+                                           const char *name)
+{
+	char *section = talloc_asprintf(mem, "domain/%s", name);
+	struct domain_conf domain = { 0 };
+	struct conf_problem problem;
+	struct sssd_conf sssd = { 0 };
+	bool is_read;
+
+	/* Of a bad value the default holds, and -E_CONFIG says so, as it does to the responder. */
+	is_read =
+		section && outcome->naming &&
+		conf_read(outcome->naming, mem, "sssd", sssd_opts, &sssd, &problem) != -ENOMEM &&
+		conf_read(outcome->naming, mem, section, domain_opts, &domain, &problem) != -ENOMEM;
+	return (struct take_back_domain){
+		.name = name,
+		.folds = domain.case_sensitive != CASE_TRUE,
+		.has_plain_names = is_read && naming_is_plain(&sssd, &domain),
+		.is_only = outcome->is_only,
+	};
+}
+
+/* What clients have of the entry. */
+static void take_back(struct outcome *outcome, const char *domain_name, const struct entry *entry)
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	struct take_back_domain domain = back_domain(outcome, mem, domain_name);
+
+	if (entry->kind == ENTRY_GROUP) {
+		take_back_entry(outcome->back, &domain, MCMAP_GROUP, entry->group.gid,
+		                entry->group.name);
+		return;
+	}
+	take_back_entry(outcome->back, &domain, MCMAP_PASSWD, entry->user.uid, entry->user.name);
+	take_back_groups(outcome->back, &domain, entry->user.name);
+}
+
 /* Also by an alias or an address, which is not the name of the entry. 1, or 0 it is not there. */
-static int find_name(TALLOC_CTX *mem, struct cache *cache, const struct selector *selector,
-                     const char *name, char **ret_name)
+static int find_name(struct outcome *outcome, TALLOC_CTX *mem, const struct cache_options *options,
+                     struct cache *cache, const struct selector *selector, const char *name,
+                     char **ret_name)
 {
 	struct query query = { .kind = selector->kinds[0] == ENTRY_GROUP ? QUERY_GROUP_BY_NAME
 		                                                         : QUERY_USER_BY_NAME,
@@ -214,8 +259,10 @@ static int find_name(TALLOC_CTX *mem, struct cache *cache, const struct selector
 	if (r < 0)
 		return r;
 	r = cache_find(cache, &query, &entry);
-	if (r == 0)
+	if (r == 0) {
 		*ret_name = talloc_strdup(mem, entry_name(&entry));
+		take_back(outcome, options->domain, &entry);
+	}
 	cache_end(cache);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
@@ -260,12 +307,12 @@ static void touch_one(struct outcome *outcome, const struct conf *conf,
 		return;
 	if (r == 0) {
 		touch(outcome, options, selector, name);
-		r = find_name(mem, cache, selector, name, &own);
+		r = find_name(outcome, mem, options, cache, selector, name, &own);
 	}
 	if (r < 0)
 		touch_kind(outcome, options, selector, r);
 	if (r > 0) {
-		outcome->found_one = true;
+		outcome->found_one = outcome->found[selector - selectors] = true;
 		touch(outcome, options, selector, own);
 	}
 }
@@ -302,18 +349,24 @@ static const enum mcmap_kind files_of_kind[] = {
 	[ENTRY_INITGROUPS] = MCMAP_INITGROUPS,
 };
 
-static void give_up_files(struct outcome *outcome, const struct wanted *wanted)
+/* Of whom no cache knows any more, clients may have an answer all the same, under names that cannot
+ * be told: then the files are given up whole. So is the one of those who are unknown, in any
+ * spelling; it is soon made again. */
+static void take_files_back(struct outcome *outcome, const struct wanted *wanted)
 {
+	struct take_back *back = outcome->back;
+
 	for (size_t i = 0; i < str_size(selectors); i++) {
-		if (!is_all(wanted, i) && !wanted->one[i])
+		if (!is_all(wanted, i) &&
+		    (!wanted->one[i] || (outcome->found[i] && !outcome->is_unsure[i])))
 			continue;
 		for (size_t k = 0; k < str_size(selectors[i].kinds) && selectors[i].kinds[k]; k++)
-			note(outcome, MEMCACHE_DIR,
-			     mcmap_recycle(MEMCACHE_DIR, files_of_kind[selectors[i].kinds[k]]));
+			take_back_all(back, files_of_kind[selectors[i].kinds[k]]);
 	}
-	note(outcome, MEMCACHE_DIR, mcmap_recycle(MEMCACHE_DIR, MCMAP_UNKNOWN));
+	take_back_all(back, MCMAP_UNKNOWN);
 	if (wanted->everything)
-		note(outcome, MEMCACHE_DIR, mcmap_recycle(MEMCACHE_DIR, MCMAP_SID));
+		take_back_all(back, MCMAP_SID);
+	note(outcome, MEMCACHE_DIR, take_back_run(back, MEMCACHE_DIR));
 }
 
 /* ---- all of it ---- */
@@ -341,8 +394,14 @@ static bool has_domain(const struct conf *conf, const struct wanted *wanted)
 
 static int run(const struct conf *conf, const struct wanted *wanted)
 {
-	struct outcome outcome = { 0 };
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	struct outcome outcome = { .back = take_back_new(mem) };
+	char *const *domains = domains_of(conf);
 
+	if (!outcome.back) {
+		failed("sss_cache", -ENOMEM);
+		return EIO;
+	}
 	if (wanted->domain && !has_domain(conf, wanted)) {
 		fprintf(stderr,
 		        "Could not open domain %s. If the domain is a subdomain (trusted domain), "
@@ -352,10 +411,13 @@ static int run(const struct conf *conf, const struct wanted *wanted)
 	}
 	for (size_t i = 0; i < str_size(selectors); i++)
 		outcome.asked_for_one |= wanted->one[i] && !is_all(wanted, i);
-	for (char *const *domain = domains_of(conf); *domain; domain++)
+	outcome.is_only = !domains[0] || !domains[1];
+	if (outcome.asked_for_one)
+		conf_load(mem, NULL, "nss", &outcome.naming);
+	for (char *const *domain = domains; *domain; domain++)
 		if (is_wanted(wanted, *domain))
 			touch_domain(&outcome, conf, wanted, *domain);
-	give_up_files(&outcome, wanted);
+	take_files_back(&outcome, wanted);
 
 	if (outcome.r < 0) {
 		fprintf(stderr, "Could not open available domains\n");
