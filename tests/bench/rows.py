@@ -510,6 +510,17 @@ def kcm_fetch_growth(side):
     return side.times_us("fetch", 1000, 500) / few
 
 
+@row("KCM: store one behind 800 : behind none", "", None, 1.3, absolute=True, place="kcm")
+def kcm_store_growth(side):
+    return side.times_us("store", 1000, 800) / side.times_us("store", 200)
+
+
+@row("KCM: list 1,000", "ms", None, 20, absolute=True, place="kcm")
+def kcm_list_1000(side):
+    side.times_us("store", 1000)
+    return side.times_us("list", 20) / 1000
+
+
 @row("KCM: 200 new tickets by kvno", "ms", 1124, 320, place="kcm", limit=lambda s: s.kvno_ms(FILE))
 def kcm_kvno(side):
     return side.kvno_ms()
