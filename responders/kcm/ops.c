@@ -507,13 +507,7 @@ static int op_noop(struct kcm_request *request)
 	return all_read(request);
 }
 
-/* A cache belongs to whoever made it, and to nobody else. */
-static int op_refused(struct kcm_request *request)
-{
-	(void)request;
-	return KCM_FCC_PERM;
-}
-
+/* CHOWN and CHMOD have no row: a cache belongs to whoever made it, and to nobody else. */
 /* clang-format off */
 static const struct op {
 	enum kcm_opcode opcode;
@@ -535,8 +529,6 @@ static const struct op {
 	{ KCM_GET_CRED_BY_UUID,    "GET_CRED_BY_UUID",    false, false, op_get_cred_by_uuid },
 	{ KCM_REMOVE_CRED,         "REMOVE_CRED",         true,  false, op_remove_cred },
 	{ KCM_SET_FLAGS,           "SET_FLAGS",           false, false, op_set_flags },
-	{ KCM_CHOWN,               "CHOWN",               false, false, op_refused },
-	{ KCM_CHMOD,               "CHMOD",               false, false, op_refused },
 	{ KCM_MOVE_CACHE,          "MOVE_CACHE",          true,  false, op_move_cache },
 	{ KCM_GET_CACHE_UUID_LIST, "GET_CACHE_UUID_LIST", false, false, op_get_cache_uuid_list },
 	{ KCM_GET_CACHE_BY_UUID,   "GET_CACHE_BY_UUID",   false, false, op_get_cache_by_uuid },

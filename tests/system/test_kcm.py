@@ -123,6 +123,23 @@ def test_a_renewable_ticket_is_renewed_by_kinit(c, kdc):
     assert servers(c) == ["krbtgt/TEST@TEST"]
 
 
+def test_the_snippet_turns_it_on(c, kdc):
+    """Copied as it is installed, and included as krb5.conf(5) says."""
+    snippet = "/usr/share/sssd/krb5-snippets/kcm_default_ccache"
+    conf = c.read("/etc/krb5.conf").replace("    default_ccache_name = KCM:\n", "")
+    c.write("/tmp/krb5.conf", "includedir /etc/krb5.conf.d\n" + conf)
+    env = {"KRB5_CONFIG": "/tmp/krb5.conf"}
+    c.sh("mkdir -p /etc/krb5.conf.d")
+    kdc.kinit("alice", user=ALICE, env=env)
+    c.sh(f"cp {snippet} /etc/krb5.conf.d")
+    try:
+        assert servers(c) is None
+        kdc.kinit("alice", user=ALICE, env=env)
+        assert "Ticket cache: KCM:4001\n" in c.run(["klist"], user=ALICE, env=env).out
+    finally:
+        c.sh("rm -r /etc/krb5.conf.d")
+
+
 # ---- Heimdal's programs ----
 
 

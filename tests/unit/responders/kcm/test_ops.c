@@ -504,12 +504,11 @@ END_TEST
 
 START_TEST(test_what_nobody_serves_is_answered)
 {
-	static const uint16_t opcodes[] = { KCM_RESOLVE, 15, 16, 24, 28, 29, 13000, 13003, 65535 };
+	static const uint16_t opcodes[] = { KCM_RESOLVE, KCM_CHOWN, KCM_CHMOD, 15,    16,   24,
+		                            28,          29,        13000,     13003, 65535 };
 
 	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
 		ck_assert_int_eq(named(ALICE, opcodes[i], "1001"), KCM_FCC_INTERNAL);
-	ck_assert_int_eq(named(ALICE, KCM_CHOWN, "1001"), KCM_FCC_PERM);
-	ck_assert_int_eq(named(ALICE, KCM_CHMOD, "1001"), KCM_FCC_PERM);
 	ask(KCM_NOOP);
 	ck_assert_int_eq(sent(ALICE), 0);
 	asked.bytes[0] = 3; /* another version */
@@ -609,6 +608,27 @@ START_TEST(test_a_request_that_is_cut_or_too_long_changes_nothing)
 }
 END_TEST
 
+static bool names_no_cache(uint16_t opcode)
+{
+	return opcode == KCM_NOOP || opcode == KCM_GEN_NEW || opcode == KCM_GET_DEFAULT_CACHE;
+}
+
+START_TEST(test_no_request_reaches_what_is_another_users)
+{
+	static const uid_t others[] = { BOB, 0 };
+	uint16_t opcode = served[_i];
+
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores(ALICE, "1001", "www", later), 0);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		put_request(opcode);
+		ck_assert((sent(others[i]) == 0) == names_no_cache(opcode));
+		ck_assert_int_eq(retrieves(ALICE, "1001", "www"), 0);
+		ck_assert_str_eq(default_of(ALICE), "1001");
+	}
+}
+END_TEST
+
 /* Any four bytes of a request may be a length or a count, and are another number. Whatever becomes
  * of the cache it is about, nothing else changes. */
 START_TEST(test_a_length_that_lies_reaches_no_further)
@@ -663,6 +683,8 @@ int main(void)
 	tcase_add_test(tcase, test_root_removes_caches);
 	tcase_add_test(tcase, test_what_nobody_serves_is_answered);
 	tcase_add_loop_test(tcase, test_a_request_that_is_cut_or_too_long_changes_nothing, 0,
+	                    sizeof(served) / sizeof(served[0]));
+	tcase_add_loop_test(tcase, test_no_request_reaches_what_is_another_users, 0,
 	                    sizeof(served) / sizeof(served[0]));
 	tcase_add_loop_test(tcase, test_a_length_that_lies_reaches_no_further, 0,
 	                    sizeof(served) / sizeof(served[0]));
