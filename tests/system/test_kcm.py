@@ -143,27 +143,42 @@ def test_the_snippet_turns_it_on(c, kdc):
 # ---- Heimdal's programs ----
 
 
+def heimdal(c, program, *words, check=True):
+    """ALICE's."""
+    return c.run([HEIMDAL + program, *words], user=ALICE, env={"KRB5CCNAME": "KCM:"}, check=check)
+
+
 def test_heimdals_programs(c, kdc):
-    env = {"KRB5CCNAME": "KCM:"}
-
-    def heimdal(program, *words):
-        return c.run([HEIMDAL + program, *words], user=ALICE, env=env).out
-
     for user in ("alice", "bob"):
         c.write(f"/tmp/{user}", f"{user}\n")
-        heimdal("kinit.heimdal", f"--password-file=/tmp/{user}", "-c", f"KCM:4001:{user}", user)
-    heimdal("heimtools", "kswitch", "--principal=alice")
-    out = heimdal("heimtools", "klist")
+        heimdal(c, "kinit.heimdal", f"--password-file=/tmp/{user}", "-c", f"KCM:4001:{user}", user)
+    heimdal(c, "heimtools", "kswitch", "--principal=alice")
+    out = heimdal(c, "heimtools", "klist").out
     assert "Principal: alice@TEST" in out and "krbtgt/TEST@TEST" in out
-    heimdal("kgetcred", "host/www")
-    assert "host/www@TEST" in heimdal("heimtools", "klist")
+    heimdal(c, "kgetcred", "host/www")
+    assert "host/www@TEST" in heimdal(c, "heimtools", "klist").out
     assert "host/www@TEST" in servers(c)  # and MIT's programs see the same
     assert list(caches(c)) == ["alice@TEST", "bob@TEST"]
-    assert "bob@TEST" in heimdal("heimtools", "klist", "-l")
-    heimdal("kdestroy.heimdal", "--credential=host/www@TEST")
+    assert "bob@TEST" in heimdal(c, "heimtools", "klist", "-l").out
+    heimdal(c, "kdestroy.heimdal", "--credential=host/www@TEST")
     assert "host/www@TEST" not in servers(c)
-    heimdal("kdestroy.heimdal", "-A")
+    heimdal(c, "kdestroy.heimdal", "-A")
     assert caches(c) == {}
+
+
+def test_heimdals_programs_know_a_cache_that_is_there(c, kdc):
+    c.write("/tmp/alice", "alice\n")
+    there = "heimtools", "klist", "--test"
+    assert heimdal(c, *there, check=False).rc == 1
+    options = "--password-file=/tmp/alice", "--renewable", "--lifetime=1h"
+    heimdal(c, "kinit.heimdal", *options, "alice")
+    assert heimdal(c, *there).rc == 0 and c.run(["klist", "-s"], user=ALICE).rc == 0
+    heimdal(c, "kinit.heimdal", "--renew")
+    assert servers(c) == ["krbtgt/TEST@TEST"]
+    c.run(["kinit", "-R"], user=ALICE)  # and MIT's renews what Heimdal's stored
+    assert "krbtgt/TEST@TEST" in heimdal(c, "heimtools", "klist", "-A").out
+    heimdal(c, "kdestroy.heimdal")
+    assert heimdal(c, *there, check=False).rc == 1
 
 
 # ---- who sees what ----
