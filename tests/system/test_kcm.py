@@ -368,6 +368,28 @@ def test_the_monitor_knows_it(container):
             c.wait_for("the limit", lambda: _is_full(kcm))
 
 
+def test_each_request_has_an_id_in_the_log(c):
+    c.write("/etc/sssd/sssd.conf", "[kcm]\ndebug_level = 6\n", 0o600)
+    try:
+        c.run(["/usr/libexec/sssd/sssd_conf", "--write"], check=False)
+        c.systemctl("stop", "sssd-kcm.service")
+        with Kcm(c, uid=ALICE) as kcm:
+            kcm.initialize("4001")
+            assert kcm.store("4001", "www") == 0 and kcm.retrieve("4001", "ftp")[0] == CC_NOTFOUND
+        c.run(["journalctl", "--sync"])
+        out = c.run(["journalctl", "-q", "-o", "json", "-u", "sssd-kcm.service"]).out
+        said = {}
+        for line in map(json.loads, out.splitlines()):
+            if "SSS_REQUEST" in line:
+                what = re.search(r"uid 4001 pid \d+: (\w+): ", line["MESSAGE"])[1]
+                said[what] = line["SSS_REQUEST"]
+        assert list(said) == ["INITIALIZE", "STORE", "RETRIEVE"]
+        assert len({id for id in said.values() if re.fullmatch("[0-9a-f]{16}", id)}) == 3
+    finally:
+        c.sh("rm -rf /etc/sssd/sssd.conf /var/lib/sss/conf/*")
+        c.systemctl("stop", "sssd-kcm.service")
+
+
 def _is_full(kcm):
     status, _ = kcm.ask(4, name("4001:second") + b"\0\0\0\1\0\0\0\1" + data("TEST") + data("a"))
     return status == 122  # EDQUOT
