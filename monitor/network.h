@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Network - addresses, routes, links or resolv.conf changed: backends should try again now
+ * Network - addresses, routes, links or resolv.conf changed, the machine was suspended or its clock
+ * set: backends should try again now
  */
 #pragma once
 

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One good server among bad ones; one good address among bad ones; the way back to a primary server;
 and causes of being offline that go away."""
+import collections
 import pathlib
+import signal
+import struct
 import time
 
 import pytest
 
 from dns import Dns
 from length import by_length
+from load import Processes
 from relay import Relay
 from slapd import BASE, CA, Slapd
 from suite import Suite
@@ -49,7 +53,7 @@ def c(container):
             "ip -n far addr add 10.77.0.2/24 dev far1; ip -n far link set far1 up; "
             "ip -n far link set lo up"
         )
-        Slapd(c, "far", address="10.77.0.2", names=["far.test"], netns="far").start()
+        c.far = Slapd(c, "far", address="10.77.0.2", names=["far.test"], netns="far").start()
         names = ["good.test", "left.test", "right.test", "two.test", "dual.test", "six.test"]
         c.good = Slapd(c, "good", names=names).start()
         for n, address in enumerate(["127.0.0.6", "127.0.0.7"]):
@@ -305,65 +309,156 @@ def test_not_to_a_backup_while_a_primary_works(c):
 
 # -- causes that go away ---------------------------------------------------------------------------
 
+# Each: what is wrong from the start (returns the server), what goes wrong once the domain is online,
+# and its end.
+Cause = collections.namedtuple("Cause", "before after end", defaults=[None, None])
+
 
 def dns_dead(c):
     dns = Dns(c)
     dns.serve(("named.corp.test", "127.0.0.2"))
     dns.down()
-    return "ldap://named.corp.test", lambda: dns.serve(("named.corp.test", "127.0.0.2"))
+    return "ldap://named.corp.test"
 
 
-def dropped(c):
+def far_drops(c):
     """On their way back, in another network: nothing changes in ours when it ends."""
-    c.sh("ip -n far route add blackhole 10.77.0.1/32")
-    return "ldaps://far.test", lambda: c.sh("ip -n far route del blackhole 10.77.0.1/32")
+    c.sh("ip -n far route replace blackhole 10.77.0.1/32")
+    return "ldaps://far.test"
 
 
-def held(c):
+def far_passes(c):
+    c.sh("ip -n far route del blackhole 10.77.0.1/32")
+
+
+def far_forgets(c):
+    """The connection stands at our end only: whoever held the other is gone, and could not say so."""
+    far_drops(c)
+    c.systemctl("kill", "--signal=KILL", c.far.unit)
+    c.far.up()
+
+
+def hold_left(c):
     c.left.set("hold")
-    return "ldaps://left.test", lambda: c.left.set("pass")
+    return "ldaps://left.test"
 
 
-def bad_certificate(c):
-    c.good.use_certificate(days=-1)
+def use_certificate(c, **how):
+    c.good.use_certificate(**how)
     c.good.down()
     c.good.up()
-
-    def end():
-        c.good.use_certificate()
-        c.good.down()
-        c.good.up()
-
-    return "ldaps://good.test", end
+    return "ldaps://good.test"
 
 
 def base_missing(c):
     fake(c, "127.0.0.10", "wrongdb then ok")
-    return "ldap://127.0.0.10", lambda: c.systemctl(
-        "kill", "--signal=USR1", "test-fake-127.0.0.10.service"
-    )
+    return "ldap://127.0.0.10"
 
 
+def step_clock(c, seconds):
+    """Two years back, no certificate of ours is valid yet."""
+    with open(pathlib.Path(f"/proc/{c.pid}/root/etc/clockstep"), "r+b") as file:
+        file.write(struct.pack("=q", seconds))
+
+
+def wrong_clock(c):
+    c.sh("head -c 8 /dev/zero >/etc/clockstep; chmod 644 /etc/clockstep")
+    c.write(CLOCK, "[Service]\nEnvironment=LD_PRELOAD=/usr/libexec/sssd-tests/clockstep.so\n")
+    c.systemctl("daemon-reload")
+    step_clock(c, -2 * 365 * 24 * 3600)
+    return "ldaps://good.test"
+
+
+def suspend(c):
+    """As far as a container can: none of ours runs for longer than any time-out of theirs, and the
+    server goes and comes back meanwhile; its end is another network's at first."""
+    processes = Processes(c)
+    for name in Processes.NAMES:
+        processes.kill(name, signal.SIGSTOP)
+    far_forgets(c)
+    time.sleep(by_length(7, 12))
+    for name in Processes.NAMES:
+        processes.kill(name, signal.SIGCONT)
+
+
+CLOCK = "/run/systemd/system/sssd.service.d/clock.conf"
+FAR = "ldaps://far.test"
 CAUSES = {
-    "DNS is dead": dns_dead,
-    "packets are dropped": dropped,
-    "the server hangs": held,
-    "its certificate has expired": bad_certificate,
-    "its base is missing": base_missing,
+    "DNS is dead": Cause(
+        dns_dead, end=lambda c: Dns(c).serve(("named.corp.test", "127.0.0.2"))
+    ),
+    "packets are dropped": Cause(far_drops, end=far_passes),
+    "the server hangs": Cause(hold_left, end=lambda c: c.left.set("pass")),
+    "its certificate has expired": Cause(lambda c: use_certificate(c, days=-1), end=use_certificate),
+    "its base is missing": Cause(
+        base_missing,
+        end=lambda c: c.systemctl("kill", "--signal=USR1", "test-fake-127.0.0.10.service"),
+    ),
+    "the line in use is half open": Cause(lambda c: FAR, far_forgets, far_passes),
+    "our clock is wrong": Cause(wrong_clock, end=lambda c: step_clock(c, 0)),
+    "suspended": Cause(lambda c: FAR, suspend, far_passes),
 }
 
 
-@pytest.mark.parametrize("event", [True, False], ids=["event", "no event"])
-@pytest.mark.parametrize("cause", CAUSES)
-def test_online_when_the_cause_is_gone(c, cause, event):
+@pytest.fixture
+def _right_clock(c):
+    yield
+    c.sh(f"rm -f {CLOCK}; ip -n far route del blackhole 10.77.0.1/32 2>&1 || true")
+    c.systemctl("daemon-reload")
+
+
+def address_comes_and_goes(c):
+    c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+
+
+@pytest.mark.parametrize(
+    "cause, event",
+    [
+        pytest.param(cause, event, id=f"{cause}-{'event' if event else 'no event'}")
+        for cause in CAUSES
+        for event in (True, False)
+        if event or by_length(cause not in ("our clock is wrong", "suspended"), True)
+    ],
+)
+def test_online_when_the_cause_is_gone(c, _right_clock, cause, event):
+    cause = CAUSES[cause]
     for _ in range(by_length(1, 20)):
-        uri, end = CAUSES[cause](c)
+        uri = cause.before(c)
         options = {"ldap_id_use_start_tls": "false"} if uri.startswith("ldap:") else {}
         suite = begin(c, uri, **options)
+        if cause.after:
+            assert suite.passwd("alice") == ALICE
+            cause.after(c)
         suite.getent("passwd", "nobody-here")
         c.wait_for("offline", lambda: "SITE: offline" in status(c))
-        end()
+        cause.end(c)
         if event:
-            c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+            address_comes_and_goes(c)
         c.wait_for("online", lambda: is_online(c), timeout=5 if event else 30)
         c.sh("systemctl stop 'test-fake-*'")
+
+
+@pytest.mark.parametrize("event", [True, False], ids=["event", "no event"])
+def test_half_open_line_that_nobody_noticed(c, _right_clock, event):
+    """It died and came back while nobody asked: the next question finds out, and is answered."""
+    for _ in range(by_length(1, 20)):
+        suite = begin(c, FAR)
+        assert suite.passwd("alice") == ALICE
+        far_forgets(c)
+        far_passes(c)
+        if event:
+            address_comes_and_goes(c)
+            time.sleep(2)
+        found = suite.getent("passwd", "bob")
+        assert found.rc == 0 and found.ms < 1000 + NOISE_MS, found
+
+
+def test_resumed_with_a_new_line(c, _right_clock):
+    """What was cached before is there at once, however long nobody ran."""
+    suite = begin(c, FAR)
+    assert suite.passwd("alice") == ALICE
+    suspend(c)
+    far_passes(c)
+    found = suite.getent("passwd", "alice")
+    assert found.out == ALICE + "\n" and found.ms < NOISE_MS, found
+    c.wait_for("bob", lambda: suite.passwd("bob"), timeout=30)

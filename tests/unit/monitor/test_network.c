@@ -2,6 +2,8 @@
 #include "monitor/network.h"
 
 #include <check.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -9,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
@@ -246,6 +251,68 @@ START_TEST(test_network_waits_a_second_after_resolv_conf)
 }
 END_TEST
 
+/* ---- the clock ---- */
+
+/* The timer of the wall clock, which no test may set, is a pipe; those of other clocks are real. */
+static int clock_pipe[2] = { -1, -1 };
+static int armed;
+
+int timerfd_create(clockid_t clock, int flags)
+{
+	if (clock != CLOCK_REALTIME)
+		return (int)syscall(SYS_timerfd_create, clock, flags);
+	ck_assert_int_eq(pipe2(clock_pipe, O_NONBLOCK | O_CLOEXEC), 0);
+	return clock_pipe[0];
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct itimerspec *ret_old)
+{
+	if (fd != clock_pipe[0])
+		return (int)syscall(SYS_timerfd_settime, fd, flags, when, ret_old);
+	ck_assert_int_eq(flags, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET);
+	ck_assert_int_gt(when->it_value.tv_sec, time(NULL) + INT64_C(1000000000));
+	armed++;
+	errno = ECANCELED;
+	return -1;
+}
+
+START_TEST(test_step_of_the_clock_is_a_change)
+{
+	int64_t start_us = monotonic_us();
+	struct network *network = network_new(ev, ev, false, NULL, changed, NULL);
+
+	ck_assert_ptr_nonnull(network);
+	ck_assert_int_eq(armed, 1);
+	for (int i = 1; i <= 2; i++) {
+		ck_assert_int_eq(write(clock_pipe[1], "12345678", 8), 8);
+		while (changes < i && monotonic_us() < start_us + 5000000)
+			run_ms(20);
+		ck_assert_int_eq(changes, i);
+		ck_assert_int_eq(armed, 1 + i);
+	}
+	run_ms(1200);
+	ck_assert_int_eq(changes, 2);
+	talloc_free(network);
+	close(clock_pipe[1]);
+}
+END_TEST
+
+/* The real one: it is accepted, and not due. */
+START_TEST(test_clock_that_nobody_sets)
+{
+	struct itimerspec never = { .it_value.tv_sec = INT64_C(1) << 40 };
+	int fd = (int)syscall(SYS_timerfd_create, CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	uint64_t n;
+
+	ck_assert_int_eq(syscall(SYS_timerfd_settime, fd,
+	                         TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL),
+	                 0);
+	ck_assert_int_eq(read(fd, &n, sizeof(n)), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_netlink_can_be_watched)
 {
 	ck_assert_ptr_nonnull(network_new(ev, ev, true, NULL, changed, NULL));
@@ -271,6 +338,8 @@ int main(void)
 	tcase_add_test(files, test_file_appears_is_replaced_and_goes);
 	tcase_add_test(files, test_symlink_and_its_target);
 	tcase_add_test(files, test_network_waits_a_second_after_resolv_conf);
+	tcase_add_test(files, test_step_of_the_clock_is_a_change);
+	tcase_add_test(files, test_clock_that_nobody_sets);
 	tcase_add_test(files, test_netlink_can_be_watched);
 	suite_add_tcase(suite, netlink);
 	suite_add_tcase(suite, files);
