@@ -16,8 +16,11 @@ struct ahead; /* a talloc object */
 
 struct ahead *ahead_new(TALLOC_CTX *mem);
 
-/* These are the groups of a user, and the primary one. For half a minute ahead_send() knows. */
-void ahead_note(struct ahead *ahead, const uint32_t *gids, size_t n_gids, uint32_t primary_gid);
+#define AHEAD_S 30 /* seconds */
+
+/* These are the groups of a user, and the primary one. For so long ahead_send() knows. */
+void ahead_note(struct ahead *ahead, const uint32_t *gids, size_t n_gids, uint32_t primary_gid,
+                uint32_t for_s);
 
 /* Is gid one of several groups of a user who was noted, which are worth fetching? */
 bool ahead_expects(const struct ahead *ahead, uint32_t gid);

@@ -51,6 +51,21 @@ static void place(struct entry_owner *owner, const struct attrs *attrs, const ch
 			owner->values.values[i] = array;
 }
 
+/* Is it a part of the values of one that is read? As AD gives those of a large group. */
+static bool is_range(const struct attrs *attrs, const char *name)
+{
+	static const char range[] = ";range=";
+	size_t size = strcspn(name, ";");
+
+	if (strncasecmp(name + size, range, strlen(range)) != 0)
+		return false;
+	for (size_t i = 0; i < attrs->count; i++)
+		if (attrs->names[i] && strlen(attrs->names[i]) == size &&
+		    strncasecmp(attrs->names[i], name, size) == 0)
+			return true;
+	return false;
+}
+
 /* As ldap_get_attribute_ber(3) does, but for those that nobody reads: a server may give a million
  * values that it was not asked for, and they are passed over at once. */
 static int read_attributes(struct entry_owner *owner, BerElement *ber, const struct attrs *attrs)
@@ -65,6 +80,8 @@ static int read_attributes(struct entry_owner *owner, BerElement *ber, const str
 			return 0;
 		if (ber_scanf(ber, "{m", &name) == LBER_ERROR)
 			return -EBADMSG;
+		if (is_range(attrs, name.bv_val))
+			owner->values.cut = true;
 		if (!is_wanted(owner, attrs, name.bv_val)) {
 			if (ber_scanf(ber, "x}") == LBER_ERROR)
 				return -EBADMSG;

@@ -25,6 +25,7 @@ struct attrs {
 struct entry_values {
 	char *dn;
 	struct berval *values[ATTRS_MAX]; /* ends with a NULL bv_val; NULL = the entry has none */
+	bool cut; /* there are more: the server gave some of them, as "member;range=0-1499" */
 };
 
 /* A talloc object that owns msg, a message of type LDAP_RES_SEARCH_ENTRY, and has read it.

@@ -238,7 +238,7 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 		.n_gids = settle_gids(state->gids, state->n_gids, user->gid),
 		.gids = (const uint8_t *)state->gids,
 	};
-	ahead_note(state->domain->ahead, state->gids, initgroups.n_gids, user->gid);
+	ahead_note(state->domain->ahead, state->gids, initgroups.n_gids, user->gid, AHEAD_S);
 	if (state->pick.values)
 		r = commit_user(change, state->domain, state->query->name, user);
 	if (r == 0)
