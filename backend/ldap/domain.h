@@ -14,6 +14,7 @@
 
 struct ahead;
 struct enumeration;
+struct guess;
 struct link;
 
 /* Which of the search bases. */
@@ -46,5 +47,6 @@ struct ldap_domain {
 	struct refusals *refusals;
 	struct link *link;
 	struct ahead *ahead;
+	struct guess *guess;
 	struct enumeration *enumeration; /* NULL: enumerate = false */
 };

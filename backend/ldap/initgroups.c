@@ -6,6 +6,9 @@
  *                    └─▶ (parents) ─────────▶ groups_found ───┘
  *                            ▲── only now, or again, as the user is who they were not asked for
  *
+ * When somebody is going to ask for the groups themselves (guess.h) they come as well: between
+ * groups_found and the commit there is (tell) ─▶ told.
+ *
  * Where groups list names both are sent together: the name is the one that was asked for, nearly
  * always. Where they list DNs the user comes first. A user who was found just now is not searched
  * for again: getpwnam(3) and then getgrouplist(3) is what id(1) and every login do.
@@ -16,16 +19,20 @@
 #include "backend/ldap/initgroups.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/ldap/ahead.h"
 #include "backend/ldap/commit.h"
+#include "backend/ldap/gather.h"
+#include "backend/ldap/guess.h"
 #include "backend/ldap/lookup.h"
 #include "backend/ldap/parents.h"
 #include "backend/ldap/pick.h"
 #include "backend/ldap/search.h"
 #include "common/base/account.h"
+#include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
 
@@ -41,6 +48,7 @@ struct initgroups_state {
 	bool local;  /* the user is one of /etc/passwd: so, too */
 	struct tevent_req *user, *groups; /* NULL when it has ended */
 	char *member;                     /* whose groups were asked for */
+	struct parents *parents;          /* the search for these */
 	uint32_t *gids;
 	size_t n_gids;
 	uint32_t epoch; /* of the cache, when the servers are asked */
@@ -50,6 +58,7 @@ static bool found_just_now(struct initgroups_state *state);
 static void find_groups(struct tevent_req *req, const char *member);
 static void user_searched(struct tevent_req *subreq);
 static void groups_found(struct tevent_req *subreq);
+static void told(struct tevent_req *subreq);
 static void commit(struct tevent_req *req);
 static void committed(struct tevent_req *subreq);
 
@@ -130,13 +139,22 @@ static bool found_just_now(struct initgroups_state *state)
 static void find_groups(struct tevent_req *req, const char *member)
 {
 	struct initgroups_state *state = tevent_req_data(req, struct initgroups_state);
+	char *before = state->member;
 
 	TALLOC_FREE(state->groups);
-	talloc_free(state->member);
 	state->member = talloc_strdup(state, member);
+	talloc_free(before);
 	if (tevent_req_nomem(state->member, req))
 		return;
-	state->groups = parents_send(state, state->domain, state->id, state->member);
+	talloc_free(state->parents);
+	state->parents = NULL;
+	if (state->cached) /* gone when it was taken */
+		state->parents = guess_take(state->domain, state, state->member);
+	if (!state->parents)
+		state->parents = parents_new(state, state->domain, state->member);
+	if (tevent_req_nomem(state->parents, req))
+		return;
+	state->groups = parents_send(state, state->parents, state->id, UINT_MAX);
 	if (!tevent_req_nomem(state->groups, req))
 		tevent_req_set_callback(state->groups, groups_found, req);
 }
@@ -185,15 +203,39 @@ static void groups_found(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct initgroups_state *state = tevent_req_data(req, struct initgroups_state);
-	int r = parents_recv(subreq, state, &state->gids, &state->n_gids);
+	struct gather *gather = parents_gathered(state->parents);
+	int r = parents_recv(subreq);
 
 	TALLOC_FREE(state->groups);
+	if (r == -E_SIZE_LIMIT && gather) {
+		find_groups(req, state->member); /* they are fewer by themselves */
+		return;
+	}
 	if (r < 0) {
 		TALLOC_FREE(state->user);
 		req_finish(req, r);
+		return;
+	}
+	parents_take(state->parents, state, &state->gids, &state->n_gids);
+	if (gather) { /* the user is there */
+		subreq = gather_tell_send(state, gather, true);
+		if (!tevent_req_nomem(subreq, req))
+			tevent_req_set_callback(subreq, told, req);
 	} else if (!state->user) {
 		commit(req);
 	}
+}
+
+static void told(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	int r = gather_tell_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	if (r < 0)
+		req_finish(req, r);
+	else
+		commit(req);
 }
 
 static int compare_gids(const void *a, const void *b)
@@ -218,6 +260,27 @@ static uint32_t settle_gids(uint32_t *gids, size_t count, uint32_t primary_gid)
 	return n;
 }
 
+/* A change with the groups themselves, if they came as well. */
+static struct cache_change *new_change(struct initgroups_state *state)
+{
+	struct gather *gather = state->parents ? parents_gathered(state->parents) : NULL;
+	struct cache_change *change = gather ? gather_change(gather, state) : NULL;
+
+	return change ? change : cache_change_new(state, state->epoch);
+}
+
+/* Those whose records are only believed come together when they are asked for again. */
+static void note_believed(struct initgroups_state *state)
+{
+	struct gather *gather = state->parents ? parents_gathered(state->parents) : NULL;
+	uint32_t *gids = NULL;
+	size_t n = 0;
+
+	if (gather && gather_believed(gather, state, &gids, &n) == 0 && n > 1)
+		ahead_note(state->domain->ahead, gids + 1, n - 1, gids[0],
+		           state->domain->group_lifetime_s);
+}
+
 static int make_change(struct initgroups_state *state, struct cache_change **ret_change)
 {
 	const struct user *user = &state->pick.user;
@@ -228,7 +291,7 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 	if (!state->pick.values && !state->cached && !state->local)
 		return commit_removal(state, state->domain, state->query, ret_change);
 
-	change = cache_change_new(state, state->epoch);
+	change = new_change(state);
 	if (!change)
 		return -ENOMEM;
 	initgroups = (struct initgroups){
@@ -239,6 +302,7 @@ static int make_change(struct initgroups_state *state, struct cache_change **ret
 		.gids = (const uint8_t *)state->gids,
 	};
 	ahead_note(state->domain->ahead, state->gids, initgroups.n_gids, user->gid, AHEAD_S);
+	note_believed(state);
 	if (state->pick.values)
 		r = commit_user(change, state->domain, state->query->name, user);
 	if (r == 0)

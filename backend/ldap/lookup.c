@@ -9,8 +9,8 @@
  *                                        ├─ not there, cached ─▶ (commit: removal) ──▲
  *                                        └─ not there, not cached ───────────────────▲
  *
- * The groups of a user whom somebody wants to know one by one come together (ahead.h): before the
- * search there is (ahead) ─▶ came_ahead.
+ * The groups of a user whom somebody wants to know one by one come together (ahead.h, guess.h):
+ * before the search there is (ahead) ─▶ came_ahead, or (guess) ─▶ guessed.
  */
 #include "backend/ldap/lookup.h"
 
@@ -20,6 +20,7 @@
 #include "backend/ldap/ahead.h"
 #include "backend/ldap/commit.h"
 #include "backend/ldap/filter.h"
+#include "backend/ldap/guess.h"
 #include "backend/ldap/members.h"
 #include "backend/ldap/pick.h"
 #include "backend/ldap/private.h"
@@ -35,12 +36,13 @@ struct lookup_state {
 	const struct query *query;  /* borrowed */
 	char *filter;
 	struct pick pick;
-	struct tevent_req *ahead, *search, *members, *private; /* NULL when it has ended */
-	bool made_up;                                          /* pick has a group, and no values */
+	struct tevent_req *ahead, *guess, *search, *members, *private; /* NULL when it has ended */
+	bool made_up;   /* pick has a group, and no values */
 	uint32_t epoch; /* of the cache, when the servers are asked */
 };
 
 static void came_ahead(struct tevent_req *subreq);
+static void guessed(struct tevent_req *subreq);
 static void search(struct tevent_req *req);
 static void searched(struct tevent_req *subreq);
 static void find_private(struct tevent_req *req);
@@ -152,7 +154,13 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 		return req_finish_now(req, ev, 0);
 
 	if (query->kind == QUERY_GROUP_BY_ID && private_groups(state) == PRIVATE_GROUPS_FALSE &&
-	    ahead_expects(domain->ahead, query->id)) {
+	    !query->unasked && guess_expects(domain, query->id)) {
+		state->guess = guess_send(state, domain, id, query->id);
+		if (!tevent_req_nomem(state->guess, req))
+			tevent_req_set_callback(state->guess, guessed, req);
+	} else if (query->kind == QUERY_GROUP_BY_ID &&
+	           private_groups(state) == PRIVATE_GROUPS_FALSE &&
+	           ahead_expects(domain->ahead, query->id)) {
 		state->ahead = ahead_send(state, domain, id, query->id);
 		if (!tevent_req_nomem(state->ahead, req))
 			tevent_req_set_callback(state->ahead, came_ahead, req);
@@ -172,6 +180,19 @@ static void came_ahead(struct tevent_req *subreq)
 	int r = ahead_recv(subreq);
 
 	TALLOC_FREE(state->ahead);
+	if (r == 0 || r == -E_OFFLINE)
+		req_finish(req, r);
+	else
+		search(req);
+}
+
+static void guessed(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
+	int r = guess_recv(subreq);
+
+	TALLOC_FREE(state->guess);
 	if (r == 0 || r == -E_OFFLINE)
 		req_finish(req, r);
 	else
@@ -303,9 +324,13 @@ static void commit(struct tevent_req *req)
 static void committed(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 	int r = cache_commit_recv(subreq);
 
 	TALLOC_FREE(subreq);
+	if (r == 0 && state->pick.values && state->query->kind == QUERY_USER_BY_NAME &&
+	    !state->query->unasked)
+		guess_note(state->domain->guess, &state->pick.user);
 	req_finish(req, r);
 }
 
@@ -322,6 +347,7 @@ const char *lookup_waits_for(struct tevent_req *req)
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
 
 	return state->ahead     ? ahead_waits_for(state->ahead)
+	       : state->guess   ? guess_waits_for(state->guess)
 	       : state->search  ? search_waits_for(state->search)
 	       : state->members ? members_wait_for(state->members)
 	       : state->private ? private_waits_for(state->private)

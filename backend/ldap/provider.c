@@ -10,6 +10,7 @@
 #include "backend/ldap/ahead.h"
 #include "backend/ldap/domain.h"
 #include "backend/ldap/enumerate.h"
+#include "backend/ldap/guess.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/initgroups.h"
 #include "backend/ldap/link.h"
@@ -284,7 +285,8 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 		options->entry_cache_group_timeout_s ?: options->entry_cache_timeout_s;
 	domain->refusals = refusals_new(domain);
 	domain->ahead = ahead_new(domain);
-	if (!domain->refusals || !domain->ahead)
+	domain->guess = guess_new(domain);
+	if (!domain->refusals || !domain->ahead || !domain->guess)
 		return -ENOMEM;
 
 	r = conf_read(host->conf, domain, host->section, ldap_opts, &domain->conf, &problem);

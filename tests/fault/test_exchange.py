@@ -84,6 +84,41 @@ class NestedInitgroups(Initgroups):
         return {self.gid(n, i) + above for i in share for above in (0, 500)}
 
 
+ASK = """
+import grp, os, pwd, sys
+try:
+    user = pwd.getpwnam(sys.argv[1])
+    grp.getgrgid(user.pw_gid)
+except KeyError:
+    pass
+else:
+    print(*os.getgrouplist(user.pw_name, user.pw_gid)[1:])
+"""
+
+
+class Id(NestedInitgroups):
+    """The same, asked for as id(1) does: the user first, then the primary group, which nobody knows
+    yet, and which holds one of the user's groups and is in another one."""
+
+    def users(self):
+        return [user._replace(gid=self.gid(n, 999)) for n, user in enumerate(super().users())]
+
+    def groups(self):
+        held = SIZE // 3  # a group in which the user stays
+        groups = super().groups()
+        for n in range(2 * MOST):
+            groups.append(Group(f"own{n}", self.gid(n, 999), [group_dn(f"g{n}x{held}")]))
+            groups.append(Group(f"all{n}", self.gid(n, 998), [group_dn(f"own{n}")]))
+        return groups
+
+    def gids(self, n, share):
+        return super().gids(n, share) | {self.gid(n, 998)}
+
+    def ask(self, suite, n):
+        out = suite.c.run(["python3", "-c", ASK, f"u{n}"]).out
+        return {int(word) for word in out.split()} - {self.gid(n, 999)}
+
+
 class Members(Exchange):
     """The members of a group, in its own entry."""
 
@@ -151,7 +186,7 @@ class NestedMembers(Members):
         return [(*old[:2], old[2] | {f"u{SIZE}"}), (*new[:2], new[2] | {f"u{SIZE + 1}"})]
 
 
-@pytest.fixture(params=[Initgroups, NestedInitgroups, Members, NestedMembers])
+@pytest.fixture(params=[Initgroups, NestedInitgroups, Id, Members, NestedMembers])
 def line(request, container):
     """(exchange, suite, relay): over a line of clear text, in a machine of its own."""
     exchange = request.param()

@@ -21,7 +21,7 @@ NAMES = [f"u{n}" for n in range(40)]
 UIDS = range(10000, 10060)
 GROUPS = [f"g{n}" for n in range(30)]
 GIDS = range(30000, 30045)
-MAIN = (20001, 20002)  # primary groups, of which nobody is a member
+MAIN = {f"main{n}": 20001 + n for n in range(6)}  # primary groups: these stay, with their numbers
 NESTING = 2  # ldap_group_nesting_level, as shipped
 EXPIRY_S = 1
 
@@ -44,6 +44,8 @@ class Model:
         self.users, self.groups = {}, {}  # name → Person; name → Group with a set of members
         self.serial = 0
         self.edits = 0
+        for name, gid in MAIN.items():
+            self.groups[name] = Group(name, gid, set())
         for _ in range(20):
             self.add_user()
             self.add_group()
@@ -61,6 +63,9 @@ class Model:
 
     def free_gid(self):
         return self.free(GIDS, (group.gid for group in self.groups.values()))
+
+    def passing(self):
+        return set(self.groups) - set(MAIN)
 
     # -- edits ---------------------------------------------------------------------------------------
 
@@ -82,7 +87,7 @@ class Model:
         if len(self.users) > 30:
             return ""
         name = self.free(NAMES, self.users)
-        user = User(name, self.free_uid(), self.chance.choice(MAIN), self.word(), "/h", "/bin/sh")
+        user = User(name, self.free_uid(), self.one_of(MAIN.values()), self.word(), "/h", "/bin/sh")
         self.users[name] = Person(user, self.new_dn(name))
         return self.added(user_ldif(user, dn=self.users[name].dn, cn=self.cn_of(self.users[name])))
 
@@ -109,7 +114,7 @@ class Model:
         field, attribute, value = self.chance.choice(
             [
                 ("uid", "uidNumber", self.free_uid()),
-                ("gid", "gidNumber", self.chance.choice(MAIN)),
+                ("gid", "gidNumber", self.one_of(MAIN.values())),
                 ("gecos", "gecos", self.word()),
                 ("home", "homeDirectory", f"/{self.word()}"),
                 ("shell", "loginShell", f"/{self.word()}"),
@@ -140,7 +145,7 @@ class Model:
         return f"dn: {dn}\nchangetype: modrdn\nnewrdn: uid={to}\ndeleteoldrdn: 1\n\n"
 
     def add_group(self):
-        if len(self.groups) > 24:
+        if len(self.groups) > 24 + len(MAIN):
             return ""
         name = self.free(GROUPS, self.groups)
         group = Group(name, self.free_gid(), {self.some_member() for _ in range(3)})
@@ -151,21 +156,21 @@ class Model:
         return group_ldif(group)
 
     def delete_group(self):
-        if len(self.groups) < 8:
+        if len(self.groups) < 8 + len(MAIN):
             return ""
-        name = self.one_of(self.groups)
+        name = self.one_of(self.passing())
         del self.groups[name]
         return f"dn: {group_dn(name)}\nchangetype: delete\n\n"
 
     def rename_group(self):
-        name = self.one_of(self.groups)
+        name = self.one_of(self.passing())
         group = self.groups.pop(name)
         to = self.free(GROUPS, [*self.groups, name])
         self.groups[to] = group._replace(name=to)
         return f"dn: {group_dn(name)}\nchangetype: modrdn\nnewrdn: cn={to}\ndeleteoldrdn: 1\n\n"
 
     def change_gid(self):
-        name, gid = self.one_of(self.groups), self.free_gid()
+        name, gid = self.one_of(self.passing()), self.free_gid()
         self.groups[name] = self.groups[name]._replace(gid=gid)
         return modify(group_dn(name), "replace", "gidNumber", gid)
 
@@ -210,7 +215,16 @@ class Model:
 
     def gids_of(self, person):
         groups = self.groups.values()
-        return {str(group.gid) for group in groups if person.user.name in group.members}
+        gids = {str(group.gid) for group in groups if person.user.name in group.members}
+        return gids - {str(person.user.gid)}
+
+    def ids(self):
+        """{name: what id(1) says of the groups, the primary one among them}"""
+        names = {str(group.gid): name for name, group in self.groups.items()}
+        return {
+            name: frozenset((gid, names[gid]) for gid in {*self.gids_of(person), str(person.user.gid)})
+            for name, person in self.users.items()
+        }
 
 
 class BisModel(Model):
@@ -230,7 +244,7 @@ class BisModel(Model):
     def some_member(self):
         kind = self.chance.random()
         if kind < 0.3:
-            return group_dn(self.chance.choice(GROUPS))
+            return group_dn(self.chance.choice([*GROUPS, *MAIN]))
         if kind < 0.4:
             return user_dn(self.chance.choice(NAMES))
         return self.one_of(person.dn for person in self.users.values())
@@ -254,7 +268,8 @@ class BisModel(Model):
             groups = [group for group in self.groups.values() if group.members & level]
             level = {group_dn(group.name) for group in groups} - found
             found |= level
-        return {str(group.gid) for group in self.groups.values() if group_dn(group.name) in found}
+        gids = {str(group.gid) for group in self.groups.values() if group_dn(group.name) in found}
+        return gids - {str(person.user.gid)}
 
 
 # -- asking ------------------------------------------------------------------------------------------
@@ -280,22 +295,37 @@ def group_of(line):
     return name, gid, frozenset(members.split(",")) - {""}
 
 
+def ids(suite, chance):
+    """What id(1) says of each who is there, without names that nobody has."""
+    names = chance.sample(NAMES, len(NAMES))
+    found = {}
+    for line in suite.c.sh(f"for name in {' '.join(names)}; do id $name || :; done 2>&1").out.splitlines():
+        if line.startswith("uid="):
+            name = line.partition("(")[2].partition(")")[0]
+            words = line.partition("groups=")[2].split(",")
+            found[name] = frozenset(tuple(word.rstrip(")").split("(")) for word in words)
+    return found
+
+
 def answers(suite, chance):
-    """As the model's three, and what asks first is drawn by lot."""
+    """As the model's four, and what asks first is drawn by lot."""
     asked = {}
     for database, keys in chance.sample(
         [
             ("passwd", NAMES),
             ("passwd", UIDS),
-            ("group", GROUPS),
-            ("group", GIDS),
+            ("group", [*GROUPS, *MAIN]),
+            ("group", [*GIDS, *MAIN.values()]),
             ("initgroups", NAMES),
+            ("id", NAMES),
         ],
-        5,
+        6,
     ):
-        asked.setdefault(database, {}).update(lines_of(suite, database, keys, chance))
+        lines = ids(suite, chance) if database == "id" else lines_of(suite, database, keys, chance)
+        asked.setdefault(database, {}).update(lines)
     return {
         "passwd": asked["passwd"],
+        "id": asked["id"],
         "group": {key: group_of(line) for key, line in asked["group"].items()},
         "initgroups": {
             name: frozenset(line.split()[1:]) for name, line in asked["initgroups"].items()
@@ -310,6 +340,7 @@ def differences(suite, model, chance):
         ("passwd", model.passwd()),
         ("group", model.group()),
         ("initgroups", model.initgroups()),
+        ("id", model.ids()),
     ):
         # Who is not there has no groups, and getent(1) names him all the same.
         nothing = frozenset() if database == "initgroups" else None
@@ -345,7 +376,7 @@ def test_every_answer_is_what_the_directory_says(container, schema):
         groups = [group._replace(members=sorted(group.members)) for group in model.groups.values()]
         slapd = Slapd(
             c,
-            entries=([], [Group(f"main{gid}", gid, []) for gid in MAIN]),
+            entries=([], []),
             bis=model.bis,
             extra="".join(user_ldif(p.user, dn=p.dn, cn=model.cn_of(p)) for p in model.users.values())
             + "".join(model.group_text(group) for group in groups),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a question may cost: searches counted at slapd, nothing cached before."""
+import datetime
+
 import pytest
 
 from length import by_length
@@ -41,14 +43,22 @@ def test_id_of_a_user_in_500_groups_that_list_dns(container):
         slapd = Slapd(c, entries=joiner_in(MANY), bis=True).start()
         cost, out = cost_of_id(Suite(c, slapd).start(ldap_schema="rfc2307bis"), "joiner")
         assert out.count("(many") == MANY
-        assert cost <= 6
+        assert cost <= 3  # the user, the groups, and with what these are in all the names
 
 
-def test_id_of_a_user_in_groups_in_groups(container):
-    """Five deep: the last of the 500 is in another group, which is in another … The user, the primary
-    group, six levels of groups, one of them to see that there is no more, and all the groups' names
-    and members at once: each of the four outer groups has the members of those within it, which are
-    among them."""
+@pytest.mark.parametrize("level, searches", [(4, 6), (5, 7)])
+def test_id_of_a_user_in_groups_in_groups(container, level, searches):
+    """Five deep: one of the 500 groups that hold the user is in another one, which is in another …,
+    five levels of groups. ldap_group_nesting_level counts groups within groups, so it is 4 that is
+    as deep as that; and with 5 somebody has to look whether there is a sixth level.
+
+    The user, and a search for each of the five levels: no fewer can do on a server that tells of a
+    group who is in it and not what it is in, for the groups of a level must be known to ask for the
+    next one, and id(1) is told who the user is before it wants to know of any group. From the second
+    level on each brings the groups of the level below by their numbers, the primary one included,
+    with names and members. The sixth level, which is empty, costs one more: what a user is in
+    decides who comes in, and is never less than the server says. memberOf is no help: that a server
+    shows none does not mean that there is nothing in which the group is."""
     users, groups = joiner_in(MANY)
     groups += [
         Group(f"deep{n}", 41000 + n, [group_dn(f"deep{n - 1}" if n else f"many{MANY - 1}")])
@@ -56,10 +66,10 @@ def test_id_of_a_user_in_groups_in_groups(container):
     ]
     with container() as c:
         slapd = Slapd(c, entries=(users, groups), bis=True).start()
-        suite = Suite(c, slapd).start(ldap_schema="rfc2307bis", ldap_group_nesting_level=5)
+        suite = Suite(c, slapd).start(ldap_schema="rfc2307bis", ldap_group_nesting_level=level)
         cost, out = cost_of_id(suite, "joiner")
         assert out.count("(many") == MANY and out.count("(deep") == 4
-        assert cost <= 1 + 1 + 6 + 1
+        assert cost == searches
 
 
 def test_a_hundred_unknown_owners_in_a_directory_of_10000_files(container):
@@ -143,18 +153,149 @@ def test_groups_in_groups_that_are_fetched_together_are_those_that_are_fetched_a
             assert "other18" in together[41005][2] and "both" in together[41006][2]
 
 
-def test_who_only_logs_in_fetches_no_groups(container):
+def pairs():
+    """Users whose primary groups and other groups have something to do with each other. Returns
+    (users, groups, {user: the gids besides the primary one, with two levels of groups in groups})."""
+    names = ["alone", "listed", "above", "aside", "abroad", "twin", "upper", "low", "large"]
+    users = [User(name, 30000 + n, 40000 + n, "", "/", "") for n, name in enumerate(names)]
+    users += [User(f"other{n}", 31000 + n, 39999, "", "/", "") for n in range(1001)]
+    groups = [
+        Group("p-alone", 40000, ["other1"]),
+        Group("p-listed", 40001, ["listed", "other1"]),
+        Group("p-above", 40002, ["other1", group_dn("g-above")]),
+        Group("p-aside", 40003, ["other1", group_dn("g-alone")]),
+        Group("p-abroad", 40004, ["cn=Jörg,o=elsewhere", group_dn("g-abroad")]),
+        Group("p-twin", 40005, []),
+        Group("p-upper", 40006, ["other1", group_dn("p-upper"), group_dn("g-upper")]),
+        Group("p-low", 40007, []),
+        Group("p-large", 40008, [*(f"other{n}" for n in range(1001)), group_dn("g-large")]),
+    ]
+    for n, name in enumerate(names):
+        if name != "low":
+            groups.append(Group(f"g-{name}", 41000 + n, [name, "other2"]))
+        groups.append(Group(f"of-p-{name}", 42000 + n, [group_dn(f"p-{name}"), "other3"]))
+        groups.append(Group(f"of-of-p-{name}", 43000 + n, [group_dn(f"of-p-{name}")]))
+        groups.append(Group(f"of-of-of-p-{name}", 44000 + n, [group_dn(f"of-of-p-{name}")]))
+    groups += [
+        # The first by DN is another than the one with the user, and is in the user's group's place.
+        Group("a-twin", 41005, ["other4", group_dn("b-twin")]),
+        Group("b-twin", 45000, ["twin"]),
+        Group("of-a-twin", 45001, [group_dn("a-twin")]),
+        # The same a level above.
+        Group("z-upper", 45002, [group_dn("g-upper"), "other5"]),
+        Group("a-upper", 45002, ["other6"]),
+        Group("of-a-upper", 45003, [group_dn("a-upper")]),
+        Group("of-z-upper", 45004, [group_dn("z-upper")]),
+        # No number, but groups above.
+        Group("g-low", None, ["low"]),
+        Group("of-g-low", None, [group_dn("g-low")]),
+        Group("of-of-g-low", 45005, [group_dn("of-g-low")]),
+    ]
+    truth = {
+        "alone": {41000, 40003, 42003},
+        "listed": {41001, 42001, 43001},
+        "above": {41002, 42002},
+        "aside": {41003},
+        "abroad": {41004, 42004},
+        "twin": {41005, 45000, 45001},
+        "upper": {41006, 42006, 45002, 45004},
+        "low": {45005},
+        "large": {41008, 42008},
+    }
+    return users, groups, truth
+
+
+def life_s(c, name):
+    """How long the cache believes what it knows of a group."""
+    lines = c.run(["sssctl", "group-show", name]).out.splitlines()
+    shown = dict(line.split(": ", 1) for line in lines)
+    updated, expires = (
+        datetime.datetime.strptime(shown[f"Cache entry {what} time"], "%m/%d/%y %H:%M:%S")
+        for what in ("last update", "expiration")
+    )
+    return (expires - updated).total_seconds()
+
+
+@pytest.mark.parametrize("level", [1, 2, 9])
+def test_whoever_is_asked_for_as_id_does_is_in_the_groups_they_are_in(container, level):
+    """When the primary group is asked for after the user it comes with all other groups: what id(1)
+    says, and all groups that it leaves in the cache, is what is said when it is asked alone."""
+    users, groups, truth = pairs()
     with container() as c:
-        slapd = Slapd(c, entries=joiner_in(50)).start()
-        suite = Suite(c, slapd).start()
+        slapd = Slapd(c, entries=(users, groups), bis=True).start()
+        suite = Suite(c, slapd)
+        how = {
+            "ldap_schema": "rfc2307bis",
+            "ldap_group_object_class": "groupOfNames",
+            "ldap_group_nesting_level": level,
+        }
+        gids = sorted({group.gid for group in groups if group.gid})
+        suite.start(**how)
+        ids, costs = {}, {}
+        for n, name in enumerate(truth):
+            costs[name], out = cost_of_id(suite, name)
+            words = out.partition("groups=")[2].split(",")
+            ids[name] = {int(word.partition("(")[0]) for word in words} - {40000 + n}
+        left = {gid: suite.group(gid) for gid in gids}
+        lives = {gid: life_s(c, left[gid][0]) for gid in (41001, 41006, 45002, 45004)}
+        suite.stop()
+        suite.start(**how)
+        c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+        assert {name: suite.initgroups(name) for name in truth} == ids
+        suite.stop()
+        suite.start(**how)
+        c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+        alone = {gid: suite.group(gid) for gid in gids}
+        print(costs)
+        assert alone[41005][0] == "a-twin" and alone[45002][0] == "a-upper"
+        if level == 1:
+            # So high up that nobody asked who else has the number: believed for a minute.
+            assert left[45002] == ("z-upper", 45002, {"upper", "other2", "other5"})
+            assert lives[45002] <= 60
+            del left[45002], alone[45002]
+        assert left == alone
+        assert lives[41006] == 5400 and lives[45004 if level == 9 else 41001] == 5400
+        if level == 2:
+            assert ids == truth
+
+
+@pytest.mark.parametrize("bis", [False, True])
+def test_who_only_logs_in_fetches_no_groups(container, bis):
+    with container() as c:
+        slapd = Slapd(c, entries=joiner_in(50), bis=bis).start()
+        suite = Suite(c, slapd).start(ldap_schema="rfc2307bis" if bis else "rfc2307")
         c.wait_for("the domain is online", lambda: suite.passwd("other1"))
         before = slapd.searches()
+        suite.passwd("joiner")
         assert len(suite.initgroups("joiner")) == 50
-        assert slapd.searches() - before == 2
+        assert slapd.searches() - before == 2 + bis  # are the groups in groups?
         assert "not present" in c.run(["sssctl", "group-show", "many0"]).out
         suite.group(40001)
-        assert slapd.searches() - before == 3
+        assert slapd.searches() - before == 3 + bis
         assert "Name: many7" in c.run(["sssctl", "group-show", "many7"]).out
+
+
+def test_a_wrong_guess_is_made_once(container):
+    """A user and then the primary group: it looks like id(1), and so the other groups come, too. But
+    nobody wants to know them, so that next time the primary group is fetched alone."""
+    users = [User(f"other{n}", 30000 + n, 40000 + n, "", "/", "") for n in range(4)]
+    groups = [Group(f"primary{n}", 40000 + n, ["other1"]) for n in range(4)]
+    groups.append(Group("many", 41000, [user.name for user in users]))
+    with container() as c:
+        slapd = Slapd(c, entries=(users, groups), bis=True).start()
+        suite = Suite(c, slapd).start(ldap_schema="rfc2307bis")
+        c.wait_for("the domain is online", lambda: suite.passwd("other1"))
+
+        def cost(n):
+            before = slapd.searches()
+            assert suite.passwd(f"other{n}") and suite.group(40000 + n)
+            return slapd.searches() - before
+
+        assert cost(0) == 3
+        assert "Name: many" in c.run(["sssctl", "group-show", "many"]).out
+        c.run(["sleep", "3"])
+        assert cost(2) == 2
+        assert cost_of_id(suite, "other3")[0] == 1 + 1 + 2  # "many" is known by now
 
 
 ROUND = """

@@ -22,17 +22,17 @@ static void end(void)
 	talloc_free(mem);
 }
 
-static const char *filter(char *const *members, size_t n)
+static const char *filter(const struct asked *asked, size_t n)
 {
 	char *text = NULL;
 
-	ck_assert_int_eq(parents_filter(mem, &conf, members, n, &text), 0);
+	ck_assert_int_eq(parents_filter(mem, &conf, asked, n, &text), 0);
 	return text;
 }
 
 START_TEST(test_rfc2307_asks_by_name_for_groups_with_a_number)
 {
-	char alice[] = "al*ce", *members[] = { alice };
+	const struct asked members[] = { { "al*ce" } };
 
 	conf.schema = LDAP_SCHEMA_RFC2307;
 	conf.group_member = "memberuid";
@@ -43,7 +43,7 @@ END_TEST
 
 START_TEST(test_rfc2307bis_asks_by_dn_for_any_group)
 {
-	char a[] = "cn=a,dc=x", b[] = "cn=b", *members[] = { a, b };
+	const struct asked members[] = { { "cn=a,dc=x" }, { "cn=b" } };
 
 	conf.schema = LDAP_SCHEMA_RFC2307BIS;
 	conf.group_member = "member";
@@ -51,6 +51,19 @@ START_TEST(test_rfc2307bis_asks_by_dn_for_any_group)
 	                 "(&(member=cn\\3da\\2cdc\\3dx)(objectclass=posixGroup)(cn=*))");
 	ck_assert_str_eq(filter(members, 2), "(&(|(member=cn\\3da\\2cdc\\3dx)(member=cn\\3db))"
 	                                     "(objectclass=posixGroup)(cn=*))");
+}
+END_TEST
+
+START_TEST(test_groups_are_asked_for_by_number_as_well)
+{
+	const struct asked asked[] = { { "cn=a", 7 }, { "cn=b" }, { NULL, 8 } };
+
+	conf.schema = LDAP_SCHEMA_RFC2307BIS;
+	conf.group_member = "member";
+	ck_assert_str_eq(filter(asked, 3),
+	                 "(&(|(gidNumber=7)(gidNumber=8)(member=cn\\3da)(member=cn\\3db))"
+	                 "(objectclass=posixGroup)(cn=*))");
+	ck_assert_str_eq(filter(asked + 2, 1), "(&(gidNumber=8)(objectclass=posixGroup)(cn=*))");
 }
 END_TEST
 
@@ -64,6 +77,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, test_rfc2307_asks_by_name_for_groups_with_a_number);
 	tcase_add_test(tests, test_rfc2307bis_asks_by_dn_for_any_group);
+	tcase_add_test(tests, test_groups_are_asked_for_by_number_as_well);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);
