@@ -48,7 +48,7 @@ struct mcmap_options {
 int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcmap **ret_map);
 
 /* Whether the file at the path is still this one, whole, alive, and of this time: the wall clock,
- * by which records expire, was not set by more than a minute since it was begun. Three system
+ * by which records expire, was not set by more than a minute since it was begun. Five system
  * calls. If not: mcmap_clear(). */
 bool mcmap_is_sound(const struct mcmap *map);
 

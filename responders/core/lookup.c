@@ -281,6 +281,20 @@ static int read_entry(struct lookups *lookups, struct setup *setup, const struct
 	return r;
 }
 
+/* Has the domain the user, whose groups it may not know yet? Then no later one is to tell those of
+ * a namesake. */
+static bool has_user(struct lookups *lookups, struct setup *setup, const struct asked *asked)
+{
+	struct query query = { .kind = QUERY_USER_BY_NAME, .name = asked->cached.name };
+	struct entry user;
+
+	if (asked->query.kind != QUERY_INITGROUPS ||
+	    read_entry(lookups, setup, asked->domain, &query, cache_peek, &user) < 0)
+		return false;
+	cache_end(asked->domain->store->cache);
+	return true;
+}
+
 void lookup_release(const struct answer *answer)
 {
 	cache_end(answer->domain->store->cache);
@@ -342,7 +356,8 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		               next_may_answer ? cache_find : cache_peek, &lookups->current);
 		if (r < 0) {
 			must_ask = true;
-			if (r != -ENOENT || !setup->service.cache_first)
+			if (r != -ENOENT || !setup->service.cache_first ||
+			    has_user(lookups, setup, &asked))
 				break;
 			continue;
 		}
