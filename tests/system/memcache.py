@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The memory cache from outside: questions whose answers are in it, and whether they are."""
 import re
+import shlex
 
 FILES = ("passwd", "group", "initgroups")
 CLIENTS = ("ours", "debian")
@@ -39,12 +40,34 @@ def answers(suite, client, memory_cache=True):
     return [line if line.strip() != question[1] else "" for line, question in zip(out, QUESTIONS)]
 
 
-def in_files(suite, *question):
-    """What our client prints in a place where it sees the files and nobody to ask."""
-    hide = "mount -t tmpfs tmpfs /run/sss/pipes && exec "
-    command = hide + "getent " + " ".join(map(str, question))
-    out = suite.c.run(["unshare", "-m", "sh", "-c", command], check=False).out
-    return out.replace(str(question[1]), "", question[0] == "initgroups").strip()
+def in_files(suite, database, key, client="ours"):
+    """What a client prints in a place where it sees the files and nobody to ask."""
+    library = "LD_LIBRARY_PATH=/opt/debian-client " if client == "debian" else ""
+    command = shlex.join(["getent", database, str(key)])
+    hide = "mount -t tmpfs tmpfs /run/sss/pipes && exec env SSS_NSS_USE_MEMCACHE=YES "
+    out = suite.c.run(["unshare", "-m", "sh", "-c", hide + library + command], check=False).out
+    return out.replace(str(key), "", database == "initgroups").strip()
+
+
+def agree(suite, database, key, client):
+    """Asks by the socket, then in the files alone, which must not have another answer. Have they one?"""
+    env = {"SSS_NSS_USE_MEMCACHE": "NO"}
+    if client == "debian":
+        env["LD_LIBRARY_PATH"] = "/opt/debian-client"
+    suite.getent(database, key, client=client)  # so that it is in the files, if it ever is
+    asked = suite.c.run(["getent", database, str(key)], check=False, env=env).out
+    asked = asked.replace(str(key), "", database == "initgroups").strip()
+    found = in_files(suite, database, key, client)
+    assert found in ("", asked), (database, key, client)
+    return found != ""
+
+
+def tables_agree(suite, client, **questions):
+    """agree() for each question of passwd=…, group=…, initgroups=…; and some are in the files."""
+    found = [
+        agree(suite, database, key, client) for database, keys in questions.items() for key in keys
+    ]
+    assert any(found), questions
 
 
 def without_socket(suite):

@@ -147,6 +147,39 @@ def test_kept_across_restarts_and_kills(remembering, client):
         assert all(answers(remembering, client))
 
 
+# Locks of all kinds that somebody may have who may only read, got as soon as whoever is there leaves.
+LOCKER = """
+import fcntl, threading, time
+def lock(how, path):
+    file = open(path, "rb")
+    how(file, fcntl.LOCK_SH)
+    time.sleep(600)
+for path in ("passwd", "group", "initgroups", "sid"):
+    for how in (fcntl.flock, fcntl.lockf):
+        threading.Thread(target=lock, args=(how, "/var/lib/sss/mc/" + path)).start()
+"""
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_nobodys_lock_costs_others_the_cache(remembering, client):
+    c = learn(remembering).c
+    assert c.run(["cat", "/var/lib/sss/mc/.passwd.lock"], check=False, user="nobody").rc != 0
+    c.run(["systemd-run", "--unit=locker", "--uid=nobody", "python3", "-c", LOCKER])
+    try:
+        before = inodes(c)
+        c.wait_for("locks", lambda: c.read("/proc/locks").count("FLOCK") >= 4)
+        for kill in (True, False):
+            c.systemctl("kill" if kill else "stop", *(["-s", "KILL"] if kill else []), "sssd-nss.service")
+            c.wait_for("locks", lambda: c.read("/proc/locks").count("READ") >= 8)
+            assert all(without_socket(remembering))
+            # Somebody has it started, and it goes on with what is there.
+            assert remembering.getent("passwd", "carol", client=client).rc == 0
+            assert inodes(c) == before and all(without_socket(remembering))
+        assert in_files(remembering, "passwd", "carol", client=client)
+    finally:
+        c.systemctl("stop", "locker.service")
+
+
 @pytest.mark.parametrize("responder", ("running", "stopped"))
 def test_hup_clears(remembering, responder):
     c = remembering.c
@@ -247,10 +280,12 @@ def test_a_change_that_another_question_finds(machine, slapd, changing):
     suite.stop()
     suite.start(nss=MEMCACHE)
     assert ":One:" in suite.passwd("changing") and ":One:" in in_files(suite, "passwd", 15556)
+    assert suite.passwd("bob")
     changing("Two")
     time.sleep(2.5)  # a user who was found just now is not searched for again
     assert suite.initgroups("changing") is not None
     assert in_files(suite, "passwd", "changing") == in_files(suite, "passwd", 15556) == ""
+    assert in_files(suite, "passwd", "bob")
     assert ":Two:" in suite.passwd("changing")
 
 
@@ -263,13 +298,15 @@ def test_a_change_that_an_enumeration_finds(machine, slapd, changing, responder)
         changing(text)
         machine.wait_for(text, lambda: f":{text}:" in suite.passwd("changing"))
         machine.wait_for("the file", lambda: suite.passwd("changing") and in_files(suite, "passwd", 15556))
+        assert suite.passwd("bob") and in_files(suite, "passwd", "bob")
         if responder == "stopped":
             machine.systemctl("stop", "sssd-nss.socket", "sssd-nss.service")
         if text == "Two":
             slapd.delete(user_dn("changing"))
         else:
             changing("Other")
-        machine.wait_for("it to be given up", lambda: not in_files(suite, "passwd", "changing"))
+        machine.wait_for("it to be taken back", lambda: not in_files(suite, "passwd", "changing"))
+        assert in_files(suite, "passwd", "bob")
         machine.systemctl("start", "sssd-nss.socket")
         if text == "Two":
             assert suite.passwd("changing") is None
@@ -292,7 +329,7 @@ def test_a_change_that_the_background_refresh_finds(machine, slapd, changing):
     changing("Two")
     time.sleep(2)
     assert ":One:" in in_files(suite, "passwd", 15556)
-    machine.wait_for("it to be given up", lambda: not in_files(suite, "passwd", "changing"), timeout=11)
+    machine.wait_for("it to be taken back", lambda: not in_files(suite, "passwd", "changing"), timeout=11)
     assert ":Two:" in suite.passwd("changing") and ":Two:" in in_files(suite, "passwd", 15556)
 
 

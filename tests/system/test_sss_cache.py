@@ -4,7 +4,7 @@ import pytest
 
 from length import by_length
 from load import Load
-from memcache import CLIENTS, answers, learn, without_socket
+from memcache import CLIENTS, QUESTIONS, answers, in_files, inodes, learn, without_socket
 from slapd import User, user_dn, user_ldif
 from suite import MEMCACHE, Suite
 
@@ -126,7 +126,7 @@ def test_other_files_of_the_clients_stay(suite):
     assert [bool(line) for line in left] == [True, True, False, False, True]
     # The responder looks at its files once a second.
     c.wait_for("new files", lambda: all(without_socket(learn(suite))))
-    silent(c, "-u", "alice")
+    silent(c, "-U")
     left = without_socket(suite)
     assert [bool(line) for line in left] == [False, False, True, True, False]
 
@@ -174,19 +174,43 @@ def test_nobody_is_waited_for(suite):
     assert all(answers(suite, "ours"))
 
 
-def test_it_is_quick(suite):
-    """When the machine has nothing else to do, starting it included; and it waits for nothing."""
+@pytest.mark.parametrize("words", (["-U", "-G"], ["-u", "alice"]), ids=" ".join)
+def test_it_is_quick(suite, words):
+    """5 ms, its start included, are what it may work; and it waits for nothing. (How long that takes
+    a machine that has other things to do is no matter of ours.)"""
     c = learn(suite).c
-    script = (
-        "for i in $(seq 20); do a=${EPOCHREALTIME/./}; sss_cache -U -G; "
-        "echo $((${EPOCHREALTIME/./} - a)); done"
+    loop = f"for i in $(seq 100); do sss_cache {' '.join(words)}; done"
+    spent = c.run(["bash", "-c", f"TIMEFORMAT='%U %S'; time {{ {loop}; }}"]).err.split()
+    assert sum(map(float, spent)) / 100 <= 0.005, spent
+    waits = (
+        "fsync,fdatasync,msync,sync,syncfs,connect,poll,ppoll,select,pselect6,epoll_wait,futex,"
+        "nanosleep,clock_nanosleep,flock,wait4"
     )
-    times = sorted(int(us) for us in c.run(["bash", "-c", script]).out.split())
-    assert times[2] <= 5000, times
-    waits = "fsync,fdatasync,msync,sync,syncfs,connect,poll,ppoll,select,futex,nanosleep"
-    for words in (["-E"], ["-u", "alice"]):
-        c.run(["strace", "-f", "-o", "/tmp/trace", f"-e{waits}", "sss_cache", *words])
-        assert c.sh("grep -v '+++' /tmp/trace || true").out == ""
+    c.run(["strace", "-f", "-o", "/tmp/trace", f"-e{waits}", "sss_cache", *words])
+    assert c.sh("grep -v '+++' /tmp/trace || true").out == ""
+
+
+def test_one_entry_costs_that_entry_only(suite):
+    """Whoever is named goes from the files, under all keys, and everybody else stays in them."""
+    c = learn(suite).c
+    assert suite.initgroups("bob")
+    before = inodes(c)
+    for words, gone in (
+        (["-u", "alice"], [("passwd", "alice"), ("passwd", 10001), ("initgroups", "alice")]),
+        (["-g", "devs"], [("group", "devs"), ("group", 20002)]),
+    ):
+        learn(suite)
+        kept = [
+            question
+            for question in [*QUESTIONS, ("passwd", "bob"), ("initgroups", "bob")]
+            if question not in gone
+        ]
+        assert all(in_files(suite, *question) for question in [*gone, *kept])
+        silent(c, *words)
+        for client in CLIENTS:
+            assert not any(in_files(suite, *question, client=client) for question in gone)
+            assert all(in_files(suite, *question, client=client) for question in kept)
+    assert inodes(c) == before
 
 
 # ---- words ----

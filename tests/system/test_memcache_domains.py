@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The memory cache of several domains: what clients find by themselves is what they would be told, also
+when a domain that is asked earlier gets somebody of the same name or id as a later one."""
+import pytest
+
+from memcache import CLIENTS, agree, in_files
+from slapd import BASE, CA, Group, User, group_ldif, user_ldif
+from suite import Suite
+
+EARLY = "ou=early,dc=test"
+ALICE = User("alice", 15001, 25001, "The earlier one", "/home/early", "/bin/early")
+ZOE = User("zoe", 10002, 25001, "Of bob's id", "/home/zoe", "/bin/early")
+DEVS = Group("devs", 25002, ["alice"])
+THERE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
+HERE = "alice:*:15001:25001:The earlier one:/home/early:/bin/early"
+
+# How it is known to us, and what that tells of alice, of bob's id, and of the group devs.
+WAYS = {
+    "by name": [("passwd", "alice@A"), ("passwd", "zoe@A"), ("group", "devs@A")],
+    "by id": [("passwd", 15001), ("passwd", "zoe@A"), ("group", 25002)],
+    "by its groups": [("initgroups", "alice@A"), ("initgroups", "zoe@A"), ("group", "devs@A")],
+    "sss_cache": [],
+    "sss_cache of all": [],
+}
+QUESTIONS = [
+    ("passwd", "alice"),
+    ("passwd", "ALICE"),
+    ("passwd", 10001),
+    ("passwd", 15001),
+    ("passwd", 10002),
+    ("passwd", "bob"),
+    ("group", "devs"),
+    ("group", 20002),
+    ("group", 25002),
+    ("initgroups", "alice"),
+    ("initgroups", "ALICE"),
+    ("initgroups", "alice@B"),
+    ("initgroups", "bob"),
+]
+
+
+def conf(cases):
+    # Or the earlier domain, which was asked before and did not have them, would not be asked again.
+    text = "[sssd]\nservices = nss\ndomains = A, B\n[nss]\nentry_negative_timeout = 0\n"
+    for domain, base in (("A", EARLY), ("B", BASE)):
+        below = base if domain == "A" else "ou=people,dc=test"
+        groups = base if domain == "A" else "ou=groups,dc=test"
+        text += (
+            f"[domain/{domain}]\nid_provider = ldap\nldap_uri = ldaps://ldap.test\n"
+            f"ldap_search_base = {base}\nldap_tls_cacert = {CA}\ncase_sensitive = {cases}\n"
+            f"ldap_user_search_base = {below}\nldap_group_search_base = {groups}\n"
+        )
+    return text
+
+
+def early(ldif):
+    return ldif.replace("ou=people,dc=test", EARLY).replace("ou=groups,dc=test", EARLY)
+
+
+@pytest.fixture
+def suite(machine, slapd):
+    slapd.add(f"dn: {EARLY}\nobjectClass: organizationalUnit\nou: early\n\n")
+    suite = Suite(machine, slapd)
+    suite.stop()
+    yield suite
+    for name in ("uid=alice", "uid=zoe", "cn=devs"):
+        slapd.delete(f"{name},{EARLY}")
+    slapd.delete(EARLY)
+
+
+@pytest.mark.parametrize("cases", ("true", "preserving"))
+@pytest.mark.parametrize("way", WAYS)
+def test_the_earlier_domain_has_its_say_at_once(suite, way, cases):
+    c = suite.c
+    suite.configure(conf(cases))
+    c.systemctl("enable", "--now", "sssd-nss.socket")
+    c.systemctl("start", "sssd.service")
+    found = [agree(suite, database, key, "ours") for database, key in QUESTIONS]
+    assert sum(found) >= 7, found
+    assert in_files(suite, "passwd", "alice") == THERE
+    suite.slapd.add(early(user_ldif(ALICE) + user_ldif(ZOE) + group_ldif(DEVS)))
+    assert in_files(suite, "passwd", "alice") == THERE
+
+    for question in WAYS[way]:
+        assert suite.getent(*question).rc == 0, question
+    if way == "sss_cache":
+        for words in (["-u", "alice"], ["-g", "devs"]):
+            c.run(["sss_cache", *words])
+    elif way == "sss_cache of all":
+        c.run(["sss_cache", "-E"])
+    # Before anybody asks again, who could put it right.
+    left = [in_files(suite, *question) for question in (("passwd", "alice"), ("group", "devs"))]
+    assert left[0] in ("", HERE) and not left[1].startswith("devs:*:20002"), left
+    for client in CLIENTS:
+        assert suite.passwd("alice", client=client) == HERE
+        assert suite.group("devs", client=client) == ("devs", 25002, {"alice"})
+        assert suite.initgroups("alice", client=client) == {25002}
+        if way != "sss_cache":
+            assert suite.passwd(10002, client=client).startswith("zoe:")
+        for question in QUESTIONS:
+            agree(suite, *question, client)
