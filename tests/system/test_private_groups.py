@@ -6,8 +6,9 @@ The tables say what Debian's own pair answers, but for what depends there on wha
 import pytest
 
 from container import Container
+from memcache import tables_agree
 from slapd import GROUPS, USERS, Group, Slapd, User, group_ldif, user_ldif
-from suite import Suite
+from suite import MEMCACHE, Suite
 
 SAME = User("same", 10007, 10007, "Same numbers", "/home/same", "/bin/sh")
 REAL = User("real", 10008, 10008, "Same numbers as a group", "/home/real", "/bin/sh")
@@ -88,6 +89,10 @@ class Answers:
             for key, expected in groups.items():
                 group = suite.group(key, client=self.client)
                 assert (group and group[:2]) == expected, key
+        self.compare_files(suite, users, groups)
+
+    def compare_files(self, suite, users, groups):
+        """Where somebody else writes them, they are his."""
 
     @pytest.mark.parametrize("value, gids", [("true", {20010}), ("false", set())])
     def test_local_users(self, suite, value, gids):
@@ -109,7 +114,10 @@ class TestOurs(Answers):
 
     def configure(self, suite, **options):
         suite.stop()
-        suite.start(**options)
+        suite.start(nss=MEMCACHE, **options)
+
+    def compare_files(self, suite, users, groups):
+        tables_agree(suite, self.client, passwd=users, group=groups, initgroups=users)
 
     def test_a_private_group_goes_with_its_user(self, suite):
         self.configure(suite, auto_private_groups="true", entry_cache_timeout=1)

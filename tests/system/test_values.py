@@ -9,6 +9,7 @@ import collections
 import pytest
 
 from container import Container
+from memcache import tables_agree
 from slapd import BASE, CA, GROUPS, USERS, Group, Slapd, User, group_ldif, user_ldif
 from suite import Suite
 
@@ -170,7 +171,9 @@ class Answers:
         if one not in self.rows:
             pytest.skip("newer than Debian's sssd")
         expected = line(one.user, one.home, one.shell, one.gid, one.password)
-        assert suite.passwd(f"{one.user.name}@{one.name}", client=self.client) == expected
+        name = f"{one.user.name}@{one.name}"
+        assert suite.passwd(name, client=self.client) == expected
+        self.compare_files(suite, name, one.user.uid)
 
     @pytest.mark.parametrize("nss, users", NSS, ids=lambda value: ",".join(value) if type(value) is dict else "")
     def test_nss(self, suite, nss, users):
@@ -178,6 +181,10 @@ class Answers:
         for domain, user, changed in users:
             answer = suite.passwd(f"{user.name}@{domain}", client=self.client)
             assert answer == line(user, **changed), f"{user.name}@{domain}"
+            self.compare_files(suite, f"{user.name}@{domain}", user.uid)
+
+    def compare_files(self, suite, name, uid):
+        """Where somebody else writes them, they are his."""
 
 
 class TestOurs(Answers):
@@ -193,6 +200,13 @@ class TestOurs(Answers):
     def configure(self, suite, text):
         suite.configure(text)
         suite.c.systemctl("reload", "sssd.service")
+
+    def compare_files(self, suite, name, uid):
+        """By its short name and by its id it is another domain's, maybe."""
+        short = name.split("@")[0]
+        tables_agree(
+            suite, self.client, passwd=[name, short, uid], initgroups=[name, short], group=["eves"]
+        )
 
     def test_supplementary_groups_stay_beside_an_overridden_one(self, suite):
         groups = {20002, 20004}
