@@ -3,8 +3,8 @@
  * sssd_prepare - the root steps before the monitor (ExecStartPre=+ and ExecReload=+ of
  * sssd.service)
  *
- *   the tree is whole? ─ no ─▶ systemd-tmpfiles --create sssd.conf
- *        └─ yes ─────────────────┴─▶ keep CAP_DAC_READ_SEARCH alone ─▶ exec sssd_conf --write
+ *   open the memory cache ─▶ the tree is whole? ─ no ─▶ systemd-tmpfiles --create sssd.conf, open
+ * it └─ yes ─────────────────┴─▶ keep CAP_DAC_READ_SEARCH alone ─▶ exec sssd_conf --write
  *
  * One step and not two: systemd makes a mount namespace for each, whatever stands in front of it,
  * which costs more than all that is done here. "+" and not "!", because the unit's sandbox, too,
@@ -24,6 +24,7 @@
 #include "common/base/account.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/memcache/boots.h"
 #include "monitor/dirs.h"
 
 #define TMPFILES "/usr/bin/systemd-tmpfiles"
@@ -46,6 +47,17 @@ static int repair_tree(void)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ECHILD;
 }
 
+/* Where sssd-memcache.service has not done it, or somebody removed the files or links. Without it
+ * there is no memory cache, and all else works. */
+static void open_memcache(uid_t uid, gid_t gid)
+{
+	struct boots boots = { BOOTS_DIR, BOOTS_RUN_DIR, uid, gid };
+	int r = boots_open(&boots);
+
+	if (r < 0 && r != -ENOENT)
+		log_warn("the memory cache cannot be opened: %s", error_text(r));
+}
+
 static int check_tree(void)
 {
 	const char *wrong = NULL;
@@ -58,6 +70,7 @@ static int check_tree(void)
 		log_fatal("user " ACCOUNT_SERVICE " in /etc/passwd: %s", error_text(r));
 		return r;
 	}
+	open_memcache(uid, gid);
 	if (dirs_are_whole("", uid, gid, &wrong))
 		return 0;
 
@@ -65,6 +78,7 @@ static int check_tree(void)
 	r = repair_tree();
 	if (r < 0)
 		log_fatal(TMPFILES " --create sssd.conf: %s", error_text(r));
+	open_memcache(uid, gid);
 	return r;
 }
 

@@ -83,6 +83,10 @@ int mcmap_remove_record(struct mcmap *map, uint32_t slot, const struct memcache_
 int mcmap_lock_open(struct mcmap *map, bool as_writer);
 void mcmap_lock_close(struct mcmap *map);
 
+/* All locks of that file at once, until *ret_fd is closed: nobody writes and nobody changes it.
+ * Errors: -EBUSY somebody does; -ENOMEM; of open(2). */
+int mcmap_lock_whole(const char *dir, enum mcmap_kind kind, int *ret_fd);
+
 /* Is it open, and at its path? */
 bool mcmap_lock_is_there(const struct mcmap *map);
 

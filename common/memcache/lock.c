@@ -70,6 +70,29 @@ bool mcmap_lock_is_there(const struct mcmap *map)
 	return path && map->lock_fd >= 0 && is_there(map->lock_fd, path);
 }
 
+int mcmap_lock_whole(const char *dir, enum mcmap_kind kind, int *ret_fd)
+{
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/.%s.lock", dir, names[kind]);
+	auto_close int fd = -1;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	fd = open_file(path);
+	if (fd < 0)
+		return fd;
+	r = lock_byte(fd, F_WRLCK, WRITER_AT);
+	if (r == 0)
+		r = lock_byte(fd, F_WRLCK, CHANGE_AT);
+	if (r == 0 && !is_there(fd, path))
+		r = -EBUSY;
+	if (r < 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
 void mcmap_lock_close(struct mcmap *map)
 {
 	if (map->lock_fd >= 0)

@@ -5,8 +5,9 @@
  *   put ─ the same? ─▶ a new time ──────────────────────────────────────────────┐
  *    └─▶ remove others of its keys ─▶ make room ─▶ write, unseen ─▶ live ─▶ link ─┴▶
  *
- * The seed of the hash stands for what a file belongs to: boot and generation. The padding behind
- * the header holds when the machine was booted, by the wall clock of whoever began the file.
+ * The seed of the hash stands for what a file belongs to: series of boots and generation. The
+ * padding behind the header holds when the machine was booted, by the wall clock of whoever began
+ * the file.
  */
 #include "common/memcache/mcmap.h"
 
@@ -18,6 +19,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/time.h"
+#include "common/memcache/boots.h"
 #include "common/memcache/impl.h"
 #include "common/metrics/metrics.h"
 #include "common/wire/reader.h"
@@ -556,9 +558,9 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 
 /* ---- the file ---- */
 
-static uint32_t seed_of(uint64_t generation)
+static uint32_t seed_of(const char *dir, uint64_t generation)
 {
-	uint64_t what[] = { boot_id(), generation };
+	uint64_t what[] = { boots_series(dir), generation };
 
 	return memcache_hash(what, sizeof(what), 0);
 }
@@ -577,7 +579,7 @@ static struct memcache_header header_for(const struct mcmap_options *options)
 		.major = MEMCACHE_MAJOR,
 		.minor = MEMCACHE_MINOR,
 		.status = MEMCACHE_ALIVE,
-		.seed = seed_of(options->generation),
+		.seed = seed_of(options->dir, options->generation),
 		.data_size = n * MEMCACHE_SLOT_SIZE,
 		.bits_size = n / 8,
 		.table_size = n * (uint32_t)sizeof(uint32_t),
@@ -757,6 +759,9 @@ static int give_up(const char *dir, enum mcmap_kind kind, const uint32_t *seed, 
 		return 0;
 	if (r == 0)
 		r = recycle_fd(fd);
+	/* Looked at after that: see boots_close(). */
+	if (r == 0 && boots_are_closed(dir) && fdatasync(fd) < 0)
+		r = -errno;
 	if (r == -ENOENT)
 		r = 0;
 	if (r < 0 || take_away)
@@ -837,6 +842,8 @@ static int begin_file(struct mcmap *map)
 
 	if (!aside)
 		return -ENOMEM;
+	if (boots_are_closed(map->options.dir))
+		return -EROFS;
 	map->fd = open(aside, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
 	               MODE_ASIDE);
 	r = map->fd < 0 ? -errno : lock_aside(map, aside);
@@ -889,6 +896,8 @@ int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcma
 	if (!map->path || !map->used || !map->in_use)
 		return -ENOMEM;
 
+	if (boots_are_closed(options->dir))
+		return -EROFS;
 	r = mcmap_lock_open(map, true);
 	if (r < 0)
 		return r;
@@ -938,7 +947,7 @@ int mcmap_recycle(const char *dir, enum mcmap_kind kind)
 
 int mcmap_recycle_others(const char *dir, enum mcmap_kind kind, uint64_t generation)
 {
-	uint32_t seed = seed_of(generation);
+	uint32_t seed = seed_of(dir, generation);
 
 	return give_up(dir, kind, &seed, false);
 }
@@ -1010,5 +1019,6 @@ int mcmap_take_back(const char *dir, enum mcmap_kind kind, const struct mcmap_ke
 		map->options = (struct mcmap_options){ .dir = dir, .kind = kind };
 		r = take_back(map, keys, n_keys);
 	}
-	return r < 0 ? mcmap_recycle(dir, kind) : 0;
+	/* Looked at after that: see boots_close(). */
+	return r < 0 || boots_are_closed(dir) ? mcmap_recycle(dir, kind) : 0;
 }

@@ -4,10 +4,10 @@
  *
  * The file is written with pwrite(2) and never mapped here: where the disk is full or somebody cuts
  * the file, an answer is not stored, and that is all. It outlives its writer: whoever opens it next
- * takes it over if it is sound, of this boot, and of the same kind. Its only writer holds a lock on
- * a file that nobody else can open, and so does who changes a record, for so long (lock.c); and,
- * for those of other vendors, one on the file itself (fcntl(2), byte 0, for writing; one for
- * reading, which anybody can have, is none and keeps nobody out).
+ * takes it over if it is sound, of this series of boots (boots.h), and of the same kind. Its only
+ * writer holds a lock on a file that nobody else can open, and so does who changes a record, for so
+ * long (lock.c); and, for those of other vendors, one on the file itself (fcntl(2), byte 0, for
+ * writing; one for reading, which anybody can have, is none and keeps nobody out).
  *
  * Each write leaves chains that end. A record is dead for readers before it leaves its chains, so
  * that a writer killed at any point leaves nothing that was meant to go.
@@ -43,8 +43,8 @@ struct mcmap_options {
 #define MCMAP_SIZE_MAX_MIB 1024u
 
 /* Takes the file over, or begins a new one in its place.
- * Errors: -EBUSY another process writes it; -ENOENT there is no such directory; -ENOSPC and others
- * of open(2) and write(2). */
+ * Errors: -EBUSY another process writes it; -EROFS the files are closed (boots.h); -ENOENT there is
+ * no such directory; -ENOSPC and others of open(2) and write(2). */
 int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcmap **ret_map);
 
 /* Whether the file at the path is still this one, whole, alive, and of this time: the wall clock,
@@ -123,7 +123,7 @@ struct mcmap_key {
 int mcmap_take_back(const char *dir, enum mcmap_kind kind, const struct mcmap_key *keys,
                     size_t n_keys);
 
-/* mcmap_recycle(), unless it was written in this boot and under that generation. */
+/* mcmap_recycle(), unless it was written in this series of boots and under that generation. */
 int mcmap_recycle_others(const char *dir, enum mcmap_kind kind, uint64_t generation);
 
 /* Recycles the file and takes it away: there is no such cache. */

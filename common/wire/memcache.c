@@ -141,12 +141,27 @@ uint32_t memcache_booted_at(void)
 	return (uint32_t)(seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME));
 }
 
+static uint32_t word_at(const void *bytes, size_t place)
+{
+	uint32_t word;
+
+	memcpy(&word, (const uint8_t *)bytes + place, sizeof(word));
+	return word;
+}
+
+bool memcache_is_closed(const void *bytes)
+{
+	return word_at(bytes, MEMCACHE_CLOSED_AT) != 0;
+}
+
 bool memcache_clock_is_right(const void *bytes)
 {
-	uint32_t booted_at;
+	uint32_t booted_at = word_at(bytes, MEMCACHE_HEADER_SIZE);
+	uint32_t closed_at = word_at(bytes, MEMCACHE_CLOSED_AT);
 	int32_t step;
 
-	memcpy(&booted_at, (const uint8_t *)bytes + MEMCACHE_HEADER_SIZE, sizeof(booted_at));
+	if (closed_at != 0)
+		return (int32_t)((uint32_t)seconds_of(CLOCK_REALTIME) - closed_at) >= 0;
 	step = (int32_t)(memcache_booted_at() - booted_at);
 	return booted_at == 0 || booted_at == UINT32_MAX ||
 	       (step >= -CLOCK_STEP_S && step <= CLOCK_STEP_S);

@@ -8,7 +8,9 @@
  *   | header: 52, padding: 4 | data: slots of 40 | bits: one a slot | table: u32 a slot |
  *
  *   header | b1 | major 1 | minor 1 | status | seed | data_size | bits_size | table_size |
- *          | data_at | bits_at | table_at | 0 | b2 |                                each a u32
+ *          | data_at | bits_at | table_at | closed_at | b2 |                        each a u32
+ *   closed_at  0 the file is in use; else it was closed at that second of the wall clock, and waits
+ *          for the next boot (common/memcache/boots.h). Other vendors' readers pass it over.
  *   padding  when the machine was booted, by the wall clock of whoever began the file; 0 or
  *          all ones, as others leave it: unknown
  *   bits   1 = used, the most significant bit of a byte comes first; each part begins at a multiple
@@ -53,6 +55,7 @@
 #define MEMCACHE_MAJOR          1u
 #define MEMCACHE_MINOR          1u
 #define MEMCACHE_HEADER_SIZE    52u
+#define MEMCACHE_CLOSED_AT      44u /* in the header */
 #define MEMCACHE_DATA_AT        56u
 #define MEMCACHE_SLOT_SIZE      40u
 #define MEMCACHE_HEAD_SIZE      40u /* of a record */
@@ -117,8 +120,12 @@ int memcache_header_read(const void *bytes, uint64_t file_size, struct memcache_
 /* The word of the padding for the wall clock as it goes now. */
 uint32_t memcache_booted_at(void);
 
+/* Was the file with these first MEMCACHE_DATA_AT bytes closed? */
+bool memcache_is_closed(const void *bytes);
+
 /* Does it go as it did, within a minute, when the file with these first MEMCACHE_DATA_AT bytes was
- * begun? By it records expire. Where a file does not say: true. No system call. */
+ * begun, or, if that was closed, is it not earlier than then? By it records expire. Where a file
+ * does not say: true. No system call. */
 bool memcache_clock_is_right(const void *bytes);
 
 /* Reads MEMCACHE_HEAD_SIZE bytes: whatever they hold. */

@@ -26,7 +26,7 @@
 #include "responders/nss/nss.h"
 
 #define LOOK_INTERVAL_US 1000000
-#define BUSY_MAX_US      30000000 /* longer than any draining lasts */
+#define PASSING_MAX_US   30000000 /* longer than any draining lasts, and most boots */
 #define RECENT           256
 #define RECENT_MAX_S     10
 #define UNKNOWN_MIB      1
@@ -37,13 +37,13 @@ struct memcache {
 	const char *dir;    /* borrowed */
 	uint32_t timeout_s; /* 0: nothing is kept */
 	uint64_t generation;
-	uint32_t sizes[MCMAP_N_KINDS];        /* MiB, 0 = none */
-	struct mcmap *maps[MCMAP_N_KINDS];    /* owned; NULL: none, or it could not be opened */
-	int64_t looked_us[MCMAP_N_KINDS];     /* when, of CLOCK_MONOTONIC; 0 = never */
-	bool began;                           /* a file was, since that was last set to false */
-	int results[MCMAP_N_KINDS];           /* so that a lasting failure is logged once */
-	int64_t busy_since_us[MCMAP_N_KINDS]; /* 0: another process does not write it;
-	                                       * INT64_MAX: that was logged */
+	uint32_t sizes[MCMAP_N_KINDS];     /* MiB, 0 = none */
+	struct mcmap *maps[MCMAP_N_KINDS]; /* owned; NULL: none, or it could not be opened */
+	int64_t looked_us[MCMAP_N_KINDS];  /* when, of CLOCK_MONOTONIC; 0 = never */
+	bool began;                        /* a file was, since that was last set to false */
+	int results[MCMAP_N_KINDS];        /* so that a lasting failure is logged once */
+	int64_t since_us[MCMAP_N_KINDS];   /* when something began that passes, 0: nothing did;
+	                                    * INT64_MAX: that was logged */
 	int clock_fd;
 	bool is_any_unknown;
 
@@ -63,23 +63,43 @@ static void forget_recent(struct memcache *cache)
 	memset(cache->recent, 0, sizeof(cache->recent));
 }
 
+/* For the moment that our predecessor takes to leave, the cache is his; and early in a boot nobody
+ * has opened the files yet. */
+static bool is_passing(int r)
+{
+	return r == -EBUSY || r == -EROFS || r == -ENOENT;
+}
+
+static const char *what_it_means(int r)
+{
+	switch (r) {
+	case -EBUSY:
+		return "another process writes it, and does not leave: clients may find old "
+		       "answers";
+	case -EROFS:
+		return "nobody opens the files of the last boot: clients may find old answers";
+	default:
+		return "clients have to ask";
+	}
+}
+
 static void note(struct memcache *cache, enum mcmap_kind kind, int r)
 {
 	int64_t now_us = monotonic_us();
+	bool tell = r < 0 && r != cache->results[kind];
 
-	/* For the moment that our predecessor takes to leave, the cache is his. */
-	if (r != -EBUSY)
-		cache->busy_since_us[kind] = 0;
-	else if (!cache->busy_since_us[kind])
-		cache->busy_since_us[kind] = now_us;
-	if (r == -EBUSY && now_us - cache->busy_since_us[kind] >= BUSY_MAX_US) {
-		log_warn("%s/%s: another process writes it, and does not leave: clients may find "
-		         "old answers",
-		         cache->dir, names[kind]);
-		cache->busy_since_us[kind] = INT64_MAX;
-	} else if (r < 0 && r != -EBUSY && r != cache->results[kind]) {
-		log_warn("%s/%s: %s: clients have to ask", cache->dir, names[kind], error_text(r));
+	if (!is_passing(r)) {
+		cache->since_us[kind] = 0;
+	} else if (!cache->since_us[kind]) {
+		cache->since_us[kind] = now_us;
+		tell = false;
+	} else {
+		tell = now_us - cache->since_us[kind] >= PASSING_MAX_US;
+		if (tell)
+			cache->since_us[kind] = INT64_MAX;
 	}
+	if (tell)
+		log_warn("%s/%s: %s: %s", cache->dir, names[kind], error_text(r), what_it_means(r));
 	cache->results[kind] = r;
 	cache->looked_us[kind] = now_us;
 }

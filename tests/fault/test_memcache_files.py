@@ -70,7 +70,7 @@ def all_files_are_read(suite):
 
 # Debian's client waits for 300 s when a kill comes between its handshake and its answer: it has no
 # more than the memory cache.
-NO_SOCKET = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run/sss && exec "$@"', "sh"]
+NO_SOCKET = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run/sss/pipes && exec "$@"', "sh"]
 
 
 def test_killed_writers_never_make_an_answer_wrong(remembering):
@@ -102,7 +102,8 @@ def test_a_full_disk_is_no_harm(container):
     time, on what is stored, what is not yet, and what has no room any more."""
     with container() as c:
         suite = Suite(c, Slapd(c).start())
-        c.sh("mkdir -p /var/lib/sss/mc && mount -t tmpfs -o size=3700k tmpfs /var/lib/sss/mc")
+        c.systemctl("start", "sssd-memcache.service")
+        c.sh("mount -t tmpfs -o size=3700k tmpfs /var/lib/sss/mc")
         suite.start(nss={**MEMCACHE, "memcache_size_sid": 0})
         learn(suite)
         assert all(without_socket(suite))

@@ -6,7 +6,7 @@ the texts of another, and no reader could tell.
     container A: entries change (states.py)  ── two copies of the file, their pages mixed ──┐
     container B, for each mixture: another boot           ◀── that is what it finds ────────┘
 
-So nothing of the boot before is left when anybody can ask."""
+So no path leads to the files of a boot that was not shut down, from the first moment of the next."""
 import os
 import pathlib
 import random
@@ -26,7 +26,7 @@ from suite import Suite, ours
 CUTS = by_length(3, 50)
 PAGE = 4096
 DATA_AT, SLOT_SIZE = 56, 40  # common/wire/memcache.h
-FILE = "var/lib/sss/mc/passwd"
+FILE = "var/lib/sss/mc.files/passwd"
 
 
 def copy(c):
@@ -96,7 +96,9 @@ def test_next_boot_tells_nothing_that_never_was(container, cuts, number):
             calls = ask(c, client)
             assert calls.success == calls.wrong == 0, calls
 
-        # Restored from a backup, or with a supervisor that knows no tmpfiles.d(5).
+        # Restored from a backup, after sssd-memcache.service has removed what was there.
+        c.systemctl("start", "sssd-memcache.service")
+        assert not c.exists("/" + FILE) and c.exists("/var/lib/sss/mc/")
         shutil.copy(cuts / str(number) / FILE, f"/proc/{c.pid}/root/{FILE}")
         suite = Suite(c, Slapd(c, entries=(USERS, [])).start()).start(**OPTIONS)
         for client in CLIENTS + CLIENTS:

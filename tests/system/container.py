@@ -159,11 +159,12 @@ class Container:
         self.boot_ms = (time.monotonic() - begin) * 1000
         return self
 
-    def reboot(self):
-        """Restarts the container's systemd; what was written stays, and init has another pid."""
+    def reboot(self, orderly=False):
+        """Restarts the container's systemd; what was written stays, and init has another pid.
+        orderly: units are stopped first; else it is a crash that loses no page."""
         old = self.pid
-        self.run(["systemctl", "--force", "--force", "reboot"], check=False)
-        deadline = time.monotonic() + 20
+        self.run(["systemctl", *(() if orderly else ("--force", "--force")), "reboot"], check=False)
+        deadline = time.monotonic() + (60 if orderly else 20)
         while self._find_init() in (None, old):
             self._must_live(deadline, "the container did not go down for its reboot")
         self._wait_for_boot()

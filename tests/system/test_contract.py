@@ -54,17 +54,19 @@ def assert_tidy(suite):
     """Owners, modes and links as tmpfiles makes them; every file where a daemon has it."""
     c = suite.c
     out = c.sh(
-        "cd /; stat -c '%n %A %U:%G' var/lib/sss var/lib/sss/db var/lib/sss/mc var/lib/sss/conf "
-        "run/sss/pipes run/sss/pipes/nss; readlink var/lib/sss/pipes"
+        "cd /; stat -c '%n %A %U:%G' var/lib/sss var/lib/sss/db var/lib/sss/mc/ var/lib/sss/conf "
+        "run/sss/pipes run/sss/pipes/nss; readlink var/lib/sss/pipes var/lib/sss/mc run/sss/mc"
     ).out
     assert out.splitlines() == [
         "var/lib/sss drwxr-xr-x root:root",
         "var/lib/sss/db drwx------ sssd:sssd",
-        "var/lib/sss/mc drwxr-xr-x sssd:sssd",
+        "var/lib/sss/mc/ drwxr-xr-x sssd:sssd",
         "var/lib/sss/conf drwxr-s--- root:sssd",
         "run/sss/pipes drwxr-xr-x root:root",
         "run/sss/pipes/nss srw-rw-rw- root:root",
         "/run/sss/pipes",
+        "/run/sss/mc",
+        "/var/lib/sss/mc.files",
     ]
     assert c.sh("cd /var/lib/sss/db; stat -c %U:%G cache_LDAP.mdb*").out.split() == [
         "sssd:sssd"

@@ -8,6 +8,7 @@ UNITS = [
     "sssd.service",
     "sssd-nss.socket",
     "sssd-nss.service",
+    "sssd-memcache.service",
     "sssd-kcm.socket",
     "sssd-kcm.service",
     "sssd-kcm-due.service",
@@ -88,9 +89,9 @@ def test_tree_is_made_and_owned_as_promised(machine):
     out = machine.sh(
         "cd /; stat -c '%n %A %U:%G' run/sss run/sss/pipes run/sss/pipes/private run/sssd "
         "run/sssd/metrics "
-        "var/lib/sss var/lib/sss/db var/lib/sss/mc var/lib/sss/secrets var/lib/sss/conf "
+        "var/lib/sss var/lib/sss/db var/lib/sss/mc.files var/lib/sss/secrets var/lib/sss/conf "
         "var/log/sssd; "
-        "readlink var/lib/sss/pipes run/sssd.pid"
+        "readlink var/lib/sss/pipes var/lib/sss/mc run/sssd.pid"
     ).out
     assert out.splitlines() == [
         "run/sss drwxr-xr-x root:root",
@@ -100,10 +101,11 @@ def test_tree_is_made_and_owned_as_promised(machine):
         "run/sssd/metrics drwx------ sssd:sssd",
         "var/lib/sss drwxr-xr-x root:root",
         "var/lib/sss/db drwx------ sssd:sssd",
-        "var/lib/sss/mc drwxr-xr-x sssd:sssd",
+        "var/lib/sss/mc.files drwxr-xr-x sssd:sssd",
         "var/lib/sss/secrets drwx------ sssd:sssd",
         "var/lib/sss/conf drwxr-s--- root:sssd",
         "var/log/sssd drwxr-x--- sssd:sssd",
         "/run/sss/pipes",
+        "/run/sss/mc",
         "/run/sssd/sssd.pid",
     ]

@@ -137,7 +137,7 @@ START_TEST(test_it_is_the_list_of_tmpfiles)
 		while (item->path && strcmp(item->path, path) != 0)
 			item++;
 		ck_assert_msg(item->path != NULL, "%s is not in dirs_items", path);
-		if (strcmp(type, "L+") == 0) {
+		if (type[0] == 'L') {
 			ck_assert_str_eq(item->target, target);
 		} else if (strcmp(type, "Z") == 0) {
 			ck_assert_msg(item->below, "%s", path);

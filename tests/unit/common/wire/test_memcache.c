@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* As Debian's sssd 2.8.2 wrote it for mc/passwd of the default size. */
 static const uint32_t debian[] = { 0xf0000001, 1,      1,          1,  0x4a48fb01,
@@ -113,6 +114,33 @@ START_TEST(test_a_header_cut_anywhere_is_refused)
 }
 END_TEST
 
+START_TEST(test_a_closed_file_waits_for_no_earlier_clock)
+{
+	static const struct {
+		int32_t closed_ago, booted_ago;
+		bool is_closed, is_right;
+	} rows[] = {
+		{ 100, 1 << 20, true, true },     { 0, 0, true, true },
+		{ 1000000, 0, true, true },       { -10, 0, true, false },
+		{ -1000000, 0, true, false },     { INT32_MIN, 0, false, true },
+		{ INT32_MIN, 100, false, false }, { INT32_MIN, -100, false, false },
+		{ INT32_MIN, 10, false, true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t bytes[MEMCACHE_DATA_AT] = { 0 };
+		uint32_t closed_at = (uint32_t)time(NULL) - (uint32_t)rows[i].closed_ago;
+		uint32_t booted_at = memcache_booted_at() - (uint32_t)rows[i].booted_ago;
+
+		if (rows[i].is_closed)
+			memcpy(bytes + MEMCACHE_CLOSED_AT, &closed_at, sizeof(closed_at));
+		memcpy(bytes + MEMCACHE_HEADER_SIZE, &booted_at, sizeof(booted_at));
+		ck_assert_msg(memcache_is_closed(bytes) == rows[i].is_closed, "%zu", i);
+		ck_assert_msg(memcache_clock_is_right(bytes) == rows[i].is_right, "%zu", i);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("memcache");
@@ -126,6 +154,7 @@ int main(void)
 	tcase_add_test(format, test_a_header_is_read);
 	tcase_add_test(format, test_what_is_wrong_with_a_header);
 	tcase_add_test(format, test_a_header_cut_anywhere_is_refused);
+	tcase_add_test(format, test_a_closed_file_waits_for_no_earlier_clock);
 	suite_add_tcase(suite, format);
 
 	srunner_run_all(runner, CK_ENV);
