@@ -23,6 +23,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/child.h"
+#include "common/event/helper.h"
 #include "common/event/timer.h"
 #include "common/wire/kcm.h"
 #include "monitor/alone.h"
@@ -48,6 +49,7 @@ static const struct row {
 	{ "kcm",       "sssd_kcm",  0666, KCM_SOCKET,       true, "/var/lib/sss/secrets/due",
 	  "GLIBC_TUNABLES", "glibc.malloc.tcache_count=0" }, /* as in its unit */
 	{ "kcm-renew", "kcm_renew", 0600, KCM_RENEW_SOCKET, true },
+	{ "ldap-child", "ldap_child", 0600, HELPER_LDAP_SOCKET, true },
 };
 /* clang-format on */
 

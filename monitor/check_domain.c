@@ -225,6 +225,56 @@ static int check_search_base(struct conf_report *report, const char *section, co
 	                   name, section, value->text);
 }
 
+/* The name of a mechanism: RFC 4422 section 3.1. */
+static int check_mechanism(struct conf_report *report, const char *section)
+{
+	const struct conf_value *value = conf_get(report->conf, section, "ldap_sasl_mech");
+	size_t size = value ? strspn(value->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") : 0;
+
+	if (!value || (size <= 20 && !value->text[size]))
+		return 0;
+	return finding_add(report, "value", FINDING_ERROR, section, value,
+	                   "Attribute 'ldap_sasl_mech' in section '%s' has an invalid value: '%s' "
+	                   "is not the name of a SASL mechanism: up to 20 capital letters, digits, "
+	                   "'-' and '_'.",
+	                   section, value->text);
+}
+
+static int check_keytab(struct conf_report *report, const char *section)
+{
+	const struct conf_value *value = conf_get(report->conf, section, "ldap_krb5_keytab");
+
+	if (!value || *value->text == '/' || strchr(value->text, ':'))
+		return 0;
+	return finding_add(report, "value", FINDING_ERROR, section, value,
+	                   "Attribute 'ldap_krb5_keytab' in section '%s' has an invalid value: "
+	                   "'%s' is neither an absolute path nor TYPE:NAME.",
+	                   section, value->text);
+}
+
+static int check_strength(struct conf_report *report, const char *section)
+{
+	uint32_t min = number(report->conf, section, "ldap_sasl_minssf", 0);
+	uint32_t max = number(report->conf, section, "ldap_sasl_maxssf", UINT32_MAX);
+
+	if (min <= max)
+		return 0;
+	return finding_add(report, "value", FINDING_ERROR, section,
+	                   conf_get(report->conf, section, "ldap_sasl_minssf"),
+	                   "Attributes 'ldap_sasl_minssf' and 'ldap_sasl_maxssf' in section '%s': "
+	                   "%u is larger than %u.",
+	                   section, min, max);
+}
+
+static int check_sasl(struct conf_report *report, const char *section)
+{
+	int r = check_mechanism(report, section);
+
+	if (r == 0)
+		r = check_keytab(report, section);
+	return r < 0 ? r : check_strength(report, section);
+}
+
 static int check_ldap(struct conf_report *report, const char *section)
 {
 	static const char *const bases[] = { "ldap_search_base", "ldap_user_search_base",
@@ -236,6 +286,8 @@ static int check_ldap(struct conf_report *report, const char *section)
 		r = check_uris(report, section, "ldap_backup_uri", true);
 	for (size_t i = 0; r == 0 && i < str_size(bases); i++)
 		r = check_search_base(report, section, bases[i]);
+	if (r == 0)
+		r = check_sasl(report, section);
 	return r;
 }
 

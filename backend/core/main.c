@@ -595,6 +595,6 @@ int main(int argc, char *argv[])
 	/* Nor shall it load all the SASL plug-ins of the system, until one of them is of use to us:
 	 * they bring OpenSSL and Berkeley DB along, more than a megabyte. It wants a folder that is
 	 * there, or it complains to the log. */
-	setenv("SASL_PATH", "/run/sss", 0);
+	setenv("SASL_PATH", PROVIDER_NO_SASL_PATH, 0);
 	return run(&args);
 }

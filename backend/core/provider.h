@@ -20,6 +20,10 @@
 #include "common/conf/options.h"
 #include "common/ident/query.h"
 
+/* What SASL_PATH is set to before any provider starts, so that libsasl2 loads no plug-in. A
+ * provider that needs one takes it away before its first thread. */
+#define PROVIDER_NO_SASL_PATH "/run/sss"
+
 /* Lives longer than every provider. All borrowed. */
 struct provider_host {
 	struct tevent_context *ev;

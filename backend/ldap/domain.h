@@ -16,6 +16,7 @@ struct ahead;
 struct enumeration;
 struct guess;
 struct link;
+struct tickets;
 
 /* Which of the search bases. */
 enum search_where {
@@ -45,6 +46,7 @@ struct ldap_domain {
 	struct user_rules user_rules;
 	uint32_t user_lifetime_s, group_lifetime_s;
 	struct refusals *refusals;
+	struct tickets *tickets; /* NULL: no need for any, or somebody else gets them */
 	struct link *link;
 	struct ahead *ahead;
 	struct guess *guess;

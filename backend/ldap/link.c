@@ -415,11 +415,23 @@ static void fail_back(void *data)
 	begin(link, true);
 }
 
+/* In how many ms the connection is to be replaced; 0 = never. left_s is all its tickets allow. */
+static int64_t expires_ms(const struct ldap_conf *conf, uint32_t left_s)
+{
+	int64_t ms = drawn_ms((int64_t)conf->connection_expire_timeout_s * 1000,
+	                      (int64_t)conf->connection_expire_offset_s * 1000);
+
+	if (left_s != UINT32_MAX && (ms == 0 || ms > (int64_t)left_s * 1000))
+		ms = (int64_t)left_s * 1000;
+	return ms;
+}
+
 static void take_conn(struct link *link, const struct server *server, struct conn *conn,
-                      const struct address *address)
+                      const struct address *address, uint32_t left_s)
 {
 	const struct ldap_conf *conf = &link->domain->conf;
 	struct conn *before = link->conn;
+	int64_t ms = expires_ms(conf, left_s);
 
 	forget_conn(link);
 	link->conn = conn;
@@ -428,12 +440,8 @@ static void take_conn(struct link *link, const struct server *server, struct con
 	link->address = *address;
 	conn_give(conn, link, conn_is_lost, link);
 	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn);
-	if (conf->connection_expire_timeout_s > 0)
-		link->expire =
-			timer_once(link, link->ev,
-		                   drawn_ms((int64_t)conf->connection_expire_timeout_s * 1000,
-		                            (int64_t)conf->connection_expire_offset_s * 1000),
-		                   expired, link);
+	if (ms > 0)
+		link->expire = timer_once(link, link->ev, ms, expired, link);
 	if (conf->connection_idle_timeout_s > 0)
 		link->idle =
 			timer_once(link, link->ev, (int64_t)conf->connection_idle_timeout_s * 1000,
@@ -452,7 +460,8 @@ static void server_ready(struct tevent_req *subreq)
 	struct address address;
 	struct conn *conn = NULL;
 	char *reason = NULL;
-	int r = setup_recv(subreq, link, &conn, &address, &reason);
+	uint32_t left_s = UINT32_MAX;
+	int r = setup_recv(subreq, link, &conn, &address, &left_s, &reason);
 
 	attempt_end(attempt);
 	metrics_count(r < 0 ? METRICS_CONNECTIONS_FAILED : METRICS_CONNECTIONS);
@@ -474,7 +483,7 @@ static void server_ready(struct tevent_req *subreq)
 	stop_attempts(link);
 
 	server->told = false;
-	take_conn(link, server, conn, &address);
+	take_conn(link, server, conn, &address, left_s);
 	online_succeeded(link->domain->host->online, server->name.text);
 	end_waiting(link, 0);
 }

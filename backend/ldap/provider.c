@@ -3,6 +3,7 @@
  * The LDAP provider: its table, and what the options of a domain come to
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #include "backend/ldap/lookup.h"
 #include "backend/ldap/obfuscated.h"
 #include "backend/ldap/purge.h"
+#include "backend/ldap/sasl.h"
+#include "backend/ldap/tickets.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
@@ -184,7 +187,10 @@ static int check_options(struct ldap_domain *domain)
 
 	if (conf->schema != LDAP_SCHEMA_RFC2307 && conf->schema != LDAP_SCHEMA_RFC2307BIS)
 		return refuse(domain, "ldap_schema", "only rfc2307 and rfc2307bis are built yet");
-	if (conf->bind_dn && !conf->bind_password)
+	if (conf->sasl_mech && !sasl_is_mechanism(conf->sasl_mech))
+		return refuse(domain, "ldap_sasl_mech",
+		              "not the name of a mechanism, which is in capitals");
+	if (!conf->sasl_mech && conf->bind_dn && !conf->bind_password)
 		return refuse(domain, "ldap_default_bind_dn",
 		              "without ldap_default_authtok: servers take that for an anonymous "
 		              "bind");
@@ -262,6 +268,23 @@ static void set_attrs(struct ldap_domain *domain)
 	set_attr(&domain->nested_attrs, GROUP_MEMBER_DN, conf->group_member);
 }
 
+/* The backend keeps libsasl2 from loading its plug-ins, which only mechanisms other than EXTERNAL
+ * need. No handle was made yet, and no thread. */
+static int prepare_sasl(struct ldap_domain *domain)
+{
+	const struct ldap_conf *conf = &domain->conf;
+	const char *path = getenv("SASL_PATH");
+
+	if (!conf->sasl_mech)
+		return 0;
+	if (strcmp(conf->sasl_mech, "EXTERNAL") != 0 && path &&
+	    strcmp(path, PROVIDER_NO_SASL_PATH) == 0)
+		unsetenv("SASL_PATH");
+	if (!sasl_needs_tickets(conf->sasl_mech) || !conf->krb5_init_creds)
+		return 0;
+	return tickets_new(domain, domain, &domain->tickets);
+}
+
 static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_data)
 {
 	auto_talloc struct ldap_domain *domain = talloc_zero(mem, struct ldap_domain);
@@ -299,6 +322,8 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 		r = check_options(domain);
 	if (r == 0)
 		r = reveal_password(domain);
+	if (r == 0)
+		r = prepare_sasl(domain);
 	if (r == 0)
 		r = read_bases(domain, SEARCH_USERS);
 	if (r == 0)

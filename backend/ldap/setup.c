@@ -6,6 +6,7 @@
  *       └─ ldapi ──▲             (ldaps: with TLS) └─ ldaps, ldapi, clear text ────────────┤
  *                                                                                          ▼
  *           setup_recv ◀─ base_message ◀─ root_dse_message ◀─ bound ◀─ bind, if a DN is set
+ *                                               └─ sasl_bound ◀─ got_ticket ◀─ ldap_sasl_mech
  *
  * The root DSE comes before the bind, and after it only when it told too little; ldap_read_rootdse
  * may want it behind the bind at once (as drawn), or not at all.
@@ -23,6 +24,8 @@
 #include "backend/core/resolve.h"
 #include "backend/ldap/error.h"
 #include "backend/ldap/handle.h"
+#include "backend/ldap/sasl.h"
+#include "backend/ldap/tickets.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
@@ -43,6 +46,7 @@ struct setup_state {
 	char *waits_for;
 	char *reason;
 	int fd;            /* the handle's, kept for the event loop */
+	uint32_t left_s;   /* how long the connection may last; UINT32_MAX: nothing ends it */
 	struct conn *conn; /* owned */
 	struct conn_op op; /* one after the other */
 	struct tevent_req *req;
@@ -62,6 +66,10 @@ static void ask_or_bind(struct tevent_req *req);
 static void bind_if_needed(struct tevent_req *req);
 static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 static void after_bind(struct tevent_req *req);
+static void get_ticket(struct tevent_req *req);
+static void got_ticket(struct tevent_req *subreq);
+static void sasl_bind(struct tevent_req *req);
+static void sasl_bound(struct tevent_req *subreq);
 static void read_root_dse(struct tevent_req *req);
 static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 static void use_bases(struct tevent_req *req);
@@ -220,6 +228,7 @@ struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, struc
 	state->server = server;
 	state->req = req;
 	state->fd = -1;
+	state->left_s = UINT32_MAX;
 	list_init(&state->op.node);
 	state->holds = server->busy = true;
 	tevent_req_set_cleanup_fn(req, setup_cleanup);
@@ -373,15 +382,11 @@ static void connected(struct tevent_req *subreq)
 	                 deadline_in_ms((int64_t)conf_of(state)->opt_timeout_s * 1000));
 }
 
-/* A handle came from a thread: make a connection of it. */
-static int take_handle(struct tevent_req *req, struct tevent_req *subreq)
+/* A handle came from a thread, unless r says why not: make a connection of it. */
+static int use_handle(struct tevent_req *req, int r, LDAP *ld, char *reason)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
-	char *reason = NULL;
-	LDAP *ld = NULL;
-	int r = handle_recv(subreq, state, &ld, &reason);
 
-	TALLOC_FREE(subreq);
 	if (r == -ETIMEDOUT)
 		reason = talloc_asprintf(state, "%s: not done within %u s (ldap_opt_timeout)",
 		                         state->step, conf_of(state)->opt_timeout_s);
@@ -394,6 +399,17 @@ static int take_handle(struct tevent_req *req, struct tevent_req *subreq)
 	if (r < 0)
 		fail(req, r, reason);
 	return r;
+}
+
+static int take_handle(struct tevent_req *req, struct tevent_req *subreq)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	char *reason = NULL;
+	LDAP *ld = NULL;
+	int r = handle_recv(subreq, state, &ld, &reason);
+
+	TALLOC_FREE(subreq);
+	return use_handle(req, r, ld, reason);
 }
 
 static void opened(struct tevent_req *subreq)
@@ -491,7 +507,7 @@ static void tls_done(struct tevent_req *subreq)
 
 static bool must_bind(struct setup_state *state)
 {
-	return conf_of(state)->bind_dn != NULL;
+	return conf_of(state)->sasl_mech || conf_of(state)->bind_dn;
 }
 
 static void ask_or_bind(struct tevent_req *req)
@@ -503,6 +519,8 @@ static void ask_or_bind(struct tevent_req *req)
 	else
 		bind_if_needed(req);
 }
+
+/* ---- who we are ---- */
 
 static int send_bind(struct conn_op *op, LDAP *ld, int *ret_msgid)
 {
@@ -521,7 +539,9 @@ static void bind_if_needed(struct tevent_req *req)
 	static const struct conn_op_type type = { send_bind, bound, op_failed };
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 
-	if (must_bind(state))
+	if (conf_of(state)->sasl_mech)
+		get_ticket(req);
+	else if (conf_of(state)->bind_dn)
 		submit(state, &type, "the bind");
 	else
 		after_bind(req);
@@ -552,6 +572,77 @@ static void after_bind(struct tevent_req *req)
 		look_at_base(req);
 	else
 		read_root_dse(req);
+}
+
+/* The name that the server has in the KDC's database; "": what libldap makes of its address, or
+ * on ldapi of our own name, is not known here, and its ticket is fetched within the handshake. */
+static const char *ticket_host(struct setup_state *state)
+{
+	const struct server_name *name = &state->server->name;
+
+	return name->protocol == URI_LDAPI || conf_of(state)->sasl_canonicalize ? "" : name->host;
+}
+
+static void get_ticket(struct tevent_req *req)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	struct tevent_req *subreq;
+
+	if (!state->domain->tickets) {
+		sasl_bind(req);
+		return;
+	}
+	begin_step(state, "a ticket from the KDC");
+	subreq = tickets_get_send(state, state->domain->tickets, ticket_host(state));
+	if (!tevent_req_nomem(subreq, req))
+		tevent_req_set_callback(subreq, got_ticket, req);
+}
+
+static void got_ticket(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	char *reason = NULL;
+	int r = tickets_get_recv(subreq, state, &state->left_s, &reason);
+
+	TALLOC_FREE(subreq);
+	if (r < 0)
+		fail(req, r, reason);
+	else if (!state->conn)
+		fail(req, -E_DISCONNECTED, NULL);
+	else
+		sasl_bind(req);
+}
+
+static void sasl_bind(struct tevent_req *req)
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	struct tevent_req *subreq;
+
+	begin_step(state, "the SASL bind");
+	subreq = sasl_bind_send(state, state->domain->host->ev, state->domain->host->pool,
+	                        conn_take(take_ptr(state->conn)), state->fd, conf_of(state));
+	if (tevent_req_nomem(subreq, req))
+		return;
+	tevent_req_set_callback(subreq, sasl_bound, req);
+	req_set_deadline(subreq, state->domain->host->ev,
+	                 deadline_in_ms((int64_t)conf_of(state)->opt_timeout_s * 1000));
+}
+
+static void sasl_bound(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	char *reason = NULL;
+	LDAP *ld = NULL;
+	int r = sasl_bind_recv(subreq, state, &ld, &reason);
+
+	TALLOC_FREE(subreq);
+	/* The server may have another key by now than when the ticket was made. */
+	if (r < 0 && state->domain->tickets)
+		tickets_forget(state->domain->tickets, ticket_host(state));
+	if (use_handle(req, r, ld, reason) == 0)
+		after_bind(req);
 }
 
 static int send_root_dse(struct conn_op *op, LDAP *ld, int *ret_msgid)
@@ -707,7 +798,7 @@ static void base_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool la
 }
 
 int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn,
-               struct address *ret_address, char **ret_reason)
+               struct address *ret_address, uint32_t *ret_left_s, char **ret_reason)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 	int r = req_result(req);
@@ -716,6 +807,7 @@ int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn,
 		conn_give(state->conn, mem, NULL, NULL);
 		*ret_conn = take_ptr(state->conn);
 		*ret_address = state->endpoint->address;
+		*ret_left_s = state->left_s;
 		health_works(&state->endpoint->health);
 		health_works(&state->server->health);
 	} else {

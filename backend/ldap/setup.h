@@ -16,11 +16,11 @@
  * health. While the request lives, server must. */
 struct tevent_req *setup_send(TALLOC_CTX *mem, struct ldap_domain *domain, struct server *server);
 
-/* On success ret_conn, on mem, the address it leads to, and search bases that were not configured
- * are known. Else ret_reason, on mem, says in words what went wrong. Errors: any; they only matter
- * as a reason. */
+/* On success ret_conn, on mem, the address it leads to, how long it may last (UINT32_MAX: as long
+ * as it likes), and search bases that were not configured are known. Else ret_reason, on mem, says
+ * in words what went wrong. Errors: any; they only matter as a reason. */
 int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn,
-               struct address *ret_address, char **ret_reason);
+               struct address *ret_address, uint32_t *ret_left_s, char **ret_reason);
 
 /* What it waits for: "the TLS handshake with ldap://a:389". Borrowed from req. */
 const char *setup_waits_for(struct tevent_req *req);

@@ -197,16 +197,21 @@ static bool is_harmful(ucs4_t c)
 
 char *str_printable(TALLOC_CTX *mem, const char *text, size_t size)
 {
+	return str_printable_up_to(mem, text, size, PRINTABLE_MAX);
+}
+
+char *str_printable_up_to(TALLOC_CTX *mem, const char *text, size_t size, unsigned max)
+{
 	static const char hex[] = "0123456789abcdef";
 	const uint8_t *in = (const uint8_t *)text, *end = in + size;
 	char *copy, *out;
 
 	/* "\xNN" for each byte, what is already begun at the limit, "..." and the NUL. */
-	copy = out = talloc_array(mem, char, PRINTABLE_MAX + 4 * 4 + 4);
+	copy = out = talloc_array(mem, char, max + 4 * 4 + 4);
 	if (!copy)
 		return NULL;
 
-	while (in < end && out - copy < PRINTABLE_MAX) {
+	while (in < end && out - copy < (ptrdiff_t)max) {
 		ucs4_t c;
 		int n = u8_mbtoucr(&c, in, (size_t)(end - in));
 		bool plain = n > 0 && !is_harmful(c);

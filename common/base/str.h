@@ -50,3 +50,6 @@ unsigned str_distance(const char *a, const char *b, unsigned limit);
 /* A printable copy of foreign text for a log line: control and formatting characters, invalid
  * UTF-8 and backslashes as \xNN; after 128 bytes of it "...". On mem, or NULL without memory. */
 char *str_printable(TALLOC_CTX *mem, const char *text, size_t size);
+
+/* The same with another limit than 128. */
+char *str_printable_up_to(TALLOC_CTX *mem, const char *text, size_t size, unsigned max);

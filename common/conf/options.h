@@ -171,6 +171,12 @@ struct ldap_conf {
 	const char *bind_dn;
 	struct secret *bind_password;
 	int authtok_type;     /* enum ldap_authtok_type */
+	const char *sasl_mech, *sasl_authid, *sasl_realm; /* sasl_mech NULL: no SASL */
+	bool sasl_canonicalize;
+	int32_t sasl_minssf, sasl_maxssf; /* -1 = the library's */
+	const char *krb5_keytab, *krb5_realm;
+	bool krb5_init_creds;
+	uint32_t krb5_ticket_lifetime_s;
 	int id_use_start_tls; /* enum start_tls */
 	int tls_reqcert;      /* enum ldap_reqcert */
 	const char *tls_cacert, *tls_cacertdir, *tls_cert, *tls_key, *tls_cipher_suite;

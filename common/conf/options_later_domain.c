@@ -101,15 +101,6 @@ const struct opt later_subdomain_opts[] = {
 };
 
 const struct opt later_ldap_opts[] = {
-	{ "ldap_sasl_mech", OPT_TEXT, .state = OPT_LATER },
-	{ "ldap_sasl_authid", OPT_TEXT, .state = OPT_LATER },
-	{ "ldap_sasl_realm", OPT_TEXT, .state = OPT_LATER },
-	{ "ldap_sasl_canonicalize", OPT_BOOL, .state = OPT_LATER },
-	{ "ldap_sasl_minssf", OPT_SIGNED, .state = OPT_LATER, .unit = "ssf" },
-	{ "ldap_sasl_maxssf", OPT_SIGNED, .state = OPT_LATER, .unit = "ssf" },
-	{ "ldap_krb5_keytab", OPT_TEXT, .state = OPT_LATER },
-	{ "ldap_krb5_init_creds", OPT_BOOL, .state = OPT_LATER },
-	{ "ldap_krb5_ticket_lifetime", OPT_NUMBER, .state = OPT_LATER, .unit = "s" },
 	{ "ldap_offline_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s", .flags = OPT_HIDDEN },
 	{ "ldap_disable_range_retrieval", OPT_BOOL, .state = OPT_LATER },
 	/* A server does not tell members that cannot be read from those that are not there. */
@@ -164,7 +155,6 @@ const struct opt later_krb5_opts[] = {
 	{ "krb5_server", OPT_LIST, .state = OPT_LATER },
 	{ "krb5_backup_server", OPT_LIST, .state = OPT_LATER },
 	{ "krb5_kdcip", OPT_LIST, .state = OPT_LATER },
-	{ "krb5_realm", OPT_TEXT, .state = OPT_LATER },
 	{ "krb5_kpasswd", OPT_LIST, .state = OPT_LATER },
 	{ "krb5_backup_kpasswd", OPT_LIST, .state = OPT_LATER },
 	{ "krb5_ccname_template", OPT_TEXT, .state = OPT_LATER },

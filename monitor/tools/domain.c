@@ -188,6 +188,9 @@ int domain_status(int argc, char *argv[])
 		return EXIT_FAILURE;
 
 	state = state_of(&services, domain);
+	/* Not to stdout, whose lines scripts know. */
+	if (online && state && !is_online(state))
+		fprintf(stderr, "%s: %s\n", domain, state);
 	if (online)
 		printf("Online status: %s\n\n", is_online(state) ? "Online" : "Offline");
 	if (active)

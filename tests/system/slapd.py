@@ -282,7 +282,7 @@ class Slapd:
             password=ADMIN_PASSWORD,
             reader=READER,
             security=self.security,
-            others="read" if self.anonymous else "none",
+            others="read" if self.anonymous else "auth",
         )
         if self.deref:
             conf = conf.replace("moduleload back_mdb\n", "moduleload back_mdb\nmoduleload deref\n")

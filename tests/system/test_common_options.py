@@ -62,6 +62,11 @@ SEEN = {
     "system/test_addresses.py": "ldap ldap_user_email, ldap ldap_user_principal",
     "system/test_tls.py": """
         ldap ldap_tls_reqcert, ldap ldap_tls_cacert, ldap ldap_id_use_start_tls""",
+    "system/test_sasl.py": """
+        ldap ldap_sasl_mech, ldap ldap_sasl_authid, ldap ldap_sasl_realm,
+        ldap ldap_sasl_canonicalize, ldap ldap_sasl_minssf, ldap ldap_sasl_maxssf,
+        ldap ldap_krb5_keytab, ldap ldap_krb5_init_creds, ldap ldap_krb5_ticket_lifetime,
+        ldap krb5_realm""",
     "system/test_kcm.py": "kcm max_ccaches, kcm max_uid_ccaches, kcm max_ccache_size",
     "system/test_kcm_renewal.py": """
         kcm tgt_renewal, kcm tgt_renewal_inherit, kcm krb5_renew_interval, kcm krb5_auth_timeout,

@@ -393,6 +393,22 @@ def test_tickets_are_kept_and_renewed(bare, slapd, kdc):
     suite.end()
 
 
+def test_tickets_for_servers_have_their_helper(bare, slapd):
+    """Without a privilege, which only systemd gives: the keytab must be ours to read."""
+    bare.sh("install -m 600 -o root /dev/null /etc/secret.keytab; install -o sssd /dev/null /etc/our.keytab")
+    for keytab, reason in (("secret", "Permission denied"), ("our", "")):
+        more = {"ldap_sasl_mech": "GSSAPI", "ldap_krb5_keytab": f"/etc/{keytab}.keytab"}
+        bare.write("/etc/sssd/sssd.conf", sssd_conf(**more), 0o600)
+        suite = Alone(bare, slapd).start("-D")
+        assert suite.passwd("alice") is None
+        assert bare.sh("stat -c '%a %U' /run/sssd-ldap-child").out == "600 sssd\n"
+        (pid, *_) = suite.pids("ldap_child")
+        assert "CapPrm:\t0000000000000000" in bare.read(f"/proc/{pid}/status")
+        told = bare.run(["sssctl", "domain-status", "LDAP"], check=False).err
+        assert f"keytab FILE:/etc/{keytab}.keytab: " in told and reason in told, told
+        suite.end()
+
+
 def test_a_kcm_of_another_supervisor_is_left_alone(bare, slapd):
     """Heimdal's, or ours without a monitor."""
     bare.write("/etc/sssd/sssd.conf", sssd_conf(), 0o600)

@@ -15,6 +15,8 @@ UNITS = [
     "sssd-kcm.timer",
     "sssd-kcm-renew.socket",
     "sssd-kcm-renew.service",
+    "sssd-ldap-child.socket",
+    "sssd-ldap-child.service",
 ]
 
 
