@@ -29,7 +29,7 @@ struct map {
 
 /* getrandom(2) may wait for entropy at early boot, where we already answer; the 16 bytes the kernel
  * gives every process at its start (getauxval(3)) do not. */
-static void choose_seed(uint64_t seed[2])
+void map_seed(uint64_t seed[2])
 {
 	const size_t size = 2 * sizeof(seed[0]);
 
@@ -95,7 +95,7 @@ struct map *map_new(TALLOC_CTX *mem)
 		talloc_free(map);
 		return NULL;
 	}
-	choose_seed(map->seed);
+	map_seed(map->seed);
 	return map;
 }
 

@@ -24,6 +24,9 @@ int map_set(struct map *map, const void *key, size_t size, void *value);
 /* Takes key out and returns its value, NULL when it was not there. */
 void *map_remove(struct map *map, const void *key, size_t size);
 
+/* One that nobody knows, for map_hash(). */
+void map_seed(uint64_t ret_seed[2]);
+
 /* The hash: who does not know seed cannot choose bytes that collide. */
 uint64_t map_hash(const uint64_t seed[2], const void *bytes, size_t size);
 

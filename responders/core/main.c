@@ -483,7 +483,7 @@ static int core_start(struct core *core, const struct arguments *args)
 	core->lookups.ev = core->ev;
 	core->lookups.resp = core->resp;
 	core->lookups.negative = negative_new(core, NEGATIVE_MAX);
-	core->lookups.locals = locals_new(core, "/etc/passwd", "/etc/group");
+	core->lookups.locals = locals_new(core, core->ev, "/etc/passwd", "/etc/group");
 	if (!core->turn || !core->callers || !core->stores || !core->lookups.negative ||
 	    !core->lookups.locals)
 		return -ENOMEM;

@@ -586,7 +586,7 @@ START_TEST(test_for_how_long_nobody_is_there)
 	struct lookups lookups = { .ev = ev,
 		                   .resp = &resp,
 		                   .negative = negative_new(ev, 100),
-		                   .locals = locals_new(ev, "/etc/passwd", "/etc/group"),
+		                   .locals = locals_new(ev, ev, "/etc/passwd", "/etc/group"),
 		                   .negative_timeout_s = 15,
 		                   .local_negative_timeout_s = 600 };
 	struct question id = { .kind = QUERY_USER_BY_ID, .id = 54321 };
@@ -622,7 +622,7 @@ START_TEST(test_a_name_with_its_domain_is_not_in_the_files)
 	struct lookups lookups = { .ev = ev,
 		                   .resp = &resp,
 		                   .negative = negative_new(ev, 100),
-		                   .locals = locals_new(ev, "/etc/passwd", "/etc/group"),
+		                   .locals = locals_new(ev, ev, "/etc/passwd", "/etc/group"),
 		                   .local_negative_timeout_s = 600 };
 	struct question local = { .kind = QUERY_INITGROUPS, .text = "daemon" };
 	struct question of_a = { .kind = QUERY_INITGROUPS, .text = "daemon@a" };
