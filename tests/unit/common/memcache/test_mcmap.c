@@ -1086,6 +1086,7 @@ START_TEST(test_no_answer_is_torn)
 {
 	int *n_reading =
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int *all_there = n_reading + 1; /* to make so many takes longer than they read, maybe */
 	struct mapped mapped = look_into();
 	pid_t readers[READERS];
 	int status;
@@ -1095,10 +1096,13 @@ START_TEST(test_no_answer_is_torn)
 		readers[i] = fork();
 		if (readers[i] != 0)
 			continue;
+		while (!__atomic_load_n(all_there, __ATOMIC_RELAXED))
+			usleep(1000);
 		status = nice(10) < 0 ? 3 : read_on(&mapped);
 		__atomic_sub_fetch(n_reading, 1, __ATOMIC_RELAXED);
 		_exit(status);
 	}
+	__atomic_store_n(all_there, 1, __ATOMIC_RELAXED);
 	write_on(n_reading); /* by the one who has the lock */
 	for (int i = 0; i < READERS; i++) {
 		ck_assert_int_eq(waitpid(readers[i], &status, 0), readers[i]);
