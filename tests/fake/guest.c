@@ -275,10 +275,20 @@ static void vforks(void)
 static volatile bool over;
 static pthread_barrier_t all_began;
 
+/* Whoever comes while another thread opens the file does without it: where nobody else can be
+ * asked, that is no answer, for that moment. */
+static void get_first_answer(void)
+{
+	for (int tries = 0; !ask(); tries++) {
+		must(tries < 100, "no first answer", errno);
+		usleep(10000);
+	}
+}
+
 static void *ask_until_over(void *nothing)
 {
 	(void)nothing;
-	must_be_answered();
+	get_first_answer();
 	pthread_barrier_wait(&all_began);
 	while (!over)
 		must_be_answered();
@@ -336,7 +346,8 @@ static pthread_barrier_t all_asked, counted;
 static void *ask_often(void *nothing)
 {
 	(void)nothing;
-	for (unsigned round = 0; round < n_rounds; round++)
+	get_first_answer();
+	for (unsigned round = 1; round < n_rounds; round++)
 		must_be_answered();
 	pthread_barrier_wait(&all_asked);
 	pthread_barrier_wait(&counted);
@@ -564,16 +575,62 @@ static void reloads(void)
 	}
 }
 
+/* The module with a C library of its own, beside ours, in a program that ends while it is there. */
+static void ask_in_namespace(void)
+{
+	void *module = dlmopen(LM_ID_NEWLM, MODULE, RTLD_NOW);
+	by_name *ask_there;
+	struct passwd entry;
+	char buffer[4096];
+	int error = 0;
+
+	must(module, dlerror(), 0);
+	ask_there = (by_name *)dlsym(module, "_nss_sss_getpwnam_r");
+	must(ask_there && ask_there != getpwnam_of, "a second module", 0);
+	must(ask_there(user, &entry, buffer, sizeof(buffer), &error) == NSS_STATUS_SUCCESS &&
+	             entry.pw_uid == uid,
+	     "answer there", error);
+}
+
+static void namespaces(void)
+{
+	for (unsigned round = 0; round < n_rounds; round++) {
+		pid_t child = fork();
+		int status;
+
+		if (child == 0) {
+			ask_in_namespace();
+			must_be_answered();
+			if (round % 2 == 0)
+				ask_in_namespace();
+			must(count_sockets() <= 3, "sockets", count_sockets());
+			exit(0); /* with all that is run at an exit */
+		}
+		must(child > 0, "fork", errno);
+		status = wait_for(child);
+		must(status == 0, "status", status);
+		must_be_answered();
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct {
 		const char *name;
 		void (*run)(void);
 	} scenarios[] = {
-		{ "descriptors", descriptors }, { "vforks", vforks },   { "forks", forks },
-		{ "threads", threads },         { "cancels", cancels }, { "signals", signals },
-		{ "identities", identities },   { "chroots", chroots }, { "seccomp", seccomp },
-		{ "buffers", buffers },         { "reloads", reloads },
+		{ "descriptors", descriptors },
+		{ "vforks", vforks },
+		{ "forks", forks },
+		{ "threads", threads },
+		{ "cancels", cancels },
+		{ "signals", signals },
+		{ "identities", identities },
+		{ "chroots", chroots },
+		{ "seccomp", seccomp },
+		{ "buffers", buffers },
+		{ "reloads", reloads },
+		{ "namespaces", namespaces },
 	};
 
 	must(argc == 8, "arguments", argc);

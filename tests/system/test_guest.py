@@ -4,11 +4,14 @@ a system, and the like (tests/fake/guest.c). Against the real suite, with its me
 import pytest
 
 from length import by_length
+from memcache import traced
 from slapd import Group, group_ldif
 from suite import MEMCACHE, Suite
 
 GUEST = "/usr/libexec/sssd-tests/guest"
+STATIC = "/usr/libexec/sssd-tests/static"
 MEMBERS, GROUPS = 3000, 300
+ARGUMENTS = ["alice", "10001", "crowd", str(MEMBERS), str(GROUPS + 2)]
 
 # Scenarios, and their rounds.
 SCENARIOS = {
@@ -23,6 +26,7 @@ SCENARIOS = {
     "seccomp": by_length(6, 60),
     "buffers": by_length(100, 2000),
     "reloads": by_length(50, 2000),
+    "namespaces": by_length(20, 500),
 }
 
 # Those that memcheck(1) can follow: not a program without its system calls, and fewer of the rest.
@@ -35,6 +39,9 @@ FOLLOWED = {
     "buffers": 20,
     "reloads": 5,
 }
+
+# Where nobody can be asked: what is answered there was read in a file.
+ALONE = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run/sss/pipes && exec "$@"', "sh"]
 MEMCHECK = [
     "valgrind",
     "--quiet",
@@ -57,10 +64,17 @@ def host(machine, slapd):
     return suite
 
 
+def keep_in_files(suite):
+    """What was asked for is given its full time again, unless that was a moment ago."""
+    for question in (("passwd", "alice"), ("group", "crowd"), ("initgroups", "alice")):
+        suite.c.run(["getent", *question], env={"SSS_NSS_USE_MEMCACHE": "NO"})
+
+
 def be_guest(suite, scenario, rounds, memory_cache, before=(), timeout=60):
-    arguments = ["alice", "10001", "crowd", str(MEMBERS), str(GROUPS + 2)]
+    if memory_cache:
+        keep_in_files(suite)
     suite.c.run(
-        [*before, GUEST, scenario, str(rounds), *arguments],
+        [*(ALONE if memory_cache else []), *before, GUEST, scenario, str(rounds), *ARGUMENTS],
         env={"SSS_NSS_USE_MEMCACHE": "YES" if memory_cache else "NO"},
         timeout=timeout,
     )
@@ -76,3 +90,15 @@ def test_harms_nobody(host, scenario, memory_cache):
 @pytest.mark.parametrize("scenario", FOLLOWED)
 def test_reads_and_frees_what_is_its_own(host, scenario, memory_cache):
     be_guest(host, scenario, FOLLOWED[scenario], memory_cache, before=MEMCHECK, timeout=120)
+
+
+@pytest.mark.parametrize("memory_cache", (True, False), ids=("file", "socket"))
+def test_a_statically_linked_program(host, memory_cache):
+    """Its C library loads the module, with another C library."""
+    env = {"SSS_NSS_USE_MEMCACHE": "YES" if memory_cache else "NO"}
+    rounds = str(by_length(100, 10000))
+    alone = ALONE if memory_cache else []
+    keep_in_files(host)
+    host.c.run([*alone, STATIC, rounds, *ARGUMENTS], env=env, timeout=by_length(60, 600))
+    _, calls = traced(host.c, "env", *(f"{k}={v}" for k, v in env.items()), STATIC, "3", *ARGUMENTS)
+    assert bool(calls) == (not memory_cache), calls
