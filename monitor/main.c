@@ -27,6 +27,7 @@
 #include "monitor/background.h"
 #include "monitor/control.h"
 #include "monitor/dirs.h"
+#include "monitor/forget.h"
 #include "monitor/loss.h"
 #include "monitor/memcache.h"
 #include "monitor/network.h"
@@ -38,6 +39,8 @@
 #define STOP_GRACE_MS 5000
 #define COMPILED_MS   500  /* after a new compiled file; sssctl reload is faster */
 #define LOST_MS       1000 /* after what looks like a loss: it may be a replacement */
+#define FORGET_MS     (24 * 3600 * 1000)
+#define CACHE_DIR     "/var/lib/sss/db" /* common/cache is no library of ours */
 #define RESOLV_CONF   "/etc/resolv.conf"
 
 /* ---- what children are told ---- */
@@ -351,6 +354,17 @@ static int watch_tree(struct monitor *monitor)
 	return loss_new(monitor, monitor->ev, paths, LOST_MS, lost, monitor, &loss);
 }
 
+/* At the start and once a day, not at a reload: the backend of a domain that has just gone has yet
+ * to close its file, which may be the first time in a long while that somebody writes to it. */
+static void forget(void *data)
+{
+	const struct monitor *monitor = data;
+
+	forget_gone(monitor->paths.cache_dir ?: CACHE_DIR,
+	            (const char *const *)conf_domains(monitor->conf),
+	            conf_names(monitor->conf, "refused"), walltime_now());
+}
+
 static int make_parts(struct monitor *monitor, const struct arguments *args)
 {
 	bool netlink = !args->disable_netlink && !monitor->options.disable_netlink;
@@ -360,8 +374,10 @@ static int make_parts(struct monitor *monitor, const struct arguments *args)
 	monitor->registry = registry_new(monitor, registry_changed, monitor);
 	monitor->backends = backends_new(monitor, monitor);
 	monitor->ping = ping_new(monitor, monitor);
-	if (!monitor->look || !monitor->registry || !monitor->backends || !monitor->ping)
+	if (!monitor->look || !monitor->registry || !monitor->backends || !monitor->ping ||
+	    !timer_every(monitor, monitor->ev, FORGET_MS, 0, forget, monitor))
 		return -ENOMEM;
+	forget(monitor);
 	r = control_new(monitor, monitor, &monitor->control);
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 #include "common/base/str.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unictype.h>
 #include <unistr.h>
@@ -232,4 +233,20 @@ char *str_printable_up_to(TALLOC_CTX *mem, const char *text, size_t size, unsign
 		out = (char *)memcpy(out, "...", 3) + 3;
 	*out = '\0';
 	return copy;
+}
+
+char *str_file_name(TALLOC_CTX *mem, const char *text)
+{
+	char *name = talloc_size(mem, 3 * strlen(text) + 1), *out = name;
+
+	if (!name)
+		return NULL;
+	for (const char *c = text; *c; c++)
+		if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+		    (*c >= '0' && *c <= '9') || *c == '.' || *c == '-')
+			*out++ = *c;
+		else
+			out += snprintf(out, sizeof("_xx"), "_%02x", (uint8_t)*c);
+	*out = '\0';
+	return name;
 }

@@ -53,3 +53,7 @@ char *str_printable(TALLOC_CTX *mem, const char *text, size_t size);
 
 /* The same with another limit than 128. */
 char *str_printable_up_to(TALLOC_CTX *mem, const char *text, size_t size, unsigned max);
+
+/* A part of a file name for any text: what is not a letter or digit of ASCII, '.' or '-' as _xx. On
+ * mem, or NULL without memory. */
+char *str_file_name(TALLOC_CTX *mem, const char *text);

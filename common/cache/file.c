@@ -28,22 +28,6 @@
 
 #define STATE_MAGIC UINT64_C(0x6574617473737373) /* "ssssstate", its first eight */
 
-static char *escape(TALLOC_CTX *mem, const char *domain)
-{
-	char *escaped = talloc_size(mem, 3 * strlen(domain) + 1), *out = escaped;
-
-	if (!escaped)
-		return NULL;
-	for (const char *c = domain; *c; c++)
-		if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-		    (*c >= '0' && *c <= '9') || *c == '.' || *c == '-')
-			*out++ = *c;
-		else
-			out += snprintf(out, sizeof("_xx"), "_%02x", (uint8_t)*c);
-	*out = '\0';
-	return escaped;
-}
-
 static char *data_path(TALLOC_CTX *mem, const char *dir, const char *escaped)
 {
 	if (CACHE_SCHEMA == 1)
@@ -95,7 +79,7 @@ int files_of(TALLOC_CTX *mem, const struct cache_options *options,
 
 	if (!files)
 		return -ENOMEM;
-	escaped = escape(files, options->domain);
+	escaped = str_file_name(files, options->domain);
 	if (!escaped)
 		return -ENOMEM;
 	files->data = data_path(files, options->dir, escaped);

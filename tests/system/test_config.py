@@ -482,6 +482,18 @@ def test_reload_adds_and_removes_a_domain(reload, other):
         assert "SECOND" not in c.show("sssd.service", "StatusText")
         assert c.exists("/var/lib/sss/db/cache_SECOND.mdb")  # kept for 30 days
 
+    # What is configured is kept, however old.
+    for days, kept in ((29, True), (31, False)):
+        c.systemctl("stop", "sssd.service")
+        c.sh(f"touch -d '{days} days ago' /var/lib/sss/db/cache_SECOND.*")
+        c.sh("touch -d '400 days ago' /var/lib/sss/db/cache_LDAP.*")
+        c.systemctl("start", "sssd.service")
+        left = c.sh("ls /var/lib/sss/db").out.split()
+        assert ("cache_SECOND.mdb" in left) == kept, left
+        assert any(name.startswith("cache_SECOND") for name in left) == kept, left
+        assert "cache_LDAP.mdb" in left
+    assert suite.passwd("alice") == ALICE
+
 
 def test_responder_hears_of_a_reload_without_a_monitor(running):
     """Sockets answer without sssd.service: what was compiled meanwhile counts for them, too."""

@@ -281,6 +281,16 @@ START_TEST(test_printable_is_cut_after_128_bytes)
 }
 END_TEST
 
+START_TEST(test_file_name_has_no_path_in_it)
+{
+	auto_talloc char *plain = str_file_name(NULL, "corp-1.Example");
+	auto_talloc char *other = str_file_name(NULL, "../a_b \xc3\xa4");
+
+	ck_assert_str_eq(plain, "corp-1.Example");
+	ck_assert_str_eq(other, ".._2fa_5fb_20_c3_a4");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("str");
@@ -300,6 +310,7 @@ int main(void)
 	                    (int)str_size(printables));
 	tcase_add_test(str, test_printable_shows_a_nul_too);
 	tcase_add_test(str, test_printable_is_cut_after_128_bytes);
+	tcase_add_test(str, test_file_name_has_no_path_in_it);
 	suite_add_tcase(suite, str);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
