@@ -180,8 +180,10 @@ void failover_blame(struct failover *failover, const char *text, const struct ad
 			if (strcmp(server->name.text, text) != 0)
 				continue;
 			endpoint = find_endpoint(server->endpoints, server->n_endpoints, address);
-			if (endpoint)
+			if (endpoint && reason)
 				health_failed(server, &endpoint->health, reason);
+			else if (endpoint)
+				health_works(&endpoint->health);
 		}
 }
 

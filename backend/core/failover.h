@@ -110,7 +110,8 @@ bool health_is_bad(const struct health *health);
 /* Not one of its addresses is good, as far as is known. */
 bool server_is_bad(const struct server *server);
 
-/* The same for a server and an address that somebody remembers from an earlier round. */
+/* The same for a server and an address that somebody remembers from an earlier round; reason NULL:
+ * it works after all. */
 void failover_blame(struct failover *failover, const char *server, const struct address *address,
                     const char *reason);
 

@@ -27,23 +27,31 @@
 #define LOST_AFTER_US 4000000
 #define LOOK_MIN_MS   50
 
+/* Where there is another server the answer shall still come within the caller's time when two are
+ * silent. One that is far away, or slow, is not doubted for that. */
+#define EAGER_AFTER_US 1000000
+#define USUAL_TIMES    4
+
 struct conn {
 	struct tevent_context *ev; /* borrowed */
 	LDAP *ld;                  /* owned, as is the descriptor in it */
 	struct tevent_fd *fde;
 	conn_lost *lost;
-	void *data;
+	conn_doubted *doubted;     /* NULL: nobody else could be asked */
+	void *data;                /* of both */
 	struct list sent, waiting; /* of struct conn_op */
 	unsigned n_sent;
-	struct timer *look; /* armed while something is under way */
-	int64_t look_us;    /* when it fires, of CLOCK_MONOTONIC */
-	struct timer *more; /* armed while messages are left from a slice */
-	struct timer *end;  /* closed: frees us from the loop */
+	struct timer *look;  /* armed while something is under way */
+	int64_t look_us;     /* when it fires, of CLOCK_MONOTONIC */
+	struct timer *more;  /* armed while messages are left from a slice */
+	struct timer *end;   /* closed: frees us from the loop */
 	const char *watched; /* borrowed: the base for signs of life; NULL = silence is fine */
+	bool doubt;
 	bool retired;
 	bool broken; /* nothing may be sent any more */
 	bool closed;
 	int64_t heard_us, used_us; /* of CLOCK_MONOTONIC */
+	int64_t usual_us;          /* that an operation takes, a running average */
 	struct conn_op sign;       /* the question for a sign of life */
 };
 
@@ -106,6 +114,7 @@ static void conn_end(struct conn *conn)
 {
 	conn->closed = true;
 	conn->lost = NULL;
+	conn->doubted = NULL;
 	TALLOC_FREE(conn->fde);
 	TALLOC_FREE(conn->look);
 	TALLOC_FREE(conn->more);
@@ -155,6 +164,7 @@ static void conn_break(struct conn *conn, const char *reason)
 		return;
 	conn->broken = true;
 	conn->lost = NULL;
+	conn->doubted = NULL;
 	if (lost)
 		lost(conn, reason, conn->data);
 	conn_close(conn);
@@ -203,6 +213,21 @@ static void look_later(struct conn *conn, int64_t after_us)
 	}
 }
 
+/* For how long the server may be silent before it is asked for a sign of life. */
+static int64_t ask_after_us(const struct conn *conn)
+{
+	int64_t us = conn->usual_us * USUAL_TIMES;
+
+	if (!conn->doubted || us > ASK_AFTER_US)
+		return ASK_AFTER_US;
+	return us > EAGER_AFTER_US ? us : EAGER_AFTER_US;
+}
+
+static int64_t doubt_after_us(const struct conn *conn)
+{
+	return ask_after_us(conn) + ask_after_us(conn) / 2;
+}
+
 static void op_send(struct conn *conn, struct conn_op *op)
 {
 	int msgid = 0, r;
@@ -219,8 +244,8 @@ static void op_send(struct conn *conn, struct conn_op *op)
 	}
 	op->msgid = msgid;
 	conn->n_sent++;
-	look_later(conn, conn->watched && op->timeout_ms * 1000 > ASK_AFTER_US
-	                         ? ASK_AFTER_US
+	look_later(conn, conn->watched && op->timeout_ms * 1000 > ask_after_us(conn)
+	                         ? ask_after_us(conn)
 	                         : op->timeout_ms * 1000);
 }
 
@@ -295,9 +320,20 @@ static void take_message(struct conn *conn, LDAPMessage *msg)
 		ldap_msgfree(msg);
 		return;
 	}
-	if (last)
+	if (last) {
+		conn->usual_us += (conn->heard_us - op->sent_us - conn->usual_us) / 8;
 		op_off(op);
+	}
 	op->type->message(op, conn->ld, msg, last);
+}
+
+static void set_doubt(struct conn *conn, bool doubt)
+{
+	if (conn->doubt == doubt)
+		return;
+	conn->doubt = doubt;
+	if (conn->doubted)
+		conn->doubted(conn, doubt, conn->data);
 }
 
 /* Are there bytes that were read from the socket and not yet looked at? libldap takes a long
@@ -319,6 +355,7 @@ static void take_messages(void *data)
 
 	conn->more = NULL;
 	conn->heard_us = began_us;
+	set_doubt(conn, false);
 	for (unsigned n = 0; !conn->closed; n++) {
 		LDAPMessage *msg = NULL;
 		int r;
@@ -392,9 +429,10 @@ void conn_check(struct conn *conn)
 	conn_submit(conn, &conn->sign);
 }
 
-void conn_watch(struct conn *conn, const char *base)
+void conn_watch(struct conn *conn, const char *base, conn_doubted *doubted)
 {
 	conn->watched = base;
+	conn->doubted = doubted;
 }
 
 /* Since when the server owes us something and has said nothing. */
@@ -428,6 +466,16 @@ static int64_t end_overdue(struct conn *conn, int64_t now_us)
 	return next_us;
 }
 
+/* After how much silence there is something to do. */
+static int64_t next_stage_us(const struct conn *conn, int64_t silent_us)
+{
+	if (silent_us < ask_after_us(conn))
+		return ask_after_us(conn);
+	if (conn->doubted && silent_us < doubt_after_us(conn))
+		return doubt_after_us(conn);
+	return LOST_AFTER_US;
+}
+
 static void look(void *data)
 {
 	struct conn *conn = data;
@@ -440,8 +488,10 @@ static void look(void *data)
 			conn_break(conn, "the server does not answer");
 			return;
 		}
-		if (silent_us >= ASK_AFTER_US)
+		if (silent_us >= ask_after_us(conn))
 			conn_check(conn);
+		if (conn->doubted && silent_us >= doubt_after_us(conn))
+			set_doubt(conn, true);
 	}
 
 	do
@@ -456,7 +506,7 @@ static void look(void *data)
 
 	if (conn->watched) {
 		silent_us = now_us - silent_since(conn);
-		silent_us = (silent_us >= ASK_AFTER_US ? LOST_AFTER_US : ASK_AFTER_US) - silent_us;
+		silent_us = next_stage_us(conn, silent_us) - silent_us;
 		if (next_us < 0 || silent_us < next_us)
 			next_us = silent_us;
 	}

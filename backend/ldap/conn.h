@@ -57,10 +57,16 @@ LDAP *conn_take(struct conn *conn);
 /* Hands the connection to another owner. */
 void conn_give(struct conn *conn, TALLOC_CTX *mem, conn_lost *lost, void *data);
 
+/* The server owes an answer, has been asked for a sign of life, and is silent: true. It has said
+ * something after all: false. data is conn_lost's. */
+typedef void conn_doubted(struct conn *conn, bool doubt, void *data);
+
 /* From now on silence is watched: when something is under way and the server has been silent for
  * 2.5 s it is asked for a sign of life, and after 4 s of silence the connection is lost. base is
- * the DN to ask about, borrowed: one in the database we need, for that may hang alone. */
-void conn_watch(struct conn *conn, const char *base);
+ * the DN to ask about, borrowed: one in the database we need, for that may hang alone.
+ * doubted  where there is another server, else NULL: then the server is asked after four times what
+ *          it usually needs, or 1 s, and when half of that has passed again there is doubt. */
+void conn_watch(struct conn *conn, const char *base, conn_doubted *doubted);
 
 /* Asks for a sign of life now. */
 void conn_check(struct conn *conn);

@@ -8,7 +8,8 @@
  *   nobody left ─▶ offline;  nothing stands after 4 s ─▶ offline, the attempts go on as a probe
  *
  * While the connection leads to a backup server, a round of the primary ones alone runs beside it
- * from time to time.
+ * from time to time. And while its server is silent and owes an answer, a round of all, itself
+ * last: what was asked of it is asked again, as a whole, of the first that stands.
  */
 #include "backend/ldap/link.h"
 
@@ -63,6 +64,7 @@ struct link {
 
 	struct list attempts; /* of struct attempt; with head_start a round is under way */
 	bool connecting, dns_told;
+	bool doubting;    /* conn is silent, and the round looks for another one */
 	int64_t began_us; /* of the round, CLOCK_MONOTONIC */
 	struct timer *head_start, *patience;
 	char *reason;        /* the last failure of this round */
@@ -83,6 +85,7 @@ static void discovered(struct tevent_req *subreq);
 static void server_ready(struct tevent_req *subreq);
 static void fail_back(void *data);
 static void conn_is_lost(struct conn *conn, const char *reason, void *data);
+static void conn_is_doubted(struct conn *conn, bool doubt, void *data);
 
 /* ---- who waits ---- */
 
@@ -210,7 +213,7 @@ static void begin(struct link *link, bool only_primary)
 	link->began_us = monotonic_us();
 	TALLOC_FREE(link->reason);
 	failover_begin(link->failover, only_primary);
-	if (!only_primary)
+	if (!only_primary && !link->doubting)
 		link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
 	next_attempt(link);
 }
@@ -350,6 +353,11 @@ static void patience_over(void *data)
 
 static void forget_conn(struct link *link)
 {
+	/* What looked for another connection beside it goes on, and now somebody may wait for it.
+	 */
+	if (link->doubting && link->connecting)
+		link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
+	link->doubting = false;
 	link->conn = NULL;
 	TALLOC_FREE(link->where);
 	TALLOC_FREE(link->expire);
@@ -412,7 +420,8 @@ static void fail_back(void *data)
 
 	link->fail_back = NULL;
 	fail_back_later(link);
-	begin(link, true);
+	if (!link->doubting)
+		begin(link, true);
 }
 
 /* In how many ms the connection is to be replaced; 0 = never. left_s is all its tickets allow. */
@@ -432,6 +441,7 @@ static void take_conn(struct link *link, const struct server *server, struct con
 	const struct ldap_conf *conf = &link->domain->conf;
 	struct conn *before = link->conn;
 	int64_t ms = expires_ms(conf, left_s);
+	bool doubted = link->doubting;
 
 	forget_conn(link);
 	link->conn = conn;
@@ -439,7 +449,8 @@ static void take_conn(struct link *link, const struct server *server, struct con
 	link->where = talloc_strdup(link, server->name.text);
 	link->address = *address;
 	conn_give(conn, link, conn_is_lost, link);
-	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn);
+	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn,
+	           failover_ways(link->failover) > 1 ? conn_is_doubted : NULL);
 	if (ms > 0)
 		link->expire = timer_once(link, link->ev, ms, expired, link);
 	if (conf->connection_idle_timeout_s > 0)
@@ -448,7 +459,9 @@ static void take_conn(struct link *link, const struct server *server, struct con
 		                   idle_look, link);
 	if (server->backup)
 		fail_back_later(link);
-	if (before)
+	if (before && doubted)
+		conn_close(before); /* what is under way on it is asked again, here */
+	else if (before)
 		conn_retire(before); /* what is under way on it may end */
 }
 
@@ -504,6 +517,25 @@ static void conn_is_lost(struct conn *conn, const char *reason, void *data)
 		failover_blame(link->failover, link->where ? link->where : "", &link->address,
 		               reason);
 	forget_conn(link);
+}
+
+static void conn_is_doubted(struct conn *conn, bool doubt, void *data)
+{
+	struct link *link = data;
+	const char *where = link->where ? link->where : "";
+
+	if (conn != link->conn)
+		return; /* one that was retired */
+	if (doubt && !link->connecting) {
+		log_notice("%s: no answer: others are tried beside it", where);
+		failover_blame(link->failover, where, &link->address, "no answer");
+		link->doubting = true;
+		begin(link, false);
+	} else if (!doubt && link->doubting) {
+		link->doubting = false;
+		failover_blame(link->failover, where, &link->address, NULL);
+		stop_attempts(link);
+	}
 }
 
 bool link_blame(struct link *link, struct conn *conn, const char *reason)

@@ -15,6 +15,7 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     cut N          closes the connection after N bytes of a search's answer
     wrongdb        answers every search with noSuchObject
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
+    ponder S       answers searches for user7 after S seconds, everything else at once
     refuse N       answers searches for user7 with result code N, others as they are
     partial        one entry, then sizeLimitExceeded
     unreadable     the last entry of each answer lacks its end
@@ -289,6 +290,8 @@ class Server:
             _, _, at = parse(parts, at)
             fields.append(parts[start:at])
         entries = find(fields[6])
+        if mode == "ponder" and ("uid", "user7") in assertions(fields[6]):
+            await asyncio.sleep(self.argument)
         if mode == "refuse" and ("uid", "user7") in assertions(fields[6]):
             return result(msgid, 0x65, int(self.argument))
         if mode == "giant" and ("uid", "user9") in assertions(fields[6]):

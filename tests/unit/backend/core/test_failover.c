@@ -199,6 +199,9 @@ START_TEST(test_blame_finds_its_address_later)
 	failover_blame(failover, "first", &bad, "closed in mid-answer");
 	ck_assert(health_is_bad(&first->endpoints[1].health));
 	ck_assert(!health_is_bad(&first->endpoints[0].health));
+	failover_blame(failover, "first", &bad, NULL);
+	ck_assert(!health_is_bad(&first->endpoints[1].health));
+	failover_blame(failover, "first", &bad, "silent");
 
 	failover_forget(failover);
 	ck_assert(!health_is_bad(&first->endpoints[1].health));
