@@ -213,7 +213,7 @@ def test_a_responder_that_is_earlier_than_its_directory(other):
         "truncate -s 4096 {}",
         "head -c 100 /dev/urandom >{}",
         "printf x | dd of={} conv=notrunc",
-        "printf '\\003' | dd of={} conv=notrunc bs=1 seek=8",
+        "printf '\\377' | dd of={} conv=notrunc bs=1 seek=8",
         "head -c 8 /dev/zero | tr '\\0' '\\377' | dd of={} conv=notrunc bs=1 seek=400",
         "rm {0}; ln -s /etc/shadow {0}",
         "rm {0}; mkfifo {0}",
