@@ -384,7 +384,7 @@ def memory_full(side):
     return side.pss_mib()
 
 
-@row("disk for 10,000 users", "MiB", 38, 12, absolute=True)
+@row("disk for 10,000 users", "MiB", 38, 8, absolute=True)
 def disk(side):
     return side.disk_mib()
 
@@ -458,6 +458,16 @@ def enumerate_memory(side):
     return side.backend_peak_mib()
 
 
+@row("p99 of others meanwhile, cached", "ms", None, 20, absolute=True, place="list")
+def enumerate_others_cached(side):
+    return side.others_p99_ms("user%05u:1:10")
+
+
+@row("… not cached", "ms", None, 20, absolute=True, place="list")
+def enumerate_others_asked(side):
+    return side.others_p99_ms("ghost%05u:1:99999")
+
+
 # -- a larger cache --------------------------------------------------------------------------------
 
 
@@ -469,6 +479,20 @@ def growth_10000(side):
 @row("cached answer: 100,000 users : 1,000", "", None, 1.3, absolute=True, place="growth")
 def growth_100000(side):
     return side.cached_answer_us(100000) / side.cached_answer_us(1000)
+
+
+def id_of_root(side):
+    return side.id_ms("root")
+
+
+@row("id(1) of a cached user, of 1,000", "ms", None, 5, absolute=True, place="growth", limit=id_of_root)
+def id_1000(side):
+    return side.id_ms("user00500", 1000)
+
+
+@row("… of 100,000", "ms", None, 5, absolute=True, place="growth", limit=id_of_root)
+def id_100000(side):
+    return side.id_ms("user00500", 100000)
 
 
 # -- Kerberos credential caches; the limit is a file -----------------------------------------------

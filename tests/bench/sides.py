@@ -11,10 +11,12 @@ socket, unless a row asks for the other."""
 import json
 import pathlib
 import re
+import statistics
 import tempfile
 import time
 
 from kdc import Kdc
+from load import Load
 from slapd import BASE, Slapd, big, big_bis
 from suite import MEMCACHE, Suite
 
@@ -330,6 +332,17 @@ class ListingSide(Side):
         assert len(lines) > 10000, f"{len(lines)} users"
         return time.monotonic() - begin
 
+    def others_p99_ms(self, keys):
+        """Of questions for keys, from a question for all users until its answer, which is the first."""
+        self.suite.stop()
+        self.suite.start(uri=URI, ldap_id_use_start_tls="false", **self.options)
+        self.found("--count", 10, "passwd", "user%05u:1:10")
+        with Load(self.c, "passwd", keys, seconds=120, until_eof=True, clients=4, pause_us=300) as load:
+            self.c.run(["getent", "passwd"], env=NO_MEMORY_CACHE, timeout=90)
+        calls = load.calls
+        assert calls.calls > 50 and calls.wrong + calls.failed == 0, calls
+        return calls.p99_us / 1000
+
     def backend_peak_mib(self):
         status = self.c.sh("cat /proc/$(pidof sssd_be)/status").out
         return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
@@ -352,11 +365,23 @@ class GrowingSide(Side):
     def fresh(self):
         """What is compared here is never empty."""
 
-    def cached_answer_us(self, n):
-        """The median of a warm answer about any of the first n users, when just they are cached."""
+    def _have_cached(self, n):
         self._halt()
         self.c.sh(f"rm -rf {DB}; cp -a --sparse=always {DB}-{n} {DB}")
         self.start()
+
+    def id_ms(self, name, n=None):
+        """The median of id(1), all of it, when the first n users are cached and this one's groups, too."""
+        if n:
+            self._have_cached(n)
+        script = f"for i in {{0..100}}; do t=$EPOCHREALTIME; id {name} >/dev/null; echo $t $EPOCHREALTIME; done"
+        lines = self.c.run(["bash", "-euc", script], env=NO_MEMORY_CACHE).out.splitlines()
+        spans = [[float(word) for word in line.split()] for line in lines[1:]]
+        return statistics.median(end - begin for begin, end in spans) * 1000
+
+    def cached_answer_us(self, n):
+        """The median of a warm answer about any of the first n users, when just they are cached."""
+        self._have_cached(n)
         words = ["--random", "passwd", f"user%05u:1:{n}"]
         self.found("--count", 20000, *words)
         return self.found("--count", 50000, *words)["median_us"]
