@@ -6,10 +6,11 @@
 #include "common/memcache/boots.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "common/memcache/mcmap.h"
 #include "common/wire/writer.h"
 
@@ -97,23 +99,50 @@ int symlink(const char *target, const char *path)
 
 /* ---- a boot ---- */
 
-static char *text(const char *format, const char *a)
+/* Paths are relative to root. */
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-	static char texts[4][PATH_MAX];
-	static int next;
-	char *path = texts[next++ % 4];
-
-	snprintf(path, PATH_MAX, format, root, a);
-	return path;
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
 }
 
-static int sh(const char *format)
+static void take_away(const char *path)
 {
-	char command[PATH_MAX];
+	ck_assert_int_eq(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
 
-	snprintf(command, sizeof(command), "cd %s && ", root);
-	strcat(command, format);
-	return system(command);
+static void make_directory(const char *path)
+{
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+}
+
+static void copy(const char *from, const char *to)
+{
+	auto_close int in = open(from, O_RDONLY | O_CLOEXEC);
+	auto_close int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	static char bytes[1 << 16];
+	ssize_t n;
+
+	ck_assert(in >= 0 && out >= 0);
+	while ((n = read(in, bytes, sizeof(bytes))) > 0)
+		ck_assert_int_eq(write(out, bytes, (size_t)n), n);
+	ck_assert_int_eq(n, 0);
+}
+
+static void set_closed_at(const char *path, uint32_t closed_at)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(pwrite(fd, &closed_at, 4, MEMCACHE_CLOSED_AT), 4);
+}
+
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
 }
 
 static int open_map(void)
@@ -148,7 +177,7 @@ static int is_found(void)
 {
 	uint8_t bytes[MEMCACHE_DATA_AT];
 	struct memcache_header header;
-	auto_close int fd = open(text("%s/lib/mc/passwd%s", ""), O_RDONLY | O_CLOEXEC);
+	auto_close int fd = open("lib/mc/passwd", O_RDONLY | O_CLOEXEC);
 	struct stat st;
 
 	return fd >= 0 && fstat(fd, &st) == 0 && read(fd, bytes, sizeof(bytes)) == sizeof(bytes) &&
@@ -159,7 +188,8 @@ static int is_found(void)
 static void end_boot(void)
 {
 	TALLOC_FREE(map);
-	ck_assert_int_eq(sh("rm -rf run; mkdir run"), 0);
+	take_away("run");
+	make_directory("run");
 }
 
 static void set_up(void)
@@ -168,7 +198,9 @@ static void set_up(void)
 	snprintf(dir, sizeof(dir), "%s/lib", root);
 	snprintf(mc, sizeof(mc), "%s/mc", dir);
 	snprintf(run_dir, sizeof(run_dir), "%s/run/sss", root);
-	ck_assert_int_eq(sh("mkdir lib run"), 0);
+	ck_assert_int_eq(chdir(root), 0);
+	make_directory("lib");
+	make_directory("run");
 	boots = (struct boots){ dir, run_dir, getuid(), getgid() };
 	ck_assert_int_eq(boots_open(&boots), 1);
 	ck_assert_int_eq(open_map(), 0);
@@ -179,7 +211,8 @@ static void set_up(void)
 static void clean_up(void)
 {
 	TALLOC_FREE(map);
-	sh("rm -rf \"$PWD\"");
+	ck_assert_int_eq(chdir("/"), 0);
+	take_away(root);
 }
 
 /* ---- tests ---- */
@@ -230,7 +263,7 @@ START_TEST(test_after_a_crash_no_path_leads_to_them)
 		ck_assert_int_eq(access(mc, F_OK), -1);
 		ck_assert_int_eq(open_map(), -ENOENT);
 		ck_assert_int_eq(boots_open(&boots), 1);
-		ck_assert_int_eq(access(text("%s/lib/mc/%s", "passwd"), F_OK), -1);
+		ck_assert_int_eq(access("lib/mc/passwd", F_OK), -1);
 		ck_assert_int_eq(open_map(), 0);
 		ck_assert(!stats.was_kept);
 	}
@@ -255,7 +288,7 @@ END_TEST
 
 START_TEST(test_a_map_without_a_file_begins_none_where_they_are_closed)
 {
-	ck_assert_int_eq(sh("rm run/sss/mc"), 0);
+	take_away("run/sss/mc");
 	ck_assert_int_eq(mcmap_clear(map), -ENOENT);
 	ck_assert_int_eq(boots_open(&boots), 1);
 	ck_assert_int_eq(boots_close(&boots, WAIT_MS), 1);
@@ -298,7 +331,7 @@ START_TEST(test_a_reader_with_a_lock_is_not)
 	ck_assert_int_eq(pipe(pipes), 0);
 	pid = fork();
 	if (pid == 0) {
-		fd = open(text("%s/lib/mc/%s", "passwd"), O_RDONLY);
+		fd = open("lib/mc/passwd", O_RDONLY);
 		if (fcntl(fd, F_SETLK, &lock) == 0 && write(pipes[1], "", 1) == 1)
 			pause();
 		_exit(1);
@@ -310,80 +343,114 @@ START_TEST(test_a_reader_with_a_lock_is_not)
 }
 END_TEST
 
+static void assert_passwd_is_alone(void)
+{
+	static const char *const others[] = { "unknown", "passwd.new", "group", "else" };
+
+	ck_assert(is_there("lib/mc.files/passwd"));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "lib/mc.files/%s", others[i]);
+		ck_assert_msg(!is_there(path), "%s", path);
+	}
+}
+
 START_TEST(test_what_else_lies_there_is_not_taken_along)
 {
 	TALLOC_FREE(map);
-	ck_assert_int_eq(
-		sh("cd lib/mc.files && touch unknown passwd.new group && mkdir initgroups"), 0);
+	copy("lib/mc/passwd", "lib/mc/unknown");
+	copy("lib/mc/passwd", "lib/mc/passwd.new");
+	copy("/dev/null", "lib/mc/group");
+	make_directory("lib/mc/initgroups");
+	make_directory("lib/mc/else");
 	ck_assert_int_eq(boots_close(&boots, WAIT_MS), 1);
-	ck_assert_int_eq(sh("test \"$(ls lib/mc.files)\" = \"$(printf 'initgroups\\npasswd')\""),
-	                 0);
+	assert_passwd_is_alone();
 	end_boot();
 	/* Nobody of ours has put it there, or he has not closed it. */
-	ck_assert_int_eq(
-		sh("cd lib/mc.files && cp passwd unknown && cp passwd group && "
-	           "dd if=/dev/zero of=group bs=4 seek=11 count=1 conv=notrunc 2>/dev/null"),
-		0);
+	copy("lib/mc/passwd", "lib/mc/unknown");
+	copy("lib/mc/passwd", "lib/mc/group");
+	set_closed_at("lib/mc/group", 0);
 	ck_assert_int_eq(boots_open(&boots), 1);
-	ck_assert_int_eq(sh("test \"$(ls lib/mc.files)\" = \"$(printf 'initgroups\\npasswd')\""),
-	                 0);
+	assert_passwd_is_alone();
+	ck_assert_int_eq(open_map(), 0);
+	ck_assert(stats.was_kept);
 }
 END_TEST
 
 START_TEST(test_a_link_to_a_file_of_root_is_not_followed)
 {
 	TALLOC_FREE(map);
-	ck_assert_int_eq(sh("cp lib/mc/passwd a; cp a b; ln -s $PWD/a lib/mc.files/group; "
-	                    "ln a lib/mc.files/sid"),
-	                 0);
+	copy("lib/mc/passwd", "one");
+	copy("lib/mc/passwd", "two");
+	ck_assert_int_eq(symlink("../../one", "lib/mc.files/group"), 0);
+	ck_assert_int_eq(link("two", "lib/mc.files/sid"), 0);
 	ck_assert_int_eq(boots_close(&boots, WAIT_MS), 1);
-	ck_assert_int_eq(sh("cmp a b && test ! -e lib/mc/group && test ! -e lib/mc/sid"), 0);
+	ck_assert(!is_there("lib/mc/group") && !is_there("lib/mc/sid"));
+	for (int i = 0; i < 2; i++) {
+		auto_close int fd = open(i == 0 ? "one" : "two", O_RDONLY | O_CLOEXEC);
+		uint8_t bytes[MEMCACHE_DATA_AT];
+
+		ck_assert_int_eq(read(fd, bytes, sizeof(bytes)), sizeof(bytes));
+		ck_assert(!memcache_is_closed(bytes));
+	}
 }
 END_TEST
 
 START_TEST(test_a_clock_that_is_earlier_than_when_they_were_closed)
 {
 	uint32_t later = (uint32_t)time(NULL) + 100;
-	int fd;
 
 	TALLOC_FREE(map);
 	ck_assert_int_eq(boots_close(&boots, WAIT_MS), 1);
-	fd = open(text("%s/lib/mc/%s", "passwd"), O_WRONLY | O_CLOEXEC);
-	ck_assert_int_eq(pwrite(fd, &later, 4, 44), 4);
-	close(fd);
+	set_closed_at("lib/mc/passwd", later);
 	ck_assert_int_eq(is_found(), 0);
 	ck_assert_int_eq(boots_open(&boots), 1);
-	ck_assert_int_eq(access(text("%s/lib/mc/%s", "passwd"), F_OK), -1);
+	ck_assert_int_eq(access("lib/mc/passwd", F_OK), -1);
 }
 END_TEST
 
 START_TEST(test_a_directory_or_nothing_in_the_place_of_the_link)
 {
-	static const char *const harms[] = {
-		"rm lib/mc && mkdir lib/mc && cp lib/mc.files/passwd lib/mc/",
-		"rm lib/mc",
-		"rm -r lib/mc lib/mc.files",
-		"rm lib/mc && ln -s /nowhere lib/mc",
-		"rm run/sss/mc",
-		"rm -r run/sss",
+	static const char *const gone[][2] = {
+		{ "lib/mc" }, { "lib/mc", "lib/mc.files" }, { "run/sss/mc" }, { "run/sss" },
+		{ "lib" },    { "lib/mc", "run" },
 	};
 
-	for (size_t i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
-		ck_assert_int_eq(sh(harms[i]), 0);
+	for (size_t i = 0; i < 2 * sizeof(gone) / sizeof(gone[0]); i++) {
+		const char *const *paths = gone[i / 2];
+
+		for (size_t k = 0; k < 2 && paths[k]; k++)
+			take_away(paths[k]);
+		if (!is_there("lib"))
+			make_directory("lib");
+		if (!is_there("run"))
+			make_directory("run");
+		if (i % 2 && !is_there("lib/mc")) {
+			make_directory("lib/mc");
+			copy("/dev/null", "lib/mc/passwd");
+		}
 		ck_assert_int_eq(boots_open(&boots), 1);
-		ck_assert_int_eq(sh("test -L lib/mc && test -d lib/mc/ && test ! -e lib/mc/passwd"),
-		                 0);
+		ck_assert(boots_series(mc) == boot_id() && !is_there("lib/mc/passwd"));
+		ck_assert_int_eq(boots_open(&boots), 0);
 		ck_assert_int_eq(open_map(), 0);
-		ck_assert_msg(!stats.was_kept, "%s", harms[i]);
+		ck_assert_msg(!stats.was_kept, "%s", paths[0]);
 		put_user("al");
 	}
+	/* A link to elsewhere. */
+	take_away("lib/mc");
+	ck_assert_int_eq(symlink("/nowhere", "lib/mc"), 0);
+	ck_assert_int_eq(boots_open(&boots), 1);
+	ck_assert_int_eq(open_map(), 0);
+	ck_assert(!stats.was_kept);
 }
 END_TEST
 
 START_TEST(test_a_directory_alone_is_of_one_boot)
 {
 	TALLOC_FREE(map);
-	ck_assert_int_eq(sh("rm lib/mc && mkdir lib/mc"), 0);
+	take_away("lib/mc");
+	make_directory("lib/mc");
 	ck_assert(!boots_are_closed(mc));
 	ck_assert_int_eq(boots_close(&boots, WAIT_MS), 0);
 	ck_assert_int_eq(open_map(), 0);
@@ -411,7 +478,8 @@ static void cut_power_at_each_step(int (*work)(void), int at_least)
 		ck_assert(WIFEXITED(status));
 		ck_assert_msg(WEXITSTATUS(status) != 1, "step %d", n);
 		done = WEXITSTATUS(status) == 2;
-		ck_assert_int_eq(sh("rm -rf run; mkdir run"), 0);
+		take_away("run");
+		make_directory("run");
 		ck_assert_int_eq(boots_are_closed(mc), is_found());
 		ck_assert_int_eq(boots_open(&boots), 1);
 		ck_assert_int_eq(open_map(), 0);
@@ -464,7 +532,7 @@ START_TEST(test_the_power_goes_while_they_are_opened)
 		ck_assert(WIFEXITED(status));
 		status = WEXITSTATUS(status);
 		/* Where a writer finds the way, no power cut brings the link back. */
-		if (access(text("%s/run/sss/%s", "mc"), F_OK) == 0)
+		if (access("run/sss/mc", F_OK) == 0)
 			ck_assert_int_ne(status, 1);
 		end_boot();
 		ck_assert_int_ge(boots_open(&boots), 0);
