@@ -95,12 +95,13 @@ static int read_data(struct walk *walk, TALLOC_CTX *mem)
 	return mcmap_read(map, map->header.data_at, walk->bytes, size);
 }
 
-/* Most chains are empty, and a responder that wakes up has somebody waiting: they are passed by
+/* Most of it is unwritten, and a responder that wakes up has somebody waiting: they are passed by
  * eight at a time. */
 static int walk_table(struct walk *walk, const uint8_t *table)
 {
-	static const uint8_t empty[8 * sizeof(uint32_t)] = { [0 ... 31] = 0xff };
+	static const uint8_t empty[8 * sizeof(uint32_t)];
 	struct reader in = reader_over(table, (size_t)walk->map->n_hashes * sizeof(uint32_t));
+	uint32_t slot;
 	int r = 0;
 
 	for (uint32_t hash = 0; r == 0 && hash < walk->map->n_hashes; hash++) {
@@ -110,9 +111,28 @@ static int walk_table(struct walk *walk, const uint8_t *table)
 			hash += 7;
 			continue;
 		}
-		r = walk_chain(walk, reader_u32(&in), hash);
+		slot = reader_u32(&in);
+		if (slot != MEMCACHE_STOP)
+			r = walk_chain(walk, slot, hash);
 	}
 	return r;
+}
+
+/* Whoever asks for what is not there looks at it. */
+static int check_stop(const struct mcmap *map)
+{
+	uint8_t bytes[MEMCACHE_HEAD_SIZE];
+	struct memcache_head head;
+	int r = mcmap_read(map, place_of_slot(map, MEMCACHE_STOP), bytes, sizeof(bytes));
+
+	if (r < 0)
+		return r;
+	head = memcache_head_read(bytes);
+	return head.b1 == head.b2 && memcache_barrier_is_valid(head.b1) &&
+	                       head.length == MEMCACHE_HEAD_SIZE + MEMCACHE_DATA_MIN &&
+	                       head.hash1 == MEMCACHE_NONE && head.hash2 == MEMCACHE_NONE
+	               ? 0
+	               : -EBADMSG;
 }
 
 int mcmap_check(struct mcmap *map)
@@ -127,7 +147,9 @@ int mcmap_check(struct mcmap *map)
 	walk.bits = talloc_size(mem, map->n_slots / 8);
 	if (!table || !walk.starts || !walk.bits)
 		return -ENOMEM;
-	r = mcmap_read(map, map->header.table_at, table, table_size);
+	r = check_stop(map);
+	if (r == 0)
+		r = mcmap_read(map, map->header.table_at, table, table_size);
 	if (r == 0)
 		r = read_data(&walk, mem);
 	if (r == 0)

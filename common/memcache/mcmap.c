@@ -31,6 +31,7 @@
 #define GROUPS_AT     20 /* in the data of initgroups: how many, gid … */
 #define SEED_AT       16
 #define HEADER_B2_AT  48
+#define KIND_OF_FILE  2 /* others: what an earlier writer has left otherwise is not taken over */
 #define LOCK_ATTEMPTS 3 /* the one in the way may just have gone */
 #define MODE          0644
 #define MODE_ASIDE    0600
@@ -89,6 +90,16 @@ static int put_u32(const struct mcmap *map, uint64_t place, uint32_t value)
 static int get_u32(const struct mcmap *map, uint64_t place, uint32_t *ret_value)
 {
 	return mcmap_read(map, place, ret_value, sizeof(*ret_value));
+}
+
+/* A link: in the table, or in a record. */
+static int get_slot(const struct mcmap *map, uint64_t place, uint32_t *ret_slot)
+{
+	int r = get_u32(map, place, ret_slot);
+
+	if (r == 0 && *ret_slot == MEMCACHE_STOP)
+		*ret_slot = MEMCACHE_NONE;
+	return r;
 }
 
 /* ---- records ---- */
@@ -177,7 +188,7 @@ static int find_link(const struct mcmap *map, uint32_t hash, uint32_t slot, uint
 	uint64_t link = place_of_hash(map, hash);
 	struct memcache_head head;
 	uint32_t next = MEMCACHE_NONE;
-	int r = get_u32(map, link, &next);
+	int r = get_slot(map, link, &next);
 
 	for (uint32_t steps = 0; r == 0 && next != MEMCACHE_NONE; steps++) {
 		if (next == slot) {
@@ -196,11 +207,18 @@ static int find_link(const struct mcmap *map, uint32_t hash, uint32_t slot, uint
 static int mark_slots(struct mcmap *map, uint32_t slot, uint32_t n, bool value)
 {
 	uint32_t first = slot / 8, last = (slot + n - 1) / 8;
+	int r;
 
 	for (uint32_t i = slot; i < slot + n; i++)
 		bit_set(map->used, i, value);
-	map->n_used = value ? map->n_used + n : map->n_used - n;
-	return put_again(map, map->header.bits_at + first, map->used + first, last - first + 1);
+	/* Bits that were never set are holes. */
+	r = (value ? put : put_again)(map, map->header.bits_at + first, map->used + first,
+	                              last - first + 1);
+	for (uint32_t i = slot; value && r < 0 && i < slot + n; i++)
+		bit_set(map->used, i, false);
+	if (r == 0)
+		map->n_used = value ? map->n_used + n : map->n_used - n;
+	return r;
 }
 
 static int unlink_record(const struct mcmap *map, uint32_t hash, uint32_t next, uint32_t slot)
@@ -265,7 +283,7 @@ static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by b
 	struct mcmap_keys keys;
 	struct record record;
 	uint64_t link;
-	int r = get_u32(map, place_of_hash(map, hash), &slot);
+	int r = get_slot(map, place_of_hash(map, hash), &slot);
 
 	for (uint32_t steps = 0; r == 0 && slot != MEMCACHE_NONE; steps++) {
 		if (steps >= map->n_slots)
@@ -370,11 +388,22 @@ static int set_expiry(struct mcmap *map, uint32_t slot, uint64_t expires)
 	return r;
 }
 
+/* Where the table was not reserved, the disk may be too full for it. */
+static int make_place_in_table(const struct mcmap *map, uint32_t hash)
+{
+	uint32_t none = MEMCACHE_NONE, first;
+	int r = get_u32(map, place_of_hash(map, hash), &first);
+
+	if (r == 0 && first == MEMCACHE_STOP)
+		r = put(map, place_of_hash(map, hash), &none, sizeof(none));
+	return r;
+}
+
 /* At the head of the chain: next is in place before anything leads here. */
 static int link_record(struct mcmap *map, uint32_t hash, uint32_t slot, uint64_t next_at)
 {
 	uint32_t first;
-	int r = get_u32(map, place_of_hash(map, hash), &first);
+	int r = get_slot(map, place_of_hash(map, hash), &first);
 
 	if (r == 0)
 		r = put_u32(map, place_of_slot(map, slot) + next_at, first);
@@ -397,7 +426,7 @@ static int link_by(struct mcmap *map, uint32_t slot, const struct memcache_head 
 }
 
 /* Nobody sees it before its first word is valid, and it is in no chain yet. */
-static int write_record(struct mcmap *map, uint32_t slot, const struct memcache_head *head,
+static int write_record(const struct mcmap *map, uint32_t slot, const struct memcache_head *head,
                         const void *data, size_t size)
 {
 	struct writer out = writer_new(MEMCACHE_HEAD_SIZE + size);
@@ -434,6 +463,10 @@ static int add_record(struct mcmap *map, const struct mcmap_keys *keys, const vo
 	uint32_t slot;
 	int r = mcmap_make_room(map, &head, &slot);
 
+	if (r == 0)
+		r = make_place_in_table(map, head.hash1);
+	if (r == 0)
+		r = make_place_in_table(map, head.hash2);
 	if (r < 0)
 		return r;
 	head.b1 = head.b2 = map->barrier = memcache_barrier_next(map->barrier);
@@ -560,7 +593,7 @@ int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires
 
 static uint32_t seed_of(const char *dir, uint64_t generation)
 {
-	uint64_t what[] = { boots_series(dir), generation };
+	uint64_t what[] = { boots_series(dir), generation, KIND_OF_FILE };
 
 	return memcache_hash(what, sizeof(what), 0);
 }
@@ -671,6 +704,8 @@ static void use_file(struct mcmap *map, const struct stat *st)
 	TALLOC_FREE(map->gone);
 	map->barrier = memcache_barrier_next(0);
 	memset(map->used, 0, map->n_slots / 8);
+	for (uint32_t i = MEMCACHE_STOP; i < map->wanted.first; i++)
+		bit_set(map->used, i, true);
 	memset(map->in_use, 0, map->n_slots / 8);
 }
 
@@ -788,22 +823,44 @@ static int take_over_alone(struct mcmap *map)
 	return r;
 }
 
-/* Everything but the records: they are holes until they come. */
+/* The record that is in no chain, and to which all places of the table lead that are unwritten. */
+static int write_stop(const struct mcmap *map)
+{
+	static const uint8_t data[MEMCACHE_DATA_MIN];
+	struct memcache_head head = {
+		.length = MEMCACHE_HEAD_SIZE + sizeof(data),
+		.hash1 = MEMCACHE_NONE,
+		.hash2 = MEMCACHE_NONE,
+		.b1 = map->barrier,
+		.b2 = map->barrier,
+	};
+
+	return write_record(map, MEMCACHE_STOP, &head, data, sizeof(data));
+}
+
+/* Readers look at any of its pages, and in a file system in memory that takes room, too: where
+ * there is none they get SIGBUS. A disk is not written for that. Where it cannot be done nothing of
+ * this happens. */
+static int reserve_table(const struct mcmap *map)
+{
+	if (fallocate(map->fd, 0, map->header.table_at, map->header.table_size) == 0)
+		return 0;
+	return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : -errno;
+}
+
+/* All is unwritten until something comes there. */
 static int write_empty(const struct mcmap *map)
 {
 	struct writer out = writer_new(MEMCACHE_DATA_AT);
-	size_t table_size = map->header.table_size;
-	auto_talloc uint8_t *table = talloc_size(NULL, table_size);
 	int r;
 
-	if (!table)
-		return -ENOMEM;
 	if (ftruncate(map->fd, (off_t)map->size) < 0)
 		return -errno;
-	memset(table, 0xff, table_size);
-	r = put(map, map->header.table_at, table, table_size);
+	r = reserve_table(map);
 	if (r == 0)
-		r = put(map, map->header.bits_at, map->used, map->n_slots / 8);
+		r = write_stop(map);
+	if (r == 0)
+		r = put(map, map->header.bits_at, map->used, 1);
 	write_header(&out, &map->header);
 	if (r == 0)
 		r = writer_end(&out);
@@ -887,6 +944,7 @@ int mcmap_open(TALLOC_CTX *mem, const struct mcmap_options *options, struct mcma
 	map->header = header_for(options);
 	map->n_slots = map->header.data_size / MEMCACHE_SLOT_SIZE;
 	map->n_hashes = map->header.table_size / (uint32_t)sizeof(uint32_t);
+	map->wanted.first = slots_of(MEMCACHE_HEAD_SIZE + MEMCACHE_DATA_MIN);
 	map->newcomers.end = map->n_slots;
 	map->newcomers.first = map->wanted.end = map->n_slots - map->n_slots / NEW_PART;
 	map->size = (uint64_t)map->header.table_at + map->header.table_size;

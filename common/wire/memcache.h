@@ -15,7 +15,9 @@
  *          all ones, as others leave it: unknown
  *   bits   1 = used, the most significant bit of a byte comes first; each part begins at a multiple
  *          of 8
- *   table  the first slot of the chain of a hash, or MEMCACHE_NONE
+ *   table  the first slot of the chain of a hash, or MEMCACHE_NONE. Also MEMCACHE_STOP where we
+ *          write: the record there has no hash that is one, so every reader ends at it and finds
+ *          nothing, and a table need not be written before something comes there.
  *
  * A record takes as many slots in a row as it needs. It stands in two chains, by its two keys.
  *
@@ -64,6 +66,7 @@
 #define MEMCACHE_TEXTS_AT       16u /* in the data of passwd and group */
 #define MEMCACHE_GIDS_AT        24u /* in the data of initgroups */
 #define MEMCACHE_NONE           0xffffffffu
+#define MEMCACHE_STOP           0u
 #define MEMCACHE_INVALID        0xffffffffu /* a barrier nobody trusts */
 #define MEMCACHE_ID_DIGITS_SIZE 11u         /* of an id in decimal, with its NUL */
 

@@ -196,7 +196,7 @@ static void configure(void *memory, const struct setup *setup)
 			gave_up(cache, kind,
 			        mcmap_recycle_others(cache->dir, kind, cache->generation));
 	}
-	map_of(cache, MCMAP_SID); /* the others when the first answer is there */
+	/* They are opened when the first answer is there. */
 }
 
 static void clear(void *memory)

@@ -8,7 +8,7 @@ from length import by_length
 from load import Load, Processes
 from memcache import CLIENTS, QUESTIONS, answers, learn, traced, without_socket
 from slapd import Slapd
-from suite import MEMCACHE, Suite
+from suite import MEMCACHE, NOT_FOUND, Suite
 
 SECONDS = by_length(5, 60)
 
@@ -117,6 +117,9 @@ def test_a_full_disk_is_no_harm(container):
             for number in range(10001, 10005):
                 assert suite.passwd(number, client=client)
             assert all(answers(suite, client))
+            # Whose place in the table nobody has written.
+            keys = [f"nobody-{number}" for number in range(50)]
+            assert suite.getent("passwd", *keys, client=client).rc == NOT_FOUND
         c.systemctl("restart", "sssd-nss.service")
         for client in CLIENTS:
             assert all(answers(suite, client))

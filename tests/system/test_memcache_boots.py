@@ -4,6 +4,8 @@ ours runs; after a crash, when their pages may be of many moments, no path leads
 
 A reboot that is not orderly kills all at once. The kernel goes on, so no page is lost: whatever a client could
 find after a power cut it could find here, too."""
+import pathlib
+import re
 import struct
 import time
 
@@ -14,6 +16,7 @@ from memcache import (
     QUESTIONS,
     UNITS,
     answers,
+    in_files,
     inodes,
     learn,
     traced,
@@ -23,6 +26,7 @@ from slapd import Slapd
 from suite import MEMCACHE, Suite
 
 ALL_UNITS = (*UNITS, "sssd-memcache.service")
+WRITTEN_MAX_KIB = 64
 CLOSED_AT = 44  # common/wire/memcache.h
 OPEN, CLOSE = (["/usr/libexec/sssd/sssd_memcache", word] for word in ("open", "close"))
 
@@ -248,3 +252,28 @@ def test_a_directory_of_another_kind_is_replaced(suite):
     assert not any(without_socket(suite))
     learn(suite)
     c.wait_for("files", lambda: suite.passwd("alice") and all(without_socket(suite)))
+
+
+def test_a_start_writes_little(container):
+    """As ext4 counts it, with its journal: in files that were there, and in new ones."""
+    files = "/var/lib/sss/mc.files"
+    with container(ext4_mib=64) as c:
+        suite = learn(Suite(c, Slapd(c).start()).start(nss=MEMCACHE))
+        c.systemctl("stop", "sssd-nss.service")
+        c.sh(f"d=/var/lib/sss/db/mc; mkdir -m 755 $d; chown sssd: $d; mount --bind $d {files}")
+        (disk,) = re.findall(r"/dev/(\w+)", c.run(["findmnt", "-no", "SOURCE", files]).out)
+
+        def written_kib():
+            c.run(["sync", "-f", files])
+            return int(pathlib.Path("/sys/fs/ext4", disk, "session_write_kbytes").read_text())
+
+        for begin_anew in (True, False, True):
+            c.systemctl("stop", "sssd-nss.service")
+            if begin_anew:
+                c.sh(f"rm -f {files}/*")
+            before = written_kib()
+            for question in ("passwd", "alice"), ("group", "devs"), ("initgroups", "alice"):
+                c.run(["env", "SSS_NSS_USE_MEMCACHE=NO", "getent", *question])
+                assert in_files(suite, *question)
+            assert written_kib() - before < WRITTEN_MAX_KIB
+            assert not c.exists(f"{files}/sid")

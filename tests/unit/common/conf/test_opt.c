@@ -79,6 +79,8 @@ static const char *const *bad_values(const struct opt *opt)
 {
 	static const char *const bools[] = { "yes", "1", "tru", "true false", NULL };
 	static const char *const numbers[] = { "x", "-1", "1.5", "4294967296", "10s", "1 2", NULL };
+	static const char *const any_numbers[] = { "x",   "-2147483649", "1.5", "4294967296",
+		                                   "10s", "1 2",         NULL };
 	static const char *const signeds[] = { "x", "2147483648", "-2147483649", "0x", NULL };
 	static const char *const words[] = { "no such word", "0", "\xff", NULL };
 	static const char *const levels[] = { "true", "x", "-1", "0x", NULL };
@@ -88,7 +90,7 @@ static const char *const *bad_values(const struct opt *opt)
 	case OPT_BOOL:
 		return bools;
 	case OPT_NUMBER:
-		return numbers;
+		return opt->min < 0 ? any_numbers : numbers;
 	case OPT_SIGNED:
 		return signeds;
 	case OPT_WORD:

@@ -22,6 +22,7 @@
 #include "common/wire/writer.h"
 
 #define FOREVER  UINT64_C(0x7fffffff)
+#define FIRST    (MEMCACHE_DATA_AT + 2 * MEMCACHE_SLOT_SIZE) /* of a file: a record */
 #define N_USERS  300
 #define N_SHARED 40 /* users that readers and writer fight for */
 #define READERS  64
@@ -226,6 +227,19 @@ START_TEST(test_the_file_is_as_others_have_it)
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0644);
 	ck_assert_int_lt(st.st_blocks * 512, 26216 * 5 + 16384); /* the records are holes */
+	ck_assert_int_ge(st.st_blocks * 512, 26216 * 4);         /* and the table is none */
+}
+END_TEST
+
+START_TEST(test_a_new_file_is_hardly_written)
+{
+	bytes_left = 400;
+	ck_assert_int_eq(mcmap_clear(map), 0);
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	ck_assert_int_gt(bytes_left, 0);
+	ck_assert_int_eq(find("al", 0), 1);
+	ck_assert_int_eq(find("bo", 0), -ENOENT);
+	bytes_left = -1;
 }
 END_TEST
 
@@ -674,11 +688,27 @@ START_TEST(test_what_is_not_taken_over)
 		off_t place;
 		uint32_t value;
 	} rows[] = {
-		{ 0, 0xf0000009 },   { 4, 2 },        { 12, 0 },
-		{ 12, 2 },           { 16, 1 },       { 20, 80 },
-		{ 40, 60 },          { 52, 1 },       { 56, 0xffffffff },
-		{ 56 + 4, 1 << 30 }, { 56 + 16, 77 }, { 56 + 24, 1 },
-		{ 56 + 36, 1 },      { 56 + 40, 17 }, { 56 + 44, 1234 },
+		{ 0, 0xf0000009 },
+		{ 4, 2 },
+		{ 12, 0 },
+		{ 12, 2 },
+		{ 16, 1 },
+		{ 20, 80 },
+		{ 40, 60 },
+		{ 44, 1 },
+		{ 52, 1 },
+		{ 56, 0xffffffff },
+		{ 56 + 4, 96 },
+		{ 56 + 24, 1 },
+		{ 56 + 28, 1 },
+		{ 56 + 36, 1 },
+		{ FIRST, 0xffffffff },
+		{ FIRST + 4, 1 << 30 },
+		{ FIRST + 16, 77 },
+		{ FIRST + 24, 1 },
+		{ FIRST + 36, 1 },
+		{ FIRST + 40, 17 },
+		{ FIRST + 44, 1234 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -719,13 +749,12 @@ static void move_record(uint32_t slot)
 {
 	size_t size;
 	uint8_t *bytes = file_bytes(&size);
-	struct memcache_head head = memcache_head_read(bytes + MEMCACHE_DATA_AT);
+	struct memcache_head head = memcache_head_read(bytes + FIRST);
 	struct memcache_header header;
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	ck_assert_int_eq(memcache_header_read(bytes, size, &header), 0);
-	memcpy(bytes + MEMCACHE_DATA_AT + slot * MEMCACHE_SLOT_SIZE, bytes + MEMCACHE_DATA_AT,
-	       head.length);
+	memcpy(bytes + MEMCACHE_DATA_AT + slot * MEMCACHE_SLOT_SIZE, bytes + FIRST, head.length);
 	memcpy(bytes + header.table_at + head.hash1 * sizeof(slot), &slot, sizeof(slot));
 	memcpy(bytes + header.table_at + head.hash2 * sizeof(slot), &slot, sizeof(slot));
 	memset(bytes + header.bits_at, 0xff, header.bits_size);
@@ -800,7 +829,7 @@ START_TEST(test_a_full_disk_stores_nothing_and_harms_nothing)
 		ck_assert_int_eq(find(name, 0), -ENOENT);
 		ck_assert_int_eq(find("al", 0), 1);
 	}
-	bytes_left = 1000;
+	bytes_left = 100;
 	ck_assert_int_eq(mcmap_clear(map), -ENOSPC);
 	ck_assert_int_lt(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
 	bytes_left = -1;
@@ -1125,6 +1154,7 @@ int main(void)
 	tcase_add_checked_fixture(records, set_up, clean_up);
 	tcase_set_timeout(records, 60);
 	tcase_add_test(records, test_the_file_is_as_others_have_it);
+	tcase_add_test(records, test_a_new_file_is_hardly_written);
 	tcase_add_test(records, test_put_is_found_by_both_keys);
 	tcase_add_test(records, test_found_only_by_the_keys_it_was_put_for);
 	tcase_add_test(records, test_a_key_is_not_given_the_time_of_another);
