@@ -133,7 +133,7 @@ int change_finish(const struct cache_change *change, enum cache_case names, stru
 
 /* Buffers that are used again. */
 struct buffers {
-	struct writer rewritten, gone, put;
+	struct writer rewritten, gone, put, dated;
 };
 
 /* What cache_on_change() is to be told of a change, the first NOTES_MAX one by one:

@@ -364,10 +364,11 @@ static int leave_principals(struct store *store, const struct key *key, const st
 static bool same_content(const struct found *old, const struct record *new)
 {
 	MDB_val a = old->record.entry, b = new->entry;
+	size_t a_at = entry_body_at(a.mv_data), b_at = entry_body_at(b.mv_data);
 
-	return a.mv_size == b.mv_size &&
-	       memcmp((uint8_t *)a.mv_data + ENTRY_HEADER_SIZE,
-	              (uint8_t *)b.mv_data + ENTRY_HEADER_SIZE, a.mv_size - ENTRY_HEADER_SIZE) == 0;
+	return a.mv_size - a_at == b.mv_size - b_at &&
+	       memcmp((uint8_t *)a.mv_data + a_at, (uint8_t *)b.mv_data + b_at, a.mv_size - a_at) ==
+	               0;
 }
 
 /* Does the new record say what the old one said, only a little later? */
@@ -421,6 +422,23 @@ static int drop_old(struct store *store, const struct key *key, const struct fou
 	return r;
 }
 
+/* Gives the new record the day on which the old one was made; it lies in buffers->dated then. */
+static int keep_creation(struct store *store, const struct key *key, const struct entry *old_entry,
+                         struct entry *entry, struct record *record, MDB_val *value)
+{
+	struct writer *out = &store->buffers->dated;
+	int r;
+
+	entry->times.created = entry_created(old_entry);
+	writer_reset(out);
+	record_build(out, key_val(key), record->indexes, entry);
+	r = writer_end(out);
+	if (r < 0)
+		return r;
+	*value = (MDB_val){ out->size, out->bytes };
+	return record_parse(key_val(key), *value, record);
+}
+
 /* The header's epoch is never below an entry's. */
 static void raise_epoch(struct store *store, enum entry_kind kind, uint32_t epoch)
 {
@@ -460,9 +478,11 @@ static int step_put(struct store *store, const struct key *key, MDB_val value)
 	}
 	if (r == 0 && !same_content(&old, &record))
 		note_replaced(store, &old_entry, &entry);
-	if (r == 0)
+	if (r == 0) {
 		r = drop_old(store, key, &old, &old_entry, &record, entry_expiry(&entry));
-	else if (r == -ENOENT) {
+		if (r == 0)
+			r = keep_creation(store, key, &old_entry, &entry, &record, &value);
+	} else if (r == -ENOENT) {
 		note_new(store, &entry);
 		store->n_entries++;
 		r = 0;

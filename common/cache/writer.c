@@ -367,6 +367,7 @@ static int writer_gone(struct cache_writer *writer)
 	writer_free(&writer->buffers.rewritten);
 	writer_free(&writer->buffers.gone);
 	writer_free(&writer->buffers.put);
+	writer_free(&writer->buffers.dated);
 	pthread_cond_destroy(&writer->wake);
 	pthread_mutex_destroy(&writer->lock);
 	return 0;
@@ -385,7 +386,7 @@ static struct cache_writer *writer_new_closed(TALLOC_CTX *mem, struct tevent_con
 	writer->max_size = options->max_size ? options->max_size : MAX_SIZE_DEFAULT;
 	writer->state_fd = writer->done_fd = -1;
 	writer->buffers = (struct buffers){ writer_new(STEPS_MAX), writer_new(STEPS_MAX),
-		                            writer_new(STEPS_MAX) };
+		                            writer_new(STEPS_MAX), writer_new(STEPS_MAX) };
 	queue_init(&writer->outbox);
 	queue_init(&writer->inbox);
 	queue_init(&writer->done);

@@ -5,6 +5,10 @@
 #include "common/ident/entry.h"
 
 #include <errno.h>
+#include <string.h>
+
+#define HEADER_SIZE 36
+#define FLAGS_AT    2
 
 /* sssd.conf(5): a refresh behind the answer comes no sooner, however short the life. */
 #define NOWAIT_MIN_S 10
@@ -60,12 +64,14 @@ void entry_encode(struct writer *out, const struct entry *entry)
 {
 	writer_u8(out, ENTRY_FORMAT);
 	writer_u8(out, (uint8_t)entry->kind);
-	writer_u16(out, 0);
+	writer_u16(out, entry->times.created.s > 0 ? ENTRY_CREATED : 0);
 	writer_u32(out, entry->times.epoch);
 	writer_u64(out, entry->times.boot);
 	writer_u64(out, (uint64_t)entry->times.stored_wall.s);
 	writer_u64(out, (uint64_t)entry->times.stored_boot.s);
 	writer_u32(out, entry->times.lifetime_s);
+	if (entry->times.created.s > 0)
+		writer_u64(out, (uint64_t)entry->times.created.s);
 
 	switch (entry->kind) {
 	case ENTRY_USER:
@@ -90,6 +96,14 @@ static int64_t read_seconds(struct reader *in)
 	return s > INT64_MAX ? 0 : (int64_t)s;
 }
 
+size_t entry_body_at(const void *bytes)
+{
+	uint16_t flags;
+
+	memcpy(&flags, (const uint8_t *)bytes + FLAGS_AT, sizeof(flags));
+	return HEADER_SIZE + (flags & ENTRY_CREATED ? sizeof(uint64_t) : 0);
+}
+
 int entry_decode(const void *bytes, size_t size, struct entry *ret_entry)
 {
 	struct reader in = reader_over(bytes, size);
@@ -104,8 +118,9 @@ int entry_decode(const void *bytes, size_t size, struct entry *ret_entry)
 	entry.times.stored_wall.s = read_seconds(&in);
 	entry.times.stored_boot.s = read_seconds(&in);
 	entry.times.lifetime_s = reader_u32(&in);
+	entry.times.created.s = flags & ENTRY_CREATED ? read_seconds(&in) : 0;
 
-	if (format != ENTRY_FORMAT || flags != 0)
+	if (format != ENTRY_FORMAT || (flags & ~ENTRY_CREATED) != 0)
 		return -EBADMSG;
 	switch (kind) {
 	case ENTRY_USER:

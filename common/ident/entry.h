@@ -4,11 +4,11 @@
  *
  *   byte 0         1        2             4            8         16               24
  *   | format: u8 | kind: u8 | flags: u16 | epoch: u32 | boot: u64 | stored wall: u64 |
- *   | stored boottime: u64 | lifetime: u32 | body: user.h, group.h
+ *   | stored boottime: u64 | lifetime: u32 | with ENTRY_CREATED: u64 | body: user.h, group.h
  *   24                     32              36
  *
- * In host byte order, not aligned. format is 1, flags are 0: what has others is refused, not
- * guessed at. Times are seconds, below 2^63.
+ * In host byte order, not aligned. format is 1; what has another, or flags that are not here, is
+ * refused, not guessed at. Times are seconds, below 2^63.
  *
  * Age is measured by CLOCK_BOOTTIME while the boot is the one that stored it, else by the wall
  * clock; a clock earlier than the storing one counts as expired, not as eternal.
@@ -23,8 +23,11 @@
 #include "common/ident/group.h"
 #include "common/ident/user.h"
 
-#define ENTRY_FORMAT      1
-#define ENTRY_HEADER_SIZE 36 /* two entries say the same when the bytes behind it are equal */
+#define ENTRY_FORMAT 1
+
+/* A flag: when the first of this name was stored, by the wall clock. Without it this is the first,
+ * or the first that we know of. */
+#define ENTRY_CREATED 1
 
 enum entry_kind {
 	ENTRY_USER = 1,
@@ -35,9 +38,10 @@ enum entry_kind {
 struct entry_times {
 	struct walltime stored_wall;
 	struct boottime stored_boot;
-	uint64_t boot;       /* boot_id() of the moment it was stored */
-	uint32_t lifetime_s; /* entry_cache_timeout when it was stored */
-	uint32_t epoch;      /* the domain's epoch of this kind when it was stored */
+	uint64_t boot;           /* boot_id() of the moment it was stored */
+	uint32_t lifetime_s;     /* entry_cache_timeout when it was stored */
+	uint32_t epoch;          /* the domain's epoch of this kind when it was stored */
+	struct walltime created; /* 0: as stored_wall */
 };
 
 struct entry {
@@ -86,6 +90,15 @@ static inline const char *entry_name(const struct entry *entry)
 		return entry->initgroups.name;
 	}
 }
+
+static inline struct walltime entry_created(const struct entry *entry)
+{
+	return entry->times.created.s ? entry->times.created : entry->times.stored_wall;
+}
+
+/* Where the body begins in bytes that entry_decode() took: two entries say the same when the bytes
+ * from there on are equal. */
+size_t entry_body_at(const void *bytes);
 
 void entry_encode(struct writer *out, const struct entry *entry);
 

@@ -77,14 +77,14 @@ static void print_attrs(TALLOC_CTX *mem, const struct names *attrs)
 	}
 }
 
-/* Nobody keeps when an entry came first: it is replaced whole. */
 static void print_entry(TALLOC_CTX *mem, struct cache *cache, const struct entry *entry)
 {
 	const char *name = entry->kind == ENTRY_USER ? entry->user.name : entry->group.name;
 	char text[64];
 
 	printf("Name: %s\n", name);
-	printf("Cache entry creation date: Unknown\n");
+	printf("Cache entry creation date: %s\n",
+	       time_text(text, sizeof(text), entry_created(entry).s));
 	printf("Cache entry last update time: %s\n",
 	       time_text(text, sizeof(text), entry->times.stored_wall.s));
 	print_expiration("Cache entry expiration time", cache, entry);

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from slapd import USERS, user_dn, user_ldif
 from suite import Suite, sssd_conf
 
 DATE = r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d"
@@ -85,7 +86,7 @@ def test_user_show(suite):
     assert suite.passwd("alice").startswith("alice:")
     result = sssctl(suite, "user-show", "alice")
     assert re.fullmatch(
-        "Name: alice\nCache entry creation date: Unknown\n"
+        f"Name: alice\nCache entry creation date: {DATE}\n"
         f"Cache entry last update time: {DATE}\nCache entry expiration time: {DATE}\n"
         "Initgroups expiration time: Initgroups were not yet performed\n"
         "Cached in InfoPipe: No\n",
@@ -116,11 +117,80 @@ def test_group_show(suite):
     for words in (["devs"], ["devs@LDAP"], ["-g", "20002"], ["--gid", "20002"]):
         result = sssctl(suite, "group-show", *words)
         assert re.fullmatch(
-            "Name: devs\nCache entry creation date: Unknown\n"
+            f"Name: devs\nCache entry creation date: {DATE}\n"
             f"Cache entry last update time: {DATE}\nCache entry expiration time: {DATE}\n"
             "Cached in InfoPipe: No\n",
             result.out,
         ), result
+
+
+def test_creation_is_older_than_the_last_update(suite):
+    """It came first when it was first asked for, whatever changed since; who went and came is new."""
+    updated, created = "Cache entry last update time", "Cache entry creation date"
+    suite.stop()
+    suite.configure(entry_cache_timeout=1, nss={"entry_cache_nowait_percentage": 0})
+    suite.c.systemctl("start", "sssd-nss.socket", "sssd.service")
+    assert suite.passwd("bob") and suite.group("devs")
+    first = show(sssctl(suite, "user-show", "bob").out)
+    assert first[updated] == first[created]
+    for round in (1, 2):
+        suite.slapd.modify(
+            f"dn: {user_dn('bob')}\nchangetype: modify\nreplace: loginShell\nloginShell: /bin/{round}\n"
+        )
+        suite.c.sh("sleep 2.2")
+        assert suite.passwd("bob").endswith(f"/bin/{round}")
+        later = show(sssctl(suite, "user-show", "bob").out)
+        assert later[created] == first[created]
+        assert moment(later[updated]) >= moment(first[created]) + datetime.timedelta(seconds=2 * round)
+    suite.slapd.delete(user_dn("bob"))
+    try:
+        suite.c.wait_for("he is gone", lambda: suite.passwd("bob") is None)
+    finally:
+        suite.slapd.add(user_ldif(USERS[1]))
+    suite.c.wait_for("he is back", lambda: suite.passwd("bob"), timeout=30)
+    again = show(sssctl(suite, "user-show", "bob").out)
+    assert moment(again[created]) > moment(first[created])
+
+
+CHECKED = "[sssd]\ndomains = LDAP\n[domain/LDAP]\nid_provider = ldap\nldap_uri = ldap://ldap.test\n"
+
+
+@pytest.mark.parametrize("words", [["-s"], ["--snippet"]], ids=["short", "long"])
+def test_config_check_of_other_files(suite, words):
+    """-c: another file, and the snippets beside it; -s: those of another directory."""
+    write = suite.c.write
+    suite.c.sh("rm -rf /srv/check; install -d -m 700 /srv/check/conf.d /srv/check/others /srv/check/empty")
+    write("/srv/check/sssd.conf", CHECKED, 0o600)
+    write("/srv/check/conf.d/1.conf", "[nss]\nfilter_userz = a\n", 0o600)
+    write("/srv/check/others/1.conf", "[nss]\nfilter_users = a\n", 0o600)
+    write("/srv/check/others/2.conf", "[nss]\nfilter_usery = a\n", 0o600)
+    write("/srv/check/others/.3.conf", "[nss]\nfilter_userx = a\n", 0o600)
+    check = ["config-check", "-c", "/srv/check/sssd.conf"]
+
+    beside = sssctl(suite, *check)
+    assert beside.rc == 1 and "'filter_userz'" in beside.out
+    assert beside.out.endswith("Used configuration snippet files: 1\n/srv/check/conf.d/1.conf\n")
+
+    others = sssctl(suite, *check, *words, "/srv/check/others")
+    assert others.rc == 1 and "'filter_usery'" in others.out and "filter_userz" not in others.out
+    assert "filter_userx" not in others.out
+    assert others.out.endswith(
+        "Used configuration snippet files: 2\n/srv/check/others/1.conf\n/srv/check/others/2.conf\n"
+    )
+
+    empty = sssctl(suite, *check, *words, "/srv/check/empty")
+    assert (empty.rc, empty.out) == (
+        0,
+        "Issues identified by validators: 0\n\nMessages generated during configuration merging: 0\n\n"
+        "Used configuration snippet files: 0\n",
+    )
+    nowhere = sssctl(suite, *check, *words, "/srv/check/nowhere")
+    assert nowhere.rc == 0 and "Directory /srv/check/nowhere does not exist.\n" in nowhere.out
+    # Upon the file of the suite itself.
+    main = sssctl(suite, "config-check", *words, "/srv/check/others")
+    assert main.rc == 1 and "'filter_usery'" in main.out
+    for wrong in ([words[0]], [*words, "/srv/check/others", "more"]):
+        assert sssctl(suite, "config-check", *wrong).rc == 1
 
 
 def test_what_expired_is_shown_as_that(suite):

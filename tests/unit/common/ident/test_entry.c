@@ -255,6 +255,31 @@ START_TEST(test_attribute_without_value_is_refused)
 }
 END_TEST
 
+START_TEST(test_day_of_creation_comes_back)
+{
+	struct entry entry = entry_of(ENTRY_USER), back;
+	struct writer out, plain = encoded(&entry);
+
+	ck_assert_int_eq(entry_decode(plain.bytes, plain.size, &back), 0);
+	ck_assert_int_eq(entry_created(&back).s, 1000000000);
+	entry.times.created.s = 900000000;
+	out = encoded(&entry);
+	ck_assert_uint_eq(out.size, plain.size + 8);
+	ck_assert_int_eq(entry_decode(out.bytes, out.size, &back), 0);
+	ck_assert_int_eq(entry_created(&back).s, 900000000);
+	ck_assert_str_eq(back.user.name, "alice");
+
+	/* What they say is the same. */
+	ck_assert_uint_eq(entry_body_at(plain.bytes), 36);
+	ck_assert_uint_eq(entry_body_at(out.bytes), 44);
+	ck_assert_mem_eq(plain.bytes + 36, out.bytes + 44, plain.size - 36);
+	for (size_t size = 0; size < out.size; size++)
+		ck_assert_int_eq(decode_copy(out.bytes, size), -EBADMSG);
+	writer_free(&plain);
+	writer_free(&out);
+}
+END_TEST
+
 START_TEST(test_initgroups_are_complete_or_not)
 {
 	struct entry entry = entry_of(ENTRY_INITGROUPS);
@@ -416,6 +441,7 @@ int main(void)
 	tcase_add_loop_test(form, test_nonsense_is_refused, 0,
 	                    sizeof(nonsense) / sizeof(nonsense[0]));
 	tcase_add_test(form, test_attribute_without_value_is_refused);
+	tcase_add_test(form, test_day_of_creation_comes_back);
 	tcase_add_test(form, test_initgroups_are_complete_or_not);
 	tcase_add_test(form, test_more_gids_than_bytes_are_refused);
 	tcase_add_test(form, test_nothing_is_written_on_failure);
