@@ -2,9 +2,11 @@
 """Options of all sections: each built one is seen from outside somewhere, and this file knows where.
 
 `sssd_conf --list-options` is the list of what there is. Every option of it stands in SEEN, with the
-file whose tests set it and look at what comes of it, or in UNSEEN, with the reason. A bad value is
-tried for every option that can have one. The options that no other file is about follow here.
+file whose tests set it to values that are good and look at what comes of it, or in UNSEEN, with the
+reason. Bad values are tried for every option that can have one. The options that no other file is
+about follow here.
 """
+import ast
 import pathlib
 import re
 import subprocess
@@ -13,7 +15,7 @@ import time
 import pytest
 
 from load import ask
-from slapd import BASE, CA, GROUPS, USERS, Slapd, authority
+from slapd import BASE, CA, GROUPS, USERS, Group, Slapd, authority
 from suite import MEMCACHE, Suite, build_dir
 from watch import Log
 
@@ -25,10 +27,17 @@ ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 SEEN = {
     HERE: """
         sssd core_dumpable, service request_timeout, nss memcache_size_passwd,
-        nss memcache_size_initgroups, nss memcache_size_sid, domain cache_max_size,
-        domain offline_timeout_max, * debug_level, * debug_timestamps, * debug_microseconds,
+        nss memcache_size_group, nss memcache_size_initgroups, nss memcache_size_sid,
+        domain cache_max_size, domain offline_timeout_max, domain enabled, domain min_id,
+        domain max_id, * debug_level, * debug_timestamps, * debug_microseconds,
         ldap ldap_tls_cert, ldap ldap_tls_key, ldap ldap_tls_cipher_suite""",
-    "system/test_services.py": "sssd services, domain enabled",
+    "fault/test_option_times.py": """
+        sssd disable_netlink, sssd monitor_resolv_conf, domain offline_timeout,
+        domain offline_timeout_random_offset, domain failover_primary_timeout,
+        domain refresh_expired_interval_offset, * timeout, ldap ldap_network_timeout,
+        ldap ldap_opt_timeout, ldap ldap_enumeration_search_timeout,
+        ldap ldap_connection_expire_offset, ldap ldap_purge_cache_offset""",
+    "system/test_services.py": "sssd services",
     "system/test_names.py": """
         sssd domains, sssd re_expression, sssd full_name_format, sssd domain_resolution_order,
         sssd default_domain_suffix, sssd override_space, domain use_fully_qualified_names,
@@ -38,8 +47,7 @@ SEEN = {
         nss entry_cache_nowait_percentage, nss entry_negative_timeout, nss local_negative_timeout,
         service cache_first, domain entry_cache_timeout, domain entry_cache_user_timeout,
         domain entry_cache_group_timeout, domain refresh_expired_interval,
-        domain refresh_expired_interval_offset, ldap ldap_purge_cache_timeout,
-        ldap ldap_purge_cache_offset""",
+        ldap ldap_purge_cache_timeout""",
     "system/test_values.py": """
         nss filter_users, nss filter_groups, nss filter_users_in_groups, nss pwfield,
         nss override_homedir, nss fallback_homedir, nss homedir_substring, nss override_shell,
@@ -47,10 +55,9 @@ SEEN = {
         domain override_gid, domain filter_users, domain filter_groups, domain pwfield,
         domain override_homedir, domain fallback_homedir, domain homedir_substring,
         domain override_shell, domain default_shell""",
-    "system/test_memcache.py": "nss memcache_timeout, nss memcache_size_group",
+    "system/test_memcache.py": "nss memcache_timeout",
     "fault/test_idle_timeout.py": "service responder_idle_timeout, service client_idle_timeout",
     "fault/test_crowd.py": "service fd_limit",
-    "system/test_senseless.py": "domain min_id, domain max_id",
     "system/test_enumerate.py": """
         domain enumerate, ldap ldap_enumeration_refresh_timeout,
         ldap ldap_enumeration_refresh_offset, ldap ldap_page_size, ldap ldap_disable_paging""",
@@ -61,7 +68,7 @@ SEEN = {
         domain auto_private_groups, ldap ldap_rfc2307_fallback_to_local_users""",
     "system/test_addresses.py": "ldap ldap_user_email, ldap ldap_user_principal",
     "system/test_tls.py": """
-        ldap ldap_tls_reqcert, ldap ldap_tls_cacert, ldap ldap_id_use_start_tls""",
+        ldap ldap_tls_reqcert, ldap ldap_id_use_start_tls""",
     "system/test_sasl.py": """
         ldap ldap_sasl_mech, ldap ldap_sasl_authid, ldap ldap_sasl_realm,
         ldap ldap_sasl_canonicalize, ldap ldap_sasl_minssf, ldap ldap_sasl_maxssf,
@@ -81,18 +88,10 @@ SEEN = {
 }
 
 UNSEEN = {
-    "sssd monitor_resolv_conf": "its effect is that of a probe: test_network.c",
-    "sssd disable_netlink": "its effect is that of a probe: test_network.c",
     "kcm responder_idle_timeout": "the same code as for [nss]: fault/test_idle_timeout.py",
     "kcm client_idle_timeout": "the same code as for [nss]: fault/test_idle_timeout.py",
     "kcm fd_limit": "the same code as for [nss]: fault/test_crowd.py",
-    "* timeout": "under 20 means 20: a minute until three pings were missed; test_liveness.c",
-    "domain offline_timeout": "capped, so that a domain is back in 30 s: test_online.c",
-    "domain offline_timeout_random_offset": "chance: test_online.c",
-    "domain failover_primary_timeout": "its default is its least: fault/test_failover.py waits for it",
     "domain dns_resolver_timeout": "needs a name server that is dead: unit tests of the backend",
-    "ldap ldap_tls_cacertdir": "GnuTLS, with which Debian's libldap is built, has no such thing",
-    "ldap ldap_enumeration_search_timeout": "the limit of one page: the code of ldap_search_timeout",
 }
 
 
@@ -108,18 +107,60 @@ def built():
     }
 
 
+class Set(ast.NodeVisitor):
+    """The options that a file of tests sets to something good: keys of dictionaries, names of
+    arguments, what is parametrized, and lines of a sssd.conf. Tables of what is refused, and what
+    is said in words, do not count."""
+
+    TABLES = re.compile(r"(BAD|SILENT|SEEN|UNSEEN|REFUSED)\b|BAD_")
+    LINE = re.compile(r"^([a-z0-9_]+) *= *\S", re.M)
+
+    def __init__(self, path):
+        self.names = set()
+        self.visit(ast.parse((TESTS / path).read_text()))
+
+    def visit_Assign(self, node):
+        if not any(self.TABLES.match(getattr(target, "id", "")) for target in node.targets):
+            self.generic_visit(node)
+
+    def visit_FunctionDef(self, node):
+        if "bad_value" not in node.name:
+            self.generic_visit(node)
+
+    def visit_Expr(self, node):
+        if not isinstance(node.value, ast.Constant):
+            self.generic_visit(node)
+
+    def visit_Dict(self, node):
+        self.names |= {key.value for key in node.keys if isinstance(key, ast.Constant)}
+        self.generic_visit(node)
+
+    def visit_Call(self, node):
+        self.names |= {keyword.arg for keyword in node.keywords}
+        if getattr(node.func, "attr", "") == "parametrize":
+            self.names |= {item.value for item in ast.walk(node) if isinstance(item, ast.Constant)}
+        self.generic_visit(node)
+
+    def visit_JoinedStr(self, node):
+        """What stands in braces is a value."""
+        parts = [part.value if isinstance(part, ast.Constant) else "x" for part in node.values]
+        self.names |= set(self.LINE.findall("".join(parts)))
+        self.generic_visit(node)
+
+    def visit_Constant(self, node):
+        if isinstance(node.value, str):
+            self.names |= set(self.LINE.findall(node.value))
+
+
 def test_every_option_is_seen_somewhere_or_it_is_said_why_not():
     options, told = built(), dict(UNSEEN)
-    rows = (TESTS / "system/test_ldap_options.py").read_text()
-    for name in [name for name in options if name.startswith("ldap ")]:
-        if f'"{name.split()[1]}"' in rows or f"{name.split()[1]}=" in rows:
-            told.setdefault(name, "system/test_ldap_options.py")
+    in_rows = Set("system/test_ldap_options.py").names
+    told.update({name: "rows" for name in options if name.startswith("ldap ") and name.split()[1] in in_rows})
     for path, names in SEEN.items():
-        text = (TESTS / path).read_text()
+        in_file = Set(path).names
         for name in filter(None, re.split(r",\s*", names.strip())):
             assert name not in UNSEEN, name
-            word = name.split()[1].removeprefix("ldap_")
-            assert text.count(word) > (path == HERE), f"{path} has nothing about {name}"
+            assert name.split()[1] in in_file, f"{path} never sets {name} to a good value"
             told[name] = path
     assert sorted(told.keys() - options.keys()) == [], "not built, or not of this name"
     assert sorted(options.keys() - told.keys()) == [], "nobody looks at them"
@@ -135,13 +176,53 @@ BAD = {
     "character": "two",
     "level": "loud",
 }
+# What no option can hold; some hold less than what fits into a number.
+TOO_SMALL, TOO_LARGE = "-2147483649", "4294967296"
+OUT_OF_RANGE = {
+    "nss memcache_size_passwd": "1025",
+    "nss memcache_size_group": "1025",
+    "nss memcache_size_initgroups": "1025",
+    "nss memcache_size_sid": "1025",
+    "nss entry_cache_nowait_percentage": "100",
+    "domain cache_max_size": "4097",
+    "domain override_gid": "4294967295",
+    "domain refresh_expired_interval": "31536001",
+    "domain refresh_expired_interval_offset": "31536001",
+    "domain failover_primary_timeout": "31536001",
+    "domain dns_resolver_server_timeout": "0",
+    "domain dns_resolver_op_timeout": "0",
+    "domain dns_resolver_timeout": "3601",
+    "ldap ldap_enumeration_refresh_timeout": "0",
+    "ldap ldap_enumeration_refresh_offset": "31536001",
+    "ldap ldap_purge_cache_timeout": "31536001",
+    "ldap ldap_purge_cache_offset": "31536001",
+    "ldap ldap_page_size": "0",
+    "* debug_level": "11",
+}
+NUMBERS = ("number", "signed", "span")
 SECTIONS = {"ldap": "domain/LDAP", "domain": "domain/LDAP", "service": "nss", "*": "nss"}
 
 
-def test_every_bad_value_is_named(machine):
+def bad_values(why):
+    if why == "of another type":
+        return {name: BAD[kind] for name, kind in built().items() if kind in BAD}
+    if why == "beyond its range":
+        return OUT_OF_RANGE
+    if why == "negative":
+        signed = ("nss entry_cache_nowait_percentage",)
+        return {
+            name: "-1" if kind != "signed" and name not in signed else TOO_SMALL
+            for name, kind in built().items()
+            if kind in NUMBERS
+        }
+    return {name: TOO_LARGE for name, kind in built().items() if kind in NUMBERS}
+
+
+@pytest.mark.parametrize("why", ["of another type", "negative", "beyond 32 bits", "beyond its range"])
+def test_every_bad_value_is_named(machine, why):
     """All at once, each in its section: config-check names every one, with the value."""
-    options = {name: BAD[kind] for name, kind in built().items() if kind in BAD}
-    assert len(options) > 60
+    options = bad_values(why)
+    assert len(options) > {"of another type": 60, "beyond its range": 15}.get(why, 35)
     text = "[sssd]\ndomains = LDAP\n[domain/LDAP]\nid_provider = ldap\n"
     for name, value in options.items():
         section, option = name.split()
@@ -181,7 +262,8 @@ FILES = ("passwd", "group", "initgroups", "sid")
 
 
 @pytest.mark.parametrize(
-    "option", ["memcache_size_passwd", "memcache_size_initgroups", "memcache_size_sid"]
+    "option",
+    ["memcache_size_passwd", "memcache_size_group", "memcache_size_initgroups", "memcache_size_sid"],
 )
 def test_memcache_sizes(start, option):
     """0: no such file; and the size that is asked for, the largest one too."""
@@ -193,7 +275,7 @@ def test_memcache_sizes(start, option):
     for mib in (1, 1024):
         suite.configure(nss={**MEMCACHE, option: mib})
         suite.c.systemctl("reload", "sssd.service")
-        suite.passwd("alice"), suite.initgroups("alice")
+        suite.passwd("alice"), suite.group("devs"), suite.initgroups("alice")
         size = f"stat -c %s /var/lib/sss/mc/{name}"
         suite.c.wait_for(
             f"{mib} MiB",
@@ -236,6 +318,180 @@ def test_debug_level_and_microseconds(start):
     suite.c.wait_for(
         "no time", lambda: suite.passwd("bob") and suite.c.read(path).splitlines()[-1][0] == "["
     )
+
+
+@pytest.mark.parametrize(
+    "options, logs",
+    [
+        ({"debug": 9}, True),
+        ({"debug": "0x0010"}, False),
+        ({"debug": 0, "debug_level": 9}, True),
+        ({"debug": 9, "debug_level": 0}, False),
+    ],
+)
+def test_debug_is_debug_level(start, options, logs):
+    """The longer name wins."""
+    suite = start(nss=options)
+    suite.c.write("/etc/default/sssd", "DEBUG_LOGGER=--logger=files\n")
+    suite.c.systemctl("restart", "sssd-nss.service")
+    assert suite.passwd("alice") == ALICE
+    assert bool(suite.c.read("/var/log/sssd/sssd_nss.log")) == logs
+
+
+DOMAIN = f"id_provider = ldap\nldap_uri = ldaps://ldap.test\nldap_search_base = {BASE}\nldap_tls_cacert = {CA}\n"
+
+
+def domains(listed, sssd="", **lines):
+    """A configuration with these domains; the value is what their sections have besides."""
+    text = f"[sssd]\ndomains = {listed}\n{sssd}[nss]\nmemcache_timeout = 0\n"
+    return text + "".join(f"[domain/{name}]\n{DOMAIN}{more}\n" for name, more in lines.items())
+
+
+def test_enabled(start):
+    """It says so whatever the list says; a word that is neither stops the domain."""
+    suite = start()
+    suite.stop()
+    suite.configure(
+        domains(
+            "LISTED, OFF, BAD",
+            LISTED="",
+            OFF="enabled = false",
+            BAD="enabled = perhaps",
+            ON="enabled = TRUE",
+            EMPTY="enabled =",
+            UNLISTED="",
+        )
+    )
+    suite.c.systemctl("start", "sssd-nss.socket", "sssd.service")
+    assert suite.c.run(["sssctl", "domain-list"]).out.split() == ["LISTED", "ON"]
+    for name in ("LISTED", "ON"):
+        suite.c.wait_for(f"{name} answers", lambda: suite.passwd(f"alice@{name}") == ALICE)
+    for name in ("OFF", "BAD", "EMPTY", "UNLISTED"):
+        assert suite.passwd(f"alice@{name}") is None, name
+
+    suite.stop()
+    suite.configure(domains("LISTED", LISTED="enabled = False"))
+    log = Log(suite.c)
+    assert suite.c.systemctl("start", "sssd.service", check=False).rc != 0
+    assert "No domain is enabled" in log.text()
+
+
+def test_min_id_and_max_id(container):
+    """The first and the last one that are accepted, and those beside them; of primary groups, too."""
+    ids = (999, 1000, 1001, 49999, 50000, 50001)
+    users = [USERS[0]._replace(name=f"u{n}", uid=n, gid=20001) for n in ids]
+    users += [USERS[0]._replace(name=f"g{n}", uid=20000 + n % 100, gid=n) for n in ids]
+    groups = [Group("workers", 20001, [])] + [Group(f"group{n}", n, ["u1000"]) for n in ids]
+    with container() as c:
+        suite = Suite(c, Slapd(c, entries=(users, groups)).start())
+        suite.configure(
+            domains(
+                "BOTH, NONE, MIN, MAX, ONE",
+                BOTH="min_id = 1000\nmax_id = 50000",
+                NONE="",
+                MIN="min_id = 50000\nmax_id = 0",
+                MAX="max_id = 1000\nmin_id = 1",
+                ONE="min_id = 20001\nmax_id = 20001",
+            )
+        )
+        c.systemctl("enable", "--now", "sssd-nss.socket")
+        c.systemctl("start", "sssd.service")
+
+        def seen(domain, kind, ask):
+            return [n for n in ids if ask(f"{kind}{n}@{domain}") is not None]
+
+        for domain, within in (
+            ("BOTH", [1000, 1001, 49999, 50000]),
+            ("NONE", list(ids)),
+            ("MIN", [50000, 50001]),
+            ("MAX", [999, 1000]),
+            ("ONE", []),
+        ):
+            c.wait_for(f"{domain} is online", lambda: f"{domain}: online" in c.show("sssd.service", "StatusText"))
+            users_seen = within if domain in ("BOTH", "NONE") else []  # the group 20001 is beyond the others
+            assert seen(domain, "u", suite.passwd) == users_seen, domain
+            assert seen(domain, "group", suite.group) == within, domain
+            if users_seen:
+                assert seen(domain, "g", suite.passwd) == within, domain
+        assert suite.group("workers@ONE") == ("workers", 20001, set())
+        assert suite.initgroups("u1000@BOTH") == {1000, 1001, 49999, 50000}
+
+
+FATAL = {
+    "min_id above max_id": (
+        "",
+        "min_id = 50001\nmax_id = 50000",
+        "Attributes 'min_id' and 'max_id' in section 'domain/BAD': 50001 is larger than 50000.",
+    ),
+    "no domain in names, and a domain for those": (
+        "default_domain_suffix = GOOD\n",
+        "use_fully_qualified_names = false",
+        "Attribute 'use_fully_qualified_names' in section 'domain/BAD' cannot be false while "
+        "'default_domain_suffix' in section 'sssd' is set.",
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", FATAL)
+def test_pairs_that_are_fatal(start, pair):
+    """They stop the domain, not the other one; and everything, when there is no other one."""
+    sssd, more, words = FATAL[pair]
+    suite = start()
+    suite.stop()
+    suite.configure(domains("GOOD, BAD", sssd, GOOD="", BAD=more))
+    check = suite.c.run(["sssctl", "config-check"], check=False)
+    assert check.rc == 1 and words in check.out, check
+    suite.c.systemctl("start", "sssd-nss.socket", "sssd.service")
+    suite.c.wait_for("GOOD answers", lambda: suite.passwd("alice@GOOD"))
+    assert suite.passwd("alice@BAD") is None
+
+    suite.stop()
+    suite.configure(domains("BAD", sssd.replace("GOOD", "BAD"), BAD=more))
+    log = Log(suite.c)
+    assert suite.c.systemctl("start", "sssd.service", check=False).rc != 0
+    assert words in log.text()
+
+
+def test_pairs_that_are_not_fatal(start):
+    """The same options where they fit together."""
+    suite = start()
+    suite.stop()
+    suite.configure(
+        domains(
+            "GOOD, EVEN",
+            "default_domain_suffix = GOOD\n",
+            GOOD="use_fully_qualified_names = TRUE\nmin_id = 1\nmax_id = 0",
+            EVEN="min_id = 10001\nmax_id = 10001\nauto_private_groups = true",
+        )
+    )
+    suite.c.systemctl("start", "sssd-nss.socket", "sssd.service")
+    suite.c.wait_for("GOOD answers", lambda: suite.passwd("alice"))
+    assert suite.passwd("alice").startswith("alice@GOOD:")
+    suite.c.wait_for("EVEN answers", lambda: suite.passwd("alice@EVEN"))
+    assert suite.passwd("bob@EVEN") is None
+
+
+NOTES = {
+    "try_inotify": ("sssd", "inotify is used, always"),
+    "enum_cache_timeout": ("nss", "none is kept that could be too old"),
+    "ldap_ignore_unreadable_references": ("domain/LDAP", "members that cannot be read are left out, always"),
+}
+
+
+def test_what_has_no_effect_is_noted_and_is_no_issue(start):
+    suite = start(
+        sssd={"try_inotify": "false"},
+        nss={"enum_cache_timeout": 60},
+        ldap_ignore_unreadable_references="true",
+    )
+    assert suite.passwd("alice") == ALICE
+    check = suite.c.run(["sssctl", "config-check"])
+    assert check.out.startswith("Issues identified by validators: 0\n\n")
+    notes = check.out.split("\nNotes: 3\n")[1].splitlines()
+    assert len(notes) == 3
+    for option, (section, why) in NOTES.items():
+        line = f"[rule/effect]: Attribute '{option}' in section '{section}' has no effect: "
+        assert any(note.startswith(line) and why in note for note in notes), option
 
 
 def test_cache_max_size(container):

@@ -111,12 +111,15 @@ def test_a_fresh_entry_costs_nothing(start):
     assert cost() == 0
 
 
-def test_an_ageing_entry_is_answered_and_refreshed_behind(start):
-    """Past half of 30 s: the server is asked, and nobody waits for it."""
-    suite = start(entry_cache_timeout=30)
+@pytest.mark.parametrize(
+    "life_s, percent, age_s", [(30, None, 16), (600, 1, 11)], ids=["default", "least"]
+)
+def test_an_ageing_entry_is_answered_and_refreshed_behind(start, life_s, percent, age_s):
+    """Past half of 30 s: the server is asked, and nobody waits for it. Never before 10 s."""
+    suite = start(entry_cache_timeout=life_s, nss={"entry_cache_nowait_percentage": percent})
     assert suite.passwd("bob") == BOB
     change_gecos(suite, "bob", "Another")
-    time.sleep(16)
+    time.sleep(age_s)
     suite.slapd.pause()
     try:
         assert suite.passwd("bob") == BOB
@@ -129,8 +132,9 @@ def test_an_ageing_entry_is_answered_and_refreshed_behind(start):
     assert cost() == 0, "fresh again"
 
 
-def test_nowait_percentage_0_means_that_nothing_ages(start):
-    suite = start(nss=NO_AGEING, entry_cache_timeout=30)
+@pytest.mark.parametrize("percent", [0, 100, -1])
+def test_nowait_percentage_0_and_what_is_none_mean_that_nothing_ages(start, percent):
+    suite = start(nss={"entry_cache_nowait_percentage": percent}, entry_cache_timeout=30)
     suite.passwd("bob")
     time.sleep(16)
     cost = Cost(suite)
@@ -188,6 +192,18 @@ def test_others_are_not_kept_so_long(start):
         assert suite.passwd("nobody-here") is None
         time.sleep(1.2)
     assert cost() == 2
+
+
+def test_local_negative_timeout_ends(start):
+    suite = start(nss={"entry_negative_timeout": 0, "local_negative_timeout": 3})
+    ask = ["getent", "-s", "sss", "passwd", "games"]
+    cost = Cost(suite)
+    for _ in range(2):
+        assert suite.c.run(ask, check=False).rc == 2
+    assert cost() == 1
+    time.sleep(3.2)
+    assert suite.c.run(ask, check=False).rc == 2
+    assert cost() == 1
 
 
 def test_local_negative_timeout_0_switches_it_off(start):

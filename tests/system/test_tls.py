@@ -68,12 +68,8 @@ def warnings(suite):
     return suite.c.journal("-t", "sssd_LDAP", "-o", "cat").count("is spoken to in clear text")
 
 
-def option(name, value):
-    return {f"ldap_{name}": value}
-
-
-NEVER, ALLOW = option("tls_reqcert", "never"), option("tls_reqcert", "allow")
-CLEAR, START_TLS = option("id_use_start_tls", "false"), option("id_use_start_tls", "true")
+NEVER, ALLOW = {"ldap_tls_reqcert": "never"}, {"ldap_tls_reqcert": "allow"}
+CLEAR, START_TLS = {"ldap_id_use_start_tls": "false"}, {"ldap_id_use_start_tls": "true"}
 UNTRUSTED = ["unknown-ca.test", "wrong-name.test", "expired.test"]
 
 BELIEVED = [
@@ -102,8 +98,8 @@ REFUSED = [
             ("ldaps", {}),
             ("ldap", {}),
             ("ldap", START_TLS),
-            ("ldaps", option("tls_reqcert", "try")),
-            ("ldaps", option("tls_reqcert", "demand")),
+            ("ldaps", {"ldap_tls_reqcert": "try"}),
+            ("ldaps", {"ldap_tls_reqcert": "demand"}),
             ("ldaps", BIND),
         )
     ),
@@ -117,7 +113,7 @@ REFUSED = [
         {**BIND, "ldap_default_bind_dn": "cn=nobody,dc=test"},
         "bind: Invalid credentials",
     ),
-    ("ldaps://good.test", option("tls_cacert", "/no/such/file"), "ldap_tls_cacert"),
+    ("ldaps://good.test", {"ldap_tls_cacert": "/no/such/file"}, "ldap_tls_cacert"),
 ]
 
 

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Options that say how long something is waited for, and options that switch off what would shorten
+a wait: what is seen of them from outside, at values that are good and at their edges."""
+import time
+
+import pytest
+
+from relay import Relay
+from slapd import BASE, CA, Slapd
+from suite import Suite
+from watch import Log
+
+ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
+SLACK_MS = 1500  # a machine may be busy
+
+
+@pytest.fixture(scope="module")
+def c(container):
+    """One good server; one behind a line that can be held; an address whose packets are dropped."""
+    with container() as c:
+        c.slapd = Slapd(c, names=["ldap.test", "held.test"]).start()
+        c.write("/etc/hosts", "127.0.0.1 localhost ldap.test\n127.0.0.2 held.test\n10.66.0.2 lost.test\n")
+        c.held = Relay(c, "127.0.0.2")
+        c.sh(
+            "ip link add near0 type veth peer name far0; ip link set near0 up; ip link set far0 up; "
+            "ip addr add 10.66.0.1/24 dev near0; "
+            "ip neigh add 10.66.0.2 lladdr 02:00:00:00:00:01 dev near0 nud permanent"
+        )
+        c.systemctl("enable", "--now", "sssd-nss.socket")
+        yield c
+
+
+def begin(c, domains, sssd=()):
+    """Starts anew, with nothing cached. domains: {name: its options}."""
+    text = "".join(f"{line}\n" for line in ["[sssd]", f"domains = {', '.join(domains)}", *sssd])
+    text += "[nss]\nmemcache_timeout = 0\nentry_negative_timeout = 0\nentry_cache_nowait_percentage = 0\n"
+    for name, options in domains.items():
+        values = {
+            "id_provider": "ldap",
+            "ldap_uri": "ldaps://ldap.test",
+            "ldap_search_base": BASE,
+            "ldap_tls_cacert": CA,
+            **options,
+        }
+        text += f"[domain/{name}]\n" + "".join(f"{option} = {value}\n" for option, value in values.items())
+    suite = Suite(c, c.slapd)
+    c.systemctl("stop", "sssd.service", "sssd-nss.service")
+    c.sh("rm -rf /var/lib/sss/db/*")
+    suite.configure(text)
+    c.systemctl("start", "sssd.service")
+    return suite
+
+
+def state(c, domain):
+    """online or offline, or None before it is known."""
+    for word in ("online", "offline"):
+        if f"{domain}: {word}" in c.show("sssd.service", "StatusText"):
+            return word
+    return None
+
+
+# ---- one connection ------------------------------------------------------------------------------------
+
+
+def is_told_offline_after(c, uri, seconds, **options):
+    """Who asks first has the domain connect, and hears no sooner and no later that this is in vain."""
+    suite = begin(c, {"SITE": {"ldap_uri": uri, **options}})
+    c.wait_for("it was tried", lambda: state(c, "SITE") == "offline", timeout=15)
+    c.sh("sleep 0.5")
+    log = Log(c)
+    c.systemctl("restart", "sssd.service")
+    result = suite.getent("passwd", "alice")
+    assert result.rc != 0, result
+    assert seconds * 1000 - 700 <= result.ms <= seconds * 1000 + SLACK_MS, result
+    return log
+
+
+@pytest.mark.parametrize("seconds", [1, 3])
+def test_network_timeout(c, seconds):
+    """Packets to the server are dropped."""
+    is_told_offline_after(c, "ldaps://lost.test", seconds, ldap_network_timeout=seconds, ldap_opt_timeout=20)
+    assert "no answer to connecting (ldap_network_timeout)" in c.show("sssd.service", "StatusText")
+
+
+@pytest.mark.parametrize("seconds", [1, 3])
+@pytest.mark.parametrize("scheme", ["ldaps", "ldap"])
+def test_opt_timeout(c, scheme, seconds):
+    """The server accepts and says nothing: to a TLS handshake, to StartTLS."""
+    c.held.set("hold")
+    try:
+        is_told_offline_after(
+            c, f"{scheme}://held.test", seconds, ldap_opt_timeout=seconds, ldap_network_timeout=20
+        )
+        assert f"within {seconds} s (ldap_opt_timeout)" in c.show("sssd.service", "StatusText")
+    finally:
+        c.held.set("pass")
+
+
+@pytest.mark.parametrize("offset, kept", [(0, False), (4294967295, True)])
+def test_connection_expire_offset(c, offset, kept):
+    """A day among 136 years is drawn rarely; and of 0 there is nothing to draw."""
+    suite = begin(
+        c,
+        {"SITE": {"ldap_connection_expire_timeout": 1, "ldap_connection_expire_offset": offset}},
+    )
+    c.wait_for("online", lambda: suite.passwd("alice"))
+    ports = c.sh("ss -Htn state established").out
+    for _ in range(4):
+        time.sleep(1)
+        assert suite.passwd("nobody-here") is None
+    assert (c.sh("ss -Htn state established").out == ports) == kept
+
+
+@pytest.mark.parametrize("seconds", [1, 4])
+def test_enumeration_search_timeout(c, seconds):
+    """The server hangs in the middle of a list: the page is given up, and with it the list."""
+    suite = begin(
+        c,
+        {
+            "SITE": {
+                "enumerate": "true",
+                "ldap_enumeration_search_timeout": seconds,
+                "ldap_enumeration_refresh_timeout": 1,
+                "ldap_enumeration_refresh_offset": 0,
+                "ldap_search_timeout": 20,
+            }
+        },
+    )
+    c.wait_for("the list", lambda: "alice:" in suite.getent("passwd").out)
+    log = Log(c)
+    words = f"no end of it within {seconds} s (ldap_enumeration_search_timeout)"
+    # A silent server is lost after 4 s, and before that nothing else ends a page.
+    c.slapd.pause()
+    try:
+        if seconds < 4:
+            c.wait_for("it is given up", lambda: words in log.text(), timeout=6)
+        else:
+            time.sleep(3)
+            assert "ldap_enumeration_search_timeout" not in log.text()
+    finally:
+        c.slapd.resume()
+    assert "alice:" in suite.getent("passwd").out
+
+
+# ---- offline, and back ---------------------------------------------------------------------------------
+
+LOST = {"offline_timeout": 20, "offline_timeout_random_offset": 0}
+EVENTS = {
+    "disable_netlink": "ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo",
+    "monitor_resolv_conf": "echo '# touched' >>/etc/resolv.conf",
+}
+
+
+@pytest.mark.parametrize(
+    "option, value, heard",
+    [
+        ("disable_netlink", "false", True),
+        ("disable_netlink", "TRUE", False),
+        ("monitor_resolv_conf", "TRUE", True),
+        ("monitor_resolv_conf", "false", False),
+    ],
+)
+def test_what_is_an_event(c, option, value, heard):
+    """A domain that would wait for 20 s is back at once, or is not."""
+    begin(c, {"SITE": LOST}, sssd=[f"{option} = {value}"])
+    c.wait_for("online", lambda: state(c, "SITE") == "online")
+    c.sh("sleep 1")
+    suite = Suite(c)
+    c.slapd.down()
+    try:
+        c.wait_for("it is lost", lambda: suite.passwd("bob") is None and state(c, "SITE") == "offline")
+    finally:
+        c.slapd.up()
+    c.sh(EVENTS[option])
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and state(c, "SITE") != "online":
+        time.sleep(0.1)
+    assert (state(c, "SITE") == "online") == heard
+
+
+def attempts(c):
+    """Connections that were refused, since the machine started."""
+    names, numbers = [line.split() for line in c.read("/proc/net/snmp").splitlines() if line[:4] == "Tcp:"]
+    return int(numbers[names.index("AttemptFails")])
+
+
+@pytest.mark.parametrize(
+    "wait, more, least, most",
+    [(1, 0, 9, 13), (4, 0, 2, 4), (0, 0, 9, 13), (1, 5, 1, 7), (1, 4294967295, 1, 7), (4294967295, 0, 0, 0)],
+)
+def test_offline_timeout_and_its_random_part(c, wait, more, least, most):
+    """Attempts within 12 s. Of the random part 5 s are taken at most, of the wait 20."""
+    begin(
+        c,
+        {
+            "SITE": {
+                "ldap_uri": "ldaps://127.0.0.9",
+                "offline_timeout": wait,
+                "offline_timeout_max": 0,
+                "offline_timeout_random_offset": more,
+            }
+        },
+    )
+    c.wait_for("it was tried", lambda: state(c, "SITE") == "offline")
+    before = attempts(c)
+    time.sleep(12)
+    assert least <= attempts(c) - before <= most
+
+
+def test_failover_primary_timeout(c):
+    """Less than 31 s is 31 s, and up to a third of it is added."""
+    c.held.set("close")
+    servers = {"ldap_uri": "ldaps://held.test", "ldap_backup_uri": "ldaps://ldap.test"}
+    begin(
+        c,
+        {
+            "LEAST": {**servers, "failover_primary_timeout": 0},
+            "LONGER": {**servers, "failover_primary_timeout": 47},
+        },
+    )
+
+    def server_of(domain):
+        part = c.show("sssd.service", "StatusText").split(f"{domain}: ")[1].split(";")[0]
+        return "held" if "held.test" in part else "ldap" if "ldap.test" in part else part
+
+    for domain in ("LEAST", "LONGER"):
+        c.wait_for(f"{domain} has a server", lambda: server_of(domain) == "ldap", timeout=15)
+    began = time.monotonic()
+    c.held.set("pass")
+    time.sleep(24)
+    assert (server_of("LEAST"), server_of("LONGER")) == ("ldap", "ldap")
+    c.wait_for("LEAST is back", lambda: server_of("LEAST") == "held", timeout=25)
+    assert server_of("LONGER") == "ldap" or time.monotonic() - began > 43
+    c.wait_for("LONGER is back", lambda: server_of("LONGER") == "held", timeout=30)
+    assert time.monotonic() - began > 43
+
+
+def test_timeout(c):
+    """Two processes are stopped. The monitor wonders after one interval of silence and another one
+    without an answer; less than 20 s is 20 s."""
+    begin(c, {"LEAST": {"timeout": 1}, "LONGER": {"timeout": 60}})
+    for domain in ("LEAST", "LONGER"):
+        c.wait_for(f"{domain} is online", lambda: state(c, domain) == "online")
+    pids = c.sh("pidof sssd_be").out.split()
+    assert len(pids) == 2
+    log = Log(c)
+    began = time.monotonic()
+    c.run(["kill", "-STOP", *pids])
+    try:
+        c.wait_for(
+            "it is missed",
+            lambda: "LEAST" in log.text("sssd") and "does not answer: it is stopped" in log.text("sssd"),
+            timeout=60,
+            step=1,
+        )
+        assert 18 < time.monotonic() - began < 58
+        assert "LONGER" not in log.text("sssd")
+    finally:
+        c.run(["kill", "-CONT", *pids])
+
+
+# ---- the cache -----------------------------------------------------------------------------------------
+
+
+def shows(c, name):
+    return "not present" not in c.run(["sssctl", "user-show", name]).out
+
+
+@pytest.mark.parametrize("offset, purged", [(0, True), (31536000, False)])
+def test_purge_cache_offset(c, offset, purged):
+    suite = begin(
+        c,
+        {"SITE": {"entry_cache_timeout": 1, "ldap_purge_cache_timeout": 1, "ldap_purge_cache_offset": offset}},
+    )
+    c.wait_for("online", lambda: suite.passwd("bob"))
+    assert shows(c, "bob")
+    time.sleep(6)
+    assert shows(c, "bob") == (not purged)
+
+
+@pytest.mark.parametrize(
+    "offset, words", [(0, None), (7, None), (8, "7 s, and up to 0 s more"), (31536000, "7 s, and up to 0 s more")]
+)
+def test_refresh_expired_interval_offset(c, offset, words):
+    """With it the interval must not be longer than entries live, or less is taken."""
+    log = Log(c)
+    suite = begin(
+        c,
+        {
+            "SITE": {
+                "entry_cache_timeout": 10,
+                "refresh_expired_interval": 3,
+                "refresh_expired_interval_offset": offset,
+            }
+        },
+    )
+    c.wait_for("online", lambda: suite.passwd("bob"))
+    said = [line for line in log.lines() if "refresh_expired_interval is longer than entries live" in line]
+    assert len(said) == (words is not None)
+    assert not words or words in said[0]
