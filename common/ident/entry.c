@@ -120,7 +120,8 @@ int entry_decode(const void *bytes, size_t size, struct entry *ret_entry)
 	entry.times.lifetime_s = reader_u32(&in);
 	entry.times.created.s = flags & ENTRY_CREATED ? read_seconds(&in) : 0;
 
-	if (format != ENTRY_FORMAT || (flags & ~ENTRY_CREATED) != 0)
+	if (format != ENTRY_FORMAT || (flags & ~ENTRY_CREATED) != 0 ||
+	    (flags & ENTRY_CREATED && entry.times.created.s == 0))
 		return -EBADMSG;
 	switch (kind) {
 	case ENTRY_USER:

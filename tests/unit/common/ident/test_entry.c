@@ -269,6 +269,10 @@ START_TEST(test_day_of_creation_comes_back)
 	ck_assert_int_eq(entry_created(&back).s, 900000000);
 	ck_assert_str_eq(back.user.name, "alice");
 
+	/* One form only for each entry: the flag, and no day behind it, is none. */
+	memset(out.bytes + 36, 0, 8);
+	ck_assert_int_eq(entry_decode(out.bytes, out.size, &back), -EBADMSG);
+
 	/* What they say is the same. */
 	ck_assert_uint_eq(entry_body_at(plain.bytes), 36);
 	ck_assert_uint_eq(entry_body_at(out.bytes), 44);
