@@ -19,7 +19,7 @@
 #include "common/event/timer.h"
 
 #define JUST_NOW_S 1    /* between the questions of id(1) */
-#define KEPT_MS    2000 /* what was found is no newer than that when it is used */
+#define KEPT_MS    1000 /* what was found is no older than that when it is used */
 #define WRONG_S    60   /* after a wrong guess there is none for so long */
 #define N_LEVELS   2    /* the groups of the user, with the second the primary one */
 

@@ -6,7 +6,7 @@ import pytest
 
 from length import by_length
 from load import Load, Processes
-from memcache import CLIENTS, QUESTIONS, answers, learn, traced, without_socket
+from memcache import CLIENTS, NO_SOCKET, QUESTIONS, answers, learn, traced, without_socket
 from slapd import Slapd
 from suite import MEMCACHE, NOT_FOUND, Suite
 
@@ -68,13 +68,10 @@ def all_files_are_read(suite):
     return all(not traced(suite.c, "getent", *question)[1] for question in QUESTIONS)
 
 
-# Debian's client waits for 300 s when a kill comes between its handshake and its answer: it has no
-# more than the memory cache.
-NO_SOCKET = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run/sss/pipes && exec "$@"', "sh"]
-
-
 def test_killed_writers_never_make_an_answer_wrong(remembering):
-    """Several kills a second: one may hit the same question twice, and ours repeats it once."""
+    """Several kills a second: one may hit the same question twice, and ours repeats it once. Debian's
+    client waits for 300 s when a kill comes between its handshake and its answer: it has no more
+    than the memory cache."""
     c = learn(remembering).c
     processes = Processes(c)
     keys = ["alice", "bob", "carol", "10002", "10003"]

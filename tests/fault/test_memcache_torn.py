@@ -13,7 +13,7 @@ import pytest
 
 from length import by_length
 from load import Load, Processes
-from memcache import CLIENTS
+from memcache import CLIENTS, NO_SOCKET
 from metrics import metrics
 from slapd import Slapd
 from states import KEYS, N_USERS, OPTIONS, USERS, Author
@@ -25,10 +25,6 @@ LONGEST_US = by_length(20000, 1000)  # what a host of virtual machines takes awa
 KILLS = by_length(10, 200)
 KILL_READERS = 8
 WRITES = 24  # pwrite(2) of an update, at most; of most fewer
-
-# Debian's client waits for 300 s when a kill comes between its handshake and its answer: it has no
-# more than the memory cache. So do readers whose time is taken.
-NO_SOCKET = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run/sss && exec "$@"', "sh"]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +82,8 @@ def kill_at_write(c, n):
 
 
 def test_the_writer_is_killed_in_the_middle_of_an_update(changing):
+    """Debian's client waits for 300 s when a kill comes between its handshake and its answer: it has
+    no more than the memory cache."""
     c, chance = changing.c, random.Random(4)
     askers = asking(c)
     how = {"clients": KILL_READERS, "seconds": 600, "until_eof": True, "memory_cache": True}

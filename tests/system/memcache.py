@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The memory cache from outside: questions whose answers are in it, and whether they are."""
 import re
-import shlex
 
 FILES = ("passwd", "group", "initgroups")
 CLIENTS = ("ours", "debian")
 UNITS = ("sssd-nss.socket", "sssd-nss.service", "sssd.service")
+
+# Before a command: it sees the files and nobody to ask. /run/sss/mc leads to the files, so it stays.
+NO_SOCKET = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run/sss/pipes && exec "$@"', "sh"]
 
 # One for each key of each file.
 QUESTIONS = [
@@ -42,10 +44,10 @@ def answers(suite, client, memory_cache=True):
 
 def in_files(suite, database, key, client="ours"):
     """What a client prints in a place where it sees the files and nobody to ask."""
-    library = "LD_LIBRARY_PATH=/opt/debian-client " if client == "debian" else ""
-    command = shlex.join(["getent", database, str(key)])
-    hide = "mount -t tmpfs tmpfs /run/sss/pipes && exec env SSS_NSS_USE_MEMCACHE=YES "
-    out = suite.c.run(["unshare", "-m", "sh", "-c", hide + library + command], check=False).out
+    env = {"SSS_NSS_USE_MEMCACHE": "YES"}
+    if client == "debian":
+        env["LD_LIBRARY_PATH"] = "/opt/debian-client"
+    out = suite.c.run([*NO_SOCKET, "getent", database, str(key)], check=False, env=env).out
     return out.replace(str(key), "", database == "initgroups").strip()
 
 

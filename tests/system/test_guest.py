@@ -4,7 +4,7 @@ a system, and the like (tests/fake/guest.c). Against the real suite, with its me
 import pytest
 
 from length import by_length
-from memcache import traced
+from memcache import NO_SOCKET, traced
 from slapd import Group, group_ldif
 from suite import MEMCACHE, Suite
 
@@ -40,8 +40,6 @@ FOLLOWED = {
     "reloads": 5,
 }
 
-# Where nobody can be asked: what is answered there was read in a file.
-ALONE = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run/sss/pipes && exec "$@"', "sh"]
 MEMCHECK = [
     "valgrind",
     "--quiet",
@@ -74,7 +72,7 @@ def be_guest(suite, scenario, rounds, memory_cache, before=(), timeout=60):
     if memory_cache:
         keep_in_files(suite)
     suite.c.run(
-        [*(ALONE if memory_cache else []), *before, GUEST, scenario, str(rounds), *ARGUMENTS],
+        [*(NO_SOCKET if memory_cache else []), *before, GUEST, scenario, str(rounds), *ARGUMENTS],
         env={"SSS_NSS_USE_MEMCACHE": "YES" if memory_cache else "NO"},
         timeout=timeout,
     )
@@ -97,7 +95,7 @@ def test_a_statically_linked_program(host, memory_cache):
     """Its C library loads the module, with another C library."""
     env = {"SSS_NSS_USE_MEMCACHE": "YES" if memory_cache else "NO"}
     rounds = str(by_length(100, 10000))
-    alone = ALONE if memory_cache else []
+    alone = NO_SOCKET if memory_cache else []
     keep_in_files(host)
     host.c.run([*alone, STATIC, rounds, *ARGUMENTS], env=env, timeout=by_length(60, 600))
     _, calls = traced(host.c, "env", *(f"{k}={v}" for k, v in env.items()), STATIC, "3", *ARGUMENTS)
