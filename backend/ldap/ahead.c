@@ -2,7 +2,7 @@
  *
  * Ahead - see ahead.h
  *
- *   ahead_send ─▶ (search) ─▶ searched ─▶ (tell) ─▶ told ─▶ (commit) ─▶ committed ─▶ ahead_recv
+ *   ahead_send ─▶ (search) ─▶ searched ─▶ (commit) ─▶ committed ─▶ ahead_recv
  *
  * A group in which the user is by way of another group comes with that one, whose members are among
  * its own: so most groups in groups cost no search.
@@ -47,7 +47,6 @@ struct ahead_state {
 
 static int one_group(struct entry_values *values, void *data);
 static void searched(struct tevent_req *subreq);
-static void told(struct tevent_req *subreq);
 static void committed(struct tevent_req *subreq);
 
 struct ahead *ahead_new(TALLOC_CTX *mem)
@@ -196,26 +195,7 @@ static void searched(struct tevent_req *subreq)
 		req_finish(req, r);
 		return;
 	}
-	subreq = gather_tell_send(state, state->gather, true);
-	if (!tevent_req_nomem(subreq, req))
-		tevent_req_set_callback(subreq, told, req);
-}
-
-static void told(struct tevent_req *subreq)
-{
-	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
-	struct ahead_state *state = tevent_req_data(req, struct ahead_state);
-	const struct provider_host *host = state->domain->host;
-	struct cache_change *change;
-	int r = gather_tell_recv(subreq);
-
-	TALLOC_FREE(subreq);
-	change = r == 0 ? gather_change(state->gather, state) : NULL;
-	if (!change) {
-		req_finish(req, r < 0 ? r : -ENOENT);
-		return;
-	}
-	subreq = cache_commit_send(state, host->ev, host->writer, change);
+	subreq = gather_commit_send(state, state->gather, true);
 	if (!tevent_req_nomem(subreq, req))
 		tevent_req_set_callback(subreq, committed, req);
 }
@@ -224,7 +204,7 @@ static void committed(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct ahead_state *state = tevent_req_data(req, struct ahead_state);
-	int r = cache_commit_recv(subreq);
+	int r = gather_commit_recv(subreq);
 
 	TALLOC_FREE(subreq);
 	req_finish(req, r < 0 ? r : gather_told(state->gather, state->gids[0]) ? 0 : -ENOENT);

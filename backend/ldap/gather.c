@@ -5,6 +5,8 @@
  *   gather_entry … ─▶ gather_tell_send ─▶ tell_some ─▶ gather_tell_recv
  *                                           ▲   │
  *                                           └───┘ until all are told
+ *
+ *   gather_commit_send ─▶ (tell) ─▶ told ─▶ (commit) ─▶ committed ─▶ gather_commit_recv
  */
 #include "backend/ldap/gather.h"
 
@@ -51,7 +53,13 @@ struct gather_tell_state {
 	size_t next_slot;
 };
 
+struct gather_commit_state {
+	struct gather *gather; /* borrowed */
+};
+
 static void tell_some(void *data);
+static void told(struct tevent_req *subreq);
+static void committed(struct tevent_req *subreq);
 
 static bool holds_groups(const struct ldap_domain *domain)
 {
@@ -364,4 +372,56 @@ struct cache_change *gather_change(struct gather *gather, TALLOC_CTX *mem)
 		TALLOC_FREE(gather->change);
 	gather->n_told = gather->n_members = 0;
 	return talloc_move(mem, &gather->change);
+}
+
+struct tevent_req *gather_commit_send(TALLOC_CTX *mem, struct gather *gather, bool all)
+{
+	struct gather_commit_state *state;
+	struct tevent_req *req, *subreq;
+
+	req = tevent_req_create(mem, &state, struct gather_commit_state);
+	if (!req)
+		return NULL;
+	state->gather = gather;
+	subreq = gather_tell_send(state, gather, all);
+	if (tevent_req_nomem(subreq, req))
+		return tevent_req_post(req, gather->domain->host->ev);
+	tevent_req_set_callback(subreq, told, req);
+	return req;
+}
+
+static void told(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	struct gather_commit_state *state = tevent_req_data(req, struct gather_commit_state);
+	const struct provider_host *host = state->gather->domain->host;
+	struct cache_change *change;
+	int r = gather_tell_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	change = r == 0 ? gather_change(state->gather, state) : NULL;
+	if (!change) {
+		req_finish(req, r);
+		return;
+	}
+	subreq = cache_commit_send(state, host->ev, host->writer, change);
+	if (!tevent_req_nomem(subreq, req))
+		tevent_req_set_callback(subreq, committed, req);
+}
+
+static void committed(struct tevent_req *subreq)
+{
+	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
+	int r = cache_commit_recv(subreq);
+
+	TALLOC_FREE(subreq);
+	req_finish(req, r);
+}
+
+int gather_commit_recv(struct tevent_req *req)
+{
+	int r = req_result(req);
+
+	tevent_req_received(req);
+	return r;
 }

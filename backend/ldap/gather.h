@@ -45,6 +45,12 @@ struct tevent_req *gather_tell_send(TALLOC_CTX *mem, struct gather *gather, bool
 /* Errors: as above. */
 int gather_tell_recv(struct tevent_req *req);
 
+/* The same, and writes the records, if there are any, to the cache. */
+struct tevent_req *gather_commit_send(TALLOC_CTX *mem, struct gather *gather, bool all);
+
+/* Errors: as above; those of cache_commit_send(). */
+int gather_commit_recv(struct tevent_req *req);
+
 /* Is the group among the records? */
 bool gather_told(const struct gather *gather, uint32_t gid);
 

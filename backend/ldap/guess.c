@@ -2,8 +2,8 @@
  *
  * Guess - see guess.h
  *
- *   guess_send ─▶ (parents) ─▶ searched ─▶ (tell) ─▶ told ─▶ (commit) ─▶ committed ─▶ guess_recv
- *                                                                          └─▶ keep, for guess_take
+ *   guess_send ─▶ (parents) ─▶ searched ─▶ (commit) ─▶ committed ─▶ guess_recv
+ *                                                          └─▶ keep, for guess_take
  */
 #include "backend/ldap/guess.h"
 
@@ -48,7 +48,6 @@ struct guess_state {
 };
 
 static void searched(struct tevent_req *subreq);
-static void told(struct tevent_req *subreq);
 static void committed(struct tevent_req *subreq);
 
 struct guess *guess_new(TALLOC_CTX *mem)
@@ -154,31 +153,7 @@ static void searched(struct tevent_req *subreq)
 		req_finish(req, -ENOENT);
 		return;
 	}
-	subreq = gather_tell_send(state, parents_gathered(state->parents), false);
-	if (!tevent_req_nomem(subreq, req))
-		tevent_req_set_callback(subreq, told, req);
-}
-
-static void told(struct tevent_req *subreq)
-{
-	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
-	struct guess_state *state = tevent_req_data(req, struct guess_state);
-	const struct provider_host *host = state->domain->host;
-	struct cache_change *change;
-	int r = gather_tell_recv(subreq);
-
-	TALLOC_FREE(subreq);
-	if (r < 0) {
-		req_finish(req, r);
-		return;
-	}
-	change = gather_change(parents_gathered(state->parents), state);
-	if (!change) {
-		keep(state);
-		req_finish(req, -ENOENT);
-		return;
-	}
-	subreq = cache_commit_send(state, host->ev, host->writer, change);
+	subreq = gather_commit_send(state, parents_gathered(state->parents), false);
 	if (!tevent_req_nomem(subreq, req))
 		tevent_req_set_callback(subreq, committed, req);
 }
@@ -188,7 +163,7 @@ static void committed(struct tevent_req *subreq)
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct guess_state *state = tevent_req_data(req, struct guess_state);
 	bool told = gather_told(parents_gathered(state->parents), state->gid);
-	int r = cache_commit_recv(subreq);
+	int r = gather_commit_recv(subreq);
 
 	TALLOC_FREE(subreq);
 	if (r == 0)
