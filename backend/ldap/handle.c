@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "backend/ldap/error.h"
+#include "backend/ldap/sasl.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/event/req.h"
 
 /* libldap reads a message with two calls of read(2), its head and its body. One larger buffer
@@ -26,15 +28,17 @@
  * come. The cache takes no longer record. */
 #define MESSAGE_MAX ((ber_len_t)64 << 20)
 
+#define REASON_MAX 400 /* of what is passed on: the server writes some of it */
+
 /* What the thread works on: no talloc. */
 struct work {
 	LDAP *ld;          /* owned */
 	int fd;            /* owned until ld is there */
 	char *text, *host; /* owned */
 	const struct ldap_conf *conf;
-	bool local, tls;
+	bool local, tls, bind;
 	int result;
-	char reason[256];
+	char reason[1024];
 };
 
 struct handle_state {
@@ -133,6 +137,8 @@ static void work_do(void *data)
 		work->result = ldap_error(open_handle(work));
 	if (work->result == 0 && work->tls)
 		work->result = install_tls(work);
+	if (work->result == 0 && work->bind)
+		work->result = sasl_bind(work->ld, work->conf, work->reason, sizeof(work->reason));
 }
 
 /* ---- on the loop ---- */
@@ -231,7 +237,8 @@ int handle_recv(struct tevent_req *req, TALLOC_CTX *mem, LDAP **ret_ld, char **r
 		*ret_ld = state->work->ld; /* and the descriptor with it */
 		work_free(take_ptr(state->work));
 	} else if (state->work && *state->work->reason) {
-		*ret_reason = talloc_strdup(mem, state->work->reason);
+		*ret_reason = str_printable_up_to(mem, state->work->reason,
+		                                  strlen(state->work->reason), REASON_MAX);
 	}
 	tevent_req_received(req);
 	return r;
@@ -251,6 +258,15 @@ struct tevent_req *handle_tls_send(TALLOC_CTX *mem, struct tevent_context *ev, s
                                    const struct ldap_conf *conf)
 {
 	struct work work = { .ld = ld, .fd = fd, .conf = conf, .tls = true };
+
+	return handle_send(mem, ev, pool, name, &work);
+}
+
+struct tevent_req *handle_bind_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
+                                    LDAP *ld, int fd, const struct server_name *name,
+                                    const struct ldap_conf *conf)
+{
+	struct work work = { .ld = ld, .fd = fd, .conf = conf, .bind = true };
 
 	return handle_send(mem, ev, pool, name, &work);
 }

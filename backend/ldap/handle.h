@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Handle - libldap's handle over a connected socket, and TLS on it: all that may block
+ * Handle - libldap's handle over a connected socket, TLS and a SASL bind on it: all that may block
  *
  * libldap initialises itself with the first handle of a process and asks for this host's own name
- * meanwhile; loading certificates and the TLS handshake block as well. So both run on a thread of
- * the pool, and are abandoned by shutdown(2) of the socket.
+ * meanwhile; loading certificates, the TLS handshake and the steps of a SASL bind block as well. So
+ * all of it runs on a thread of the pool, and is abandoned by shutdown(2) of the socket.
  */
 #pragma once
 
@@ -29,5 +29,11 @@ struct tevent_req *handle_tls_send(TALLOC_CTX *mem, struct tevent_context *ev, s
                                    LDAP *ld, int fd, const struct server_name *name,
                                    const struct ldap_conf *conf);
 
-/* For both. Errors: -E_TLS the handshake failed, and ret_reason, on mem, says how; -ENOMEM. */
+/* Binds on ld, which it owns from now on, with ldap_sasl_mech. */
+struct tevent_req *handle_bind_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
+                                    LDAP *ld, int fd, const struct server_name *name,
+                                    const struct ldap_conf *conf);
+
+/* For all. Errors: -E_TLS the handshake failed; -E_BIND and others of the bind; -ENOMEM. What is
+ * known of it in words is in ret_reason, on mem. */
 int handle_recv(struct tevent_req *req, TALLOC_CTX *mem, LDAP **ret_ld, char **ret_reason);

@@ -5,10 +5,10 @@
 #include "backend/ldap/obfuscated.h"
 
 #include <errno.h>
-#include <gcrypt.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/gcrypt.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/wire/reader.h"
@@ -56,21 +56,11 @@ static int base64_decode(const char *text, size_t size, uint8_t *bytes, size_t *
 	return 0;
 }
 
-static gcry_error_t begin_library(void)
-{
-	if (gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P))
-		return 0;
-	if (!gcry_check_version(NULL))
-		return gcry_error(GPG_ERR_NOT_SUPPORTED);
-	gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
-	return gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-}
-
 /* In place. */
 static gcry_error_t decrypt(const void *key, const void *iv, uint8_t *bytes, size_t size)
 {
 	gcry_cipher_hd_t cipher = NULL;
-	gcry_error_t code = begin_library();
+	gcry_error_t code = gcrypt_begin();
 
 	if (code == 0)
 		code = gcry_cipher_open(&cipher, GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_CBC, 0);

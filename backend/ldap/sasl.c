@@ -4,39 +4,15 @@
  */
 #include "backend/ldap/sasl.h"
 
-#include <errno.h>
 #include <sasl/sasl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 
 #include "backend/ldap/error.h"
-#include "common/base/error.h"
-#include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/base/str.h"
-#include "common/event/req.h"
 
 #define MECHANISM_MAX 20
-#define REASON_MAX    400
-
-/* What the thread works on: no talloc. */
-struct work {
-	LDAP *ld; /* owned */
-	int fd;   /* ld's */
-	const struct ldap_conf *conf;
-	int result;
-	char reason[1024];
-};
-
-struct bind_state {
-	struct work *working; /* the job's */
-	struct work *work;    /* the same, ours once the job has ended */
-};
-
-static void bind_done(struct tevent_req *subreq);
 
 bool sasl_is_mechanism(const char *name)
 {
@@ -54,8 +30,6 @@ bool sasl_needs_tickets(const char *mechanism)
 			return true;
 	return false;
 }
-
-/* ---- on the thread ---- */
 
 static const char *answer_to(const struct ldap_conf *conf, unsigned long question)
 {
@@ -127,121 +101,38 @@ static bool is_sasl_code(const char *text, int code)
 
 /* What libsasl2 says when it has no mechanism of that name, or none that fits, does not help
  * anybody to find the line or the package. */
-static void explain(struct work *work, int code)
+static void explain(LDAP *ld, const struct ldap_conf *conf, int code, char *reason, size_t size)
 {
-	const struct ldap_conf *conf = work->conf;
 	char *said = NULL;
 	const char *text;
 
-	ldap_get_option(work->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said);
+	ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said);
 	text = said ? said : "";
 	if (is_sasl_code(text, SASL_TOOWEAK) ||
 	    (is_sasl_code(text, SASL_NOMECH) && conf->sasl_minssf > 0))
 		snprintf(
-			work->reason, sizeof(work->reason),
+			reason, size,
 			"%s bind: it does not protect as well as ldap_sasl_minssf = %d asks, or is "
 			"not installed (%s)",
 			conf->sasl_mech, (int)conf->sasl_minssf, text);
 	else if (is_sasl_code(text, SASL_NOMECH))
-		snprintf(work->reason, sizeof(work->reason),
+		snprintf(reason, size,
 		         "%s bind: libsasl2 has no such mechanism, or not for this connection (%s)",
 		         conf->sasl_mech, text);
 	else
-		snprintf(work->reason, sizeof(work->reason), "%s bind: %s%s%s", conf->sasl_mech,
-		         ldap_err2string(code), *text ? ": " : "", essence(text));
+		snprintf(reason, size, "%s bind: %s%s%s", conf->sasl_mech, ldap_err2string(code),
+		         *text ? ": " : "", essence(text));
 	ldap_memfree(said);
 }
 
-static void work_do(void *data)
+int sasl_bind(LDAP *ld, const struct ldap_conf *conf, char *reason, size_t size)
 {
-	struct work *work = data;
-	const struct ldap_conf *conf = work->conf;
 	int code = LDAP_LOCAL_ERROR;
 
-	if (set_options(work->ld, conf))
-		code = ldap_sasl_interactive_bind_s(work->ld, NULL, conf->sasl_mech, NULL, NULL,
+	if (set_options(ld, conf))
+		code = ldap_sasl_interactive_bind_s(ld, NULL, conf->sasl_mech, NULL, NULL,
 		                                    LDAP_SASL_QUIET, answer, (void *)conf);
 	if (code != LDAP_SUCCESS)
-		explain(work, code);
-	work->result = ldap_error(code);
-}
-
-/* ---- on the loop ---- */
-
-static void work_hurry(void *data)
-{
-	struct work *work = data;
-
-	shutdown(work->fd, SHUT_RDWR);
-}
-
-static void work_drop(void *data)
-{
-	struct work *work = data;
-
-	if (work->ld)
-		ldap_unbind_ext(work->ld, NULL, NULL); /* closes fd */
-	free(work);
-}
-
-static const struct pool_job job = { .work = work_do, .hurry = work_hurry, .drop = work_drop };
-
-static int bind_destroy(struct bind_state *state)
-{
-	if (state->work)
-		work_drop(state->work);
-	return 0;
-}
-
-struct tevent_req *sasl_bind_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
-                                  LDAP *ld, int fd, const struct ldap_conf *conf)
-{
-	struct work *work = calloc(1, sizeof(*work));
-	struct bind_state *state;
-	struct tevent_req *req, *subreq;
-
-	if (!work) {
-		ldap_unbind_ext(ld, NULL, NULL);
-		return NULL;
-	}
-	*work = (struct work){ .ld = ld, .fd = fd, .conf = conf };
-	req = tevent_req_create(mem, &state, struct bind_state);
-	if (!req) {
-		work_drop(work);
-		return NULL;
-	}
-	subreq = pool_send(state, ev, pool, &job, work);
-	if (!subreq) {
-		work_drop(work);
-		return req_finish_now(req, ev, -ENOMEM);
-	}
-	state->working = work;
-	talloc_set_destructor(state, bind_destroy);
-	tevent_req_set_callback(subreq, bind_done, req);
-	return req;
-}
-
-static void bind_done(struct tevent_req *subreq)
-{
-	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
-	struct bind_state *state = tevent_req_data(req, struct bind_state);
-	int r = pool_recv(subreq);
-
-	TALLOC_FREE(subreq);
-	state->work = take_ptr(state->working);
-	req_finish(req, r < 0 ? r : state->work->result);
-}
-
-int sasl_bind_recv(struct tevent_req *req, TALLOC_CTX *mem, LDAP **ret_ld, char **ret_reason)
-{
-	struct bind_state *state = tevent_req_data(req, struct bind_state);
-	int r = req_result(req);
-
-	if (r == 0)
-		*ret_ld = take_ptr(state->work->ld);
-	else if (state->work && *state->work->reason)
-		*ret_reason = str_printable_up_to(mem, state->work->reason,
-		                                  strlen(state->work->reason), REASON_MAX);
-	tevent_req_received(req);
-	return r;
+		explain(ld, conf, code, reason, size);
+	return ldap_error(code);
 }

@@ -24,7 +24,6 @@
 #include "backend/core/resolve.h"
 #include "backend/ldap/error.h"
 #include "backend/ldap/handle.h"
-#include "backend/ldap/sasl.h"
 #include "backend/ldap/tickets.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
@@ -68,7 +67,7 @@ static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 static void after_bind(struct tevent_req *req);
 static void get_ticket(struct tevent_req *req);
 static void got_ticket(struct tevent_req *subreq);
-static void sasl_bind(struct tevent_req *req);
+static void bind_with_sasl(struct tevent_req *req);
 static void sasl_bound(struct tevent_req *subreq);
 static void read_root_dse(struct tevent_req *req);
 static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
@@ -354,6 +353,19 @@ static void judge(struct setup_state *state, const int *results, bool timed_out)
 	}
 }
 
+/* For the thread that works on the handle. */
+static void wait_for_handle(struct tevent_req *req, struct tevent_req *subreq,
+                            void (*done)(struct tevent_req *))
+{
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+
+	if (tevent_req_nomem(subreq, req))
+		return;
+	tevent_req_set_callback(subreq, done, req);
+	req_set_deadline(subreq, state->domain->host->ev,
+	                 deadline_in_ms((int64_t)conf_of(state)->opt_timeout_s * 1000));
+}
+
 static void connected(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
@@ -375,18 +387,18 @@ static void connected(struct tevent_req *subreq)
 	begin_step(state, tls ? "the TLS handshake" : "the library");
 	subreq = handle_open_send(state, state->domain->host->ev, state->domain->host->pool,
 	                          state->fd, &state->server->name, conf_of(state), tls);
-	if (tevent_req_nomem(subreq, req))
-		return;
-	tevent_req_set_callback(subreq, opened, req);
-	req_set_deadline(subreq, state->domain->host->ev,
-	                 deadline_in_ms((int64_t)conf_of(state)->opt_timeout_s * 1000));
+	wait_for_handle(req, subreq, opened);
 }
 
-/* A handle came from a thread, unless r says why not: make a connection of it. */
-static int use_handle(struct tevent_req *req, int r, LDAP *ld, char *reason)
+/* A handle came from a thread: make a connection of it. */
+static int take_handle(struct tevent_req *req, struct tevent_req *subreq)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	char *reason = NULL;
+	LDAP *ld = NULL;
+	int r = handle_recv(subreq, state, &ld, &reason);
 
+	TALLOC_FREE(subreq);
 	if (r == -ETIMEDOUT)
 		reason = talloc_asprintf(state, "%s: not done within %u s (ldap_opt_timeout)",
 		                         state->step, conf_of(state)->opt_timeout_s);
@@ -399,17 +411,6 @@ static int use_handle(struct tevent_req *req, int r, LDAP *ld, char *reason)
 	if (r < 0)
 		fail(req, r, reason);
 	return r;
-}
-
-static int take_handle(struct tevent_req *req, struct tevent_req *subreq)
-{
-	struct setup_state *state = tevent_req_data(req, struct setup_state);
-	char *reason = NULL;
-	LDAP *ld = NULL;
-	int r = handle_recv(subreq, state, &ld, &reason);
-
-	TALLOC_FREE(subreq);
-	return use_handle(req, r, ld, reason);
 }
 
 static void opened(struct tevent_req *subreq)
@@ -490,11 +491,7 @@ static void tls_agreed(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last
 	subreq = handle_tls_send(state, state->domain->host->ev, state->domain->host->pool,
 	                         conn_take(take_ptr(state->conn)), state->fd, &state->server->name,
 	                         conf_of(state));
-	if (tevent_req_nomem(subreq, req))
-		return;
-	tevent_req_set_callback(subreq, tls_done, req);
-	req_set_deadline(subreq, state->domain->host->ev,
-	                 deadline_in_ms((int64_t)conf_of(state)->opt_timeout_s * 1000));
+	wait_for_handle(req, subreq, tls_done);
 }
 
 static void tls_done(struct tevent_req *subreq)
@@ -589,7 +586,7 @@ static void get_ticket(struct tevent_req *req)
 	struct tevent_req *subreq;
 
 	if (!state->domain->tickets) {
-		sasl_bind(req);
+		bind_with_sasl(req);
 		return;
 	}
 	begin_step(state, "a ticket from the KDC");
@@ -611,38 +608,30 @@ static void got_ticket(struct tevent_req *subreq)
 	else if (!state->conn)
 		fail(req, -E_DISCONNECTED, NULL);
 	else
-		sasl_bind(req);
+		bind_with_sasl(req);
 }
 
-static void sasl_bind(struct tevent_req *req)
+static void bind_with_sasl(struct tevent_req *req)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 	struct tevent_req *subreq;
 
 	begin_step(state, "the SASL bind");
-	subreq = sasl_bind_send(state, state->domain->host->ev, state->domain->host->pool,
-	                        conn_take(take_ptr(state->conn)), state->fd, conf_of(state));
-	if (tevent_req_nomem(subreq, req))
-		return;
-	tevent_req_set_callback(subreq, sasl_bound, req);
-	req_set_deadline(subreq, state->domain->host->ev,
-	                 deadline_in_ms((int64_t)conf_of(state)->opt_timeout_s * 1000));
+	subreq = handle_bind_send(state, state->domain->host->ev, state->domain->host->pool,
+	                          conn_take(take_ptr(state->conn)), state->fd, &state->server->name,
+	                          conf_of(state));
+	wait_for_handle(req, subreq, sasl_bound);
 }
 
 static void sasl_bound(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
-	char *reason = NULL;
-	LDAP *ld = NULL;
-	int r = sasl_bind_recv(subreq, state, &ld, &reason);
 
-	TALLOC_FREE(subreq);
-	/* The server may have another key by now than when the ticket was made. */
-	if (r < 0 && state->domain->tickets)
-		tickets_forget(state->domain->tickets, ticket_host(state));
-	if (use_handle(req, r, ld, reason) == 0)
+	if (take_handle(req, subreq) == 0)
 		after_bind(req);
+	else if (state->domain->tickets) /* the server may have another key than when it was made */
+		tickets_forget(state->domain->tickets, ticket_host(state));
 }
 
 static int send_root_dse(struct conn_op *op, LDAP *ld, int *ret_msgid)

@@ -11,12 +11,12 @@
 #include "responders/kcm/vault.h"
 
 #include <errno.h>
-#include <gcrypt.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
+#include "common/base/gcrypt.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
@@ -97,17 +97,6 @@ static gcry_error_t derive(struct vault *vault, const char *bytes, size_t size)
 	return code;
 }
 
-/* The process is not dumpable, and its other secrets are in common memory, too. */
-static gcry_error_t begin_library(void)
-{
-	if (gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P))
-		return 0;
-	if (!gcry_check_version(NULL))
-		return gcry_error(GPG_ERR_NOT_SUPPORTED);
-	gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
-	return gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-}
-
 int vault_open(TALLOC_CTX *mem, const char *dir, struct vault **ret_vault)
 {
 	auto_talloc struct vault *vault = talloc_zero(mem, struct vault);
@@ -124,7 +113,7 @@ int vault_open(TALLOC_CTX *mem, const char *dir, struct vault **ret_vault)
 		return r;
 	vault->plain = writer_new(SIZE_MAX / 4);
 	talloc_set_destructor(vault, vault_gone);
-	code = size < VAULT_KEY_MIN ? gcry_error(GPG_ERR_INV_KEYLEN) : begin_library();
+	code = size < VAULT_KEY_MIN ? gcry_error(GPG_ERR_INV_KEYLEN) : gcrypt_begin();
 	if (!code)
 		code = derive(vault, bytes, size);
 	secret_wipe(bytes, size);

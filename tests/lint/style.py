@@ -40,7 +40,7 @@ LIBRARIES = (
     ("lber.h", ("backend/ldap",)),
     ("sasl/", ("backend/ldap",)),
     ("krb5", ("backend/krb5", "backend/ldap/child_ticket.c", "clientlibs/krb5", "responders/kcm")),
-    ("gcrypt", ("responders/kcm", "backend/ldap")),
+    ("gcrypt.h", ("common/base/gcrypt.h",)),
 )
 INCLUDE = re.compile(r"\s*#\s*include\s+<([^>]+)>")
 
