@@ -430,7 +430,7 @@ int lookup_found(struct lookups *lookups, const struct found *found,
 		return r == -ENOENT ? r : -EIO;
 	*ret_answer = answer_of(lookups, asked.domain, &now);
 	/* Whose name it is may be told otherwise in a moment: other processes do not keep it. */
-	if (found->overtook)
+	if (found->unsure)
 		ret_answer->fresh_s = 0;
 	return 0;
 }
@@ -449,8 +449,9 @@ struct turn {
 	uint32_t epoch; /* in this one of its cache it is asked */
 	int64_t asked_us;
 	int64_t head_start_ms, share_ms;
-	bool found; /* it has it … */
-	bool stale; /* … as an expired record */
+	bool has_user; /* whose groups are asked for */
+	bool found;    /* it has it … */
+	bool stale;    /* … as an expired record */
 };
 
 struct lookup_state {
@@ -464,12 +465,11 @@ struct lookup_state {
 	struct list asking; /* turns that found it or have not spoken, in their order */
 	struct list unused; /* turns that said what they had to say */
 	struct timer *timer;
-	bool stale;    /* an expired record is the answer */
-	bool unsure;   /* a domain could not tell */
-	bool offline;  /* one had no server to ask */
-	bool overtook; /* one that comes before the answer's was silent */
-	int reason;    /* why, for the client */
-	size_t found;  /* in that turn */
+	bool stale;   /* an expired record is the answer */
+	bool unsure;  /* a domain could not tell, or has not yet, and comes before the answer's */
+	bool offline; /* one had no server to ask */
+	int reason;   /* why it cannot be told, for the client */
+	size_t found; /* in that turn */
 	struct turn first;
 };
 
@@ -656,12 +656,14 @@ static int ask_next(struct tevent_req *req, struct tevent_context *ev)
 	const struct domain *domain = turn->asked.domain;
 	struct backend_client *backend = domain->store->backend;
 	enum entry_age age;
-	bool has_old;
+	bool has_old, waits;
 
 	turn->req = req;
 	turn->subreq = NULL;
 	turn->found = turn->stale = false;
 	has_old = look(state, turn, cache_peek, &age) == 0;
+	turn->has_user = !has_old && has_user(state->lookups, state->setup, &turn->asked);
+	waits = has_old || turn->has_user;
 
 	/* Only another domain had to be asked. */
 	if (has_old && age != ENTRY_EXPIRED && !state->question->flags) {
@@ -686,8 +688,8 @@ static int ask_next(struct tevent_req *req, struct tevent_context *ev)
 
 	turn->epoch = store_epoch(domain->store);
 	turn->asked_us = monotonic_us();
-	turn->share_ms = has_old ? INT64_MAX : backend_share_ms(backend);
-	turn->head_start_ms = has_old                          ? INT64_MAX
+	turn->share_ms = waits ? INT64_MAX : backend_share_ms(backend);
+	turn->head_start_ms = waits                            ? INT64_MAX
 	                      : turn->share_ms < HEAD_START_MS ? turn->share_ms
 	                                                       : HEAD_START_MS;
 	turn->subreq = backend_ask_send(state, ev, backend, &turn->asked.query, turn->epoch,
@@ -719,10 +721,10 @@ static void finish_found(struct tevent_req *req, const struct turn *turn)
 
 	state->found = turn->number;
 	state->stale = turn->stale;
-	state->overtook = state->asking.next != &turn->node;
-	if (state->overtook)
+	state->unsure |= state->asking.next != &turn->node;
+	if (state->unsure)
 		log_at(LEVEL_DEBUG, &state->id,
-		       "domain %s answers, a domain that comes before it is silent",
+		       "domain %s answers, a domain that comes before it is silent or cannot tell",
 		       turn->asked.domain->name);
 	finish(req, 0);
 }
@@ -812,7 +814,7 @@ static int reason_of(int r)
 }
 
 /* One that knows nothing lets the next one speak; one that cannot tell does so too, but then the
- * end is "cannot tell" and not "not there". */
+ * end is "cannot tell" and not "not there". Only for a user of its own nobody else speaks. */
 static void domain_asked(struct tevent_req *subreq)
 {
 	struct turn *turn = tevent_req_callback_data_void(subreq);
@@ -843,6 +845,12 @@ static void domain_asked(struct tevent_req *subreq)
 	list_remove(&turn->node);
 	if ((r == 0 || r == -E_OFFLINE) && !(held == -ENOENT && same))
 		r = held == -ENOENT ? -E_CACHE_REPLACED : held;
+	if (r < 0 && turn->has_user) {
+		log_at(LEVEL_INFO, &state->id, "domain %s: the groups of a user it has: %s",
+		       domain->name, error_text(r));
+		finish(req, reason_of(r));
+		return;
+	}
 	if (r < 0 && r != -E_OFFLINE) {
 		log_at(LEVEL_INFO, &state->id, "domain %s: %s", domain->name, error_text(r));
 		turn_cannot_tell(state, turn, reason_of(r));
@@ -864,7 +872,7 @@ int lookup_recv(struct tevent_req *req, struct found *ret_found)
 
 	metrics_count(state->stale ? METRICS_STALE : METRICS_ASKED);
 	/* tevent_req_received() frees the state, and its pin. */
-	*ret_found = (struct found){ setup_pin(state->setup), state->found, state->overtook };
+	*ret_found = (struct found){ setup_pin(state->setup), state->found, state->unsure };
 	tevent_req_received(req);
 	return r;
 }

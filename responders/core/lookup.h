@@ -61,7 +61,7 @@ uint32_t lookup_unknown_s(struct lookups *lookups, const struct setup *setup,
 struct found {
 	struct setup *setup; /* pinned for the caller, who unpins it */
 	size_t turn;
-	bool overtook; /* a domain before it, which was silent */
+	bool unsure; /* a domain before it was silent or could not tell */
 };
 
 /* Asks the backends of the domains. question is borrowed until the request is freed, setup is
@@ -70,8 +70,9 @@ struct found {
  * Each domain has a short head start before the next is asked as well, but their order decides:
  * what one of them has is the answer once all before it said that they do not have it or that they
  * cannot tell; a domain that is silent for longer than its share of time (backend_share_ms())
- * counts as one that cannot tell. One that has an old record of its own is not overtaken: whose
- * name it is, is known. Only when every domain spoke is it known not to be there.
+ * counts as one that cannot tell. One that has an old record of its own, or the user whose groups
+ * are asked for, is not overtaken: whose name it is, is known. Only when every domain spoke is it
+ * known not to be there.
  *
  * 0 from recv: the record is in a cache, to be had with lookup_found(). An old
  * record is the answer while its server cannot be asked. Errors: -ENOENT no source knows it, or

@@ -580,17 +580,29 @@ static bool is_outdated(const struct answer *answer)
 	       !store_is_latest(store);
 }
 
-/* Errors but -ENOENT: it cannot be told. */
-static int look_in(const struct domain *domain, const struct query *query)
+static bool is_hidden(const struct setup *setup, const struct domain *domain,
+                      const struct entry *entry)
+{
+	const char *principal = entry->kind == ENTRY_USER ? entry->user.upn : NULL;
+
+	return nss_hides(setup->conf, domain, entry->kind, entry_name(entry)) ||
+	       (!str_empty(principal) && nss_hides(setup->conf, domain, ENTRY_USER, principal));
+}
+
+/* Is there something that answers, or can it not be told? */
+static bool may_answer(const struct setup *setup, const struct domain *domain,
+                       const struct query *query)
 {
 	struct entry entry;
+	bool hidden;
 	int r = store_read(domain->store);
 
 	if (r < 0)
-		return r;
+		return r != -ENOENT;
 	r = cache_peek(domain->store->cache, query, &entry);
+	hidden = r == 0 && is_hidden(setup, domain, &entry);
 	cache_end(domain->store->cache);
-	return r;
+	return r != -ENOENT && !hidden;
 }
 
 /* Has a domain that is asked before the one that answered got it meanwhile? It was asked, and did
@@ -611,7 +623,7 @@ static bool is_earlier_ones(const struct setup *setup, const struct question *qu
 		if (question->text && !names_read(earlier, question->text, name))
 			continue;
 		query.name = question->text ? name : NULL;
-		if (look_in(earlier, &query) != -ENOENT)
+		if (may_answer(setup, earlier, &query))
 			return true;
 	}
 	return false;
