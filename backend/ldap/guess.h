@@ -5,6 +5,12 @@
  * Then the groups are searched for at once, and the primary one comes with the others: so many
  * questions are saved to the server. A login does not ask so. Where groups list names there is
  * nothing to be saved.
+ *
+ *   id(1) asks for    is searched for                         remembered for the next question
+ *   the user          the user                                guess_note(): who it was
+ *   the primary group its groups, and theirs, with members    guess_take(): how far that got
+ *   the groups        the levels above that                   ahead_note(): which they are
+ *   each group        all that are missing yet, at once
  */
 #pragma once
 

@@ -21,6 +21,8 @@
 #include "common/cache/key.h"
 #include "common/wire/writer.h"
 
+/* In the file's name, so that an older version leaves the file of a newer one alone. Raised with
+ * each change that the last release cannot read; none has been released yet. */
 #define CACHE_SCHEMA 1
 
 struct record {

@@ -39,7 +39,7 @@ QUESTIONS = [
 ]
 
 
-def conf(cases):
+def conf(cases, earlier=""):
     # Or the earlier domain, which was asked before and did not have them, would not be asked again.
     text = "[sssd]\nservices = nss\ndomains = A, B\n[nss]\nentry_negative_timeout = 0\n"
     for domain, base in (("A", EARLY), ("B", BASE)):
@@ -50,6 +50,7 @@ def conf(cases):
             f"ldap_search_base = {base}\nldap_tls_cacert = {CA}\ncase_sensitive = {cases}\n"
             f"ldap_user_search_base = {below}\nldap_group_search_base = {groups}\n"
         )
+        text += earlier if domain == "A" else ""
     return text
 
 
@@ -98,3 +99,20 @@ def test_the_earlier_domain_has_its_say_at_once(suite, way, cases):
             assert suite.passwd(10002, client=client).startswith("zoe:")
         for question in QUESTIONS:
             agree(suite, *question, client)
+
+
+def test_whom_the_earlier_domain_hides_is_the_later_ones(suite):
+    """Its backend knows the namesake, and nobody is ever told of it: no reason to forget the other."""
+    c = suite.c
+    suite.configure(conf("true", earlier="filter_users = alice\nfilter_groups = devs\n"))
+    suite.slapd.add(early(user_ldif(ALICE) + group_ldif(DEVS)))
+    c.systemctl("enable", "--now", "sssd-nss.socket")
+    c.systemctl("start", "sssd.service")
+    for question in (("passwd", 15001), ("group", 25002)):
+        assert suite.getent(*question).rc == 2, question
+    for client in CLIENTS:
+        assert suite.passwd("alice", client=client) == THERE
+        assert suite.group("devs", client=client)[1] == 20002
+        assert suite.initgroups("alice", client=client)
+        for question in (("passwd", "alice"), ("group", "devs"), ("initgroups", "alice")):
+            assert agree(suite, *question, client), question
