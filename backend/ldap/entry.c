@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -51,19 +52,56 @@ static void place(struct entry_owner *owner, const struct attrs *attrs, const ch
 			owner->values.values[i] = array;
 }
 
-/* Is it a part of the values of one that is read? As AD gives those of a large group. */
-static bool is_range(const struct attrs *attrs, const char *name)
+#define DIGITS     "0123456789"
+#define DIGITS_MAX 9
+
+/* "0-1499" or "3000-*": *ret_next is the number of the first behind it, 0 = none. Errors: -EBADMSG,
+ * also when it does not begin with first. */
+static int read_range(const char *text, uint32_t first, uint32_t *ret_next)
+{
+	size_t size = strspn(text, DIGITS);
+	const char *last = text + size + 1;
+	uint32_t next;
+
+	if (size == 0 || size > DIGITS_MAX || text[size] != '-' ||
+	    strtoul(text, NULL, 10) != first)
+		return -EBADMSG;
+	*ret_next = 0;
+	if (strcmp(last, "*") == 0)
+		return 0;
+	size = strspn(last, DIGITS);
+	next = (uint32_t)strtoul(last, NULL, 10) + 1;
+	if (size == 0 || size > DIGITS_MAX || last[size] || next <= first)
+		return -EBADMSG;
+	*ret_next = next;
+	return 0;
+}
+
+/* Of what is read, the one of which name is a part, else name. Errors: -EBADMSG it is a part, and
+ * not the one that was asked for: the first, or "member;range=1500-*". */
+static int find_read(struct entry_values *values, const struct attrs *attrs, const char *name,
+                     const char **ret_read)
 {
 	static const char range[] = ";range=";
 	size_t size = strcspn(name, ";");
 
+	*ret_read = name;
 	if (strncasecmp(name + size, range, strlen(range)) != 0)
-		return false;
-	for (size_t i = 0; i < attrs->count; i++)
-		if (attrs->names[i] && strlen(attrs->names[i]) == size &&
-		    strncasecmp(attrs->names[i], name, size) == 0)
-			return true;
-	return false;
+		return 0;
+	for (size_t i = 0; i < attrs->count; i++) {
+		const char *read = attrs->names[i];
+		uint32_t first = 0;
+
+		if (!read || strcspn(read, ";") != size || strncasecmp(read, name, size) != 0)
+			continue;
+		if (strncmp(read + size, range, strlen(range)) == 0)
+			first = (uint32_t)strtoul(read + size + strlen(range), NULL, 10);
+		else if (read[size])
+			continue;
+		*ret_read = read;
+		return read_range(name + size + strlen(range), first, &values->cut);
+	}
+	return 0;
 }
 
 /* As ldap_get_attribute_ber(3) does, but for those that nobody reads: a server may give a million
@@ -72,6 +110,7 @@ static int read_attributes(struct entry_owner *owner, BerElement *ber, const str
 {
 	for (;;) {
 		struct berval name = { 0 }, *array = NULL;
+		const char *read;
 		ber_len_t left = 0, size = sizeof(*array);
 
 		if (ber_get_option(ber, LBER_OPT_BER_REMAINING_BYTES, &left) != LBER_OPT_SUCCESS)
@@ -80,9 +119,9 @@ static int read_attributes(struct entry_owner *owner, BerElement *ber, const str
 			return 0;
 		if (ber_scanf(ber, "{m", &name) == LBER_ERROR)
 			return -EBADMSG;
-		if (is_range(attrs, name.bv_val))
-			owner->values.cut = true;
-		if (!is_wanted(owner, attrs, name.bv_val)) {
+		if (find_read(&owner->values, attrs, name.bv_val, &read) < 0)
+			return -EBADMSG;
+		if (!is_wanted(owner, attrs, read)) {
 			if (ber_scanf(ber, "x}") == LBER_ERROR)
 				return -EBADMSG;
 			continue;
@@ -90,7 +129,7 @@ static int read_attributes(struct entry_owner *owner, BerElement *ber, const str
 		if (ber_scanf(ber, "M", &array, &size, (ber_len_t)0) == LBER_ERROR)
 			return -EBADMSG;
 		if (array && array[0].bv_val)
-			place(owner, attrs, name.bv_val, array);
+			place(owner, attrs, read, array);
 		else
 			ber_memfree(array);
 		if (ber_scanf(ber, "}") == LBER_ERROR)

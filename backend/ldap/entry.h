@@ -3,6 +3,10 @@
  * Entry - one entry of a search result: its DN and the values of the attributes asked for
  *
  * Nothing is copied: the texts point into the message, which the entry owns.
+ *
+ * Active Directory gives at most some of the values of an attribute at once: those of a large group
+ * as "member;range=0-1499", and the next ones if it is asked for "member;range=1500-*" (MS-ADTS,
+ * range retrieval of attribute values). The last part is called "member;range=3000-*".
  */
 #pragma once
 
@@ -25,7 +29,7 @@ struct attrs {
 struct entry_values {
 	char *dn;
 	struct berval *values[ATTRS_MAX]; /* ends with a NULL bv_val; NULL = the entry has none */
-	bool cut; /* there are more: the server gave some of them, as "member;range=0-1499" */
+	uint32_t cut; /* the values of an attribute from this number on are not here; 0 = all are */
 };
 
 /* A talloc object that owns msg, a message of type LDAP_RES_SEARCH_ENTRY, and has read it.

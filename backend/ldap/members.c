@@ -8,6 +8,9 @@
  *                        │             └───────── groups within these ────────────┤
  *                        └────────────────── of each group that was found ────────┘
  *
+ * Of a large group Active Directory gives only some members, and is asked for the rest (entry.h)
+ * before the level ends.
+ *
  * Many DNs tell the name already ("uid=alice,…"): no question is asked about those. Of the others
  * a server that can tells all with one search. Who is left is searched by the RDN, many with one
  * filter, and known again by the DN: every server can do that, and has an index for it.
@@ -15,6 +18,8 @@
 #include "backend/ldap/members.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <ldap.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,6 +28,7 @@
 #include "backend/ldap/filter.h"
 #include "backend/ldap/lookup.h"
 #include "backend/ldap/search.h"
+#include "common/base/error.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
@@ -39,6 +45,16 @@
 struct wanted {
 	char *attr, *value; /* its RDN */
 	bool user, group;   /* it may be one, and was not found as one */
+};
+
+/* A group of which the server gave some of the members, and is asked for the rest. */
+struct rest {
+	struct list node;
+	struct members_state *state;
+	struct base base;   /* the group alone */
+	struct attrs attrs; /* "member;range=1500-*" in the place of GROUP_MEMBER_DN */
+	struct search_page page;
+	bool came;
 };
 
 /* A group whose members are being read. */
@@ -66,12 +82,14 @@ struct members_state {
 	struct wanted **wanted; /* owned: whom the next level looks up */
 	size_t n_wanted;
 	struct list taking; /* of struct taking, the first is at work */
+	struct list rests;  /* of struct rest, the first is asked for */
 	struct timer *more; /* armed while they are not all read */
 	char **derefs;      /* owned: groups with many of these, to be dereferenced first */
 	size_t n_derefs, n_dereferenced;
 	struct batch *batches; /* owned: the searches of this level, which hang below it */
 	size_t n_batches, n_started, n_ended;
 	struct tevent_req *last; /* a search under way, or NULL */
+	struct tevent_req *rest; /* owned by its struct rest; NULL: none is asked for */
 	bool no_memory;
 };
 
@@ -80,6 +98,9 @@ static void take_more(void *data);
 static void go_on(struct members_state *state);
 static void fail(struct members_state *state, int r);
 static void next_level(struct members_state *state);
+static int start_rest(struct members_state *state);
+static int rest_of_group(struct entry_values *values, void *data);
+static void rest_came(struct tevent_req *subreq);
 static int one_user(struct entry_values *values, void *data);
 static int one_group(struct entry_values *values, void *data);
 static void one_member(const struct entry_values *values, bool user, bool group, void *data);
@@ -108,6 +129,7 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->levels_left = domain->conf.group_nesting_level;
 	state->names = writer_new(NAMES_MAX);
 	list_init(&state->taking);
+	list_init(&state->rests);
 	talloc_set_destructor(state, state_gone);
 	tevent_req_defer_callback(req, domain->host->ev);
 
@@ -225,6 +247,23 @@ static int add_deref(struct members_state *state, const char *dn)
 	return state->derefs[state->n_derefs++] ? 0 : -ENOMEM;
 }
 
+static int add_rest(struct members_state *state, const struct entry_values *group)
+{
+	struct rest *rest = talloc_zero(state, struct rest);
+
+	if (!rest)
+		return -ENOMEM;
+	rest->state = state;
+	rest->base.dn = talloc_strdup(rest, group->dn);
+	rest->base.scope = LDAP_SCOPE_BASE;
+	rest->attrs.count = GROUP_MEMBER_DN + 1;
+	rest->attrs.names[GROUP_MEMBER_DN] =
+		talloc_asprintf(rest, "%s;range=%" PRIu32 "-*",
+	                        state->domain->conf.group_member, group->cut);
+	list_append(&state->rests, &rest->node);
+	return rest->base.dn && rest->attrs.names[GROUP_MEMBER_DN] ? 0 : -ENOMEM;
+}
+
 /* Reads a slice of what is in taking; the rest is read from the loop. */
 static int take_slice(struct members_state *state)
 {
@@ -238,6 +277,8 @@ static int take_slice(struct members_state *state)
 			r = take_member(state, taking->next++, taking->group->dn);
 		if (taking->next && taking->next->bv_val)
 			break;
+		if (r == 0 && taking->group->cut)
+			r = add_rest(state, taking->group);
 		if (r == 0 && deref_is_usable(state->domain) &&
 		    state->n_wanted - taking->n_wanted > state->domain->conf.deref_threshold)
 			r = add_deref(state, taking->group->dn);
@@ -386,20 +427,82 @@ static void fail(struct members_state *state, int r)
 {
 	TALLOC_FREE(state->more);
 	TALLOC_FREE(state->batches);
-	state->last = NULL;
+	state->last = state->rest = NULL;
 	req_finish(state->req, r);
 }
 
 /* Is this level done? Then to the next. */
 static void go_on(struct members_state *state)
 {
-	if (!list_empty(&state->taking) || state->n_ended < state->n_batches)
+	if (!list_empty(&state->taking) || state->n_ended < state->n_batches || state->rest)
 		return;
+	if (!list_empty(&state->rests)) {
+		int r = start_rest(state);
+
+		if (r < 0)
+			fail(state, r);
+		return;
+	}
 	if (state->n_batches > 0 && state->levels_left > 0)
 		state->levels_left--;
 	state->last = NULL;
 	next_level(state);
 }
+
+/* ---- large groups of Active Directory ---- */
+
+static int start_rest(struct members_state *state)
+{
+	struct rest *rest = list_item(state->rests.next, struct rest, node);
+
+	list_remove(&rest->node);
+	state->rest = search_page_send(rest, state->domain, state->id, &rest->base,
+	                               "(objectclass=*)", &rest->attrs, rest_of_group, rest,
+	                               &rest->page);
+	if (!state->rest)
+		return -ENOMEM;
+	state->last = state->rest;
+	tevent_req_set_callback(state->rest, rest_came, rest);
+	return 0;
+}
+
+/* It may be cut again. */
+static int rest_of_group(struct entry_values *values, void *data)
+{
+	struct rest *rest = data;
+
+	if (rest->came || !values->values[GROUP_MEMBER_DN] ||
+	    strcasecmp(values->dn, rest->base.dn) != 0) {
+		talloc_free(values);
+		return 0;
+	}
+	rest->came = true;
+	return take_members(rest->state, values, values);
+}
+
+/* A group that is gone by now, or lost those members, cannot be told from a server that does not
+ * give them: nothing less than all is given. */
+static void rest_came(struct tevent_req *subreq)
+{
+	struct rest *rest = tevent_req_callback_data(subreq, struct rest);
+	struct members_state *state = rest->state;
+	int r = search_recv(subreq);
+
+	state->rest = state->last = NULL;
+	search_page_reset(&rest->page);
+	if (r == 0 && !rest->came) {
+		log_at(LEVEL_WARN, state->id, "entry %s: the server does not give its %s",
+		       rest->base.dn, rest->attrs.names[GROUP_MEMBER_DN]);
+		r = -E_SERVER;
+	}
+	talloc_free(rest); /* and subreq */
+	if (r < 0)
+		fail(state, r);
+	else
+		go_on(state);
+}
+
+/* ---- levels ---- */
 
 static void next_level(struct members_state *state)
 {

@@ -31,6 +31,8 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     broad N        user9 and group9 have N MB of values more, of ten bytes each: so, too
     long N         the home directory of user9 has N MB, and so has a member of group9
     crowd N        group9 has N MB of members
+    ranges N       group9 has N members, of which it gives 100 at once, as Active Directory does
+    ranges N:M     … and never those from M on
     giant          user9 is announced as a message of 2 GB, which comes as long as somebody takes it
     others         gives user0, user1, group0 and group1 before what was asked for
     many N         gives N users or groups before what was asked for, whatever the limit was
@@ -192,6 +194,21 @@ class Server:
         wrong = {"homeDirectory": ["/wrong"], "memberUid": ["wrong"]}
         return [(dn.replace("dc=com", "dc=org"), {**attrs, **wrong}) for dn, attrs in entries if mode == "outside"]
 
+    def ranges(self, entries, fields):
+        """The members of group9 as member;range=0-99, and so on: ldap_schema = rfc2307bis."""
+        n, without = (self.modes[0][1].split(":") + [None])[:2]
+        dn, attrs = group(9)
+        base = parse(fields[0])[1].decode()
+        asked = re.search(rb"member;range=(\d+)-\*", fields[7])
+        first = int(asked[1]) if asked else 0
+        if base != dn and dn not in [found for found, _ in entries]:
+            return entries
+        members = [user(i)[0] for i in range(first, min(first + 100, int(n)))]
+        if without and first >= int(without):
+            return [(dn, attrs)]
+        last = "*" if first + 100 >= int(n) else first + len(members) - 1
+        return [(dn, {**attrs, "member": [], f"member;range={first}-{last}": members})]
+
     def prepare(self):
         """Makes what is long in the making before anybody waits for it."""
         for kind in (user, group):
@@ -290,6 +307,8 @@ class Server:
             _, _, at = parse(parts, at)
             fields.append(parts[start:at])
         entries = find(fields[6])
+        if mode == "ranges":
+            entries = self.ranges(entries, fields)
         if mode == "ponder" and ("uid", "user7") in assertions(fields[6]):
             await asyncio.sleep(self.argument)
         if mode == "refuse" and ("uid", "user7") in assertions(fields[6]):

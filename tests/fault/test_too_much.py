@@ -173,6 +173,34 @@ def test_a_group_of_ten_megabytes_of_members(c):
     assert around.slow_turns() <= by_length(3, 1)
 
 
+@pytest.mark.parametrize("enumerate", ("false", "true"))
+def test_a_group_that_is_given_in_parts(c, enumerate):
+    suite = begin(c, "ranges 350", ldap_schema="rfc2307bis", enumerate=enumerate)
+    everybody = {f"user{n}" for n in range(350)}
+    if enumerate == "true":
+        c.wait_for("all", lambda: "group9:" in suite.getent("group").out, timeout=60)
+    assert suite.group("group9") == ("group9", 30009, everybody)
+    assert suite.group(30009) == ("group9", 30009, everybody)
+
+
+@pytest.mark.parametrize("first", (100, 300))
+def test_parts_that_are_never_given(c, first):
+    """Half a group is none: an old answer stays, and without one it cannot be told."""
+    suite = begin(c, f"ranges 350 then ranges 350:{first}", ldap_schema="rfc2307bis", entry_cache_timeout=1)
+    assert len(suite.group("group9")[2]) == 350
+    assert suite.group("group5")
+    c.systemctl("kill", "-s", "USR1", UNIT)
+    time.sleep(1.5)
+    assert len(suite.group("group9")[2]) == 350
+    assert f"does not give its member;range={first}-*" in suite.log.text()
+    c.sh("rm -rf /var/lib/sss/mc/*")
+    c.systemctl("stop", "sssd.service", "sssd-nss.service")
+    c.sh("rm -rf /var/lib/sss/db/*")
+    c.systemctl("start", "sssd.service")
+    calls = ask(c, "group", "group9")
+    assert calls.failed == calls.calls == 1, calls
+
+
 def test_a_message_that_does_not_end(c):
     suite = begin(c, "giant")
     processes = Processes(c)
