@@ -145,7 +145,7 @@ static struct reader ber_inside(struct reader *in, uint8_t tag)
 		for (size = 0; n > 0 && !in->err; n--)
 			size = size << 8 | reader_u8(in);
 	}
-	return reader_over(reader_bytes(in, size), in->err ? 0 : size);
+	return reader_part(in, size);
 }
 
 /* A text, on mem; NULL after a failure. */

@@ -115,8 +115,9 @@ static void gather(struct told *told, struct notes *all, const struct notes *not
 	all->more_gone |= notes->more_gone;
 	all->more_new |= notes->more_new;
 	for (uint32_t i = 0; i < notes->n; i++) {
-		struct cache_note note = { .kind = reader_u8(&in), .is_new = reader_u8(&in) };
+		struct cache_note note = { .kind = reader_u8(&in) };
 
+		note.is_new = reader_u8(&in);
 		note.id = reader_u32(&in);
 		note.name = reader_str(&in, reader_left(&in), NULL);
 		if (told->n < NOTES_MAX && note.name)

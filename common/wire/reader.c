@@ -13,7 +13,7 @@ struct reader reader_over(const void *data, size_t size)
 	/* NULL + 0 is undefined in C, and an empty message may well be NULL. */
 	const uint8_t *start = data ? data : (const uint8_t *)"";
 
-	return (struct reader){ .pos = start, .end = start + size };
+	return (struct reader){ .pos = start, .end = data ? start + size : start };
 }
 
 const uint8_t *reader_bytes(struct reader *in, size_t size)
@@ -28,6 +28,13 @@ const uint8_t *reader_bytes(struct reader *in, size_t size)
 	}
 	in->pos += size;
 	return start;
+}
+
+struct reader reader_part(struct reader *in, size_t size)
+{
+	const uint8_t *bytes = reader_bytes(in, size);
+
+	return reader_over(bytes, bytes ? size : 0);
 }
 
 /* The next size bytes, or as many zeros after a failure: what every number is made of. */

@@ -21,6 +21,9 @@ struct reader reader_over(const void *data, size_t size);
 /* The next size bytes, inside the message; NULL after a failure. */
 const uint8_t *reader_bytes(struct reader *in, size_t size);
 
+/* A reader over the next size bytes, which are read; an empty one after a failure of in. */
+struct reader reader_part(struct reader *in, size_t size);
+
 uint8_t reader_u8(struct reader *in);
 
 /* Numbers in host byte order: these protocols never leave the machine. */

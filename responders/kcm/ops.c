@@ -190,9 +190,7 @@ static int op_replace(struct kcm_request *request)
 	if (r == 0)
 		r = store_set_offset(request->store, &ccache, kdc_offset);
 	for (uint32_t i = 0; i < count && r == 0; i++) {
-		uint32_t size = reader_be32(request->in);
-		struct reader one = reader_over(reader_bytes(request->in, size),
-		                                request->in->err < 0 ? 0 : size);
+		struct reader one = reader_part(request->in, reader_be32(request->in));
 		struct credential credential = read_credential(&one);
 
 		r = request->in->err < 0 ? request->in->err : reader_end(&one);

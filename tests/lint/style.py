@@ -45,6 +45,11 @@ LIBRARIES = (
 INCLUDE = re.compile(r"\s*#\s*include\s+<([^>]+)>")
 
 # Written so that they do not find themselves.
+# What takes bytes from a reader, what tells how that went, and what puts both in an order.
+TOKEN = re.compile(
+    r"\bread(?:er_(?:u|be|bytes|part|str|strs|text)\d*|_\w+)\(|->err\b|\.err\b|[(){};,?:]|&&|\|\|"
+)
+CONTROL = re.compile(r"\b(if|while|for|switch)$")
 NOTE = re.compile(r"\b([T]ODO|[F]IXME|X{3})\b")
 MACHINE = re.compile(r"(?<![\w.])/[w]ork/")
 
@@ -67,6 +72,72 @@ def calls(name, text):
             match = pattern.search(line)
             if match and not within(name, where):
                 yield number, f"{match[1]}(): {why}"
+
+
+class Operand:
+    """Between two places where C says what comes first."""
+
+    def __init__(self):
+        self.reads = self.looks = 0
+
+    def is_unclear(self):
+        return self.reads > 0 and self.reads + self.looks > 1
+
+
+class Group:
+    """What stands in parentheses or braces: operands, those of a block in their order."""
+
+    def __init__(self, begin, is_block=True, is_call=False, is_control=False):
+        self.begin, self.is_block, self.is_call, self.is_control = begin, is_block, is_call, is_control
+        self.operand = self.all = Operand()
+
+    def next(self):
+        self.operand = Operand()
+
+    def add(self, reads, looks):
+        for operand in {self.operand, self.all}:
+            operand.reads += reads
+            operand.looks += looks
+
+    def is_unclear(self):
+        return self.operand.is_unclear() or (not self.is_block and self.all.is_unclear())
+
+    def close(self, outer):
+        """What it is for the one that it stands in."""
+        if self.is_block or self.is_control:
+            outer.next()
+        elif self.is_call or self.all.reads:
+            outer.add(1, 0)
+        elif self.all.looks:
+            outer.add(0, 1)
+
+
+def open_group(text, token, at):
+    before = text[:at].rstrip()
+    if token == "{":
+        return Group(at, is_block=before[-1:] not in ("=", ",") and text[at - 1] != ")")
+    return Group(at, False, is_call=token != "(", is_control=token == "(" and CONTROL.search(before))
+
+
+def order(text):
+    """Bytes that are read twice where C does not say which comes first: gcc and clang differ."""
+    text = code_only(text)
+    groups = [Group(0)]
+    for match in TOKEN.finditer(text):
+        token, group = match[0], groups[-1]
+        unclear_at = None
+        if token[-1] in "({":
+            groups.append(open_group(text, token, match.start()))
+        elif token in ")}" and len(groups) > 1:
+            unclear_at = group.begin if group.is_unclear() else None
+            groups.pop().close(groups[-1])
+        elif token in (";", "&&", "||", "?", ":") or (token == "," and group.is_block):
+            unclear_at = match.start() if group.operand.is_unclear() else None
+            group.next()
+        elif token in ("->err", ".err"):
+            group.add(0, 1)
+        if unclear_at is not None:
+            yield text.count("\n", 0, unclear_at) + 1, "read more than once, in no order"
 
 
 def libraries(name, lines):
@@ -107,6 +178,7 @@ def complaints(file, name):
     if file.suffix in CODE:
         yield from calls(name, text)
         yield from libraries(name, lines)
+        yield from order(text)
     yield from words(lines)
 
 
