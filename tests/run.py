@@ -59,6 +59,8 @@ def unit(tally, _):
     """check(3) programs and the corpora of the fuzzers, under ASan and UBSan; threads under TSan."""
     build.sanitized()
     _meson_test(tally, build.SANITIZED, "unit", "fuzz")
+    build.optimized()
+    _meson_test(tally, build.OPTIMIZED, "unit", "fuzz")
     build.threads()
     followed = {"CK_EXCLUDE_TAGS": "not-for-tsan one-thread", "CK_TIMEOUT_MULTIPLIER": "3"}
     _meson_test(tally, build.THREADS, "threads", **followed)
