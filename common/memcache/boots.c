@@ -157,11 +157,22 @@ static int empty_directory(const char *path, bool keep)
 	return r;
 }
 
+/* What is ours may be what an attempt has left that was cut short. */
 static int make_directory(const char *path, uid_t uid, gid_t gid)
 {
-	if (mkdir(path, 0755) < 0)
-		return errno == EEXIST ? 0 : -errno;
-	return chmod(path, 0755) < 0 || chown(path, uid, gid) < 0 ? -errno : 0;
+	struct stat st;
+
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	if (lstat(path, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return 0; /* seen by who looks into it */
+	if (st.st_uid == geteuid() && chmod(path, 0755) < 0)
+		return -errno;
+	if (st.st_uid == uid && st.st_gid == gid)
+		return 0;
+	return chown(path, uid, gid) < 0 ? -errno : 0;
 }
 
 /* ---- files ---- */

@@ -31,6 +31,13 @@ def test_exposure_is_at_most_2(machine, unit):
     assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", out)[1]) <= 2.0, out
 
 
+def test_the_memory_cache_may_be_given_away_on_every_machine(machine):
+    """Where there is no chown(2), as on aarch64, the C library's chown() is fchownat(2)."""
+    # systemctl(1) tells of a list of what is allowed, or of one of what is not.
+    calls = machine.show("sssd-memcache.service", "SystemCallFilter").removeprefix("~").split()
+    assert calls and not {"chown", "fchownat"} & set(calls)
+
+
 def test_nss_service_names_no_user(machine):
     """systemd would look it up, and wait for this very service (systemd-notes, 1)."""
     for name in (

@@ -446,6 +446,26 @@ START_TEST(test_a_directory_or_nothing_in_the_place_of_the_link)
 }
 END_TEST
 
+/* As an attempt leaves it that was cut short before it gave the directory away. */
+START_TEST(test_a_directory_that_is_roots_still_becomes_the_writers)
+{
+	struct stat st;
+
+	if (getuid() != 0)
+		return;
+	TALLOC_FREE(map);
+	take_away("run/sss/mc");
+	take_away("lib/mc.files");
+	ck_assert_int_eq(mkdir("lib/mc.files", 0700), 0);
+	boots.uid = 4711;
+	boots.gid = 4712;
+	ck_assert_int_eq(boots_open(&boots), 1);
+	ck_assert_int_eq(stat("lib/mc.files", &st), 0);
+	ck_assert(st.st_uid == 4711 && st.st_gid == 4712);
+	ck_assert_uint_eq(st.st_mode & 07777, 0755);
+}
+END_TEST
+
 START_TEST(test_a_directory_alone_is_of_one_boot)
 {
 	TALLOC_FREE(map);
@@ -563,6 +583,7 @@ int main(void)
 	tcase_add_test(tests, test_a_link_to_a_file_of_root_is_not_followed);
 	tcase_add_test(tests, test_a_clock_that_is_earlier_than_when_they_were_closed);
 	tcase_add_test(tests, test_a_directory_or_nothing_in_the_place_of_the_link);
+	tcase_add_test(tests, test_a_directory_that_is_roots_still_becomes_the_writers);
 	tcase_add_test(tests, test_a_directory_alone_is_of_one_boot);
 	tcase_add_test(tests, test_the_power_goes_while_they_are_closed);
 	tcase_add_test(tests, test_the_power_goes_while_they_are_opened);
