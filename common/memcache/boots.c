@@ -127,9 +127,19 @@ static bool is_kept(const char *name)
 	return false;
 }
 
-/* Removes what is in the directory at path, but for the files that are kept from one boot to the
- * next if these are wanted. A directory that is not empty is nobody's memory cache. */
-static int empty_directory(const char *path, bool keep)
+/* While files are closed those we hold locks on stay: a new one in their place could be locked,
+ * too, and its owner begin a file. They go when the files are opened. */
+static bool is_kept_or_lock(const char *name)
+{
+	for (size_t i = 0; i < N_KEPT; i++)
+		if (mcmap_lock_is_called(kept[i], name))
+			return true;
+	return is_kept(name);
+}
+
+/* Removes what is in the directory at path, but for what stays there; NULL: nothing does. A
+ * directory that is not empty is nobody's memory cache. */
+static int empty_directory(const char *path, bool (*stays)(const char *name))
 {
 	DIR *folder;
 	struct dirent *item;
@@ -144,7 +154,7 @@ static int empty_directory(const char *path, bool keep)
 	}
 	while (r == 0 && (item = readdir(folder)) != NULL) {
 		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
-		    (keep && is_kept(item->d_name)))
+		    (stays && stays(item->d_name)))
 			continue;
 		if (unlinkat(fd, item->d_name, 0) == 0 || errno == ENOENT)
 			continue;
@@ -194,25 +204,32 @@ static int open_file(const struct boots *boots, const struct places *places, enu
 	return -1;
 }
 
-/* Those of other vendors have a lock on the file itself; ours for reading keeps them out, and no
- * reader can keep us out. */
-static int lock_out(const struct places *places, enum mcmap_kind kind, int fd, int *ret_lock_fd)
+/* Takes the writer's place, and opens what there is; fd and lock_fd are -1, or of the last attempt.
+ * Our lock comes first: with it nobody of ours puts another file there. Those of other vendors have
+ * one on the file itself; ours for reading keeps them out, and no reader can keep us out.
+ * Errors: -EBUSY somebody still writes or changes the file; of fcntl(2). */
+static int lock_out(const struct boots *boots, const struct places *places, enum mcmap_kind kind,
+                    int *fd, int *lock_fd)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
+	int r = *lock_fd < 0 ? mcmap_lock_whole(places->files, kind, lock_fd) : 0;
 
-	if (fcntl(fd, F_SETLK, &lock) < 0)
-		return errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
-	return mcmap_lock_whole(places->files, kind, ret_lock_fd);
+	if (r < 0)
+		return r;
+	close_fd(fd);
+	*fd = open_file(boots, places, kind);
+	if (*fd < 0 || fcntl(*fd, F_SETLK, &lock) == 0)
+		return 0;
+	return errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
 }
 
-/* Errors: -EBUSY somebody still writes or changes the file; of fcntl(2). */
-static int wait_for_writer(const struct places *places, enum mcmap_kind kind, int fd,
-                           struct deadline deadline, int *ret_lock_fd)
+static int wait_for_writer(const struct boots *boots, const struct places *places,
+                           enum mcmap_kind kind, struct deadline deadline, int *fd, int *lock_fd)
 {
 	struct timespec pause = { .tv_nsec = LOOK_AGAIN_MS * 1000000 };
 	int r;
 
-	while ((r = lock_out(places, kind, fd, ret_lock_fd)) == -EBUSY &&
+	while ((r = lock_out(boots, places, kind, fd, lock_fd)) == -EBUSY &&
 	       !deadline_passed(deadline))
 		nanosleep(&pause, NULL);
 	return r;
@@ -290,7 +307,7 @@ static int mark_closed(const struct places *places, int fds[static N_KEPT])
  * that it is closed and syncs it himself. */
 static int close_files(const struct places *places, int fds[static N_KEPT])
 {
-	int r = empty_directory(places->files, true);
+	int r = empty_directory(places->files, is_kept_or_lock);
 
 	if (r == 0)
 		r = mark_closed(places, fds);
@@ -321,10 +338,10 @@ int boots_close(const struct boots *boots, int64_t wait_ms)
 	if (r < 0 || !is_in_use(&places))
 		return r;
 	for (size_t i = 0; i < N_KEPT; i++) {
-		lock_fds[i] = -1;
-		fds[i] = open_file(boots, &places, kept[i]);
-		if (r == 0 && fds[i] >= 0)
-			r = wait_for_writer(&places, kept[i], fds[i], deadline, &lock_fds[i]);
+		fds[i] = lock_fds[i] = -1;
+		if (r == 0)
+			r = wait_for_writer(boots, &places, kept[i], deadline, &fds[i],
+			                    &lock_fds[i]);
 	}
 	if (r == 0)
 		r = close_files(&places, fds);
@@ -340,7 +357,7 @@ int boots_close(const struct boots *boots, int64_t wait_ms)
 /* What is not as it was closed goes, and what somebody else has put there. */
 static int mark_in_use(const struct boots *boots, const struct places *places)
 {
-	int r = empty_directory(places->files, true);
+	int r = empty_directory(places->files, is_kept);
 
 	for (size_t i = 0; r >= 0 && i < N_KEPT; i++) {
 		auto_close int fd = open_file(boots, places, kept[i]);
@@ -354,10 +371,10 @@ static int mark_in_use(const struct boots *boots, const struct places *places)
 
 static int begin_anew(const struct places *places)
 {
-	int r = empty_directory(places->files, false);
+	int r = empty_directory(places->files, NULL);
 
 	/* As others leave it. */
-	if (r == 0 && empty_directory(places->link, false) == 0)
+	if (r == 0 && empty_directory(places->link, NULL) == 0)
 		rmdir(places->link);
 	return r;
 }

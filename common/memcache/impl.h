@@ -87,6 +87,9 @@ void mcmap_lock_close(struct mcmap *map);
  * Errors: -EBUSY somebody does; -ENOMEM; of open(2). */
 int mcmap_lock_whole(const char *dir, enum mcmap_kind kind, int *ret_fd);
 
+/* Is that the name of the kind's lock file? */
+bool mcmap_lock_is_called(enum mcmap_kind kind, const char *name);
+
 /* Is it open, and at its path? */
 bool mcmap_lock_is_there(const struct mcmap *map);
 

@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "common/base/time.h"
 #include "common/memcache/impl.h"
 
+#define SUFFIX          ".lock"
 #define WRITER_AT       0
 #define CHANGE_AT       1
 #define GUEST_WAIT_US   3000 /* somebody waits for sss_cache */
@@ -49,9 +51,22 @@ static int open_file(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+static char *path_in(const char *dir, enum mcmap_kind kind)
+{
+	return talloc_asprintf(NULL, "%s/.%s" SUFFIX, dir, names[kind]);
+}
+
 static char *path_of(const struct mcmap *map)
 {
-	return talloc_asprintf(NULL, "%s/.%s.lock", map->options.dir, names[map->options.kind]);
+	return path_in(map->options.dir, map->options.kind);
+}
+
+bool mcmap_lock_is_called(enum mcmap_kind kind, const char *name)
+{
+	size_t size = strlen(names[kind]);
+
+	return name[0] == '.' && strncmp(name + 1, names[kind], size) == 0 &&
+	       strcmp(name + 1 + size, SUFFIX) == 0;
 }
 
 /* Nobody who opens the path would find our lock on another file. */
@@ -72,7 +87,7 @@ bool mcmap_lock_is_there(const struct mcmap *map)
 
 int mcmap_lock_whole(const char *dir, enum mcmap_kind kind, int *ret_fd)
 {
-	auto_talloc char *path = talloc_asprintf(NULL, "%s/.%s.lock", dir, names[kind]);
+	auto_talloc char *path = path_in(dir, kind);
 	auto_close int fd = -1;
 	int r;
 
