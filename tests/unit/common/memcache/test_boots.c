@@ -407,7 +407,7 @@ END_TEST
 
 static void assert_passwd_is_alone(void)
 {
-	static const char *const others[] = { "unknown", "passwd.new", "group", "else" };
+	static const char *const others[] = { "unknown", "passwd.new", "group", "sid", "else" };
 
 	ck_assert(is_there("lib/mc.files/passwd"));
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -422,6 +422,7 @@ START_TEST(test_what_else_lies_there_is_not_taken_along)
 {
 	TALLOC_FREE(map);
 	copy("lib/mc/passwd", "lib/mc/unknown");
+	copy("lib/mc/passwd", "lib/mc/sid");
 	copy("lib/mc/passwd", "lib/mc/passwd.new");
 	copy("/dev/null", "lib/mc/group");
 	make_directory("lib/mc/initgroups");
