@@ -343,10 +343,15 @@ static int forget_by(struct mcmap *map, enum mcmap_by by, const char *key)
 int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key)
 {
 	bool is_in = map->has_change_lock;
-	int r = is_in ? 0 : mcmap_enter(map);
+	uint32_t first = MEMCACHE_NONE;
+	int r = map->fd < 0 ? -EBADF : get_slot(map, place_of_hash(map, hash_of(map, key)), &first);
 
+	/* Others only remove: what is not there does not come while we look away. */
+	if (r < 0 || first == MEMCACHE_NONE)
+		return r;
+	r = is_in ? 0 : mcmap_enter(map);
 	if (r == 0)
-		r = map->fd < 0 ? -EBADF : forget_by(map, by, key);
+		r = forget_by(map, by, key);
 	if (!is_in)
 		mcmap_leave(map);
 	return r;

@@ -94,7 +94,7 @@ enum mcmap_by {
 int mcmap_put(struct mcmap *map, const void *data, size_t size, uint64_t expires, enum mcmap_by by);
 
 /* Removes what is found by the key, and what has the same keys and is found by the other. Returns
- * how many.
+ * how many. Where nothing has a key of that hash, that is one system call.
  * Errors: mcmap_clear(). */
 int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key);
 

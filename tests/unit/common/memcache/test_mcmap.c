@@ -620,6 +620,24 @@ START_TEST(test_who_stands_still_is_not_waited_for)
 }
 END_TEST
 
+START_TEST(test_where_there_is_nothing_to_forget_nobody_is_waited_for)
+{
+	pid_t pid = stand_still();
+	int status;
+
+	ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY1, "al"), 0);
+	ck_assert(mcmap_is_sound(map));
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	pid = stand_still();
+	ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY1, "al"), -EBUSY);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+}
+END_TEST
+
 /* While a writer stores and evicts, others take back: neither breaks what the other does. */
 START_TEST(test_a_writer_and_others_at_once)
 {
@@ -1180,6 +1198,7 @@ int main(void)
 	tcase_add_test(files, test_one_entry_is_taken_back_alone);
 	tcase_add_test(files, test_without_a_writer_and_without_a_file);
 	tcase_add_test(files, test_who_stands_still_is_not_waited_for);
+	tcase_add_test(files, test_where_there_is_nothing_to_forget_nobody_is_waited_for);
 	tcase_add_test(files, test_a_writer_and_others_at_once);
 	tcase_add_test(files, test_what_cannot_be_given_up_is_taken_away);
 	tcase_add_test(files, test_what_is_not_taken_over);
