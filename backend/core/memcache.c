@@ -23,6 +23,7 @@ struct memcache {
 	bool is_in_order;     /* domains are asked as they stand in the configuration */
 	char *const *domains; /* borrowed from conf: all, NULL-terminated */
 	bool is_last;         /* no other domain is asked after this one */
+	char space;           /* answered in the place of each space; 0: spaces are */
 };
 
 void memcache_set_domains(struct memcache *memcache, const struct conf *conf)
@@ -57,6 +58,7 @@ int memcache_new(TALLOC_CTX *mem, const char *dir, const char *domain, const str
 		.has_plain_names = naming_is_plain(&sssd, options),
 	};
 	memcache->is_in_order = !sssd.domain_resolution_order;
+	memcache->space = sssd.override_space;
 	memcache_set_domains(memcache, conf);
 	*ret_memcache = take_ptr(memcache);
 	return 0;
@@ -72,11 +74,28 @@ static void take_back_any(struct take_back *back, const struct cache_note *note)
 		take_back_all(back, MCMAP_INITGROUPS);
 }
 
+static void take_spaced_back(const struct memcache *memcache, struct take_back *back,
+                             const struct cache_note *note)
+{
+	auto_talloc char *spaced = talloc_strdup(NULL, note->name);
+
+	if (!spaced) {
+		take_back_any(back, note);
+		return;
+	}
+	for (char *c = spaced; *c; c++)
+		if (*c == ' ')
+			*c = memcache->space;
+	take_back_place(back, 0, spaced);
+}
+
 /* Clients may know somebody of another domain under that name, in any spelling of it. */
 static void take_others_back(const struct memcache *memcache, struct take_back *back,
                              const struct cache_note *note)
 {
 	take_back_place(back, note->id, note->name);
+	if (memcache->space && strchr(note->name, ' '))
+		take_spaced_back(memcache, back, note);
 	for (char *const *other = memcache->domains; note->kind == ENTRY_USER && *other; other++) {
 		struct take_back_domain domain = { .name = *other };
 

@@ -11,6 +11,8 @@ EARLY = "ou=early,dc=test"
 ALICE = User("alice", 15001, 25001, "The earlier one", "/home/early", "/bin/early")
 ZOE = User("zoe", 10002, 25001, "Of bob's id", "/home/zoe", "/bin/early")
 DEVS = Group("devs", 25002, ["alice"])
+JOHN = User("john doe", 15003, 25001, "The earlier one", "/home/early", "/bin/early")
+LATER_JOHN = User("john doe", 10103, 20001, "The later one", "/home/later", "/bin/later")
 THERE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 HERE = "alice:*:15001:25001:The earlier one:/home/early:/bin/early"
 
@@ -64,8 +66,9 @@ def suite(machine, slapd):
     suite = Suite(machine, slapd)
     suite.stop()
     yield suite
-    for name in ("uid=alice,", "uid=zoe,", "cn=devs,", ""):
+    for name in ("uid=alice,", "uid=zoe,", "uid=john doe,", "cn=devs,", ""):
         slapd._admin("ldapdelete", name + EARLY, check=False)
+    slapd._admin("ldapdelete", "uid=john doe,ou=people,dc=test", check=False)
 
 
 @pytest.mark.parametrize("cases", ("true", "preserving"))
@@ -116,3 +119,18 @@ def test_whom_the_earlier_domain_hides_is_the_later_ones(suite):
         assert suite.initgroups("alice", client=client)
         for question in (("passwd", "alice"), ("group", "devs"), ("initgroups", "alice")):
             assert agree(suite, *question, client), question
+
+
+def test_a_name_that_is_answered_without_its_spaces(suite):
+    suite.slapd.add(user_ldif(LATER_JOHN))
+    suite.configure(conf("true").replace("[sssd]", "[sssd]\noverride_space = _"))
+    suite.c.systemctl("enable", "--now", "sssd-nss.socket")
+    suite.c.systemctl("start", "sssd.service")
+    assert suite.passwd("john_doe").startswith("john_doe:*:10103:")
+    assert in_files(suite, "passwd", "john_doe").startswith("john_doe:*:10103:")
+    suite.slapd.add(early(user_ldif(JOHN)))
+    # He comes along, and nobody is told of him whose answer would take the place of the other one.
+    suite.getent("initgroups", "john_doe@A")
+    assert in_files(suite, "passwd", "john_doe") == ""
+    for client in CLIENTS:
+        assert suite.passwd("john_doe", client=client).startswith("john_doe:*:15003:")
