@@ -8,6 +8,8 @@
 
 #include "common/memcache/mcmap.h"
 
+#define MCMAP_NEW_PART 8 /* this part of the file is for newcomers: a record fits in there */
+
 /* Slots in which room is made by turns, the oldest record first. No record lies across a border. */
 struct part {
 	uint32_t first, end;
@@ -68,15 +70,31 @@ static inline uint32_t hash_of(const struct mcmap *map, const char *key)
 	return memcache_hash(key, __builtin_strlen(key) + 1, map->header.seed) % map->n_hashes;
 }
 
-/* All size bytes at place. Errors: -EBADMSG the file is shorter; errno. */
+/* record.c: all size bytes at place. Errors: -EBADMSG the file is shorter; errno. */
 int mcmap_read(const struct mcmap *map, uint64_t place, void *bytes, size_t size);
+int mcmap_read_u32(const struct mcmap *map, uint64_t place, uint32_t *ret_value);
+
+/* What is written by one call stands in the file before what the next one writes. Errors: errno. */
+int mcmap_write(const struct mcmap *map, uint64_t place, const void *bytes, size_t size);
+
+/* Where there are blocks already: the disk cannot be too full for it. Errors: errno. */
+int mcmap_write_again(const struct mcmap *map, uint64_t place, const void *bytes, size_t size);
+int mcmap_write_u32(const struct mcmap *map, uint64_t place, uint32_t value);
 
 /* The head of the record in slot, which lies within the file. Errors: -EBADMSG; of pread(2). */
 int mcmap_read_head(const struct mcmap *map, uint32_t slot, struct memcache_head *ret_head);
 
+/* A new record, which is in no chain yet: nobody sees it before its first word is valid.
+ * Errors: of pwrite(2). */
+int mcmap_write_record(const struct mcmap *map, uint32_t slot, const struct memcache_head *head,
+                       const void *data, size_t size);
+
 /* Takes the record in slot, whose head this is, from its readers, from its chains, and makes its
  * slots free. Errors: of pread(2) and pwrite(2); -EBADMSG. */
 int mcmap_remove_record(struct mcmap *map, uint32_t slot, const struct memcache_head *head);
+
+/* mcmap_forget() for who holds the lock of changes. */
+int mcmap_forget_by(struct mcmap *map, enum mcmap_by by, const char *key);
 
 /* lock.c: opens the lock file, unless it is open, and has it be the one at its path; as_writer:
  * with the writer's lock of the kind. Errors: -EBUSY another one has that; -ENOMEM; of open(2). */
