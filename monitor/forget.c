@@ -2,9 +2,9 @@
  *
  * Forget - the caches of domains that are gone are removed some time later
  *
- *   cache_DOMAIN.mdb     what is looked for; removed last, so that what was cut short is begun
- * again cache_DOMAIN.2.mdb   of another schema …mdb-lock, …mdb-state, …mdb.damaged-1 and so on go
- * with it (common/cache/file.h)
+ *   cache_DOMAIN.mdb     what is looked for; removed last: what was cut short is begun again
+ *   cache_DOMAIN.2.mdb   of another schema
+ *   …mdb-lock, …mdb-state, …mdb.damaged-1 and so on go with it (common/cache/file.h)
  *
  * The backend writes the state when it closes the file, so the time counts from the day on which
  * the domain went.

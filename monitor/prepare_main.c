@@ -3,8 +3,9 @@
  * sssd_prepare - the root steps before the monitor (ExecStartPre=+ and ExecReload=+ of
  * sssd.service)
  *
- *   open the memory cache ─▶ the tree is whole? ─ no ─▶ systemd-tmpfiles --create sssd.conf, open
- * it └─ yes ─────────────────┴─▶ keep CAP_DAC_READ_SEARCH alone ─▶ exec sssd_conf --write
+ *   open the memory cache ─▶ the tree is whole? ─ no ─▶ systemd-tmpfiles --create, open it again
+ *                                └─ yes ─────────────────┴─▶ keep CAP_DAC_READ_SEARCH alone
+ *                                                              ─▶ exec sssd_conf --write
  *
  * One step and not two: systemd makes a mount namespace for each, whatever stands in front of it,
  * which costs more than all that is done here. "+" and not "!", because the unit's sandbox, too,

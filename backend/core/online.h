@@ -2,9 +2,11 @@
  *
  * Online - can the domain's servers be reached, since when, and why not
  *
- *             succeeded                    failed
- *   unknown ───────────▶ online ──────────────────▶ offline ─┐ probe: every 20 s at most, on
- * events, └─ failed ─▶ offline   ◀────── succeeded ─────────┘ ◀─┘ and when somebody asks
+ *             succeeded               failed
+ *   unknown ───────────▶ online ────────────▶ offline ─┐ probe: every 20 s at most, on events,
+ *      │                    ▲                  ▲  │ ▲  │ and when somebody asks
+ *      │                    └──── succeeded ───┼──┘ └──┘
+ *      └───────────────── failed ──────────────┘
  *
  * The state is derived from what providers report, never set by a request that failed for reasons
  * of its own (field-report R1, D9). Offline is never sticky: a probe runs at least every 25 s, at

@@ -2,8 +2,8 @@
  *
  * Backend client - ask the backend of a domain, over sbus
  *
- *   backend_ask_send ─▶ ask (new, or one that is under way) ─▶ (sbus) ─▶ ask_answered ─▶ every
- * waiter └─ connection lost: again, every RETRY_MS, the backend is being restarted
+ *   backend_ask_send ─▶ ask (new, or one under way) ─▶ (sbus) ─▶ ask_answered ─▶ every waiter
+ *                        └─ connection lost: again, every RETRY_MS, the backend is being restarted
  */
 #include "responders/core/backend_client.h"
 
