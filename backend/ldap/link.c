@@ -427,9 +427,10 @@ static void fail_back(void *data)
 /* In how many ms the connection is to be replaced; 0 = never. left_s is all its tickets allow. */
 static int64_t expires_ms(const struct ldap_conf *conf, uint32_t left_s)
 {
-	int64_t ms = drawn_ms((int64_t)conf->connection_expire_timeout_s * 1000,
-	                      (int64_t)conf->connection_expire_offset_s * 1000);
+	int64_t ms = (int64_t)conf->connection_expire_timeout_s * 1000;
 
+	if (ms > 0)
+		ms = drawn_ms(ms, (int64_t)conf->connection_expire_offset_s * 1000);
 	if (left_s != UINT32_MAX && (ms == 0 || ms > (int64_t)left_s * 1000))
 		ms = (int64_t)left_s * 1000;
 	return ms;

@@ -96,12 +96,12 @@ def test_opt_timeout(c, scheme, seconds):
         c.held.set("pass")
 
 
-@pytest.mark.parametrize("offset, kept", [(0, False), (4294967295, True)])
-def test_connection_expire_offset(c, offset, kept):
-    """A day among 136 years is drawn rarely; and of 0 there is nothing to draw."""
+@pytest.mark.parametrize("age, offset, kept", [(1, 0, False), (1, 4294967295, True), (0, 1, True)])
+def test_connection_expire_offset(c, age, offset, kept):
+    """A day among 136 years is drawn rarely; of 0 there is nothing to draw; and nothing is added to never."""
     suite = begin(
         c,
-        {"SITE": {"ldap_connection_expire_timeout": 1, "ldap_connection_expire_offset": offset}},
+        {"SITE": {"ldap_connection_expire_timeout": age, "ldap_connection_expire_offset": offset}},
     )
     c.wait_for("online", lambda: suite.passwd("alice"))
     ports = c.sh("ss -Htn state established").out
