@@ -355,7 +355,6 @@ static void take_messages(void *data)
 
 	conn->more = NULL;
 	conn->heard_us = began_us;
-	set_doubt(conn, false);
 	for (unsigned n = 0; !conn->closed; n++) {
 		LDAPMessage *msg = NULL;
 		int r;
@@ -370,14 +369,15 @@ static void take_messages(void *data)
 		}
 
 		r = ldap_result(conn->ld, LDAP_RES_ANY, LDAP_MSG_ONE, &now, &msg);
-		if (r == 0 && !bytes_left(conn))
-			break;
-		if (r == 0)
-			continue;
 		if (r < 0) {
 			conn_break(conn, "the server closed the connection");
 			return;
 		}
+		set_doubt(conn, false); /* a piece of a message will do */
+		if (r == 0 && !bytes_left(conn))
+			break;
+		if (r == 0)
+			continue;
 		take_message(conn, msg);
 	}
 	if (conn->closed)
