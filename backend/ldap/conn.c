@@ -3,7 +3,8 @@
  * Connection - see conn.h
  *
  * A wake-up takes all the messages there are, at most SLICE_MESSAGES or SLICE_US: a result of
- * thousands of entries is read in turns with everything else the loop has to do.
+ * thousands of entries is read in turns with everything else the loop has to do. The clock is read
+ * after each, for it may be a group whose thousand members were written down meanwhile.
  */
 #include "backend/ldap/conn.h"
 
@@ -353,7 +354,7 @@ static void take_messages(void *data)
 	struct timeval now = { 0 };
 	int64_t began_us = monotonic_us();
 
-	conn->more = NULL;
+	TALLOC_FREE(conn->more); /* the server said more before it fired */
 	conn->heard_us = began_us;
 	for (unsigned n = 0; !conn->closed; n++) {
 		LDAPMessage *msg = NULL;
@@ -363,7 +364,7 @@ static void take_messages(void *data)
 		 * The first turn is for what comes unasked, the end of the connection above all. */
 		if (n > 0 && list_empty(&conn->sent))
 			break;
-		if (n == SLICE_MESSAGES || (n % 16 == 15 && monotonic_us() - began_us > SLICE_US)) {
+		if (n == SLICE_MESSAGES || (n > 0 && monotonic_us() - began_us > SLICE_US)) {
 			conn->more = timer_once(conn, conn->ev, 0, take_messages, conn);
 			break;
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A connection to a server that is the other end of a socketpair(2): doubt and its end.
+ * A connection to a server that is the other end of a socketpair(2): doubt and its end, and how
+ * long a turn of the loop is.
  */
 #include "backend/ldap/conn.h"
 
@@ -21,6 +22,7 @@ static struct tevent_context *ev;
 static struct conn *conn;
 static int server; /* its end */
 static struct conn_op op;
+static int64_t message_us; /* that its owner needs for one */
 static int n_messages, n_doubts, n_trusts, n_lost, n_failed;
 
 static void lost(struct conn *which, const char *reason, void *data)
@@ -50,11 +52,15 @@ static int send_search(struct conn_op *which, LDAP *ld, int *ret_msgid)
 
 static void take(struct conn_op *which, LDAP *ld, LDAPMessage *msg, bool last)
 {
+	int64_t began_us = monotonic_us();
+
 	(void)which;
 	(void)ld;
 	(void)last;
 	ldap_msgfree(msg);
 	n_messages++;
+	while (monotonic_us() - began_us < message_us)
+		;
 }
 
 static void failed(struct conn_op *which, int r)
@@ -72,6 +78,7 @@ static void begin(void)
 	LDAP *ld;
 
 	signal(SIGPIPE, SIG_IGN);
+	message_us = 0;
 	n_messages = n_doubts = n_trusts = n_lost = n_failed = 0;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
 	server = ends[0];
@@ -98,6 +105,23 @@ static void ask(void)
 static void say(const void *bytes, size_t size)
 {
 	ck_assert_int_eq(write(server, bytes, size), (ssize_t)size);
+}
+
+/* An entry "a" without attributes (RFC 4511 section 4.5.2), and the end of the search. */
+static void say_entry(void)
+{
+	uint8_t entry[] = "\x30\x0a\x02\x01?\x64\x05\x04\x01\x61\x30\x00";
+
+	entry[4] = (uint8_t)op.msgid;
+	say(entry, sizeof(entry) - 1);
+}
+
+static void say_done(void)
+{
+	uint8_t done[] = "\x30\x0c\x02\x01?\x65\x07\x0a\x01\x00\x04\x00\x04\x00";
+
+	done[4] = (uint8_t)op.msgid;
+	say(done, sizeof(done) - 1);
 }
 
 /* Runs the loop until *n has become something; how long that took. */
@@ -139,6 +163,25 @@ START_TEST(test_end_is_no_sign_of_life)
 }
 END_TEST
 
+/* The time counts, however few messages there were: an entry may be a group of many members. */
+START_TEST(test_turns_are_short)
+{
+	const int n_entries = 100;
+
+	message_us = 1000;
+	ask();
+	for (int i = 0; i < n_entries; i++)
+		say_entry();
+	say_done();
+	while (n_messages <= n_entries) {
+		int before = n_messages;
+
+		ck_assert_int_eq(tevent_loop_once(ev), 0);
+		ck_assert_int_le(n_messages - before, 5);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("conn");
@@ -150,6 +193,7 @@ int main(void)
 	tcase_set_timeout(tests, 30);
 	tcase_add_test(tests, test_silence_is_doubted);
 	tcase_add_test(tests, test_end_is_no_sign_of_life);
+	tcase_add_test(tests, test_turns_are_short);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);
