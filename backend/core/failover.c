@@ -464,3 +464,22 @@ size_t failover_ways(const struct failover *failover)
 	failover_each(failover, count_ways, &ways);
 	return ways;
 }
+
+static void count_good_ways(const struct server *server, void *data)
+{
+	size_t *ways = data;
+
+	if (server->n_endpoints == 0 && !health_is_bad(&server->health))
+		++*ways;
+	for (size_t i = 0; i < server->n_endpoints; i++)
+		if (!health_is_bad(&server->endpoints[i].health))
+			++*ways;
+}
+
+size_t failover_good_ways(const struct failover *failover)
+{
+	size_t ways = 0;
+
+	failover_each(failover, count_good_ways, &ways);
+	return ways;
+}

@@ -123,6 +123,9 @@ void failover_forget(struct failover *failover);
 /* How many addresses there are to try, a server without a known one counted as one. */
 size_t failover_ways(const struct failover *failover);
 
+/* How many of these nothing speaks against. */
+size_t failover_good_ways(const struct failover *failover);
+
 /* Calls each for all servers, in order. */
 void failover_each(const struct failover *failover,
                    void (*each)(const struct server *server, void *data), void *data);

@@ -8,6 +8,7 @@
  */
 #include "backend/ldap/conn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -32,6 +33,8 @@
  * silent. One that is far away, or slow, is not doubted for that. */
 #define EAGER_AFTER_US 1000000
 #define USUAL_TIMES    4
+
+static_assert(CONN_SLOW_US * USUAL_TIMES >= ASK_AFTER_US, "as conn.h says");
 
 struct conn {
 	struct tevent_context *ev; /* borrowed */
@@ -430,10 +433,17 @@ void conn_check(struct conn *conn)
 	conn_submit(conn, &conn->sign);
 }
 
-void conn_watch(struct conn *conn, const char *base, conn_doubted *doubted)
+void conn_watch(struct conn *conn, const char *base, int64_t usual_us, conn_doubted *doubted)
 {
 	conn->watched = base;
 	conn->doubted = doubted;
+	if (usual_us > conn->usual_us)
+		conn->usual_us = usual_us;
+}
+
+int64_t conn_usual_us(const struct conn *conn)
+{
+	return conn->usual_us;
 }
 
 /* Since when the server owes us something and has said nothing. */

@@ -64,9 +64,17 @@ typedef void conn_doubted(struct conn *conn, bool doubt, void *data);
 /* From now on silence is watched: when something is under way and the server has been silent for
  * 2.5 s it is asked for a sign of life, and after 4 s of silence the connection is lost. base is
  * the DN to ask about, borrowed: one in the database we need, for that may hang alone.
- * doubted  where there is another server, else NULL: then the server is asked after four times what
- *          it usually needs, or 1 s, and when half of that has passed again there is doubt. */
-void conn_watch(struct conn *conn, const char *base, conn_doubted *doubted);
+ * usual_us  how long an operation is expected to take, until that is known better
+ * doubted   where there is another server, else NULL: then the server is asked after four times
+ *           what it usually needs, or 1 s, and when half of that has passed again there is doubt.
+ */
+void conn_watch(struct conn *conn, const char *base, int64_t usual_us, conn_doubted *doubted);
+
+/* Of whom this is expected is asked after 2.5 s, as if there were nobody else. */
+#define CONN_SLOW_US 625000
+
+/* How long an operation takes, on an average of the last ones. */
+int64_t conn_usual_us(const struct conn *conn);
 
 /* Asks for a sign of life now. */
 void conn_check(struct conn *conn);

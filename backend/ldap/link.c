@@ -59,6 +59,7 @@ struct link {
 	uint64_t generation;    /* of conn, or of the one before */
 	char *where;            /* what its other end is called */
 	struct address address; /* of that */
+	int64_t usual_us;       /* that an operation took on those before */
 	struct timer *expire, *idle;
 	struct timer *fail_back; /* armed while it leads to a backup server */
 
@@ -358,6 +359,8 @@ static void forget_conn(struct link *link)
 	if (link->doubting && link->connecting)
 		link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
 	link->doubting = false;
+	if (link->conn)
+		link->usual_us = conn_usual_us(link->conn);
 	link->conn = NULL;
 	TALLOC_FREE(link->where);
 	TALLOC_FREE(link->expire);
@@ -436,6 +439,16 @@ static int64_t expires_ms(const struct ldap_conf *conf, uint32_t left_s)
 	return ms;
 }
 
+/* How long an operation may be expected to take on a connection that now stands. When nothing but
+ * bad is known of the others, they may have been given up for being slow, and this one is no
+ * faster: it has more time, until it shows that it does not need that. */
+static int64_t expected_us(const struct link *link)
+{
+	bool only_good = failover_good_ways(link->failover) < 2;
+
+	return only_good && link->usual_us < CONN_SLOW_US ? CONN_SLOW_US : link->usual_us;
+}
+
 static void take_conn(struct link *link, const struct server *server, struct conn *conn,
                       const struct address *address, uint32_t left_s)
 {
@@ -450,7 +463,7 @@ static void take_conn(struct link *link, const struct server *server, struct con
 	link->where = talloc_strdup(link, server->name.text);
 	link->address = *address;
 	conn_give(conn, link, conn_is_lost, link);
-	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn,
+	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn, expected_us(link),
 	           failover_ways(link->failover) > 1 ? conn_is_doubted : NULL);
 	if (ms > 0)
 		link->expire = timer_once(link, link->ev, ms, expired, link);

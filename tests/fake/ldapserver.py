@@ -16,6 +16,7 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     wrongdb        answers every search with noSuchObject
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
     ponder S       answers searches for user7 after S seconds, everything else at once
+    toil S         works off the requests of a connection one by one, and needs S seconds for user7
     refuse N       answers searches for user7 with result code N, others as they are
     partial        one entry, then sizeLimitExceeded
     unreadable     the last entry of each answer lacks its end
@@ -243,7 +244,9 @@ class Server:
                 if self.mode == "tlshang":
                     await self.answer(writer, msgid, *message[1])
                     await asyncio.sleep(3600)
-                asyncio.ensure_future(self.answer(writer, msgid, *message[1]))
+                answer = asyncio.ensure_future(self.answer(writer, msgid, *message[1]))
+                if self.mode == "toil":
+                    await answer
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -309,7 +312,7 @@ class Server:
         entries = find(fields[6])
         if mode == "ranges":
             entries = self.ranges(entries, fields)
-        if mode == "ponder" and ("uid", "user7") in assertions(fields[6]):
+        if mode in ("ponder", "toil") and ("uid", "user7") in assertions(fields[6]):
             await asyncio.sleep(self.argument)
         if mode == "refuse" and ("uid", "user7") in assertions(fields[6]):
             return result(msgid, 0x65, int(self.argument))

@@ -202,6 +202,16 @@ def test_a_question_that_takes_long_is_not_silence(c):
     assert is_online(c, first) and BESIDE not in log.text()
 
 
+def test_all_are_too_busy_with_a_question_to_say_that_they_live(c):
+    """The second is given the time it needs, for the first was no better."""
+    first, second = fake(c, "127.0.0.10", "toil 2"), fake(c, "127.0.0.11", "toil 2")
+    suite = begin(c, f"{first}, {second}", ldap_id_use_start_tls="false", ldap_search_base="dc=example,dc=com")
+    assert suite.passwd("user1")
+    found = suite.getent("passwd", "user7")
+    assert found.rc == 0 and found.ms < CONNECT_MS, found
+    assert is_online(c, second)
+
+
 def test_who_was_silent_for_a_while_is_stayed_with_when_the_others_are_dead(c):
     suite = begin(c, "ldaps://left.test, ldaps://127.0.0.9, ldaps://right.test")
     assert suite.passwd("alice") == ALICE

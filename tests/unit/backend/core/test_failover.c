@@ -120,6 +120,7 @@ START_TEST(test_who_failed_comes_last)
 	failover_begin(failover, false);
 	first = next();
 	health_failed(first, &first->health, "gone");
+	ck_assert_uint_eq(failover_good_ways(failover), 2);
 	failover_begin(failover, false);
 	expect("second");
 	expect("backup");
@@ -196,7 +197,9 @@ START_TEST(test_blame_finds_its_address_later)
 	failover_blame(failover, "first", &unknown, "x");
 	failover_blame(failover, "nobody", &bad, "x");
 	ck_assert(!health_is_bad(&first->endpoints[1].health));
+	ck_assert_uint_eq(failover_good_ways(failover), 4);
 	failover_blame(failover, "first", &bad, "closed in mid-answer");
+	ck_assert_uint_eq(failover_good_ways(failover), 3);
 	ck_assert(health_is_bad(&first->endpoints[1].health));
 	ck_assert(!health_is_bad(&first->endpoints[0].health));
 	failover_blame(failover, "first", &bad, NULL);

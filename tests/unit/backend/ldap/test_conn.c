@@ -86,7 +86,7 @@ static void begin(void)
 	ldap_set_option(ld, LDAP_OPT_PROTOCOL_VERSION, &version);
 	ev = tevent_context_init(NULL);
 	ck_assert_int_eq(conn_new(ev, ev, ld, ends[1], lost, NULL, &conn), 0);
-	conn_watch(conn, "o=x", doubted);
+	conn_watch(conn, "o=x", 0, doubted);
 }
 
 static void end(void)
@@ -163,6 +163,32 @@ START_TEST(test_end_is_no_sign_of_life)
 }
 END_TEST
 
+START_TEST(test_slow_is_not_silent)
+{
+	int64_t us;
+
+	conn_watch(conn, "o=x", CONN_SLOW_US, doubted);
+	ck_assert_int_eq(conn_usual_us(conn), CONN_SLOW_US);
+	ask();
+	us = until(&n_doubts);
+	ck_assert_int_ge(us, 3750000);
+	ck_assert_int_le(us, 3750000 + NOISE_US);
+}
+END_TEST
+
+START_TEST(test_who_was_slow_may_be_fast)
+{
+	conn_watch(conn, "o=x", CONN_SLOW_US, doubted);
+	for (int n = 0; n < 10; n++) {
+		n_messages = 0;
+		ask();
+		say_done();
+		until(&n_messages);
+	}
+	ck_assert_int_lt(conn_usual_us(conn), 250000);
+}
+END_TEST
+
 /* The time counts, however few messages there were: an entry may be a group of many members. */
 START_TEST(test_turns_are_short)
 {
@@ -193,6 +219,8 @@ int main(void)
 	tcase_set_timeout(tests, 30);
 	tcase_add_test(tests, test_silence_is_doubted);
 	tcase_add_test(tests, test_end_is_no_sign_of_life);
+	tcase_add_test(tests, test_slow_is_not_silent);
+	tcase_add_test(tests, test_who_was_slow_may_be_fast);
 	tcase_add_test(tests, test_turns_are_short);
 	suite_add_tcase(suite, tests);
 
