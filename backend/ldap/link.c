@@ -9,7 +9,8 @@
  *
  * While the connection leads to a backup server, a round of the primary ones alone runs beside it
  * from time to time. And while its server is silent and owes an answer, a round of all, itself
- * last: what was asked of it is asked again, as a whole, of the first that stands.
+ * last, which the former becomes: what was asked of it is asked again, as a whole, of the first
+ * that stands.
  */
 #include "backend/ldap/link.h"
 
@@ -540,12 +541,15 @@ static void conn_is_doubted(struct conn *conn, bool doubt, void *data)
 
 	if (conn != link->conn)
 		return; /* one that was retired */
-	if (doubt && !link->connecting) {
+	if (doubt) {
 		log_notice("%s: no answer: others are tried beside it", where);
 		failover_blame(link->failover, where, &link->address, "no answer");
 		link->doubting = true;
-		begin(link, false);
-	} else if (!doubt && link->doubting) {
+		if (!link->connecting)
+			begin(link, false);
+		else if (failover_widen(link->failover))
+			next_attempt(link); /* the primary ones were looked for, alone */
+	} else if (link->doubting) {
 		link->doubting = false;
 		failover_blame(link->failover, where, &link->address, NULL);
 		stop_attempts(link);
@@ -573,7 +577,7 @@ void link_check(struct link *link)
 	if (link->conn) {
 		conn_check(link->conn);
 		if (link->fail_back && !link->connecting)
-			begin(link, true);
+			begin(link, !link->doubting);
 	} else if (link->connecting && monotonic_us() - link->began_us > STALE_ATTEMPT_US) {
 		begin(link, false);
 	}

@@ -334,6 +334,21 @@ def test_backup_lost_while_a_primary_is_looked_for(c):
     assert is_online(c, "good.test")
 
 
+def test_backup_falls_silent_while_a_primary_is_looked_for(c):
+    """The other backup server is asked at once, however long the primary one is waited for."""
+    c.left.set("close")
+    suite = begin(c, "ldaps://left.test", ldap_backup_uri="ldaps://right.test, ldaps://good.test")
+    assert suite.passwd("alice") == ALICE
+    assert is_online(c, "right.test")
+    c.left.set("hold")
+    address_comes_and_goes(c)
+    c.sh("sleep 1")
+    c.right.set("hold")
+    found = suite.getent("passwd", "bob")
+    assert found.rc == 0 and found.ms < 2500 + NOISE_MS, found
+    assert is_online(c, "good.test")
+
+
 def test_backup_that_hangs_up_while_a_primary_is_looked_for(c):
     """Nobody asks meanwhile. The domain is not offline: its backup servers were not tried."""
     on_backup(c)
