@@ -588,9 +588,8 @@ int main(int argc, char *argv[])
 	mallopt(M_MMAP_THRESHOLD, LARGE);
 	mallopt(M_TRIM_THRESHOLD, LARGE);
 
-	/* libldap asks for this host's own name, once, on a thread of ours, through glibc. With
-	 * dead name servers that must not take longer than a connection may. */
-	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
+	/* libldap asks for this host's own name, once, on a thread of ours, through glibc. */
+	daemon_hurry_resolver();
 
 	/* Nor shall it load all the SASL plug-ins of the system, until one of them is of use to us:
 	 * they bring OpenSSL and Berkeley DB along, more than a megabyte. It wants a folder that is

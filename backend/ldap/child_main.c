@@ -6,7 +6,7 @@
  * A child of it (helper.h) holds one conversation (child_proto.h) and ends. Its unit gives it one
  * capability, that of reading any file, for keytabs are root's. It is used for the keytab that the
  * configuration names, which root alone can change, and is gone before the first byte is sent to a
- * KDC. Where nothing gives it, the keytab must be readable for our user.
+ * KDC or a name server. Where nothing gives it, the keytab must be readable for our user.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -24,6 +24,7 @@
 #include "common/base/secret.h"
 #include "common/conf/conf.h"
 #include "common/conf/options.h"
+#include "common/event/daemon.h"
 #include "common/event/helper.h"
 #include "common/wire/frame.h"
 
@@ -132,5 +133,6 @@ static const struct helper helper = {
 
 int main(int argc, char *argv[])
 {
+	daemon_hurry_resolver();
 	return helper_main(&helper, argc, argv);
 }

@@ -3,7 +3,7 @@
  * Ticket - see child_ticket.h (krb5.h; the file format: MIT's doc/formats/ccache_file_format)
  *
  * The keys are copied to a keytab in memory, so that nothing is read with the privilege once a KDC
- * has said something.
+ * or a name server has said something.
  */
 #include "backend/ldap/child_ticket.h"
 
@@ -131,7 +131,7 @@ static krb5_error_code copy_keys(struct ticket *ticket, krb5_keytab from)
 	return code == KRB5_KT_END ? end : code;
 }
 
-static bool read_keytab(struct ticket *ticket)
+static void read_keytab(struct ticket *ticket)
 {
 	krb5_context context = ticket->context;
 	const char *path = ticket->wish->keytab;
@@ -148,15 +148,15 @@ static bool read_keytab(struct ticket *ticket)
 		code = copy_keys(ticket, from);
 	if (from)
 		krb5_kt_close(context, from);
-	return went_well(ticket, code, "keytab %s",
-	                 *ticket->keytab_name ? ticket->keytab_name
-	                 : path               ? path
-	                                      : "");
+	went_well(ticket, code, "keytab %s",
+	          *ticket->keytab_name ? ticket->keytab_name
+	          : path               ? path
+	                               : "");
 }
 
 /* ---- whose ---- */
 
-/* This host's name, with its domain where that can be found. */
+/* This host's name, with its domain where that can be found. This may ask name servers. */
 static void name_host(char *host, size_t size)
 {
 	struct addrinfo hints = { .ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM };
@@ -173,17 +173,19 @@ static void name_host(char *host, size_t size)
 	freeaddrinfo(list);
 }
 
+/* The default realm may be in DNS, too. */
 static bool choose(struct ticket *ticket)
 {
 	const struct ticket_wish *wish = ticket->wish;
 	char *default_realm = NULL;
 	const char *realm = wish->realm;
-	char host[HOST_SIZE];
+	char host[HOST_SIZE] = "";
 	int place;
 
 	if (!realm && krb5_get_default_realm(ticket->context, &default_realm) == 0)
 		realm = default_realm;
-	name_host(host, sizeof(host));
+	if (!wish->authid)
+		name_host(host, sizeof(host));
 	place = principal_choose((const char *const *)ticket->names, ticket->n_names, wish->authid,
 	                         realm, host);
 	if (place >= 0)
@@ -216,8 +218,7 @@ struct ticket *ticket_open(const struct ticket_wish *wish)
 	if (wish->realm && !went_well(ticket, krb5_set_default_realm(ticket->context, wish->realm),
 	                              "realm %s", wish->realm))
 		return ticket;
-	if (read_keytab(ticket))
-		choose(ticket);
+	read_keytab(ticket);
 	return ticket;
 }
 
@@ -380,7 +381,7 @@ static bool fetch(struct ticket *ticket, krb5_timestamp *ret_end)
 	const char *host = ticket->wish->host;
 	krb5_timestamp end;
 
-	if (*ticket->reason)
+	if (*ticket->reason || !choose(ticket))
 		return false;
 	if (!went_well(ticket, get_tgt(ticket), "TGT for %s with keytab %s", ticket->client_name,
 	               ticket->keytab_name) ||

@@ -4,6 +4,8 @@
  * with that a ticket for the directory server
  *
  *   ticket_open (reads the keytab) ─▶ (the caller gives its privilege up) ─▶ ticket_fetch
+ *
+ * Whose key it takes is part of the second: name servers may be asked for it.
  */
 #pragma once
 

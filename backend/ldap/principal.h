@@ -13,6 +13,7 @@
 
 /* The place in names ("host/www@R", as krb5_unparse_name() writes them) of the principal, -1 when
  * there is none. With authid that one alone will do; a realm in it counts before realm, and realm
- * NULL is any. host is this host's name, with or without its domain. */
+ * NULL is any. host is this host's name, with or without its domain; with authid it does not
+ * matter. */
 int principal_choose(const char *const *names, size_t n_names, const char *authid,
                      const char *realm, const char *host);

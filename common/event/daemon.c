@@ -71,6 +71,11 @@ void daemon_calm(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+void daemon_hurry_resolver(void)
+{
+	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
+}
+
 static void take_signals(const sigset_t *ours)
 {
 	daemon_calm();

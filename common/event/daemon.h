@@ -40,6 +40,10 @@ struct daemon; /* a talloc object */
  * daemon_start(), which does the same first thing. */
 void daemon_calm(void);
 
+/* From here on glibc and libkrb5 give a name server one second, once, unless the environment says
+ * otherwise: with dead ones a name must not take longer than what it is asked for. */
+void daemon_hurry_resolver(void);
+
 /* Ignores SIGPIPE, sets _SSS_LOOPS=NO and SYSTEMD_BYPASS_USERDB=1, starts the log, makes the event
  * context and its timers' descriptor, and takes over the signals (they are blocked and read from
  * a descriptor: no thread is ever interrupted). hooks is copied.

@@ -222,6 +222,51 @@ def test_the_helper_reads_what_is_root_s_and_speaks_with_nothing(suite, kdc):
     c.wait_for("the bind", lambda: "LDAP: online" in status(suite), timeout=20)
 
 
+@pytest.fixture
+def silent(suite):
+    """The only name server takes questions and says nothing; this host has a name without a domain."""
+    c = suite.c
+    script = "import socket as s; a = s.socket(s.AF_INET, s.SOCK_DGRAM); a.bind(('127.0.0.99', 53)); "
+    c.run(
+        ["systemd-run", "--quiet", "--unit=test-silent.service", "/usr/bin/python3", "-c"]
+        + [script + "import time; time.sleep(1000)"]
+    )
+    c.wait_for("it listens", lambda: "127.0.0.99:53 " in c.sh("ss -Hlun").out)
+    before = c.sh("cat /etc/resolv.conf", check=False).out
+    c.write("/etc/resolv.conf", "nameserver 127.0.0.99\n")
+    c.sh("sed -i 's/^hosts:.*/hosts: files dns/' /etc/nsswitch.conf")
+    assert "." not in c.sh("hostname").out
+    yield c
+    c.sh("sed -i 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf")
+    c.systemctl("stop", "test-silent.service")
+    c.write("/etc/resolv.conf", before)
+
+
+@pytest.mark.parametrize("options", [{}, AUTHID])
+def test_this_host_s_name_takes_no_longer_than_a_ticket_may(suite, silent, options):
+    begin(suite, **GSSAPI, **options)
+    suite.c.wait_for("the bind", lambda: "LDAP: online" in status(suite), timeout=10)
+    assert suite.passwd("alice") == ALICE
+
+
+def test_this_host_s_name_is_asked_for_with_nothing(suite, silent):
+    c = suite.c
+    drop_in = f"/run/systemd/system/{HELPER}.d/slow.conf"
+    c.write(drop_in, "[Service]\nEnvironment='RES_OPTIONS=timeout:5 attempts:1'\n")
+    c.systemctl("daemon-reload")
+    c.systemctl("stop", HELPER)
+    try:
+        begin(suite, **GSSAPI, ldap_opt_timeout=20)
+        c.wait_for("a conversation", lambda: len(servants(c)) == 1)
+        (pid,) = servants(c)
+        c.wait_for("it gave all up", lambda: capabilities(c, pid) == {"0000000000000000"}, timeout=3)
+        c.wait_for("the bind", lambda: "LDAP: online" in status(suite), timeout=20)
+    finally:
+        c.sh(f"rm {drop_in}")
+        c.systemctl("daemon-reload")
+        c.systemctl("stop", HELPER)
+
+
 TWO = """
 [domain/OTHER]
 id_provider = ldap
