@@ -14,8 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Not in /run/sss, whose files people remove and the monitor restores. */
-#define HELPER_LDAP_SOCKET "/run/sssd-ldap-child"
+/* In a directory of its own, which the units of all but the backends hide: all daemons are the same
+ * user, and what is said here are the host's own tickets. */
+#define HELPER_LDAP_SOCKET "/run/sssd-be/ldap-child"
 
 /* The largest exit status of a conversation; that no process could be had for one counts as this.
  */

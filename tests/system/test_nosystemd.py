@@ -401,7 +401,7 @@ def test_tickets_for_servers_have_their_helper(bare, slapd):
         bare.write("/etc/sssd/sssd.conf", sssd_conf(**more), 0o600)
         suite = Alone(bare, slapd).start("-D")
         assert suite.passwd("alice") is None
-        assert bare.sh("stat -c '%a %U' /run/sssd-ldap-child").out == "600 sssd\n"
+        assert bare.sh("stat -c '%a %U' /run/sssd-be/ldap-child").out == "600 sssd\n"
         (pid, *_) = suite.pids("ldap_child")
         assert "CapPrm:\t0000000000000000" in bare.read(f"/proc/{pid}/status")
         told = bare.run(["sssctl", "domain-status", "LDAP"], check=False).err

@@ -370,7 +370,7 @@ def test_the_helper_is_not_there(suite):
     begin(suite, **GSSAPI, ldap_krb5_keytab="/no/such")
     c.systemctl("stop", "sssd-ldap-child.socket", HELPER)
     c.run(["pkill", "-USR2", "-x", "sssd"])
-    c.wait_for("the reason", lambda: "/run/sssd-ldap-child: " in told(c), timeout=20)
+    c.wait_for("the reason", lambda: "/run/sssd-be/ldap-child: " in told(c), timeout=20)
 
 
 def test_somebody_else_gets_the_tickets(suite, kdc):

@@ -67,6 +67,41 @@ def test_responder_sees_a_read_only_tree(machine, unit):
     machine.run(["nsenter", "-m", "-t", pid, *ours])
 
 
+HIDDEN = {
+    "sssd-nss": ("/run/sssd-be/ldap-child", "/run/sssd-kcm-renew"),
+    "sssd-kcm": ("/run/sssd-be/ldap-child",),
+    "sssd-kcm-renew": ("/run/sssd-be/ldap-child",),
+    "sssd-ldap-child": ("/run/sssd-be/ldap-child", "/run/sssd-kcm-renew"),
+}
+
+
+def assert_out_of_reach(machine, unit, *paths):
+    """For our user in the service's view of the tree, and not in everybody else's."""
+    connect = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    ours = ["setpriv", "--reuid=sssd", "--regid=sssd", "--clear-groups", "/usr/bin/python3", "-c", connect]
+    pid = machine.show(f"{unit}.service", "MainPID")
+    for path in paths:
+        machine.run([*ours, path])
+        inside = machine.run(["nsenter", "-m", "-t", pid, *ours, path], check=False)
+        assert inside.rc != 0 and "PermissionError" in inside.err, inside
+
+
+@pytest.mark.parametrize("unit", HIDDEN)
+def test_helpers_are_for_those_they_help(machine, unit):
+    """Whoever is our user may ask them, and all daemons are: they cannot reach the others'."""
+    machine.systemctl("start", "sssd-kcm-renew.socket", "sssd-ldap-child.socket")
+    machine.systemctl("restart", f"{unit}.service")
+    assert_out_of_reach(machine, unit, *HIDDEN[unit])
+
+
+def test_the_first_to_start_does_not_reach_a_helper_that_comes_later(machine):
+    machine.systemctl("stop", "sssd-ldap-child.socket", "sssd-ldap-child.service", "sssd-nss.service")
+    machine.sh("rm -r /run/sssd-be")
+    machine.systemctl("start", "sssd-nss.service")
+    machine.systemctl("start", "sssd-ldap-child.socket")
+    assert_out_of_reach(machine, "sssd-nss", "/run/sssd-be/ldap-child")
+
+
 def test_no_responder_waits_for_the_monitor(machine):
     """It would be a dead-lock: sssd.service starts them and waits."""
     for unit in UNITS[1:]:
@@ -97,7 +132,7 @@ def test_without_configuration_nothing_runs_and_nothing_fails(container):
 def test_tree_is_made_and_owned_as_promised(machine):
     out = machine.sh(
         "cd /; stat -c '%n %A %U:%G' run/sss run/sss/pipes run/sss/pipes/private run/sssd "
-        "run/sssd/metrics "
+        "run/sssd/metrics run/sssd-be "
         "var/lib/sss var/lib/sss/db var/lib/sss/mc.files var/lib/sss/secrets var/lib/sss/conf "
         "var/log/sssd; "
         "readlink var/lib/sss/pipes var/lib/sss/mc run/sssd.pid"
@@ -108,6 +143,7 @@ def test_tree_is_made_and_owned_as_promised(machine):
         "run/sss/pipes/private drwxr-x--- root:root",
         "run/sssd drwxr-xr-x sssd:sssd",
         "run/sssd/metrics drwx------ sssd:sssd",
+        "run/sssd-be drwxr-xr-x root:root",
         "var/lib/sss drwxr-xr-x root:root",
         "var/lib/sss/db drwx------ sssd:sssd",
         "var/lib/sss/mc.files drwxr-xr-x sssd:sssd",
