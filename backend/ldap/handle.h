@@ -34,6 +34,7 @@ struct tevent_req *handle_bind_send(TALLOC_CTX *mem, struct tevent_context *ev, 
                                     LDAP *ld, int fd, const struct server_name *name,
                                     const struct ldap_conf *conf);
 
-/* For all. Errors: -E_TLS the handshake failed; -E_BIND and others of the bind; -ENOMEM. What is
- * known of it in words is in ret_reason, on mem. */
+/* For all. Errors: -E_TLS the handshake failed; -E_DISCONNECTED and -ETIMEDOUT nothing is known of
+ * the bind; -E_BIND and others of it; -ENOMEM. What is known of it in words is in ret_reason, on
+ * mem. */
 int handle_recv(struct tevent_req *req, TALLOC_CTX *mem, LDAP **ret_ld, char **ret_reason);

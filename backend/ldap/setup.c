@@ -627,11 +627,12 @@ static void sasl_bound(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	int r = take_handle(req, subreq);
 
-	if (take_handle(req, subreq) == 0)
+	if (r == 0)
 		after_bind(req);
-	else if (state->domain->tickets) /* the server may have another key than when it was made */
-		tickets_forget(state->domain->tickets, ticket_host(state));
+	else if (state->domain->tickets && r != -ETIMEDOUT && r != -E_DISCONNECTED)
+		tickets_doubt(state->domain->tickets, ticket_host(state));
 }
 
 static int send_root_dse(struct conn_op *op, LDAP *ld, int *ret_msgid)

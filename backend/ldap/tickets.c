@@ -4,7 +4,7 @@
  *
  *   tickets_get_send ─ good ──────────────────────────────────▶ tickets_get_recv
  *        │               └─ in its last quarter ─▶ (ldap_child) ─▶ refreshed, nobody waits
- *        └─ none, or about to end ─▶ (ldap_child) ─▶ fetched ─▶ tickets_get_recv
+ *        └─ none, refused, or about to end ─▶ (ldap_child) ─▶ fetched ─▶ tickets_get_recv
  *
  * The cache is a file of memory (memfd_create(2)) that has no name but its descriptor's. Another
  * one takes its number whole: whoever reads meanwhile has the one or the other.
@@ -40,6 +40,7 @@ struct held {
 	const char *host;
 	uint32_t life_s;
 	struct boottime until;
+	bool is_doubted; /* refused, and no other was asked for since */
 	uint8_t *bytes;
 	size_t size;
 };
@@ -78,6 +79,12 @@ static int64_t left_s(const struct held *held)
 	return held->until.s - boottime_now().s - spare_s(held->life_s);
 }
 
+/* Will it do for a new connection? */
+static bool is_good(const struct held *held)
+{
+	return left_s(held) > spare_s(held->life_s);
+}
+
 static struct held *find(const struct tickets *tickets, const char *host)
 {
 	struct held *held;
@@ -111,9 +118,12 @@ static void drop_all(struct tickets *tickets)
 	TALLOC_FREE(tickets->principal);
 }
 
-void tickets_forget(struct tickets *tickets, const char *host)
+void tickets_doubt(struct tickets *tickets, const char *host)
 {
-	talloc_free(find(tickets, host));
+	struct held *held = find(tickets, host);
+
+	if (held)
+		held->is_doubted = true;
 }
 
 static int tickets_destroy(struct tickets *tickets)
@@ -218,7 +228,7 @@ static int keep(struct tickets *tickets, const char *host, const struct child_re
 	struct held *held;
 	int r;
 
-	tickets_forget(tickets, host);
+	talloc_free(find(tickets, host));
 	drop_expired(tickets);
 	r = keep_base(tickets, reply);
 	held = r == 0 ? talloc_zero(tickets, struct held) : NULL;
@@ -342,7 +352,7 @@ struct tevent_req *tickets_get_send(TALLOC_CTX *mem, struct tickets *tickets, co
 	state->host = talloc_strdup(state, host);
 	if (!state->host)
 		return req_finish_now(req, ev, -ENOMEM);
-	if (held && left_s(held) > spare_s(held->life_s)) {
+	if (held && is_good(held) && !held->is_doubted) {
 		state->left_s = (uint32_t)left_s(held);
 		if (left_s(held) < held->life_s / REFRESH_PART)
 			refresh(tickets, host);
@@ -360,10 +370,17 @@ static void fetched(struct tevent_req *subreq)
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct get_state *state = tevent_req_data(req, struct get_state);
 	int r = take_reply(state->tickets, state, state->host, subreq, &state->reason);
+	struct held *held = find(state->tickets, state->host);
 
 	TALLOC_FREE(subreq);
+	if (r < 0 && held && held->is_doubted && is_good(held)) {
+		log_warn("the ticket that was refused is tried again: %s",
+		         state->reason ? state->reason : error_text(r));
+		held->is_doubted = false;
+		r = 0;
+	}
 	if (r == 0)
-		state->left_s = (uint32_t)left_s(find(state->tickets, state->host));
+		state->left_s = (uint32_t)left_s(held);
 	req_finish(req, r);
 }
 

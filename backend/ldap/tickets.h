@@ -7,7 +7,8 @@
  * is asked in this process, unless ldap_sasl_canonicalize makes the server's name a matter of DNS.
  *
  * A ticket in the last quarter of its life is used, and another one fetched behind it. One that is
- * about to end is not: the connection would end with it.
+ * about to end is not: the connection would end with it. One that a server refused is used again
+ * only where no other can be had.
  */
 #pragma once
 
@@ -32,5 +33,6 @@ struct tevent_req *tickets_get_send(TALLOC_CTX *mem, struct tickets *tickets, co
 int tickets_get_recv(struct tevent_req *req, TALLOC_CTX *mem, uint32_t *ret_left_s,
                      char **ret_reason);
 
-/* It was refused: another one is needed. */
-void tickets_forget(struct tickets *tickets, const char *host);
+/* The server refused it. It may have another key than when the ticket was made, or be starting just
+ * now: another one is asked for, and until it has come this one is not thrown away. */
+void tickets_doubt(struct tickets *tickets, const char *host);

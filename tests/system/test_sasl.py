@@ -354,6 +354,48 @@ def test_what_was_fetched_does_without_a_kdc(suite, kdc):
         kdc.up()
 
 
+def test_a_bind_that_was_not_answered_costs_no_ticket(suite, kdc):
+    """The server falls silent at the bind, the first thing it is asked."""
+    c = suite.c
+    begin(suite, "ldap://ldap.test", **GSSAPI, **CLEAR, ldap_read_rootdse="never", ldap_opt_timeout=2)
+    assert suite.passwd("alice") == ALICE
+    kdc.down()
+    try:
+        suite.slapd.pause()
+        c.run(["pkill", "-USR1", "-x", "sssd"])
+        c.run(["pkill", "-USR2", "-x", "sssd"])
+        c.wait_for("the reason", lambda: "the SASL bind: not done" in told(c))
+        suite.slapd.resume()
+        c.run(["pkill", "-USR2", "-x", "sssd"])
+        c.wait_for("it is back", lambda: "LDAP: online" in status(suite))
+        assert suite.passwd("bob").startswith("bob:")
+    finally:
+        suite.slapd.resume()
+        kdc.up()
+
+
+def test_a_ticket_that_was_refused_is_kept_until_there_is_another(suite, kdc):
+    """A server that is without its key for a while, and a KDC that is away."""
+    c = suite.c
+    begin(suite, **GSSAPI)
+    assert suite.passwd("alice") == ALICE
+    kdc.down()
+    suite.slapd.down()
+    c.sh("mv /etc/ldap/ldap.keytab /etc/ldap/away.keytab")
+    try:
+        suite.slapd.up()
+        assert suite.passwd("bob") is None
+        c.wait_for("the reason", lambda: "GSSAPI bind: " in told(c))
+        c.run(["pkill", "-USR2", "-x", "sssd"])
+        c.wait_for("another try", lambda: "the ticket that was refused is tried again" in said(suite))
+        c.sh("mv /etc/ldap/away.keytab /etc/ldap/ldap.keytab")
+        c.run(["pkill", "-USR2", "-x", "sssd"])
+        c.wait_for("it is back", lambda: suite.passwd("bob"), timeout=20, step=0.5)
+    finally:
+        c.sh("mv /etc/ldap/away.keytab /etc/ldap/ldap.keytab", check=False)
+        kdc.up()
+
+
 def test_a_new_key_of_the_server(suite, kdc):
     """The ticket that was made with the old one is of no use: another one is fetched."""
     begin(suite, **GSSAPI)
