@@ -12,13 +12,12 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/event/clock.h"
 #include "common/event/timer.h"
 #include "monitor/pathwatch.h"
 
@@ -29,17 +28,12 @@
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | \
 	 RTMGRP_IPV6_ROUTE)
 
-/* Never due: only the clock's being set ends it. */
-#define NEVER_S (INT64_C(1) << 40)
-
 struct network {
 	struct tevent_context *ev; /* borrowed */
 	void (*changed)(void *data);
 	void *data;
 	int fd; /* of rtnetlink; -1 = not watched */
 	struct tevent_fd *fde;
-	int clock_fd; /* of timerfd_create(2); -1 = not watched */
-	struct tevent_fd *clock_fde;
 	struct timer *settle; /* while a burst lasts */
 	struct pathwatch *resolv_conf;
 };
@@ -130,53 +124,18 @@ static void readable(struct tevent_context *ev, struct tevent_fd *fde, uint16_t 
 		something_changed(network);
 }
 
-/* The kernel ends such a timer when the clock is set, and sets the clock itself when it wakes up
- * from a suspend: servers may have been lost, or won, and certificates are in force that were not.
- * Slewing (adjtime(3)) does not count. */
-static void clock_arm(const struct network *network)
+/* Servers may have been lost, or won, and certificates are in force that were not. */
+static void clock_was_set(void *data)
 {
-	struct itimerspec never = { .it_value.tv_sec = NEVER_S };
-
-	/* -ECANCELED: it was set once more; that is armed all the same, and told together. */
-	timerfd_settime(network->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
-	                NULL);
-}
-
-static void clock_was_set(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
-                          void *data)
-{
-	struct network *network = data;
-	uint64_t unused;
-
-	(void)ev;
-	(void)fde;
-	(void)flags;
-	if (read(network->clock_fd, &unused, sizeof(unused)) < 0 && errno == EAGAIN)
-		return;
-	clock_arm(network);
 	log_info("the clock was set, or the machine was suspended");
-	something_changed(network);
-}
-
-static int watch_clock(struct network *network)
-{
-	network->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (network->clock_fd < 0)
-		return -errno;
-	clock_arm(network);
-	network->clock_fde = tevent_add_fd(network->ev, network, network->clock_fd, TEVENT_FD_READ,
-	                                   clock_was_set, network);
-	return network->clock_fde ? 0 : -ENOMEM;
+	something_changed(data);
 }
 
 static int network_free(struct network *network)
 {
 	TALLOC_FREE(network->fde);
-	TALLOC_FREE(network->clock_fde);
 	if (network->fd >= 0)
 		close(network->fd);
-	if (network->clock_fd >= 0)
-		close(network->clock_fd);
 	return 0;
 }
 
@@ -210,13 +169,13 @@ struct network *network_new(TALLOC_CTX *mem, struct tevent_context *ev, bool net
 	network->ev = ev;
 	network->changed = changed;
 	network->data = data;
-	network->fd = network->clock_fd = -1;
+	network->fd = -1;
 	talloc_set_destructor(network, network_free);
 
 	r = netlink ? watch_netlink(network) : 0;
 	if (r < 0)
 		log_warn("changes of the network cannot be watched: %s", error_text(r));
-	r = watch_clock(network);
+	r = clock_watch(network, ev, clock_was_set, network);
 	if (r < 0)
 		log_warn("steps of the clock cannot be watched: %s", error_text(r));
 	r = resolv_conf ? pathwatch_new(network, ev, resolv_conf, SETTLE_MS, resolv_conf_changed,

@@ -9,8 +9,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/log.h"
@@ -18,6 +16,7 @@
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "common/cache/record.h"
+#include "common/event/clock.h"
 #include "common/memcache/mcmap.h"
 #include "common/wire/proto.h"
 #include "responders/core/lookup.h"
@@ -31,7 +30,6 @@
 #define RECENT_MAX_S     10
 #define UNKNOWN_MIB      1
 #define UNKNOWN_MAX_S    60
-#define FAR_AWAY_S       (sizeof(time_t) > 4 ? INT64_MAX : INT32_MAX)
 
 struct memcache {
 	const char *dir;    /* borrowed */
@@ -44,7 +42,6 @@ struct memcache {
 	int results[MCMAP_N_KINDS];        /* so that a lasting failure is logged once */
 	int64_t since_us[MCMAP_N_KINDS];   /* when something began that passes, 0: nothing did;
 	                                    * INT64_MAX: that was logged */
-	int clock_fd;
 	bool is_any_unknown;
 
 	/* What was stored a moment ago: a client that does not use the cache costs no writing. */
@@ -213,25 +210,10 @@ static void clear(void *memory)
 
 /* ---- the clock, by which records expire ---- */
 
-static void watch_clock(const struct memcache *cache)
-{
-	struct itimerspec never = { .it_value.tv_sec = (time_t)FAR_AWAY_S };
-
-	timerfd_settime(cache->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
-}
-
-static void clock_was_set(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
-                          void *data)
+static void clock_was_set(void *data)
 {
 	struct memcache *cache = data;
-	uint64_t expirations;
 
-	(void)ev;
-	(void)fde;
-	(void)flags;
-	if (read(cache->clock_fd, &expirations, sizeof(expirations)) < 0 && errno == EAGAIN)
-		return;
-	watch_clock(cache);
 	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++)
 		if (cache->maps[kind] && !mcmap_is_sound(cache->maps[kind]))
 			clear_map(cache, kind);
@@ -241,22 +223,12 @@ static void *memcache_new(TALLOC_CTX *mem, struct tevent_context *ev,
                           const struct resp_paths *paths)
 {
 	struct memcache *cache = talloc_zero(mem, struct memcache);
-	struct tevent_fd *fde;
 
 	if (!cache)
 		return NULL;
 	cache->dir = paths->mc_dir;
-	cache->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (cache->clock_fd < 0)
-		return cache; /* the step is seen at the next question */
-	fde = tevent_add_fd(ev, cache, cache->clock_fd, TEVENT_FD_READ, clock_was_set, cache);
-	if (!fde) {
-		close(cache->clock_fd);
-		talloc_free(cache);
-		return NULL;
-	}
-	tevent_fd_set_auto_close(fde);
-	watch_clock(cache);
+	/* Where it cannot be watched, the step is seen at the next question. */
+	clock_watch(cache, ev, clock_was_set, cache);
 	return cache;
 }
 

@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
@@ -270,7 +269,7 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct iti
 	if (fd != clock_pipe[0])
 		return (int)syscall(SYS_timerfd_settime, fd, flags, when, ret_old);
 	ck_assert_int_eq(flags, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET);
-	ck_assert_int_gt(when->it_value.tv_sec, time(NULL) + INT64_C(1000000000));
+	ck_assert_int_ge(when->it_value.tv_sec, INT32_MAX);
 	armed++;
 	errno = ECANCELED;
 	return -1;
@@ -294,22 +293,6 @@ START_TEST(test_step_of_the_clock_is_a_change)
 	ck_assert_int_eq(changes, 2);
 	talloc_free(network);
 	close(clock_pipe[1]);
-}
-END_TEST
-
-/* The real one: it is accepted, and not due. */
-START_TEST(test_clock_that_nobody_sets)
-{
-	struct itimerspec never = { .it_value.tv_sec = INT64_C(1) << 40 };
-	int fd = (int)syscall(SYS_timerfd_create, CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	uint64_t n;
-
-	ck_assert_int_eq(syscall(SYS_timerfd_settime, fd,
-	                         TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL),
-	                 0);
-	ck_assert_int_eq(read(fd, &n, sizeof(n)), -1);
-	ck_assert_int_eq(errno, EAGAIN);
-	close(fd);
 }
 END_TEST
 
@@ -339,7 +322,6 @@ int main(void)
 	tcase_add_test(files, test_symlink_and_its_target);
 	tcase_add_test(files, test_network_waits_a_second_after_resolv_conf);
 	tcase_add_test(files, test_step_of_the_clock_is_a_change);
-	tcase_add_test(files, test_clock_that_nobody_sets);
 	tcase_add_test(files, test_netlink_can_be_watched);
 	suite_add_tcase(suite, netlink);
 	suite_add_tcase(suite, files);
