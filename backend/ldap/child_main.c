@@ -26,7 +26,6 @@
 #include "common/conf/options.h"
 #include "common/event/daemon.h"
 #include "common/event/helper.h"
-#include "common/wire/frame.h"
 
 #define READ_LIMIT_S 5
 
@@ -45,17 +44,9 @@ static void drop_capabilities(void)
 static int read_request(int fd, uint8_t *bytes, struct child_request *ret_request)
 {
 	struct reader in;
-	int64_t size;
+	int r = helper_read_frame(fd, bytes, CHILD_MESSAGE_MAX, &in);
 
-	if (!helper_read(fd, bytes, FRAME_BE_SIZE))
-		return -E_DISCONNECTED;
-	size = frame_be_length(bytes, FRAME_BE_SIZE, CHILD_MESSAGE_MAX);
-	if (size < FRAME_BE_SIZE)
-		return -EBADMSG;
-	if (!helper_read(fd, bytes + FRAME_BE_SIZE, (size_t)size - FRAME_BE_SIZE))
-		return -E_DISCONNECTED;
-	in = reader_over(bytes + FRAME_BE_SIZE, (size_t)size - FRAME_BE_SIZE);
-	return child_read_request(&in, ret_request);
+	return r < 0 ? r : child_read_request(&in, ret_request);
 }
 
 /* As the domain's own process reads it. */

@@ -19,13 +19,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "backend/ldap/child.h"
+#include "backend/ldap/child_proto.h"
 #include "common/base/error.h"
+#include "common/base/fd.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/base/str.h"
+#include "common/event/ask.h"
 #include "common/event/helper.h"
 #include "common/event/req.h"
 
@@ -34,6 +36,9 @@
 #define REFRESH_PART 4  /* the last so much of a life */
 #define REASON_MAX   400
 #define TRY_AGAIN_S  60 /* when one could not be refreshed */
+
+/* The helper's own end comes first, when all is well. */
+#define SPARE_MS 1000
 
 struct held {
 	struct list node;
@@ -251,49 +256,71 @@ static int keep(struct tickets *tickets, const char *host, const struct child_re
 	return replace_cache(tickets);
 }
 
+/* Why nothing came, on mem; NULL without memory. */
+static char *explain(const struct tickets *tickets, TALLOC_CTX *mem, int r)
+{
+	if (r == -E_DISCONNECTED || r == -ETIMEDOUT)
+		return talloc_asprintf(mem,
+		                       "no ticket: ldap_child ended without an answer, as when no "
+		                       "KDC has one within %u s (ldap_opt_timeout)",
+		                       tickets->domain->conf.opt_timeout_s);
+	return talloc_asprintf(mem, "no ticket: ldap_child at %s: %s", HELPER_LDAP_SOCKET,
+	                       error_text(r));
+}
+
 /* What became of it; ret_reason, on mem, in words if nothing. */
 static int take_reply(struct tickets *tickets, TALLOC_CTX *mem, const char *host,
                       struct tevent_req *subreq, char **ret_reason)
 {
-	uint32_t limit_s = tickets->domain->conf.opt_timeout_s;
 	struct child_reply reply;
-	int r = child_ask_recv(subreq, &reply);
+	struct reader in;
+	int r = ask_recv(subreq, &in);
 
-	if (r == 0 && reply.left_s > 0) {
+	if (r == 0)
+		r = child_read_reply(&in, &reply);
+	if (r < 0) {
+		*ret_reason = explain(tickets, mem, r);
+	} else if (reply.left_s > 0) {
 		r = keep(tickets, host, &reply);
 		if (r < 0)
 			*ret_reason = talloc_asprintf(mem, "tickets: %s", error_text(r));
-	} else if (r == 0) {
+	} else {
 		*ret_reason = str_printable_up_to(mem, reply.text, strlen(reply.text), REASON_MAX);
 		r = -E_BIND;
-	} else if (r == -E_DISCONNECTED || r == -ETIMEDOUT) {
-		*ret_reason = talloc_asprintf(mem,
-		                              "no ticket: ldap_child ended without an answer, as "
-		                              "when no KDC has one within %u s (ldap_opt_timeout)",
-		                              limit_s);
-	} else {
-		*ret_reason = talloc_asprintf(mem, "no ticket: ldap_child at %s: %s",
-		                              HELPER_LDAP_SOCKET, error_text(r));
 	}
 	return r;
 }
 
 /* ---- asking ---- */
 
-static struct tevent_req *ask(TALLOC_CTX *mem, struct tickets *tickets, const char *host)
+/* Errors: errno of connect(2), the helper cannot be reached. */
+static int ask(TALLOC_CTX *mem, const struct tickets *tickets, const char *host,
+               struct tevent_req **ret_req)
 {
 	const struct provider_host *provider = tickets->domain->host;
+	struct writer out = writer_new(CHILD_MESSAGE_MAX);
 	struct child_request request = {
 		.limit_s = tickets->domain->conf.opt_timeout_s,
 		.domain = provider->domain,
 		.host = host,
 	};
+	int fd, r;
 
 	if (request.limit_s > CHILD_LIMIT_MAX_S)
 		request.limit_s = CHILD_LIMIT_MAX_S;
 	if (request.limit_s < 1)
 		request.limit_s = 1;
-	return child_ask_send(mem, provider->ev, HELPER_LDAP_SOCKET, &request);
+	child_write_request(&out, &request);
+	r = writer_end(&out);
+	if (r == 0)
+		r = fd_connect_unix(HELPER_LDAP_SOCKET, &fd);
+	if (r == 0) {
+		*ret_req = ask_send(mem, provider->ev, fd, &out, CHILD_MESSAGE_MAX,
+		                    (int64_t)request.limit_s * 1000 + SPARE_MS);
+		r = *ret_req ? 0 : -ENOMEM;
+	}
+	writer_free(&out);
+	return r;
 }
 
 struct refresh_state {
@@ -301,26 +328,31 @@ struct refresh_state {
 	char *host;
 };
 
+static void tell_not_refreshed(const char *reason)
+{
+	log_warn("the ticket in use is not renewed yet: %s", reason);
+}
+
 /* Behind what is still good; a failure is told, and tried again with a later question. */
 static void refresh(struct tickets *tickets, const char *host)
 {
-	struct refresh_state *state;
-	struct tevent_req *subreq;
+	auto_talloc struct refresh_state *state = NULL;
+	int r;
 
 	if (tickets->refresh ||
 	    (tickets->tried.s != 0 && boottime_now().s - tickets->tried.s < TRY_AGAIN_S))
 		return;
+	tickets->tried = boottime_now();
 	state = talloc_zero(tickets, struct refresh_state);
-	subreq = state ? ask(state, tickets, host) : NULL;
-	if (!subreq) {
-		talloc_free(state);
+	if (!state)
 		return;
-	}
 	state->tickets = tickets;
 	state->host = talloc_strdup(state, host);
-	tickets->refresh = subreq;
-	tickets->tried = boottime_now();
-	tevent_req_set_callback(subreq, refreshed, state);
+	r = state->host ? ask(state, tickets, host, &tickets->refresh) : -ENOMEM;
+	if (r < 0)
+		tell_not_refreshed(error_text(r));
+	else
+		tevent_req_set_callback(tickets->refresh, refreshed, take_ptr(state));
 }
 
 static void refreshed(struct tevent_req *subreq)
@@ -328,15 +360,30 @@ static void refreshed(struct tevent_req *subreq)
 	struct refresh_state *state = tevent_req_callback_data(subreq, struct refresh_state);
 	struct tickets *tickets = state->tickets;
 	char *reason = NULL;
-	int r = state->host ? take_reply(tickets, state, state->host, subreq, &reason) : -ENOMEM;
+	int r = take_reply(tickets, state, state->host, subreq, &reason);
 
 	tickets->refresh = NULL;
 	if (r < 0)
-		log_warn("the ticket in use is not renewed yet: %s",
-		         reason ? reason : error_text(r));
+		tell_not_refreshed(reason ? reason : error_text(r));
 	else
 		tickets->tried.s = 0;
 	talloc_free(state);
+}
+
+/* r is what became of asking for another one. */
+static int settle(struct get_state *state, int r)
+{
+	struct held *held = find(state->tickets, state->host);
+
+	if (r < 0 && held && held->is_doubted && is_good(held)) {
+		log_warn("the ticket that was refused is tried again: %s",
+		         state->reason ? state->reason : error_text(r));
+		held->is_doubted = false;
+		r = 0;
+	}
+	if (r == 0)
+		state->left_s = (uint32_t)left_s(held);
+	return r;
 }
 
 struct tevent_req *tickets_get_send(TALLOC_CTX *mem, struct tickets *tickets, const char *host)
@@ -345,6 +392,7 @@ struct tevent_req *tickets_get_send(TALLOC_CTX *mem, struct tickets *tickets, co
 	struct held *held = find(tickets, host);
 	struct get_state *state;
 	struct tevent_req *req = tevent_req_create(mem, &state, struct get_state), *subreq;
+	int r;
 
 	if (!req)
 		return NULL;
@@ -358,9 +406,11 @@ struct tevent_req *tickets_get_send(TALLOC_CTX *mem, struct tickets *tickets, co
 			refresh(tickets, host);
 		return req_finish_now(req, ev, 0);
 	}
-	subreq = ask(state, tickets, host);
-	if (!subreq)
-		return req_finish_now(req, ev, -ENOMEM);
+	r = ask(state, tickets, host, &subreq);
+	if (r < 0) {
+		state->reason = explain(tickets, state, r);
+		return req_finish_now(req, ev, settle(state, r));
+	}
 	tevent_req_set_callback(subreq, fetched, req);
 	return req;
 }
@@ -370,18 +420,9 @@ static void fetched(struct tevent_req *subreq)
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct get_state *state = tevent_req_data(req, struct get_state);
 	int r = take_reply(state->tickets, state, state->host, subreq, &state->reason);
-	struct held *held = find(state->tickets, state->host);
 
 	TALLOC_FREE(subreq);
-	if (r < 0 && held && held->is_doubted && is_good(held)) {
-		log_warn("the ticket that was refused is tried again: %s",
-		         state->reason ? state->reason : error_text(r));
-		held->is_doubted = false;
-		r = 0;
-	}
-	if (r == 0)
-		state->left_s = (uint32_t)left_s(held);
-	req_finish(req, r);
+	req_finish(req, settle(state, r));
 }
 
 int tickets_get_recv(struct tevent_req *req, TALLOC_CTX *mem, uint32_t *ret_left_s,

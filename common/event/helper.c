@@ -24,6 +24,7 @@
 #include "common/base/time.h"
 #include "common/event/daemon.h"
 #include "common/event/listen.h"
+#include "common/wire/frame.h"
 
 #define IDLE_S       60
 #define CHILDREN_MAX 16
@@ -51,7 +52,7 @@ static volatile sig_atomic_t stop;
 
 /* ---- bytes ---- */
 
-bool helper_read(int fd, uint8_t *bytes, size_t size)
+static bool read_all(int fd, uint8_t *bytes, size_t size)
 {
 	while (size > 0) {
 		ssize_t n = read(fd, bytes, size);
@@ -64,6 +65,23 @@ bool helper_read(int fd, uint8_t *bytes, size_t size)
 		size -= (size_t)n;
 	}
 	return true;
+}
+
+int helper_read_frame(int fd, uint8_t *bytes, uint32_t max, struct reader *ret_body)
+{
+	int64_t length;
+	size_t size;
+
+	if (!read_all(fd, bytes, FRAME_BE_SIZE))
+		return -E_DISCONNECTED;
+	length = frame_be_length(bytes, FRAME_BE_SIZE, max);
+	if (length <= FRAME_BE_SIZE)
+		return length < 0 ? (int)length : -EBADMSG;
+	size = (size_t)length - FRAME_BE_SIZE;
+	if (!read_all(fd, bytes + FRAME_BE_SIZE, size))
+		return -E_DISCONNECTED;
+	*ret_body = reader_over(bytes + FRAME_BE_SIZE, size);
+	return 0;
 }
 
 bool helper_write(int fd, const uint8_t *bytes, size_t size)

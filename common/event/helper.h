@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/wire/reader.h"
+
 /* In a directory of its own, which the units of all but the backends hide: all daemons are the same
  * user, and what is said here are the host's own tickets. */
 #define HELPER_LDAP_SOCKET "/run/sssd-be/ldap-child"
@@ -48,6 +50,10 @@ struct helper {
 /* The whole of main(). */
 int helper_main(const struct helper *helper, int argc, char *argv[]);
 
-/* All of size bytes, or false. These wait. */
-bool helper_read(int fd, uint8_t *bytes, size_t size);
+/* A whole message of at most max bytes, which begins with its length (frame.h, frame_be_length()).
+ * ret_body is what stands behind that, within bytes. Waits for it. Errors: -E_DISCONNECTED it ends
+ * before; -EBADMSG there is nothing behind the length; -EMSGSIZE. */
+int helper_read_frame(int fd, uint8_t *bytes, uint32_t max, struct reader *ret_body);
+
+/* All of size bytes, or false. Waits. */
 bool helper_write(int fd, const uint8_t *bytes, size_t size);

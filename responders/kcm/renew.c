@@ -17,8 +17,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/base/error.h"
 #include "common/base/fd.h"
@@ -27,8 +25,8 @@
 #include "common/base/mem.h"
 #include "common/base/secret.h"
 #include "common/base/str.h"
-#include "common/event/timer.h"
-#include "common/wire/frame.h"
+#include "common/base/time.h"
+#include "common/event/ask.h"
 #include "responders/kcm/login.h"
 #include "responders/kcm/renew_proto.h"
 
@@ -54,12 +52,8 @@ struct renewal {
 	struct renewals *renewals;
 	uid_t uid;
 	uint64_t id, number; /* of its cache, and there */
-	int fd;              /* -1 before the helper is asked */
-	struct tevent_fd *fde;
-	struct writer out;
-	size_t sent;
-	uint8_t in[RENEW_MESSAGE_MAX];
-	size_t in_size;
+	struct writer out;      /* what the helper will be asked */
+	struct tevent_req *ask; /* owned; NULL before it is */
 };
 
 struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct store **store,
@@ -189,12 +183,9 @@ static void answered(struct renewal *renewal, struct bytes credential)
 
 static int renewal_gone(struct renewal *renewal)
 {
-	TALLOC_FREE(renewal->fde);
-	close_fd(&renewal->fd);
 	if (renewal->out.bytes)
 		secret_wipe(renewal->out.bytes, renewal->out.room);
 	writer_free(&renewal->out);
-	secret_wipe(renewal->in, renewal->in_size);
 	for (size_t i = 0; i < AT_ONCE; i++)
 		if (renewal->renewals->places[i] == renewal)
 			renewal->renewals->places[i] = NULL;
@@ -215,16 +206,9 @@ static void failed(struct renewal *renewal, const char *why)
 	over(renewal);
 }
 
-static void took_too_long(void *data)
-{
-	failed(data, "no KDC answered within krb5_auth_timeout");
-}
-
 /* All is there. */
-static void take_reply(struct renewal *renewal)
+static void take_reply(struct renewal *renewal, struct reader in)
 {
-	struct reader in =
-		reader_over(renewal->in + FRAME_BE_SIZE, renewal->in_size - FRAME_BE_SIZE);
 	struct renew_reply reply;
 	auto_talloc char *text = NULL;
 	int r;
@@ -243,53 +227,23 @@ static void take_reply(struct renewal *renewal)
 	over(renewal);
 }
 
-static void receive(struct renewal *renewal)
+static void helper_ended(struct tevent_req *subreq)
 {
-	ssize_t n = recv(renewal->fd, renewal->in + renewal->in_size,
-	                 sizeof(renewal->in) - renewal->in_size, 0);
-	int64_t length;
+	struct renewal *renewal = tevent_req_callback_data(subreq, struct renewal);
+	struct reader in;
+	int r = ask_recv(subreq, &in);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
+	if (r == 0)
+		take_reply(renewal, in);
+	else if (r == -ETIMEDOUT)
+		failed(renewal, "no KDC answered within krb5_auth_timeout");
+	else if (r == -E_DISCONNECTED)
 		failed(renewal, "the helper ended without an answer, as when no KDC has one "
 		                "within krb5_auth_timeout");
-		return;
-	}
-	renewal->in_size += (size_t)n;
-	length = frame_be_length(renewal->in, renewal->in_size, RENEW_MESSAGE_MAX);
-	if (length < 0 || (length > 0 && (size_t)length < renewal->in_size))
+	else if (r == -EBADMSG || r == -EMSGSIZE)
 		failed(renewal, "the helper's answer makes no sense");
-	else if (length > 0 && (size_t)length == renewal->in_size)
-		take_reply(renewal);
-}
-
-static void send_more(struct renewal *renewal)
-{
-	ssize_t n = send(renewal->fd, renewal->out.bytes + renewal->sent,
-	                 renewal->out.size - renewal->sent, MSG_NOSIGNAL);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0) {
-		failed(renewal, error_text(-errno));
-		return;
-	}
-	renewal->sent += (size_t)n;
-	if (renewal->sent == renewal->out.size)
-		tevent_fd_set_flags(renewal->fde, TEVENT_FD_READ);
-}
-
-static void ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
-{
-	struct renewal *renewal = data;
-
-	(void)ev;
-	(void)fde;
-	if (flags & TEVENT_FD_WRITE)
-		send_more(renewal);
 	else
-		receive(renewal);
+		failed(renewal, error_text(r));
 }
 
 static void take_place(struct renewal *renewal)
@@ -322,7 +276,6 @@ static int prepare(struct renewals *renewals, const struct ccache *ccache,
 	renewal->uid = ccache->uid;
 	renewal->id = ccache->id;
 	renewal->number = stored->number;
-	renewal->fd = -1;
 	renewal->out = writer_new(RENEW_MESSAGE_MAX);
 	talloc_set_destructor(renewal, renewal_gone);
 
@@ -337,17 +290,16 @@ static int prepare(struct renewals *renewals, const struct ccache *ccache,
 static int ask_helper(struct renewal *renewal)
 {
 	struct renewals *renewals = renewal->renewals;
-	int r;
+	int fd, r;
 
-	r = fd_connect_unix(renewals->socket, &renewal->fd);
+	r = fd_connect_unix(renewals->socket, &fd);
 	if (r < 0)
 		return r;
-	/* Who waits to write alone does not hear from tevent that the other side is gone. */
-	renewal->fde = tevent_add_fd(renewals->ev, renewal, renewal->fd,
-	                             TEVENT_FD_READ | TEVENT_FD_WRITE, ready, renewal);
-	if (!renewal->fde || !timer_once(renewal, renewals->ev, renewals->limit_s * 1000 + SPARE_MS,
-	                                 took_too_long, renewal))
+	renewal->ask = ask_send(renewal, renewals->ev, fd, &renewal->out, RENEW_MESSAGE_MAX,
+	                        (int64_t)renewals->limit_s * 1000 + SPARE_MS);
+	if (!renewal->ask)
 		return -ENOMEM;
+	tevent_req_set_callback(renewal->ask, helper_ended, renewal);
 	return 0;
 }
 
@@ -361,7 +313,7 @@ static bool ask_all(struct renewals *renewals, int r)
 		struct renewal *renewal = renewals->places[i];
 		int asked;
 
-		if (!renewal || renewal->fd >= 0)
+		if (!renewal || renewal->ask)
 			continue;
 		asked = r < 0 ? r : ask_helper(renewal);
 		if (asked == 0)

@@ -21,7 +21,6 @@
 #include "common/base/secret.h"
 #include "common/base/time.h"
 #include "common/event/helper.h"
-#include "common/wire/frame.h"
 #include "responders/kcm/renew_ticket.h"
 
 #define LIMIT_S      (RENEW_LIMIT_MAX_S + 5)
@@ -52,21 +51,15 @@ static bool converse(int fd, const struct helper_paths *paths, int *ret_status)
 	struct renew_request request;
 	struct reader in;
 	char keytab[4096];
-	int64_t size;
 	bool answered;
 	int r;
 
 	(void)paths;
 	*ret_status = METRICS_RENEWAL_ERROR;
 	alarm(READ_LIMIT_S);
-	if (!helper_read(fd, bytes, FRAME_BE_SIZE))
-		return false;
-	size = frame_be_length(bytes, FRAME_BE_SIZE, RENEW_MESSAGE_MAX);
-	if (size < FRAME_BE_SIZE ||
-	    !helper_read(fd, bytes + FRAME_BE_SIZE, (size_t)size - FRAME_BE_SIZE))
-		return false;
-	in = reader_over(bytes + FRAME_BE_SIZE, (size_t)size - FRAME_BE_SIZE);
-	r = renew_read_request(&in, &request);
+	r = helper_read_frame(fd, bytes, RENEW_MESSAGE_MAX, &in);
+	if (r == 0)
+		r = renew_read_request(&in, &request);
 	if (r < 0) {
 		log_error("a request is refused: %s", error_text(r));
 		return false;

@@ -7,19 +7,11 @@
 #include "common/wire/frame.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/wire/proto.h"
 #include "common/wire/reader.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int truth)
-{
-	if (!truth)
-		abort();
-}
+#include "tests/fuzz/require.h"
 
 /* A message that is there whole, written again, is the same but for its reserved word. */
 static void write_again(const uint8_t *message, size_t size, uint32_t max)

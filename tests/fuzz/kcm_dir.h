@@ -9,14 +9,7 @@
 #include <unistd.h>
 
 #include "responders/kcm/store.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static inline void require(int truth)
-{
-	if (!truth)
-		abort();
-}
+#include "tests/fuzz/require.h"
 
 static struct store *store;
 static char dir[] = "/tmp/kcm-fuzz-XXXXXX";

@@ -2,25 +2,10 @@
  *
  * Both messages between a backend and ldap_child; what is accepted is written back the same
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend/ldap/child_proto.h"
-#include "common/wire/frame.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int truth)
-{
-	if (!truth)
-		abort();
-}
-
-static void compare(const struct writer *out, const uint8_t *data, size_t size)
-{
-	require(out->err == 0 && out->size == FRAME_BE_SIZE + size);
-	require(memcmp(out->bytes + FRAME_BE_SIZE, data, size) == 0);
-}
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -35,14 +20,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(request.limit_s >= 1 && request.limit_s <= CHILD_LIMIT_MAX_S);
 		require(!strchr(request.domain, '/') && strcmp(request.domain, "..") != 0);
 		child_write_request(&out, &request);
-		compare(&out, data, size);
-		writer_reset(&out);
+		require_written(&out, data, size);
 	}
 	in = reader_over(data, size);
 	if (child_read_reply(&in, &reply) == 0) {
 		require(strlen(reply.text) <= CHILD_TEXT_MAX);
 		child_write_reply(&out, &reply);
-		compare(&out, data, size);
+		require_written(&out, data, size);
 	}
 	writer_free(&out);
 	return 0;

@@ -10,13 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int truth)
-{
-	if (!truth)
-		abort();
-}
+#include "tests/fuzz/require.h"
 
 /* What a read gave must lie inside the message, its NUL too. */
 static void require_inside(const struct reader *before, const void *bytes, size_t size)
