@@ -4,8 +4,13 @@
     log = Log(c)
     c.systemctl("restart", "sssd.service", check=False)
     assert "sssd.conf:7" in log.text()
+
+And what a daemon of ours waits for, long before it comes: wakes_in(c, pid).
 """
 import json
+import os
+import pathlib
+import re
 
 
 class Log:
@@ -35,3 +40,15 @@ def _text(entry, field):
     """A field that is not plain text comes as a list of bytes."""
     value = entry.get(field) or ""
     return value if isinstance(value, str) else bytes(value).decode(errors="replace")
+
+
+def wakes_in(c, pid):
+    """Seconds until the process, a number of the container's, is woken up by its timers (timerfd,
+    common/event/timer.h); None = by none of them. It may be woken up for one that was cancelled."""
+    proc = pathlib.Path(f"/proc/{c.pid}/root/proc/{pid}")
+    fds = [fd.name for fd in (proc / "fd").iterdir() if os.readlink(fd) == "anon_inode:[timerfd]"]
+    found = [
+        re.search(r"it_value: \((\d+), (\d+)\)", (proc / "fdinfo" / fd).read_text()) for fd in fds
+    ]
+    times = [int(value[1]) + int(value[2]) / 1e9 for value in found]
+    return min((s for s in times if s > 0), default=None)
