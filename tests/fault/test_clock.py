@@ -19,6 +19,7 @@ YEARS_2 = 2 * 365 * 24 * 3600
 STEPS = {"forward": YEARS_2, "back": -YEARS_2}
 CLEAR = {"uri": "ldap://ldap.test", "ldap_id_use_start_tls": "false"}  # no certificate is valid that long
 PINGED_S = by_length(25, 130)  # one ping (timeout = 20), or five
+OFFLINE_S = by_length(3, None)  # seconds till the first attempt to be online again
 FILE = "/etc/clockstep"
 PRELOAD = "[Service]\nEnvironment=LD_PRELOAD=/usr/libexec/sssd-tests/clockstep.so\n"
 UNITS = ("sssd.service", "sssd-nss.service")
@@ -48,18 +49,22 @@ def slapd(machine):
     return Slapd(machine, stats=True).start()
 
 
+def begin(c, slapd):
+    """The suite, started anew with the right time; alice is cached; suite.clock sets the clock."""
+    c.systemctl("stop", *UNITS)
+    c.sh("rm -rf /var/lib/sss/db/* /var/lib/sss/conf/*; rm -rf /run/systemd/system/sssd-nss.service.d")
+    suite = Suite(c, slapd)
+    suite.clock = Clock(c)
+    suite.clock.begin()
+    suite.start(sssd={"timeout": 20}, offline_timeout=OFFLINE_S, **CLEAR)
+    c.wait_for("online", lambda: "LDAP: online" in status(suite))
+    assert suite.id("alice")
+    return suite
+
+
 @pytest.fixture
 def suite(machine, slapd):
-    """Started anew with the right time; alice is cached; suite.clock sets the clock."""
-    machine.systemctl("stop", *UNITS)
-    machine.sh("rm -rf /var/lib/sss/db/* /var/lib/sss/conf/*; rm -rf /run/systemd/system/sssd-nss.service.d")
-    suite = Suite(machine, slapd)
-    suite.clock = Clock(machine)
-    suite.clock.begin()
-    suite.start(sssd={"timeout": 20}, **CLEAR)
-    machine.wait_for("online", lambda: "LDAP: online" in status(suite))
-    assert suite.id("alice")
-    yield suite
+    yield begin(machine, slapd)
     slapd.up()
 
 
@@ -139,15 +144,19 @@ def test_idle_exit_comes_when_it_is_due(suite, step):
     assert suite.passwd("alice")
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_nobody_is_taken_for_dead(suite, step):
-    """Under load."""
-    before = pids(suite)
-    load = Load(suite.c, "passwd", "alice", "bob", clients=2, pause_us=10000, seconds=PINGED_S)
-    time.sleep(1)
-    suite.clock.set(STEPS[step])
-    assert load.end().were_all_right()
-    assert pids(suite) == before
+def test_nobody_is_taken_for_dead(suite, container):
+    """Under load; on two machines, one for each way."""
+    with container() as c:
+        suites = {"forward": suite, "back": begin(c, Slapd(c, stats=True).start())}
+        before = {step: pids(suites[step]) for step in STEPS}
+        how = {"clients": 2, "pause_us": 10000, "seconds": PINGED_S}
+        loads = [Load(suites[step].c, "passwd", "alice", "bob", **how) for step in STEPS]
+        time.sleep(1)
+        for step in STEPS:
+            suites[step].clock.set(STEPS[step])
+        for load in loads:
+            assert load.end().were_all_right()
+        assert {step: pids(suites[step]) for step in STEPS} == before
 
 
 @pytest.mark.parametrize("step", STEPS)
