@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Options that say how long something is waited for, and options that switch off what would shorten
 a wait: what is seen of them from outside, at values that are good and at their edges."""
+import json
+import subprocess
 import time
 
 import pytest
@@ -22,7 +24,8 @@ def c(container):
         c.write("/etc/hosts", "127.0.0.1 localhost ldap.test\n127.0.0.2 held.test\n10.66.0.2 lost.test\n")
         c.held = Relay(c, "127.0.0.2")
         c.sh(
-            "ip link add near0 type veth peer name far0; ip link set near0 up; ip link set far0 up; "
+            "ip link add near0 type veth peer name far0; "
+            "for link in near0 far0; do ip link set $link addrgenmode none up; done; "
             "ip addr add 10.66.0.1/24 dev near0; "
             "ip neigh add 10.66.0.2 lladdr 02:00:00:00:00:01 dev near0 nud permanent"
         )
@@ -178,33 +181,87 @@ def test_what_is_an_event(c, option, value, heard):
     assert (state(c, "SITE") == "online") == heard
 
 
-def attempts(c):
-    """Connections that were refused, since the machine started."""
-    names, numbers = [line.split() for line in c.read("/proc/net/snmp").splitlines() if line[:4] == "Tcp:"]
-    return int(numbers[names.index("AttemptFails")])
+# Counts the SYNs (RFC 9293 section 3.1) that arrive at port 636 of each address.
+KNOCKS = """
+import json, selectors, socket, sys
+count, lines = dict.fromkeys(sys.argv[1:], 0), selectors.DefaultSelector()
+packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+for source in packets, sys.stdin:
+    lines.register(source, selectors.EVENT_READ)
+print("ready", flush=True)
+while True:
+    for key, _ in lines.select():
+        if key.fileobj is packets:
+            data = packets.recv(128)
+            to, tcp = socket.inet_ntoa(data[16:20]), data[(data[0] & 15) * 4:]
+            if to in count and data[9] == socket.IPPROTO_TCP:
+                count[to] += tcp[2:4] == bytes([2, 124]) and tcp[13] & 0x12 == 2
+        elif sys.stdin.readline():
+            print(json.dumps(count), flush=True)
+        else:
+            sys.exit()
+"""
 
 
-@pytest.mark.parametrize(
-    "wait, more, least, most",
-    [(1, 0, 9, 13), (4, 0, 2, 4), (0, 0, 9, 13), (1, 5, 1, 7), (1, 4294967295, 1, 7), (4294967295, 0, 0, 0)],
-)
-def test_offline_timeout_and_its_random_part(c, wait, more, least, most):
-    """Attempts within 12 s. Of the random part 5 s are taken at most, of the wait 20."""
-    begin(
-        c,
-        {
-            "SITE": {
-                "ldap_uri": "ldaps://127.0.0.9",
-                "offline_timeout": wait,
-                "offline_timeout_max": 0,
-                "offline_timeout_random_offset": more,
-            }
-        },
-    )
-    c.wait_for("it was tried", lambda: state(c, "SITE") == "offline")
-    before = attempts(c)
-    time.sleep(12)
-    assert least <= attempts(c) - before <= most
+class Knocks:
+    """For a block; attempts() tells {address: how often somebody wanted to connect}."""
+
+    def __init__(self, c, addresses):
+        self._process = c.popen(
+            ["/usr/bin/python3", "-c", KNOCKS, *addresses],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout.readline() == "ready\n"
+
+    def attempts(self):
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.communicate()
+
+
+# offline_timeout, offline_timeout_random_offset: attempts within 12 s, at least and at most. Of the
+# random part 5 s are taken at most, of the wait 20.
+ATTEMPTS = {
+    (1, 0): (9, 13),
+    (4, 0): (2, 4),
+    (0, 0): (9, 13),
+    (1, 5): (1, 7),
+    (1, 4294967295): (1, 7),
+    (4294967295, 0): (0, 0),
+}
+
+
+def test_offline_timeout_and_its_random_part(c):
+    """A domain for each."""
+    address = {times: f"127.0.1.{n}" for n, times in enumerate(ATTEMPTS, 1)}
+    with Knocks(c, address.values()) as knocks:
+        begin(
+            c,
+            {
+                f"SITE{n}": {
+                    "ldap_uri": f"ldaps://{address[wait, more]}",
+                    "offline_timeout": wait,
+                    "offline_timeout_max": 0,
+                    "offline_timeout_random_offset": more,
+                }
+                for n, (wait, more) in enumerate(ATTEMPTS)
+            },
+        )
+        for n in range(len(ATTEMPTS)):
+            c.wait_for("it was tried", lambda: state(c, f"SITE{n}") == "offline")
+        before = knocks.attempts()
+        time.sleep(12)
+        after = knocks.attempts()
+    for times, (least, most) in ATTEMPTS.items():
+        assert least <= after[address[times]] - before[address[times]] <= most, (times, before, after)
 
 
 def test_failover_primary_timeout(c):
