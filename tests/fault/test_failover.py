@@ -291,21 +291,12 @@ def on_backup(c, **options):
     return suite
 
 
-def test_backup_and_back_after_a_while(c):
-    """The connection to the backup server serves on until the primary one is proven to work."""
+def test_back_from_backup_at_an_event(c):
+    """Without one: test_option_times.py."""
     suite = on_backup(c)
     assert "Discovered LDAP servers:\n- left.test\n- good.test\n" in c.run(
         ["sssctl", "domain-status", "SITE"]
     ).out
-    c.left.set("pass")
-    assert suite.passwd("bob")
-    assert is_online(c, "good.test")
-    c.wait_for("the primary server", lambda: is_online(c, "left.test"), timeout=31 + 11 + 3)
-    assert suite.passwd("carol")
-
-
-def test_back_from_backup_at_an_event(c):
-    suite = on_backup(c)
     c.left.set("pass")
     c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
     c.wait_for("the primary server", lambda: is_online(c, "left.test"), timeout=5)
