@@ -12,13 +12,14 @@ from kcm import Kcm
 from kdc import Kdc
 from length import by_length
 from load import Processes
+from metrics import metrics
 from tgts import Tgts
 from watch import Log
 
 CACHES = by_length(48, 500)
 LIFE_S = by_length(28, 120)
 LIVES = by_length(1.25, 4)
-FULL_LIFE_S = 60
+FULL_LIFE_S, TGTS = 40, 12
 CONF = "[kcm]\ntgt_renewal = true\n"
 ENABLE = [["systemctl", "enable", "sssd-kcm.socket"]]
 ALICE, BOB = 4001, 4002
@@ -72,6 +73,15 @@ LARGE = "    noaddresses = false\n    extra_addresses = 127.0.0.1\n" + "".join(
 )
 
 
+def tried_in_vain(tgts, log):
+    tgts.look()
+    return "renewal of tickets: No space left on device" in log.text("sssd_kcm")
+
+
+def renewed(c):
+    return metrics(c)["sssd_renewals_total", "kcm-renew", "renewed"]
+
+
 def test_a_full_disk_costs_no_ticket_and_renewals_wait_for_room(container):
     with container(files=KCM_ON_EXT4, before=ENABLE, ext4_mib=8) as c:
         kdc = start(c)
@@ -80,7 +90,7 @@ def test_a_full_disk_costs_no_ticket_and_renewals_wait_for_room(container):
         conf = c.read("/etc/krb5.conf")
         c.write("/etc/krb5-large.conf", conf.replace("[realms]", LARGE + "[realms]"))
         large = {"KRB5_CONFIG": "/etc/krb5-large.conf"}
-        log, tgts = Log(c), Tgts(c, kdc, 12, FULL_LIFE_S, env=large)
+        log, tgts = Log(c), Tgts(c, kdc, TGTS, FULL_LIFE_S, env=large)
         with Ballast(c) as ballast:
             store_until_full(c, ballast)
             refused = kdc.kinit("alice", "-c", "KCM:4001:b", user=ALICE, env=large, check=False)
@@ -88,10 +98,11 @@ def test_a_full_disk_costs_no_ticket_and_renewals_wait_for_room(container):
             assert "krbtgt/TEST@TEST" in c.run(["klist"], user=ALICE).out
             tgts.look()
             before = tgts.starts
-            tgts.look_for(FULL_LIFE_S * 0.55)
+            c.wait_for("it is tried", lambda: tried_in_vain(tgts, log), FULL_LIFE_S * 0.6, step=0.5)
+            tgts.look_for(2)
             assert tgts.starts == before and tgts.all_good(), tgts
-        assert "No space left on device" in log.text("sssd_kcm")
-        time.sleep(FULL_LIFE_S * 0.3)  # nobody asks: it is tried again all the same
+        # Nobody asks: it is tried again all the same.
+        c.wait_for("renewals", lambda: renewed(c) == TGTS, timeout=FULL_LIFE_S * 0.3, step=0.5)
         tgts.look()
         print(tgts)
         assert tgts.all_good() and not tgts.starts & before

@@ -375,7 +375,7 @@ def test_the_helper_wants_whole_requests(c):
 # ---- a day in minutes ----
 
 CACHES = by_length(48, 1000)
-LIFE_S = by_length(16, 120)
+LIFE_S = by_length(10, 120)
 LIVES = by_length(2.5, 8)
 
 
