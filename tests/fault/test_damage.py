@@ -79,7 +79,8 @@ def slapd(machine):
 @pytest.fixture(scope="module")
 def suite(machine, slapd):
     """10 MiB of cache, and a copy of it in GOLDEN."""
-    suite = Suite(machine, slapd).start(entry_cache_timeout=100000)
+    how = {"entry_cache_timeout": 100000, "offline_timeout": 3, "offline_timeout_random_offset": 0}
+    suite = Suite(machine, slapd).start(**how)
     names = [user.name for user in slapd.entries[0]]
     for kind, keys in (
         ("passwd", names),

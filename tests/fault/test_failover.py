@@ -459,6 +459,10 @@ def _right_clock(c):
     c.systemctl("daemon-reload")
 
 
+# What comes of itself after 20 s, and of a random part.
+SOON = by_length({"offline_timeout": 4, "offline_timeout_random_offset": 0}, {})
+
+
 def address_comes_and_goes(c):
     c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
 
@@ -473,11 +477,12 @@ def address_comes_and_goes(c):
     ],
 )
 def test_online_when_the_cause_is_gone(c, _right_clock, cause, event):
+    wait = {} if event or cause == "packets are dropped" else SOON
     cause = CAUSES[cause]
     for _ in range(by_length(1, 20)):
         uri = cause.before(c)
         options = {"ldap_id_use_start_tls": "false"} if uri.startswith("ldap:") else {}
-        suite = begin(c, uri, **options)
+        suite = begin(c, uri, **options, **wait)
         if cause.after:
             assert suite.passwd("alice") == ALICE
             cause.after(c)
