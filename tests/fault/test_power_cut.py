@@ -19,7 +19,7 @@ from slapd import Slapd, big
 from suite import Suite, ours
 from truth import Truth, all_right, never_wrong
 
-SNAPSHOTS = by_length(5, 50)
+SNAPSHOTS = by_length(3, 50)
 DB_MIB = 24
 BACK_S = 5
 OPTIONS = {"entry_cache_timeout": 2, "entry_cache_nowait_percentage": 0}

@@ -212,11 +212,11 @@ def test_renewals_go_on_after_a_reboot(container):
         kdc = Kdc(c).start()
         kdc.add("alice")
         configure(c)
-        kdc.kinit("alice", "-l", "30s", "-r", "1h", user=HTTPD)
+        kdc.kinit("alice", "-l", "24s", "-r", "1h", user=HTTPD)
         before = tickets(c, HTTPD)
         c.reboot()
         kdc.up()
-        time.sleep(13)
+        time.sleep(10)
         c.systemctl("start", "sssd-kcm-due.service")
         c.wait_for("the renewal", lambda: is_renewed(c, HTTPD, before), timeout=10)
         assert c.failed_units() == []
