@@ -5,6 +5,7 @@
  *   key of the query ── record ────────────────────────────▶ entry
  *        ├─ U, G ─▶ name ─▶ record, must list that number ─┘
  *        └─ none ─▶ a, b ─▶ name ─▶ record, must list that alias
+ *             └─ of groups, of a user of that name ─▶ none
  *
  * This is the path of every answer: no system call, and nothing is allocated but for a name beyond
  * ASCII that must be folded, and before it is said that there is no answer.
@@ -234,6 +235,17 @@ static int find_by_index(MDB_txn *txn, MDB_dbi table, const struct key *index, e
 	return r;
 }
 
+/* Is asked, of a list of groups, the own name of a user? 1, or 0. */
+static int is_users_name(MDB_txn *txn, MDB_dbi table, const struct key *asked)
+{
+	struct found user;
+	int r = key_of_folded(&user.key, KEY_USER, val_name(key_val(asked)));
+
+	if (r == 0)
+		r = get_record(txn, table, &user);
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
 int find_record(MDB_txn *txn, MDB_dbi table, const struct key *asked, struct found *ret_found)
 {
 	uint8_t type = asked->bytes[0];
@@ -247,6 +259,10 @@ int find_record(MDB_txn *txn, MDB_dbi table, const struct key *asked, struct fou
 	if (r != -ENOENT)
 		return r;
 
+	/* A name goes before an alias, also where the list of that one is not known. */
+	r = type == KEY_INITGROUPS ? is_users_name(txn, table, asked) : 0;
+	if (r != 0)
+		return r < 0 ? r : -ENOENT;
 	r = key_of_folded(&alias, key_alias_type(type), val_name(key_val(asked)));
 	return r < 0 ? r : find_by_index(txn, table, &alias, type, ret_found);
 }
@@ -288,6 +304,9 @@ static int prove_absent(struct cache *cache, const struct key *asked)
 		r = page_absent(&view, asked);
 	if (r != -ENOENT || !key_is_record(asked->bytes[0]))
 		return r;
+	r = asked->bytes[0] == KEY_INITGROUPS ? is_users_name(view.txn, view.table, asked) : 0;
+	if (r != 0)
+		return r < 0 ? r : -ENOENT;
 
 	r = key_of_folded(&other, key_alias_type(asked->bytes[0]), val_name(key_val(asked)));
 	if (r < 0)

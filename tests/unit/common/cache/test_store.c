@@ -751,7 +751,7 @@ static const struct model_record *by_id(const struct model_record *records, uint
 
 static const struct model_record *lists_by_name(int name)
 {
-	if (model_lists[name].there)
+	if (model_lists[name].there || model_users[name].there)
 		return &model_lists[name];
 	for (int i = 0; i < N_NAMES; i++)
 		if (model_users[i].there && model_users[i].alias[name])
