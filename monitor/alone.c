@@ -52,14 +52,16 @@ static void walk(int fd, uid_t uid, gid_t gid, bool away)
 	}
 	while ((item = readdir(folder)) != NULL) {
 		int dir = dirfd(folder), below, r = 0;
+		auto_close int one = -1; /* what is looked at and what is given away are the same */
 		struct stat st;
 
-		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
-		    fstatat(dir, item->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)
+			continue;
+		one = openat(dir, item->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (one < 0 || fstat(one, &st) < 0)
 			continue;
 		below = S_ISDIR(st.st_mode)
-		                ? openat(dir, item->d_name,
-		                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+		                ? openat(one, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 		                : -1;
 		if (below >= 0)
 			walk(below, uid, gid, away);
@@ -67,7 +69,7 @@ static void walk(int fd, uid_t uid, gid_t gid, bool away)
 			r = unlinkat(dir, item->d_name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0);
 		else if ((st.st_uid != uid || st.st_gid != gid) &&
 		         (S_ISDIR(st.st_mode) || st.st_nlink == 1))
-			r = fchownat(dir, item->d_name, uid, gid, AT_SYMLINK_NOFOLLOW);
+			r = fchownat(one, "", uid, gid, AT_EMPTY_PATH);
 		if (r < 0)
 			say(item->d_name, -errno);
 	}

@@ -22,6 +22,7 @@
 #include "common/event/timer.h"
 #include "common/metrics/metrics.h"
 #include "monitor/backoff.h"
+#include "monitor/control.h"
 
 #define HUNG_GRACE_MS 10000
 #define GONE_GRACE_MS 10000 /* of a domain that is not enabled any more */
@@ -200,8 +201,12 @@ static int add(struct backends *backends, const char *domain)
 /* Its process, when there is one of ours, takes the struct along at its end. */
 static void leave(struct backend *backend, int64_t grace_ms)
 {
+	struct service *other = foreign(backend);
+
 	backend->leaves = true;
 	TALLOC_FREE(backend->wait);
+	if (other)
+		control_drain(backend->backends->monitor->control, other);
 	if (backend->child) {
 		child_stop(backend->child, grace_ms);
 		return;

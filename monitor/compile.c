@@ -21,6 +21,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
+#include "common/conf/ini.h"
 #include "common/conf/options.h"
 
 DEFINE_CLEANUP(DIR *, closedir)
@@ -113,13 +114,22 @@ static void print_common(FILE *out, const struct conf *conf, const char *section
 	print_options(out, conf, section, common_opts);
 }
 
+/* Anything may stand in the list of domains; what would not be the name of an option is '?'. */
+static void print_as_name(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		fputc(strchr("[]=#;", *text) || (unsigned char)*text <= ' ' ? '?' : *text, out);
+}
+
 static int tell_monitor(FILE *out, const struct conf_report *report)
 {
 	fprintf(out, "\n[refused]\n");
-	for (unsigned i = 0; i < report->n_domains; i++)
-		if (report->domains[i].refused)
-			fprintf(out, "%s = %s\n", report->domains[i].name,
-			        report->domains[i].refused);
+	for (unsigned i = 0; i < report->n_domains; i++) {
+		if (!report->domains[i].refused)
+			continue;
+		print_as_name(out, report->domains[i].name);
+		fprintf(out, " = %s\n", report->domains[i].refused);
+	}
 
 	print_tables(out, report->conf, "sssd");
 	for (const char *const *responder = responders; *responder; responder++)
@@ -358,6 +368,20 @@ static int keep_previous(const char *path, const char *process_dir)
 	return rename(aside, previous) < 0 ? -errno : 0;
 }
 
+/* What no process could read does not take the place of what they have. */
+static int check_readable(const char *text, size_t size)
+{
+	auto_talloc char *copy = talloc_strndup(NULL, text, size);
+	struct ini_error error;
+	struct ini *ini; /* hangs below copy */
+	int r = copy ? ini_parse(copy, copy, size, size, &ini, &error) : -ENOMEM;
+
+	if (r == -E_CONFIG)
+		log_error("what is to be written cannot be read: line %u: %s", error.line,
+		          error.text);
+	return r;
+}
+
 static int write_file(struct output *out, const char *process, const char *domain)
 {
 	auto_talloc char *process_dir = talloc_asprintf(NULL, "%s/%s", out->dir, process);
@@ -383,6 +407,9 @@ static int write_file(struct output *out, const char *process, const char *domai
 	if (same)
 		return 0;
 
+	r = check_readable(text, size);
+	if (r < 0)
+		return told(r, path);
 	out->any_changed = true;
 	r = keep_previous(path, process_dir);
 	if (r == 0)

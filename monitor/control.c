@@ -82,6 +82,11 @@ void control_tell(struct control *control, enum command command)
 		tell(control, service, command);
 }
 
+void control_drain(struct control *control, struct service *service)
+{
+	tell(control, service, COMMAND_DRAIN);
+}
+
 /* ---- reload ---- */
 
 struct reload {

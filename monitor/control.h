@@ -22,6 +22,9 @@ enum command {
 /* Tells whom it concerns, and waits for nobody. */
 void control_tell(struct control *control, enum command command);
 
+/* Tells one process to end. */
+void control_drain(struct control *control, struct service *service);
+
 /* Reads the compiled configuration again and has everybody follow. Errors: those of conf_load();
  * then all stays as it was. */
 int control_reload(struct control *control);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/str.h"
 
 #define NAME_MAX_SIZE  300 /* a prefix and a domain */
 #define STATE_MAX_SIZE 500
@@ -190,13 +191,10 @@ struct service *registry_find(struct registry *registry, const char *name)
 
 void registry_report(struct service *service, const char *state)
 {
-	char *copy = talloc_strndup(service, state, STATE_MAX_SIZE);
+	char *copy = str_printable_up_to(service, state, strlen(state), STATE_MAX_SIZE);
 
 	if (!copy)
 		return;
-	for (char *c = copy; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
 	talloc_free(service->state);
 	service->state = copy;
 	service->registry->changed(service->registry->data);

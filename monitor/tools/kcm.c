@@ -128,7 +128,13 @@ static int ask(struct kcm_client *client, struct writer *out)
 
 /* ---- printing ---- */
 
-/* A JSON string (RFC 8259 section 7); what is no UTF-8 is '?'. */
+static bool is_c1(const char *c)
+{
+	return (unsigned char)c[0] == 0xc2 && (unsigned char)c[1] < 0xa0;
+}
+
+/* A JSON string (RFC 8259 section 7); what is no UTF-8 is '?'. Control characters of both sets are
+ * written as numbers: a terminal would obey them. */
 static void print_json_text(const char *text)
 {
 	bool utf8 = str_is_utf8(text, strlen(text));
@@ -137,8 +143,10 @@ static void print_json_text(const char *text)
 	for (const char *c = text; *c; c++) {
 		if (*c == '"' || *c == '\\')
 			printf("\\%c", *c);
-		else if ((unsigned char)*c < ' ')
+		else if ((unsigned char)*c < ' ' || *c == 0x7f)
 			printf("\\u%04x", (unsigned)*c);
+		else if (utf8 && is_c1(c))
+			printf("\\u%04x", (unsigned)(unsigned char)*++c);
 		else
 			putchar(!utf8 && (unsigned char)*c > 0x7f ? '?' : *c);
 	}
@@ -147,8 +155,9 @@ static void print_json_text(const char *text)
 
 static void print_text(const char *text)
 {
-	for (const char *c = text; *c; c++)
-		putchar((unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
+	auto_talloc char *printable = str_printable(NULL, text, strlen(text));
+
+	fputs(printable ? printable : "?", stdout);
 }
 
 static const char *until(int64_t expires_s, char text[32])

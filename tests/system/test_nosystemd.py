@@ -229,6 +229,25 @@ def test_kill_9_of_the_monitor_leaves_the_answers_and_the_next_takes_over(suite)
     suite.end()
 
 
+def test_a_backend_of_the_monitor_before_leaves_with_its_domain(suite):
+    conf = suite.c.read("/etc/sssd/sssd.conf")
+    head, section = conf.split("[domain/LDAP]")
+    two = head.replace("domains = LDAP", "domains = LDAP, B") + "[domain/LDAP]" + section + "\n[domain/B]" + section
+    suite.configure(two)
+    assert suite.c.run(["sssctl", "reload", "--wait"]).rc == 0
+    suite.c.wait_for("both", lambda: len(suite.pids("sssd_be")) == 2)
+    suite.c.run(["kill", "-9", suite.monitor()])
+    suite.c.wait_for("it is gone", lambda: suite.pids("sssd") == [])
+    before = suite.pids("sssd_be")
+    suite.start(suite.how)
+    suite.c.wait_for("both are known", lambda: all(f"%BE_{d}" in suite.services() for d in ("LDAP", "B")))
+    assert suite.pids("sssd_be") == before
+    suite.configure(conf)
+    assert suite.c.run(["sssctl", "reload", "--wait"]).rc == 0
+    suite.c.wait_for("one is left", lambda: len(suite.pids("sssd_be")) == 1, timeout=5)
+    assert suite.passwd("alice") == ALICE
+
+
 def test_term_ends_all_and_leaves_nothing(suite):
     suite.passwd("alice")
     suite.end()

@@ -207,6 +207,22 @@ START_TEST(test_refused_domain)
 }
 END_TEST
 
+/* A name that is none is told, and nobody else is the worse for it. */
+START_TEST(test_refused_name)
+{
+	static const char *const names[] = { "[B]", "=B", "#B", ";B", "B]", "b b" };
+	char *text = talloc_asprintf(mem, "[sssd]\ndomains = A, %s\n%s", names[_i],
+	                             strstr(two_domains, "[domain/A]"));
+	const char *const *refused;
+
+	compiled(text);
+	ck_assert_str_eq(conf_domains(load("sssd"))[0], "A");
+	refused = conf_names(load("sssd"), "refused");
+	ck_assert_ptr_nonnull(strchr(refused[0], 'B') ?: strchr(refused[0], 'b'));
+	ck_assert_ptr_nonnull(strstr(get(load("sssd"), "refused", refused[0]), names[_i]));
+}
+END_TEST
+
 /* ---- generations ---- */
 
 START_TEST(test_generation_stays_while_nothing_changes)
@@ -384,6 +400,7 @@ int main(void)
 	tcase_add_test(tests, test_backend_is_told_its_domain);
 	tcase_add_test(tests, test_password_is_in_its_backends_file_only);
 	tcase_add_test(tests, test_refused_domain);
+	tcase_add_loop_test(tests, test_refused_name, 0, 6);
 	tcase_add_test(tests, test_generation_stays_while_nothing_changes);
 	tcase_add_test(tests, test_only_what_changed_is_written);
 	tcase_add_test(tests, test_generation_is_never_used_twice);

@@ -137,7 +137,7 @@ START_TEST(test_lines_tell_all)
 
 	registry_report(service, "online\nsince then");
 	ck_assert_int_eq(registry_lines(registry, pair, &lines), 0);
-	wanted = talloc_asprintf(pair, "%s 1 %d 1 1763720000 online since then", "%BE_LDAP",
+	wanted = talloc_asprintf(pair, "%s 1 %d 1 1763720000 online\\x0asince then", "%BE_LDAP",
 	                         (int)getpid());
 	ck_assert_str_eq(lines[0], wanted);
 	ck_assert_ptr_null(lines[1]);
