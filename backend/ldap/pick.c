@@ -21,20 +21,25 @@ static void report_twin(const struct pick *pick, const char *loser, const char *
 	                reason ? reason : "another entry comes first");
 }
 
-/* Of users who answer to the same address: one who is called so, before one whose principal it is,
- * before one who gets mail there. */
-static int rank(const struct pick *pick, const struct user *user)
+/* A name goes before another of somebody's names, and an address: of users who answer to one, a
+ * principal goes before where somebody gets mail. upn NULL: it is a group. */
+static int rank(const struct pick *pick, const char *name, const char *upn)
 {
-	if (!pick->asked || !strchr(pick->asked, '@') || strcasecmp(user->name, pick->asked) == 0)
+	if (!pick->asked || strcasecmp(name, pick->asked) == 0)
 		return 0;
-	return strcasecmp(user->upn, pick->asked) == 0 ? 1 : 2;
+	return !upn || strcasecmp(upn, pick->asked) == 0 ? 1 : 2;
 }
 
-/* Does the new one come after the one that was taken already? */
-static bool comes_after(const struct pick *pick, const struct entry_values *values,
-                        const struct user *user)
+static int rank_of_taken(const struct pick *pick)
 {
-	int before = pick->kind == PICK_USER ? rank(pick, user) - rank(pick, &pick->user) : 0;
+	return pick->kind == PICK_USER ? rank(pick, pick->user.name, pick->user.upn)
+	                               : rank(pick, pick->group.name, NULL);
+}
+
+/* Does the new one, of that rank, come after the one that was taken already? */
+static bool comes_after(const struct pick *pick, const struct entry_values *values, int new_rank)
+{
+	int before = new_rank - rank_of_taken(pick);
 
 	return before > 0 || (before == 0 && strcasecmp(pick->values->dn, values->dn) < 0);
 }
@@ -87,7 +92,7 @@ int pick_entry(struct entry_values *values, void *data)
 	const char *reason;
 	struct group group;
 	struct user user;
-	int r;
+	int r, new_rank;
 
 	/* What the record needs besides its entry hangs below that. */
 	if (pick->kind == PICK_USER)
@@ -110,7 +115,9 @@ int pick_entry(struct entry_values *values, void *data)
 		                "the server gave it as the answer to another question");
 		return 0;
 	}
-	if (pick->values && comes_after(pick, values, &user)) {
+	new_rank = pick->kind == PICK_USER ? rank(pick, user.name, user.upn)
+	                                   : rank(pick, group.name, NULL);
+	if (pick->values && comes_after(pick, values, new_rank)) {
 		report_twin(pick, values->dn, pick->values->dn);
 		return 0;
 	}

@@ -2,8 +2,8 @@
  *
  * Pick - of the entries that answer a question for one user or group, the one we take
  *
- * A directory may hold two of the same name or number. The first by DN is taken, every time, and
- * both are named in the log.
+ * A directory may hold two of the same name or number. One who is called so goes before one who
+ * has it as another name; else the first by DN is taken, every time. Both are named in the log.
  */
 #pragma once
 

@@ -24,6 +24,10 @@ EXTRA = f"dn: {OTHERS}\nobjectClass: organizationalUnit\nou: others\n\n"
 EXTRA += group_ldif(Group("dup", 20500, ["alice", "anna"]))
 EXTRA += others(group_ldif(Group("dup", 20501, ["bob", "anne"])))
 EXTRA += user_ldif(TWICE, uid=["anne", "anna"])
+# Called adam, and zoe as well, as somebody else is. Their DNs are in that order.
+EXTRA += user_ldif(User("adam", 10021, 20001, "Adam", "/home/adam", "/bin/sh"), uid=["adam", "zoe"])
+EXTRA += user_ldif(User("zoe", 10022, 20002, "Zoe", "/home/zoe", "/bin/sh"))
+EXTRA += group_ldif(Group("zoes", 20502, ["zoe"])) + group_ldif(Group("adams", 20503, ["adam"]))
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,22 @@ def test_members_of_groups_of_the_same_name(suite):
         assert suite.initgroups("alice", client=suite.client) == {20002, 20004, 20500}
         assert suite.initgroups("bob", client=suite.client) == {20002, 20006, 20501}
         suite.group(20501, client=suite.client), suite.group(20500, client=suite.client)
+
+
+def test_a_name_goes_before_another_ones_second_name(suite):
+    assert suite.passwd("zoe", client=suite.client).startswith("zoe:*:10022:")
+    assert suite.initgroups("zoe", client=suite.client) == {20502}
+    said = f"uid=zoe,ou=people,{BASE} has the same name and comes first"
+    suite.c.wait_for("it is said", lambda: said in suite.c.journal("-t", "sssd_LDAP", "-o", "cat"))
+
+
+def test_groups_of_one_who_has_anothers_name_as_well(suite):
+    """The lists of both are kept, and the one who is only known by number has none yet."""
+    assert suite.passwd("adam", client=suite.client).startswith("adam:*:10021:")
+    assert 20503 in suite.initgroups("adam", client=suite.client)
+    assert suite.passwd(10022, client=suite.client).startswith("zoe:")
+    assert suite.initgroups("zoe", client=suite.client) == {20502}
+    assert suite.passwd("zoe", client=suite.client).startswith("zoe:*:10022:")
 
 
 @pytest.mark.parametrize("first", ["anna", "anne"])
