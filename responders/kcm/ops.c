@@ -185,6 +185,9 @@ static int op_replace(struct kcm_request *request)
 	struct ccache ccache;
 	int r = request->in->err;
 
+	/* They are work even where each takes the place of the one before. */
+	if (r == 0 && count > CCACHE_CREDENTIALS)
+		r = store_refuse_more(request->uid);
 	if (r == 0)
 		r = make_anew(request, name, &principal, &ccache);
 	if (r == 0)

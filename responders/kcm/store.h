@@ -139,6 +139,9 @@ int store_set_default(struct store *store, const struct ccache *ccache);
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential);
 int store_save(struct store *store, const struct ccache *ccache);
 
+/* -EFBIG, for more than CCACHE_CREDENTIALS in one cache, and the log says so. */
+int store_refuse_more(uid_t uid);
+
 struct stored {
 	uint64_t number;
 	uint32_t end_s, renewal_s; /* by the KDC's clock, 0 = never */

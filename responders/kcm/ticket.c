@@ -331,6 +331,13 @@ static int remove_same(struct store *store, struct ccache *ccache,
 	return r == -ENOENT ? 0 : r;
 }
 
+int store_refuse_more(uid_t uid)
+{
+	log_notice("uid %u: a credential cache has %u credentials: no more", (unsigned)uid,
+	           CCACHE_CREDENTIALS);
+	return -EFBIG;
+}
+
 /* Was there room for what came? before: how many credentials there were. One that only takes the
  * place of another needs none. */
 static int admit(const struct store *store, const struct ccache *ccache, uint32_t before)
@@ -342,11 +349,8 @@ static int admit(const struct store *store, const struct ccache *ccache, uint32_
 		           (unsigned)ccache->uid, (unsigned long long)limit / 1024);
 		return -EFBIG;
 	}
-	if (ccache->n_credentials > CCACHE_CREDENTIALS && ccache->n_credentials > before) {
-		log_notice("uid %u: a credential cache has %u credentials: no more",
-		           (unsigned)ccache->uid, CCACHE_CREDENTIALS);
-		return -EFBIG;
-	}
+	if (ccache->n_credentials > CCACHE_CREDENTIALS && ccache->n_credentials > before)
+		return store_refuse_more(ccache->uid);
 	return 0;
 }
 

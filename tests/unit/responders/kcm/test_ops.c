@@ -324,15 +324,6 @@ START_TEST(test_many_are_removed_in_one_walk)
 }
 END_TEST
 
-START_TEST(test_a_cache_has_room_for_so_many)
-{
-	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS + 1), EFBIG);
-	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS), 0);
-	ck_assert_int_eq(stores(ALICE, "1001", "more", later), EFBIG);
-	ck_assert_int_eq(retrieves(ALICE, "1001", "s1"), 0);
-}
-END_TEST
-
 static void put_replace(const char *name, uint32_t count, uint32_t sent_count)
 {
 	struct writer one = writer_new(4096);
@@ -348,6 +339,19 @@ static void put_replace(const char *name, uint32_t count, uint32_t sent_count)
 	}
 	writer_free(&one);
 }
+
+START_TEST(test_a_cache_has_room_for_so_many)
+{
+	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS + 1), EFBIG);
+	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS), 0);
+	ck_assert_int_eq(stores(ALICE, "1001", "more", later), EFBIG);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "s1"), 0);
+	/* And for no more in one request, be they all the same. */
+	put_replace("1001", CCACHE_CREDENTIALS + 1, CCACHE_CREDENTIALS + 1);
+	ck_assert_int_eq(sent(ALICE), EFBIG);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "s1"), 0);
+}
+END_TEST
 
 START_TEST(test_replace_is_all_or_nothing)
 {
