@@ -12,6 +12,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -74,6 +76,21 @@ void daemon_calm(void)
 void daemon_hurry_resolver(void)
 {
 	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
+}
+
+int daemon_forbid_core_dump(void)
+{
+	int r = prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_CORE, &limit) < 0)
+		return -errno;
+	if (limit.rlim_max > 1) /* 0 could not be raised, and need not be: we are not dumpable */
+		limit.rlim_max = 1;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_CORE, &limit) < 0 && r == 0)
+		r = -errno;
+	return r;
 }
 
 static void take_signals(const sigset_t *ours)

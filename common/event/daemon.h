@@ -44,6 +44,11 @@ void daemon_calm(void);
  * otherwise: with dead ones a name must not take longer than what it is asked for. */
 void daemon_hurry_resolver(void);
 
+/* No core dump from here on, not to a file, not to a program (a limit of one byte: core(5)), and no
+ * ptrace(2) by others of our user. Errors: errno of prctl(2) and setrlimit(2); what can be done is
+ * done all the same. */
+int daemon_forbid_core_dump(void);
+
 /* Ignores SIGPIPE, sets _SSS_LOOPS=NO and SYSTEMD_BYPASS_USERDB=1, starts the log, makes the event
  * context and its timers' descriptor, and takes over the signals (they are blocked and read from
  * a descriptor: no thread is ever interrupted). hooks is copied.

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -283,10 +282,10 @@ static int serve(struct service *service)
 /* Keys and tickets pass through here. */
 static void forbid_core_dump(void)
 {
-	static const struct rlimit one_byte = { 1, 1 };
+	int r = daemon_forbid_core_dump();
 
-	if (setrlimit(RLIMIT_CORE, &one_byte) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
-		log_warn("core dumps cannot be switched off: %s", error_text(-errno));
+	if (r < 0)
+		log_warn("core dumps cannot be switched off: %s", error_text(r));
 }
 
 static int usage(const struct helper *helper, FILE *out, int status)

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -454,13 +453,12 @@ static int drop_privileges(bool *ret_known)
 	return account_become(uid, gid);
 }
 
-/* Not to a file, not to a program (a limit of one byte: core(5)), not by ptrace(2). */
 static void forbid_core_dump(void)
 {
-	static const struct rlimit one_byte = { 1, 1 };
+	int r = daemon_forbid_core_dump();
 
-	if (setrlimit(RLIMIT_CORE, &one_byte) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
-		log_warn("core dumps cannot be switched off: %s", error_text(-errno));
+	if (r < 0)
+		log_warn("core dumps cannot be switched off: %s", error_text(r));
 }
 
 static int core_start(struct core *core, const struct arguments *args)

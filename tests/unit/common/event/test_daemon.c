@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -533,6 +534,37 @@ START_TEST(test_the_debug_level_of_the_command_line_holds)
 }
 END_TEST
 
+static bool core_limit_is(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == bytes &&
+	       limit.rlim_max == bytes;
+}
+
+static int no_core_dump(void)
+{
+	static const struct rlimit some = { 0, 4096 }, none = { 0, 0 };
+
+	EXPECT(setrlimit(RLIMIT_CORE, &some) == 0);
+	EXPECT(daemon_forbid_core_dump() == 0);
+	EXPECT(core_limit_is(1) && prctl(PR_GET_DUMPABLE) == 0);
+
+	/* LimitCORE=0, which only root may raise, is no reason to stay within others' reach. */
+	EXPECT(setrlimit(RLIMIT_CORE, &none) == 0);
+	EXPECT(geteuid() != 0 || setuid(65534) == 0);
+	EXPECT(prctl(PR_SET_DUMPABLE, 1) == 0);
+	EXPECT(daemon_forbid_core_dump() == 0);
+	EXPECT(core_limit_is(0) && prctl(PR_GET_DUMPABLE) == 0);
+	return 0;
+}
+
+START_TEST(test_no_core_dump_and_no_ptrace)
+{
+	in_fork(no_core_dump);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("daemon");
@@ -565,6 +597,7 @@ int main(void)
 
 	tcase_add_test(start, test_the_name_service_is_never_asked);
 	tcase_add_test(start, test_the_debug_level_of_the_command_line_holds);
+	tcase_add_test(start, test_no_core_dump_and_no_ptrace);
 	suite_add_tcase(suite, start);
 
 	runner = srunner_create(suite);
