@@ -108,6 +108,19 @@ struct tag read_tag(struct reader *in)
 	return read_parts(in, parts);
 }
 
+static uint32_t count_typed(struct bytes typed)
+{
+	struct reader in = reader_over(typed.at, typed.size);
+
+	return typed.at ? reader_be32(&in) : 0;
+}
+
+uint64_t credential_parts(const struct credential *credential)
+{
+	return (uint64_t)credential->client.n_components + credential->server.n_components +
+	       count_typed(credential->addresses) + count_typed(credential->authdata);
+}
+
 static bool equal(struct bytes a, struct bytes b)
 {
 	return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);

@@ -79,6 +79,10 @@ struct principal read_principal(struct reader *in);
 struct credential read_credential(struct reader *in);
 struct tag read_tag(struct reader *in);
 
+/* How many components its names have, addresses and elements of authorization data it: so long does
+ * it take to read it. */
+uint64_t credential_parts(const struct credential *credential);
+
 /* The type does not count (RFC 4120 section 6.2). */
 bool principals_equal(const struct principal *a, const struct principal *b);
 

@@ -45,6 +45,10 @@
 #define CCACHE_PRINCIPAL   4096 /* bytes of its principal */
 #define CCACHE_CREDENTIALS 2048 /* so that no single request takes much over 10 ms */
 
+/* Of one credential, for the same reason. The largest tickets, with a PAC, have 64 KiB. */
+#define CREDENTIAL_SIZE  (256u << 10)
+#define CREDENTIAL_PARTS 512 /* credential_parts() */
+
 struct store; /* a talloc object */
 
 struct store_limits {
@@ -134,8 +138,8 @@ int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX 
 int store_set_default(struct store *store, const struct ccache *ccache);
 
 /* Adds a credential; one with the same client and server goes. store_save() after the last one.
- * Errors: -EFBIG limit ccache_size, or CCACHE_CREDENTIALS; of store_save(), -EDQUOT limit uid_size.
- */
+ * Errors: -EFBIG limit ccache_size, CCACHE_CREDENTIALS, or one of a credential; of store_save(),
+ * -EDQUOT limit uid_size. */
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential);
 int store_save(struct store *store, const struct ccache *ccache);
 

@@ -354,6 +354,16 @@ static int admit(const struct store *store, const struct ccache *ccache, uint32_
 	return 0;
 }
 
+static int admit_credential(uid_t uid, const struct credential *credential)
+{
+	if (credential->all.size <= CREDENTIAL_SIZE &&
+	    credential_parts(credential) <= CREDENTIAL_PARTS)
+		return 0;
+	log_notice("uid %u: a credential of more than %u KiB or %u parts: refused", (unsigned)uid,
+	           CREDENTIAL_SIZE / 1024, CREDENTIAL_PARTS);
+	return -EFBIG;
+}
+
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential)
 {
 	struct key key = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
@@ -362,7 +372,9 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 	uint32_t end_s = ticket_end(credential), renewal_s = ticket_renewal(credential);
 	int r;
 
-	r = remove_same(store, ccache, credential);
+	r = admit_credential(ccache->uid, credential);
+	if (r == 0)
+		r = remove_same(store, ccache, credential);
 	if (r < 0)
 		return r;
 	ccache->size += credential->all.size;

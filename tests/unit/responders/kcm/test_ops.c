@@ -353,6 +353,45 @@ START_TEST(test_a_cache_has_room_for_so_many)
 }
 END_TEST
 
+static int32_t stores_large(uint32_t n_components, uint32_t n_addresses, size_t ticket_size)
+{
+	static char ticket[CREDENTIAL_SIZE + 1];
+
+	memset(ticket, 't', ticket_size);
+	ticket[ticket_size] = '\0';
+	writer_str(ask(KCM_STORE), "1001");
+	writer_be32(&asked, 1);
+	writer_be32(&asked, n_components);
+	put_data(&asked, "TEST");
+	for (uint32_t i = 0; i < n_components; i++)
+		put_data(&asked, "");
+	put_principal(&asked, "TEST", "host", "www");
+	writer_be16(&asked, 18);
+	put_data(&asked, "");
+	put_times_and_flags(&asked);
+	writer_be32(&asked, n_addresses);
+	for (uint32_t i = 0; i < n_addresses; i++) {
+		writer_be16(&asked, 2);
+		put_data(&asked, "");
+	}
+	writer_be32(&asked, 0);
+	put_data(&asked, ticket);
+	put_data(&asked, "");
+	return sent(ALICE);
+}
+
+/* Whoever looks for a ticket reads all of them. */
+START_TEST(test_a_credential_has_an_end)
+{
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores_large(1, 1, CREDENTIAL_SIZE - 200), 0);
+	ck_assert_int_eq(stores_large(1, 1, CREDENTIAL_SIZE), EFBIG);
+	ck_assert_int_eq(stores_large(CREDENTIAL_PARTS - 3, 1, 1), 0);
+	ck_assert_int_eq(stores_large(CREDENTIAL_PARTS - 2, 1, 1), EFBIG);
+	ck_assert_int_eq(stores_large(1, CREDENTIAL_PARTS, 1), EFBIG);
+}
+END_TEST
+
 START_TEST(test_replace_is_all_or_nothing)
 {
 	initialize(ALICE, "1001");
@@ -678,6 +717,7 @@ int main(void)
 	tcase_add_test(tcase, test_a_credential_is_removed);
 	tcase_add_test(tcase, test_many_are_removed_in_one_walk);
 	tcase_add_test(tcase, test_a_cache_has_room_for_so_many);
+	tcase_add_test(tcase, test_a_credential_has_an_end);
 	tcase_add_test(tcase, test_replace_is_all_or_nothing);
 	tcase_add_test(tcase, test_offsets_names_and_flags);
 	tcase_add_test(tcase, test_limits_have_errors_of_their_own);

@@ -579,7 +579,7 @@ static off_t file_size(void)
 
 START_TEST(test_an_offset_leaves_tickets_where_they_are)
 {
-	static char ticket[500001];
+	static char ticket[250001];
 	struct ccache ccache;
 	struct stored stored;
 	off_t size;
