@@ -61,6 +61,7 @@ int kcm_unseal(MDB_val key, MDB_val value, struct reader *ret_in)
 /* ---- the syncer ---- */
 
 struct syncer {
+	struct kcm_env *env; /* borrowed */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -68,11 +69,26 @@ struct syncer {
 	bool dirty, stop;
 };
 
-static void sync_data(int fd)
+static int mark_suspect(const struct kcm_env *env)
+{
+	auto_close int fd = open(env->files->suspect, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : 0;
+}
+
+/* What the kernel could not write it may take for written from then on (fsync(2)): that the next
+ * sync succeeds means nothing. */
+static void sync_failed(struct kcm_env *env, int r)
+{
+	env->unsynced = true;
+	log_error("credential caches cannot be written to the disk: %s", error_text(r));
+	mark_suspect(env);
+}
+
+static void sync_data(struct kcm_env *env, int fd)
 {
 	if (fdatasync(fd) < 0)
-		log_error("credential caches cannot be written to the disk: %s",
-		          error_text(-errno));
+		sync_failed(env, -errno);
 }
 
 /* Under the lock: waits until SYNC_MS have passed or it is time to stop. */
@@ -100,7 +116,7 @@ static void *sync_thread(void *data)
 		rest(syncer);
 		syncer->dirty = false;
 		pthread_mutex_unlock(&syncer->lock);
-		sync_data(syncer->fd);
+		sync_data(syncer->env, syncer->fd);
 		pthread_mutex_lock(&syncer->lock);
 	}
 	pthread_mutex_unlock(&syncer->lock);
@@ -129,6 +145,7 @@ static struct syncer *syncer_new(struct kcm_env *env)
 
 	if (!syncer)
 		return NULL;
+	syncer->env = env;
 	mdb_env_get_fd(env->mdb, &fd);
 	syncer->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	pthread_mutex_init(&syncer->lock, NULL);
@@ -155,7 +172,7 @@ void kcm_env_sync_soon(struct kcm_env *env)
 		env->syncer = syncer_new(env);
 	if (!env->syncer) {
 		mdb_env_get_fd(env->mdb, &fd);
-		sync_data(fd);
+		sync_data(env, fd);
 		return;
 	}
 	pthread_mutex_lock(&env->syncer->lock);
@@ -167,16 +184,25 @@ void kcm_env_sync_soon(struct kcm_env *env)
 
 /* ---- open ---- */
 
+/* The clean mark comes last: all that it vouches for is on the disk. That may be what another
+ * process committed, which was killed before it could sync, while this one has only read. */
+static void close_clean(struct kcm_env *env)
+{
+	bool ours = kcm_env_still_there(env) == 0;
+	int r = ours ? lmdb_error(mdb_env_sync(env->mdb, 1)) : 0;
+
+	if (r < 0)
+		sync_failed(env, r);
+	mdb_env_close(env->mdb);
+	if (ours && !env->unsynced && files_lengthen(env->files) == 0)
+		state_write(env->state_fd, &env->data, true);
+}
+
 static int env_gone(struct kcm_env *env)
 {
-	TALLOC_FREE(env->syncer); /* the last sync */
-	if (env->mdb) {
-		bool ours = kcm_env_still_there(env) == 0;
-
-		mdb_env_close(env->mdb);
-		if (ours && files_lengthen(env->files) == 0)
-			state_write(env->state_fd, &env->data, true);
-	}
+	TALLOC_FREE(env->syncer); /* from here on nobody else syncs */
+	if (env->mdb)
+		close_clean(env);
 	close_fd(&env->state_fd);
 	return 0;
 }
@@ -725,7 +751,7 @@ int kcm_env_still_there(const struct kcm_env *env)
 
 void kcm_env_suspect(const struct kcm_env *env)
 {
-	auto_close int fd = open(env->files->suspect, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int r = mark_suspect(env);
 
-	log_error("%s is damaged%s", env->files->data, fd < 0 ? ", and cannot be marked" : "");
+	log_error("%s is damaged%s", env->files->data, r < 0 ? ", and cannot be marked" : "");
 }

@@ -431,6 +431,67 @@ START_TEST(test_a_kill_loses_nothing_that_was_committed)
 }
 END_TEST
 
+/* ---- syncs, of ours and of LMDB ---- */
+
+static bool sync_fails;
+static char synced[16]; /* 'd' for each of the data, 's' of the state */
+
+static bool is_at(int fd, const char *name)
+{
+	struct stat open, there;
+
+	return fstat(fd, &open) == 0 && stat(path_of(name), &there) == 0 &&
+	       open.st_ino == there.st_ino;
+}
+
+int fdatasync(int fd)
+{
+	size_t n = strlen(synced);
+
+	if (n < sizeof(synced) - 1)
+		synced[n] = is_at(fd, "kcm.mdb") ? 'd' : is_at(fd, "kcm.mdb-state") ? 's' : '?';
+	if (sync_fails && is_at(fd, "kcm.mdb")) {
+		errno = EIO;
+		return -1;
+	}
+	return fsync(fd);
+}
+
+/* What it has not written itself: who committed may have been killed before it could sync. */
+START_TEST(test_all_is_synced_before_it_is_called_clean)
+{
+	begin(false);
+	end(0);
+	memset(synced, 0, sizeof(synced));
+	TALLOC_FREE(store);
+	ck_assert_str_eq(synced, "ds");
+}
+END_TEST
+
+/* The next sync then succeeds, and means nothing. In the syncer, and at the end. */
+START_TEST(test_what_could_not_be_synced_is_checked)
+{
+	if (_i == 0)
+		make(ALICE, "1001");
+	sync_fails = true;
+	if (_i == 0)
+		for (int i = 0; i < 100 && access(path_of("kcm.mdb-suspect"), F_OK) < 0; i++)
+			usleep(100000);
+	else
+		TALLOC_FREE(store);
+	sync_fails = false;
+	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), 0);
+	memset(synced, 0, sizeof(synced));
+	TALLOC_FREE(store);
+	ck_assert_ptr_null(strchr(synced, 's')); /* no clean mark */
+	reopen();
+	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), -1);
+	memset(synced, 0, sizeof(synced));
+	TALLOC_FREE(store);
+	ck_assert_str_eq(synced, "ds");
+}
+END_TEST
+
 START_TEST(test_what_failed_left_no_trace)
 {
 	struct ccache ccache;
@@ -1143,6 +1204,8 @@ int main(void)
 	tcase_add_test(tcase, test_like_the_model);
 	tcase_add_test(tcase, test_everything_is_there_after_a_restart);
 	tcase_add_test(tcase, test_a_kill_loses_nothing_that_was_committed);
+	tcase_add_test(tcase, test_all_is_synced_before_it_is_called_clean);
+	tcase_add_loop_test(tcase, test_what_could_not_be_synced_is_checked, 0, 2);
 	tcase_add_test(tcase, test_what_failed_left_no_trace);
 	tcase_add_test(tcase, test_nobody_sees_what_is_another_users);
 	tcase_add_test(tcase, test_the_same_server_is_stored_once);
