@@ -361,23 +361,25 @@ int store_set_principal(struct store *store, const struct ccache *ccache, struct
 	return table_put_bytes(store, &key, principal.at, principal.size);
 }
 
-int store_destroy_all(struct store *store, uid_t uid, unsigned *ret_n)
+int store_destroy_some(struct store *store, uid_t uid, unsigned *left, unsigned *ret_n)
 {
 	char name[CCACHE_NAME_MAX + 1] = "";
 	struct ccache ccache;
-	unsigned n = 0;
-	int r;
+	unsigned cost, n = 0;
+	int r = 0;
 
-	while ((r = store_next(store, uid, name, &ccache)) == 0) {
+	while (*left > 0 && (r = store_next(store, uid, name, &ccache)) == 0) {
+		cost = 1 + ccache.n_credentials;
 		r = store_destroy(store, &ccache);
 		if (r < 0)
 			return r;
+		*left -= cost < *left ? cost : *left;
 		n++;
 	}
-	if (r != -ENOENT)
+	if (r < 0 && r != -ENOENT)
 		return r;
 	*ret_n = n;
-	return 0;
+	return r == -ENOENT ? 0 : -EAGAIN;
 }
 
 /* ---- sessions ---- */

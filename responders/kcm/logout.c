@@ -12,28 +12,33 @@
 #include "common/base/log.h"
 #include "responders/kcm/login.h"
 
-static int purge(struct store *store, uid_t uid)
+#define PURGE_AT_ONCE 1000 /* caches and credentials */
+
+/* Errors: -EAGAIN some are left, and the user is still one who was seen. */
+static int purge(struct store *store, uid_t uid, unsigned *left)
 {
-	unsigned n;
+	unsigned n = 0;
 	int r;
 
-	r = store_destroy_all(store, uid, &n);
+	r = store_destroy_some(store, uid, left, &n);
 	if (r == 0)
 		r = store_set_seen(store, uid, false);
-	if (r == 0 && n > 0)
+	if ((r == 0 || r == -EAGAIN) && n > 0)
 		log_info("uid %u has logged out: %u credential caches are removed", (unsigned)uid,
 		         n);
 	return r;
 }
 
+/* Errors: -EAGAIN there is more to do. */
 static int purge_who_left(struct store *store)
 {
+	unsigned left = PURGE_AT_ONCE;
 	uid_t uid = (uid_t)-1;
 	int r;
 
 	while ((r = store_next_seen(store, uid, &uid)) == 0) {
 		if (login_of(uid) == LOGIN_AWAY)
-			r = purge(store, uid);
+			r = purge(store, uid, &left);
 		if (r < 0)
 			return r;
 		if (uid == (uid_t)-2)
@@ -65,7 +70,7 @@ static int see_who_is_here(struct store *store, bool *ret_any)
 	return r == -ENOENT ? 0 : r;
 }
 
-int logouts_run(struct store *store, bool *ret_any)
+int logouts_run(struct store *store, bool *ret_any, bool *ret_more)
 {
 	int r;
 
@@ -73,7 +78,8 @@ int logouts_run(struct store *store, bool *ret_any)
 	if (r < 0)
 		return r;
 	r = purge_who_left(store);
-	if (r == 0)
+	*ret_more = r == -EAGAIN;
+	if (r == 0 || r == -EAGAIN)
 		r = see_who_is_here(store, ret_any);
 	return store_end(store, r);
 }

@@ -151,7 +151,7 @@ static void look(void *data)
 {
 	int64_t now_s = walltime_now().s, next_s = 0, renewal_s = 0;
 	struct kcm *kcm = data;
-	bool any = false;
+	bool any = false, more = false;
 	int r = 0;
 
 	kcm->look = NULL;
@@ -160,7 +160,7 @@ static void look(void *data)
 		return;
 	}
 	if (kcm->purge_at_logout)
-		r = logouts_run(kcm->store, &any);
+		r = logouts_run(kcm->store, &any, &more);
 	if (r == 0)
 		r = purge(kcm, now_s, &next_s);
 	note_result(&kcm->removed, r, "removal of expired tickets, and those of who left");
@@ -185,8 +185,8 @@ static void look(void *data)
 		look_in(kcm, wait_ms(now_s, renewal_s));
 	if (renewal_s > 0 && renewal_s < next_s)
 		next_s = renewal_s;
-	if (any) {
-		look_in(kcm, LOOK_INTERVAL_MS);
+	if (any || more) {
+		look_in(kcm, more ? LOOK_MORE_MS : LOOK_INTERVAL_MS);
 		if (next_s == 0 || next_s > logout_s(kcm, now_s))
 			next_s = logout_s(kcm, now_s);
 	}

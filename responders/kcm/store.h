@@ -123,8 +123,10 @@ int store_set_principal(struct store *store, const struct ccache *ccache, struct
 /* Sets the offset, and with it when the credentials expire by our clock. */
 int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset);
 
-/* Removes all caches of uid. ret_n is how many there were. */
-int store_destroy_all(struct store *store, uid_t uid, unsigned *ret_n);
+/* Removes caches of uid while *left is above 0, of which each costs one, and one for each of its
+ * credentials. ret_n is how many there were. Errors: -EAGAIN there may be more, and ret_n is written.
+ */
+int store_destroy_some(struct store *store, uid_t uid, unsigned *left, unsigned *ret_n);
 
 /* What is remembered of uid: that it was seen to have a session. */
 int store_is_seen(struct store *store, uid_t uid, bool *ret_seen);

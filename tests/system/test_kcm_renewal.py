@@ -432,6 +432,10 @@ def test_caches_end_with_the_last_session(container):
             c.run(["kinit", "-c", "KCM:4001:b", "alice"], user=ALICE, input="alice\n")
             time.sleep(1.5)  # it looks at the sessions a second after a request
             assert len(c.run(["klist", "-l"], user=ALICE).out.splitlines()) == 4
+            with Kcm(c, uid=ALICE) as kcm:  # more than what goes in one transaction
+                for cache in ("4001:c", "4001:d", "4001:e"):
+                    kcm.initialize(cache)
+                    assert not any(kcm.store(cache, f"s{i}") for i in range(600))
         c.wait_for("the end", lambda: not tickets(c, ALICE), timeout=5)
         assert tickets(c, BOB) and tickets(c, HTTPD)
         assert "4001" not in c.run(["sssctl", "kcm", "list"]).out
