@@ -10,8 +10,8 @@
  * did meanwhile counts: a ticket that is not there any more is not put back.
  *
  * Those that are due are taken in the order of their times, whosever they are, but of one user no
- * more than PER_USER at once: a KDC that never answers, which a user can name, holds up that one's
- * tickets and nobody else's.
+ * more than PER_USER at once, and after one that failed none for a while: a KDC that never answers,
+ * or always refuses, which a user can name, holds up that one's tickets and nobody else's.
  */
 #include "responders/kcm/renew.h"
 
@@ -36,6 +36,18 @@
 #define SPARE_MS     2000 /* what the helper may need besides */
 #define LOOK_AT_ONCE 256  /* tickets put off in one turn of the loop */
 
+/* After a conversation that failed; twice as long each time, for the same user. */
+#define PAUSE_MIN_S 1
+#define PAUSE_MAX_S 60
+#define PAUSE_OLD_S 300 /* so long after it, it is forgotten */
+#define SECOND_US   INT64_C(1000000)
+
+struct pause {
+	uid_t uid;
+	int64_t until_us; /* of the monotonic clock */
+	uint32_t next_s;  /* the next one takes so long */
+};
+
 struct renewals {
 	struct tevent_context *ev;
 	struct store **store; /* borrowed */
@@ -45,6 +57,8 @@ struct renewals {
 	bool on, validate, ended;
 	uint32_t interval_s, limit_s;
 	struct renewal *places[AT_ONCE]; /* NULL = free */
+	struct pause *pauses;            /* owned */
+	unsigned n_pauses;
 };
 
 /* One ticket on its way. */
@@ -84,6 +98,8 @@ void renewals_end(struct renewals *renewals)
 {
 	renewals->ended = true;
 	talloc_free_children(renewals);
+	renewals->pauses = NULL;
+	renewals->n_pauses = 0;
 }
 
 /* So many tickets are on their way, of uid or of all. */
@@ -99,6 +115,63 @@ static unsigned count_busy(const struct renewals *renewals, const uid_t *uid)
 bool renewals_busy(const struct renewals *renewals)
 {
 	return count_busy(renewals, NULL) > 0;
+}
+
+/* ---- pauses ---- */
+
+static struct pause *pause_of(const struct renewals *renewals, uid_t uid)
+{
+	for (unsigned i = 0; i < renewals->n_pauses; i++)
+		if (renewals->pauses[i].uid == uid)
+			return &renewals->pauses[i];
+	return NULL;
+}
+
+static void forget_pause(struct renewals *renewals, struct pause *pause)
+{
+	*pause = renewals->pauses[--renewals->n_pauses];
+}
+
+static void forget_old_pauses(struct renewals *renewals, int64_t now_us)
+{
+	for (unsigned i = renewals->n_pauses; i-- > 0;)
+		if (renewals->pauses[i].until_us + PAUSE_OLD_S * SECOND_US < now_us)
+			forget_pause(renewals, &renewals->pauses[i]);
+}
+
+static struct pause *new_pause(struct renewals *renewals, uid_t uid)
+{
+	struct pause *pauses = talloc_realloc(renewals, renewals->pauses, struct pause,
+	                                      renewals->n_pauses + 1);
+
+	if (!pauses)
+		return NULL;
+	renewals->pauses = pauses;
+	pauses[renewals->n_pauses] = (struct pause){ .uid = uid, .next_s = PAUSE_MIN_S };
+	return &pauses[renewals->n_pauses++];
+}
+
+static void let_pause(struct renewals *renewals, uid_t uid)
+{
+	int64_t now_us = monotonic_us();
+	struct pause *pause;
+
+	forget_old_pauses(renewals, now_us);
+	pause = pause_of(renewals, uid);
+	if (!pause)
+		pause = new_pause(renewals, uid);
+	if (!pause)
+		return;
+	pause->until_us = now_us + pause->next_s * SECOND_US;
+	pause->next_s = pause->next_s < PAUSE_MAX_S / 2 ? pause->next_s * 2 : PAUSE_MAX_S;
+}
+
+static void end_pause(struct renewals *renewals, uid_t uid)
+{
+	struct pause *pause = pause_of(renewals, uid);
+
+	if (pause)
+		forget_pause(renewals, pause);
 }
 
 /* ---- the ticket is back ---- */
@@ -164,7 +237,8 @@ static int put_back(struct store *store, const struct renewal *renewal, struct b
 
 static void answered(struct renewal *renewal, struct bytes credential)
 {
-	struct store *store = *renewal->renewals->store;
+	struct renewals *renewals = renewal->renewals;
+	struct store *store = *renewals->store;
 	int r = store ? store_begin(store, true) : -E_CACHE_REPLACED;
 
 	if (r == 0)
@@ -177,6 +251,10 @@ static void answered(struct renewal *renewal, struct bytes credential)
 		         error_text(r));
 	else
 		log_info("uid %u: a ticket was renewed", (unsigned)renewal->uid);
+	if (r == 0)
+		end_pause(renewals, renewal->uid);
+	else if (r == -EBADMSG) /* it is the KDC's */
+		let_pause(renewals, renewal->uid);
 }
 
 /* ---- the conversation ---- */
@@ -203,6 +281,7 @@ static void over(struct renewal *renewal)
 static void failed(struct renewal *renewal, const char *why)
 {
 	log_warn("uid %u: a ticket is not renewed yet: %s", (unsigned)renewal->uid, why);
+	let_pause(renewal->renewals, renewal->uid);
 	over(renewal);
 }
 
@@ -329,41 +408,73 @@ static bool ask_all(struct renewals *renewals, int r)
 
 /* ---- what is due ---- */
 
-/* Has this user as many on their way as one may have? */
+/* One look at what is due, in one walk. */
+struct walk {
+	struct renewals *renewals;
+	int64_t now_s;
+	int64_t now_us, resume_us; /* of the monotonic clock; when the first pause ends, 0 = none */
+	char name[CCACHE_NAME_MAX + 1];
+	struct ccache ccache; /* where it is */
+	struct stored stored;
+};
+
+/* Has this user as many on their way as one may have, or a pause? */
 static bool has_enough(uid_t uid, void *data)
 {
-	return count_busy(data, &uid) >= PER_USER;
+	struct walk *walk = data;
+	const struct pause *pause = pause_of(walk->renewals, uid);
+
+	if (pause && pause->until_us > walk->now_us) {
+		if (walk->resume_us == 0 || pause->until_us < walk->resume_us)
+			walk->resume_us = pause->until_us;
+		return true;
+	}
+	return count_busy(walk->renewals, &uid) >= PER_USER;
 }
 
 /* Errors: -ENOENT nothing is due; -EAGAIN ret_next_s is when it is. */
-static int take_first(struct renewals *renewals, struct store *store, int64_t now_s,
-                      int64_t *ret_next_s)
+static int take_next(struct walk *walk, struct store *store, int64_t *ret_next_s)
 {
-	char name[CCACHE_NAME_MAX + 1];
-	struct ccache ccache;
-	struct stored stored;
+	const struct stored *stored = &walk->stored;
+	struct renewals *renewals = walk->renewals;
+	uid_t uid;
 	int r;
 
-	r = store_first_renewal(store, now_s, has_enough, renewals, name, &ccache, &stored);
+	r = store_next_renewal(store, walk->now_s, has_enough, walk, walk->name, &walk->ccache,
+	                       &walk->stored);
 	if (r < 0)
 		return r;
-	if (stored.due_s > now_s || renewals->ended) {
-		*ret_next_s = stored.due_s;
+	if (stored->due_s > walk->now_s || renewals->ended) {
+		*ret_next_s = stored->due_s;
 		return -EAGAIN;
 	}
-	if (login_of(ccache.uid) != LOGIN_AWAY) {
-		r = prepare(renewals, &ccache, &stored);
+	uid = walk->ccache.uid;
+	if (login_of(uid) != LOGIN_AWAY) {
+		r = prepare(renewals, &walk->ccache, stored);
 		if (r < 0)
-			log_warn("uid %u: a ticket is not renewed yet: %s", (unsigned)ccache.uid,
+			log_warn("uid %u: a ticket is not renewed yet: %s", (unsigned)uid,
 			         error_text(r));
 	} else {
-		log_debug("uid %u is not logged in: nothing is renewed", (unsigned)ccache.uid);
+		log_debug("uid %u is not logged in: nothing is renewed", (unsigned)uid);
 	}
-	return store_put_off(store, &ccache, &stored, next_try_s(renewals, &stored, now_s));
+	return store_put_off(store, &walk->ccache, stored,
+	                     next_try_s(renewals, stored, walk->now_s));
+}
+
+/* The earlier of next_s (0 = never) and the end of a pause. */
+static int64_t with_pauses(const struct walk *walk, int64_t next_s)
+{
+	int64_t resume_s;
+
+	if (walk->resume_us == 0)
+		return next_s;
+	resume_s = walk->now_s + (walk->resume_us - walk->now_us) / SECOND_US + 1;
+	return next_s == 0 || next_s > resume_s ? resume_s : next_s;
 }
 
 int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s)
 {
+	struct walk walk = { .renewals = renewals, .now_s = now_s, .now_us = monotonic_us() };
 	struct store *store = *renewals->store;
 	int64_t next_s = 0;
 	int r;
@@ -379,12 +490,12 @@ int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s)
 			next_s = now_s;
 			break;
 		}
-		r = take_first(renewals, store, now_s, &next_s);
+		r = take_next(&walk, store, &next_s);
 	}
 	r = store_end(store, r == -ENOENT || r == -EAGAIN ? 0 : r);
 	if (!ask_all(renewals, r))
 		next_s = now_s; /* their places are free */
 	if (r == 0)
-		*ret_next_s = next_s;
+		*ret_next_s = with_pauses(&walk, next_s);
 	return r;
 }

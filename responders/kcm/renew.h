@@ -22,8 +22,9 @@ struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct
 
 void renewals_configure(struct renewals *renewals, const struct kcm_conf *conf);
 
-/* Begins what is due, a few at a time and of one user fewer. ret_next_s is when there will be more
- * to do: 0 = nothing, or not before changed is called. Errors: those of the store. */
+/* Begins what is due, a few at a time and of one user fewer, and none of one whose last ones failed
+ * just now. ret_next_s is when there will be more to do: 0 = nothing, or not before changed is
+ * called. Errors: those of the store. */
 int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s);
 
 /* Gives up what is under way; from now on renewals_run() only tells. */

@@ -185,15 +185,16 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
  * left. ret_next_s is when the next one expires, 0 = none does. */
 int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_next_s);
 
-/* The ticket that is to be renewed first, at due_s: a TGT of the client's own realm that can be
- * renewed, after half its life. Those of a user who waits (NULL: nobody does) are passed over, as
- * far as they are due by now_s. name and ret_ccache as store_next_of_all() gives them. Errors:
- * -ENOENT there is none.
+/* The next ticket in the order of when they are to be renewed, at due_s: a TGT of the cache's
+ * principal and its own realm that can be renewed, after half its life. ret_ccache and ret_stored
+ * say which was the last, whatever has become of it; both zero = there was none. Those of a user
+ * who waits (NULL: nobody does) are passed over, as far as they are due by now_s. name and
+ * ret_ccache as store_next_of_all() gives them. Errors: -ENOENT there are no more.
  */
 typedef bool store_waits(uid_t uid, void *data);
-int store_first_renewal(struct store *store, int64_t now_s, store_waits *waits, void *data,
-                        char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
-                        struct stored *ret_stored);
+int store_next_renewal(struct store *store, int64_t now_s, store_waits *waits, void *data,
+                       char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
+                       struct stored *ret_stored);
 
 /* Its next renewal is at due_s; none is if it will have expired by then. */
 int store_put_off(struct store *store, const struct ccache *ccache, const struct stored *stored,

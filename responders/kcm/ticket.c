@@ -364,15 +364,42 @@ static int admit_credential(uid_t uid, const struct credential *credential)
 	return -EFBIG;
 }
 
+/* 0 unless it is of the cache's own principal: there is one such TGT in a cache, and a user has no
+ * more to be renewed than caches. */
+static int own_renewal(struct store *store, const struct ccache *ccache,
+                       const struct credential *credential, uint32_t *ret_renewal_s)
+{
+	uint32_t renewal_s = ticket_renewal(credential);
+	struct principal owner;
+	struct bytes bytes;
+	struct reader in;
+	int r = renewal_s == 0 ? -ENOENT : store_principal(store, ccache, &bytes);
+
+	if (r == -ENOENT) {
+		*ret_renewal_s = 0;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	in = reader_over(bytes.at, bytes.size);
+	owner = read_principal(&in);
+	if (reader_end(&in) < 0)
+		return -E_CACHE_DAMAGED;
+	*ret_renewal_s = principals_equal(&owner, &credential->client) ? renewal_s : 0;
+	return 0;
+}
+
 int store_add(struct store *store, struct ccache *ccache, const struct credential *credential)
 {
 	struct key key = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
 	uint64_t number = ccache->next_number++;
 	uint32_t before = ccache->n_credentials;
-	uint32_t end_s = ticket_end(credential), renewal_s = ticket_renewal(credential);
+	uint32_t end_s = ticket_end(credential), renewal_s = 0;
 	int r;
 
 	r = admit_credential(ccache->uid, credential);
+	if (r == 0)
+		r = own_renewal(store, ccache, credential, &renewal_s);
 	if (r == 0)
 		r = remove_same(store, ccache, credential);
 	if (r < 0)
@@ -522,17 +549,21 @@ static bool is_passed_over(MDB_val key, int64_t now_s, store_waits *waits, void 
 	return in.err == 0 && due_s <= now_s && waits(uid, data);
 }
 
-int store_first_renewal(struct store *store, int64_t now_s, store_waits *waits, void *data,
-                        char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
-                        struct stored *ret_stored)
+int store_next_renewal(struct store *store, int64_t now_s, store_waits *waits, void *data,
+                       char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
+                       struct stored *ret_stored)
 {
-	struct key prefix = key_new(KEY_RENEWAL);
+	struct key prefix = key_new(KEY_RENEWAL), from = prefix;
 	MDB_val key, value;
 	uint64_t number;
 	struct reader in;
 	int r;
 
-	r = table_seek(store, &prefix, &prefix, &key, &value);
+	if (ret_stored->number != 0) {
+		from = key_of_time(KEY_RENEWAL, ret_stored->due_s, ret_ccache, ret_stored->number);
+		key_add(&from, "", 1); /* right behind it */
+	}
+	r = table_seek(store, &from, &prefix, &key, &value);
 	while (r == 0 && waits && is_passed_over(key, now_s, waits, data))
 		r = table_next(store, &prefix, &key, &value);
 	if (r < 0)

@@ -74,8 +74,8 @@ static int use_one(struct ccache *ccache)
 static void use(void)
 {
 	char name[CCACHE_NAME_MAX + 1], other[CCACHE_NAME_MAX + 1];
+	struct stored stored = { 0 };
 	struct ccache ccache;
-	struct stored stored;
 	uid_t uid_seen;
 	int64_t next_s;
 
@@ -87,7 +87,9 @@ static void use(void)
 			use_one(&ccache);
 		}
 	}
-	if (store_first_renewal(store, 0, NULL, NULL, name, &ccache, &stored) == 0)
+	ccache = (struct ccache){ 0 };
+	for (int i = 0; i < 10 && store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored) == 0;
+	     i++)
 		store_put_off(store, &ccache, &stored, stored.due_s + 10);
 	if (store_next_seen(store, (uid_t)-1, &uid_seen) == 0)
 		store_set_seen(store, uid_seen, false);

@@ -97,6 +97,8 @@ static void add(uid_t uid, unsigned number, uint32_t start, uint32_t end)
 	ck_assert_int_eq(store_begin(store, true), 0);
 	r = store_make(store, uid, name, &ccache);
 	if (r == 0)
+		r = store_set_principal(store, &ccache, credential.client.all);
+	if (r == 0)
 		r = store_add(store, &ccache, &credential);
 	if (r == 0)
 		r = store_save(store, &ccache);
@@ -135,13 +137,47 @@ START_TEST(test_who_names_a_silent_kdc_holds_up_nobody_else)
 	run(NOW_S);
 	ck_assert_uint_eq(count_new(), 0);
 
-	/* Who has an answer makes place for the next one, of the same user. */
+}
+END_TEST
+
+/* The KDC of the first one has no answer. */
+static void fail_first(void)
+{
+	n_changed = 0;
 	close(connections[0]);
 	connections[0] = connections[--n_connections];
 	while (n_changed == 0)
 		tevent_loop_once(ev);
+}
+
+static int64_t next_after(int64_t now_s)
+{
+	int64_t next_s;
+
+	ck_assert_int_eq(renewals_run(renewals, now_s, &next_s), 0);
+	return next_s;
+}
+
+START_TEST(test_who_names_a_kdc_that_refuses_waits_and_nobody_else)
+{
+	for (unsigned i = 0; i < 20; i++)
+		add(FORGER, i, 1000 + i, 2000);
 	run(NOW_S);
-	ck_assert_uint_eq(count_new(), 1);
+	ck_assert_uint_eq(count_new(), 2);
+	add(HTTPD, 0, 1150, 2000);
+	fail_first();
+	ck_assert_int_eq(next_after(NOW_S), NOW_S + 1);
+	ck_assert_uint_eq(count_new(), 1); /* of HTTPD */
+	usleep(1000000);
+	run(NOW_S);
+	ck_assert_uint_eq(count_new(), 1); /* it makes place for the next one, of the same user */
+
+	/* Twice as long each time. */
+	fail_first();
+	ck_assert_int_eq(next_after(NOW_S), NOW_S + 2);
+	fail_first();
+	ck_assert_int_eq(next_after(NOW_S), NOW_S + 4);
+	ck_assert_uint_eq(count_new(), 0);
 }
 END_TEST
 
@@ -216,6 +252,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_who_names_a_silent_kdc_holds_up_nobody_else);
+	tcase_add_test(tcase, test_who_names_a_kdc_that_refuses_waits_and_nobody_else);
 	tcase_add_test(tcase, test_all_places_are_used);
 	tcase_add_test(tcase, test_what_is_not_due_waits);
 	tcase_add_test(tcase, test_no_kdc_is_asked_for_what_cannot_be_put_off);

@@ -81,12 +81,26 @@ static struct ccache find(uid_t uid, const char *name)
 	return ccache;
 }
 
+static int make_for(const char *principal, uid_t uid, const char *name, struct ccache *ret_ccache)
+{
+	struct writer out = writer_new(4096);
+	int r;
+
+	put_principal(&out, "TEST", principal, NULL);
+	r = store_make(store, uid, name, ret_ccache);
+	if (r == 0)
+		r = store_set_principal(store, ret_ccache,
+		                        (struct bytes){ out.bytes, out.size });
+	writer_free(&out);
+	return r;
+}
+
 static void make(uid_t uid, const char *name)
 {
 	struct ccache ccache;
 
 	begin(true);
-	end(store_make(store, uid, name, &ccache));
+	end(make_for("alice", uid, name, &ccache));
 }
 
 /* Instead of host/SERVER: the TGT of alice, which can be renewed. */
@@ -223,13 +237,14 @@ static void compare_one(int u, int n)
 	ck_assert_int_eq(usable, lasts || credentials == 0);
 }
 
-/* The first renewal of all. */
+/* The renewals of all, in their order. */
 static void compare_renewals(void)
 {
 	char name[CCACHE_NAME_MAX + 1];
-	struct ccache ccache;
-	struct stored stored;
-	int64_t first_s = 0;
+	struct ccache ccache = { 0 };
+	struct stored stored = { 0 };
+	int64_t first_s = 0, last_s;
+	unsigned n_renewals = 0;
 	int r;
 
 	for (int u = 0; u < USERS; u++)
@@ -239,15 +254,23 @@ static void compare_renewals(void)
 
 			if (!model->exists || !model->endtime[0] || !model->renewal)
 				continue;
+			n_renewals++;
 			if (due_s < 1)
 				due_s = 1;
 			if (first_s == 0 || due_s < first_s)
 				first_s = due_s;
 		}
-	r = store_first_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
+	r = store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
 	ck_assert_int_eq(r, first_s ? 0 : -ENOENT);
 	if (r == 0)
 		ck_assert_int_eq(stored.due_s, first_s);
+	while (r == 0) {
+		n_renewals--;
+		last_s = stored.due_s;
+		r = store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
+		ck_assert(r < 0 || stored.due_s >= last_s);
+	}
+	ck_assert_uint_eq(n_renewals, 0);
 }
 
 static void compare(void)
@@ -307,7 +330,7 @@ static void do_one(unsigned lot)
 
 	begin(true);
 	if (lot < 4 && !model->exists) {
-		r = store_make(store, users[u], names[n], &ccache);
+		r = make_for("alice", users[u], names[n], &ccache);
 		model->exists = true;
 	} else if (lot < 12 && model->exists) {
 		ccache = find(users[u], names[n]);
@@ -709,8 +732,8 @@ START_TEST(test_when_a_ticket_is_due)
 	struct writer out = writer_new(4096);
 	char name[CCACHE_NAME_MAX + 1];
 	struct credential credential;
+	struct stored stored = { 0 };
 	struct ccache ccache;
-	struct stored stored;
 	struct reader in;
 	int r;
 
@@ -721,9 +744,10 @@ START_TEST(test_when_a_ticket_is_due)
 	make(ALICE, "1001");
 	begin(true);
 	ccache = find(ALICE, "1001");
+	ck_assert_int_eq(store_set_principal(store, &ccache, credential.client.all), 0);
 	ck_assert_int_eq(store_add(store, &ccache, &credential), 0);
 	ck_assert_int_eq(store_save(store, &ccache), 0);
-	r = store_first_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
+	r = store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
 	ck_assert_int_eq(r, renewables[_i].due_s ? 0 : -ENOENT);
 	if (r == 0) {
 		ck_assert_int_eq(stored.due_s, renewables[_i].due_s);
@@ -733,6 +757,29 @@ START_TEST(test_when_a_ticket_is_due)
 	end(0);
 	assert_sound();
 	writer_free(&out);
+}
+END_TEST
+
+/* Else a cache might have 2048 to be renewed. */
+START_TEST(test_only_the_tgt_of_the_caches_own_principal_is_due)
+{
+	char name[CCACHE_NAME_MAX + 1];
+	struct stored stored = { 0 };
+	struct ccache ccache;
+
+	make(ALICE, "1001");
+	begin(true);
+	ck_assert_int_eq(store_make(store, ALICE, "1001:none", &ccache), 0);
+	ck_assert_int_eq(add_to(&ccache, TGT, 2000, ""), 0);
+	ck_assert_int_eq(make_for("bob", ALICE, "1001:bob", &ccache), 0);
+	ck_assert_int_eq(add_to(&ccache, TGT, 2000, ""), 0);
+	ck_assert_int_eq(store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored), -ENOENT);
+	ccache = find(ALICE, "1001");
+	ck_assert_int_eq(add_to(&ccache, TGT, 2000, ""), 0);
+	ck_assert_int_eq(store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored), 0);
+	ck_assert_str_eq(name, "1001");
+	end(0);
+	assert_sound();
 }
 END_TEST
 
@@ -1240,6 +1287,7 @@ int main(void)
 	tcase_add_test(tcase, test_a_purge_takes_no_more_than_it_is_told);
 	tcase_add_test(tcase, test_an_offset_leaves_tickets_where_they_are);
 	tcase_add_loop_test(tcase, test_when_a_ticket_is_due, 0, str_size(renewables));
+	tcase_add_test(tcase, test_only_the_tgt_of_the_caches_own_principal_is_due);
 	tcase_add_test(tcase, test_limits_are_kept);
 	tcase_add_test(tcase, test_a_user_has_a_total);
 	tcase_add_test(tcase, test_a_name_has_an_end);
