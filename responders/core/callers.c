@@ -56,8 +56,9 @@ struct caller *callers_came_over(struct callers *callers, uid_t uid)
 {
 	struct caller *caller = map_get(callers->by_uid, &uid, sizeof(uid));
 
-	if (caller)
-		caller->connections++;
+	if (!caller || caller->connections >= CALLER_CONNECTIONS + CALLER_LEAVING)
+		return NULL;
+	caller->connections++;
 	return caller;
 }
 

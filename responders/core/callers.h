@@ -14,6 +14,7 @@
 #include "common/base/list.h"
 
 #define CALLER_CONNECTIONS 256
+#define CALLER_LEAVING     32 /* more that are on their way out */
 #define CALLER_REQUESTS    64
 #define CALLER_UNSENT      (8u << 20) /* one answer alone may be larger */
 #define CALLER_TAKEN       (32u << 20)
@@ -38,7 +39,8 @@ struct callers *callers_new(TALLOC_CTX *mem);
 struct caller *callers_came(struct callers *callers, uid_t uid);
 void callers_left(struct callers *callers, struct caller *caller);
 
-/* The same for one connection too many, when another of that uid is about to go. */
+/* The same for one connection too many, when another of that uid is about to go. NULL when too many
+ * of them are, which stay if they have something to wait for. */
 struct caller *callers_came_over(struct callers *callers, uid_t uid);
 
 /* May this caller have another request under way? Counted when true; caller_finished() takes it

@@ -19,6 +19,7 @@
 
 #define IN_ROOM         1024 /* to begin with; holds every usual request */
 #define ACCEPTS_AT_ONCE 4    /* before those who are here are looked at again */
+#define TURN_US         1000 /* of one client that has many requests here, likewise */
 
 static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
                          void *data);
@@ -110,6 +111,11 @@ void client_free(struct client *client)
 	core_client_left(core);
 }
 
+static bool is_idle(const struct client *client)
+{
+	return !client->busy && !client->resumes;
+}
+
 /* Descriptors ran out: the uid that has most idle connections loses the one that was quiet longest.
  */
 static bool make_room(struct core *core)
@@ -119,13 +125,13 @@ static bool make_room(struct core *core)
 
 	callers_count_idle(core->callers);
 	list_for_each(client, &core->clients, node)
-		if (!client->busy)
+		if (is_idle(client))
 			client->caller->idle++;
 	greediest = callers_greediest(core->callers);
 	if (!greediest)
 		return false;
 	list_for_each(client, &core->clients, node)
-		if (client->caller == greediest && !client->busy) {
+		if (client->caller == greediest && is_idle(client)) {
 			log_warn("out of descriptors: uid %u, which holds %u idle connections, "
 			         "loses one",
 			         (unsigned)greediest->uid, greediest->idle);
@@ -135,19 +141,49 @@ static bool make_room(struct core *core)
 	return false;
 }
 
-/* A uid has all the connections it may have: the one that was quiet longest makes place. What it
- * says at this very moment is still answered, so it is there for a moment longer. */
-static bool dismiss_one(struct core *core, uid_t uid)
+/* The one that was quiet longest makes place. What it says at this very moment is still answered,
+ * so it is there for a moment longer. */
+static bool dismiss_one(struct core *core, const struct caller *caller)
 {
 	struct client *client;
 
 	list_for_each(client, &core->clients, node)
-		if (client->peer.uid == uid && !client->busy && !client->dismissed) {
+		if (client->caller == caller && is_idle(client) && !client->dismissed) {
 			client->dismissed = true;
 			client_half_close(client);
 			return true;
 		}
 	return false;
+}
+
+/* One that was dismissed and does not read its answer would be there until it is quiet for too
+ * long. */
+static bool drop_dismissed(struct core *core, uid_t uid)
+{
+	struct client *client;
+
+	list_for_each(client, &core->clients, node)
+		if (client->peer.uid == uid && client->dismissed && client->sending) {
+			log_info("uid %u does not read its answers: one is dropped", (unsigned)uid);
+			client_free(client);
+			return true;
+		}
+	return false;
+}
+
+/* A uid has all the connections it may have: another of them makes place, while not too many that
+ * did are still there. */
+static struct caller *instead_of_another(struct core *core, uid_t uid)
+{
+	struct caller *caller = callers_came_over(core->callers, uid);
+
+	if (!caller && drop_dismissed(core, uid))
+		caller = callers_came_over(core->callers, uid);
+	if (caller && !dismiss_one(core, caller)) {
+		callers_left(core->callers, caller);
+		return NULL;
+	}
+	return caller;
 }
 
 static bool is_gone(int fd)
@@ -173,8 +209,8 @@ static void client_new(struct core *core, int fd)
 	}
 	client->caller = callers_came(core->callers, peer.uid);
 	/* Nobody is dismissed for one that connected and left, however often it does. */
-	if (!client->caller && !is_gone(fd) && dismiss_one(core, peer.uid))
-		client->caller = callers_came_over(core->callers, peer.uid);
+	if (!client->caller && !is_gone(fd))
+		client->caller = instead_of_another(core, peer.uid);
 	if (!client->caller) {
 		log_debug("uid %u: no more connections for now", (unsigned)peer.uid);
 		close(fd);
@@ -324,18 +360,26 @@ static int64_t whole_request(struct client *client)
 }
 
 /* Which events matter now. tevent tells of a client that hung up only where bytes are wanted of it,
- * so they are wanted of one that does not read its answer, even without room for them. */
+ * so they are wanted of one that does not read its answer, even without room for them. The end of
+ * what it says is one more event for a client whose next request waits here. */
 static void want_bytes(struct client *client)
 {
-	bool want = !client->at_end && (client->sending || client->in_size < client->in_room);
+	bool room = client->sending || client->in_size < client->in_room;
+	bool read = client->resumes || (!client->at_end && room);
+	bool write = client->resumes || client->sending;
 
 	tevent_fd_set_flags(client->fde,
-	                    (want ? TEVENT_FD_READ : 0) | (client->sending ? TEVENT_FD_WRITE : 0));
+	                    (read ? TEVENT_FD_READ : 0) | (write ? TEVENT_FD_WRITE : 0));
 }
 
-/* Takes up requests until one has to wait or none is left. */
+/* Takes up requests until one has to wait, none is left, or the client had its turn: a buffer full
+ * of them may be work for seconds. No byte will tell of those that are left then, so the loop comes
+ * back as soon as the client takes answers. */
 static void client_work(struct client *client)
 {
+	int64_t began_us = 0;
+
+	client->resumes = false;
 	while (!client->busy) {
 		int64_t size = whole_request(client);
 
@@ -350,9 +394,15 @@ static void client_work(struct client *client)
 				client_free(client);
 			return;
 		}
+		/* Both were read for other reasons: when the last one ended, the first began. */
+		client->resumes = began_us && client->core->last_request_us - began_us > TURN_US;
+		if (client->resumes)
+			break;
 		client->busy = true;
 		client->request_size = (uint32_t)size;
 		client_is_active(client);
+		if (!began_us)
+			began_us = client->active_us;
 		if (!dispatch(client, (uint32_t)size)) {
 			client_free(client);
 			return;
@@ -492,6 +542,10 @@ static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 
 	(void)ev;
 	(void)fde;
+	if (client->resumes) {
+		client_work(client);
+		return;
+	}
 	if (flags & TEVENT_FD_WRITE) {
 		client_replied(client);
 		if (!client->sending)

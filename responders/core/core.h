@@ -84,6 +84,7 @@ struct client {
 	bool at_end;       /* no more bytes will come */
 	bool dismissed;    /* it made place for another connection of its uid */
 	bool sending;      /* the reply did not go out whole */
+	bool resumes;      /* its next request is here, and others are looked at first */
 
 	struct listing *users, *groups; /* owned; NULL while none is under way */
 

@@ -24,6 +24,24 @@ START_TEST(test_connections_of_one_uid_are_capped)
 }
 END_TEST
 
+START_TEST(test_connections_that_take_the_place_of_others_are_capped_too)
+{
+	auto_talloc struct callers *callers = callers_new(NULL);
+	struct caller *caller = NULL;
+
+	ck_assert_ptr_null(callers_came_over(callers, SOMEBODY));
+	for (int i = 0; i < CALLER_CONNECTIONS; i++)
+		ck_assert_ptr_nonnull(caller = callers_came(callers, SOMEBODY));
+	for (int i = 0; i < CALLER_LEAVING; i++)
+		ck_assert_ptr_eq(callers_came_over(callers, SOMEBODY), caller);
+	ck_assert_ptr_null(callers_came_over(callers, SOMEBODY));
+
+	callers_left(callers, caller);
+	ck_assert_ptr_null(callers_came(callers, SOMEBODY));
+	ck_assert_ptr_eq(callers_came_over(callers, SOMEBODY), caller);
+}
+END_TEST
+
 START_TEST(test_root_and_ourselves_are_exempt)
 {
 	auto_talloc struct callers *callers = callers_new(NULL);
@@ -90,6 +108,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, test_connections_of_one_uid_are_capped);
+	tcase_add_test(tcase, test_connections_that_take_the_place_of_others_are_capped_too);
 	tcase_add_test(tcase, test_root_and_ourselves_are_exempt);
 	tcase_add_test(tcase, test_requests_beyond_the_cap_wait_their_turn);
 	tcase_add_test(tcase, test_who_has_most_idle_connections_pays_and_root_comes_last);
