@@ -295,7 +295,7 @@ int client_lookup(struct client *client, uint32_t command, const void *body, siz
 
 struct walk *client_walk(struct client *client, enum client_map map)
 {
-	return &client->walks[map];
+	return client->once ? NULL : &client->walks[map];
 }
 
 void client_end(struct client *client, int r)

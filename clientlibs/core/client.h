@@ -37,7 +37,8 @@ struct client *client_begin(void);
 int client_lookup(struct client *client, uint32_t command, const void *body, size_t size,
                   struct reader *ret_body);
 
-/* Where this thread stands in the enumeration of map. Owned by the client. */
+/* Where this thread stands in the enumeration of map. Owned by the client. NULL: this client ends
+ * with the call, so no place could be kept, and each call would begin at the first entry. */
 struct walk *client_walk(struct client *client, enum client_map map);
 
 /* Ends what client_begin() began, with the errno it found.

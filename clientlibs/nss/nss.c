@@ -163,11 +163,12 @@ enum nss_status nss_get_by_id(const struct nss_map *map, uint32_t id, void *out,
 enum nss_status nss_rewind(enum client_map map)
 {
 	struct client *client = client_begin();
+	struct walk *walk = client ? client_walk(client, map) : NULL;
 
-	if (client) {
-		walk_rewind(client_walk(client, map));
+	if (walk)
+		walk_rewind(walk);
+	if (client)
 		client_end(client, 0);
-	}
 	return NSS_STATUS_SUCCESS;
 }
 
@@ -177,7 +178,7 @@ enum nss_status nss_next(enum client_map map, uint32_t set, uint32_t get_next, n
 	struct client *client;
 	struct reader entry;
 	struct walk *walk;
-	int r;
+	int r = -EBUSY; /* of a thread that has no place to keep */
 
 	if (!buffer || size == 0)
 		return nss_status(-ERANGE, errnop);
@@ -188,7 +189,7 @@ enum nss_status nss_next(enum client_map map, uint32_t set, uint32_t get_next, n
 		return nss_status(-ENOMEM, errnop);
 
 	walk = client_walk(client, map);
-	while ((r = walk_next(walk, set, get_next, &entry)) > 0) {
+	while (walk && (r = walk_next(walk, set, get_next, &entry)) > 0) {
 		r = read(&entry, out, buffer, size);
 		if (r >= 0)
 			walk_taken(walk, &entry);

@@ -440,6 +440,23 @@ static bool script_late(const struct call *call)
 	return script_directory(call);
 }
 
+/* An error, where each call would begin with the first entry again. */
+static void expect_no_walk(void)
+{
+	struct passwd user;
+	struct group group;
+	char texts[256];
+	int error = 0;
+
+	ck_assert_int_eq(_nss_sss_setpwent(0), NSS_STATUS_SUCCESS);
+	ck_assert_int_eq(_nss_sss_getpwent_r(&user, texts, sizeof(texts), &error),
+	                 NSS_STATUS_UNAVAIL);
+	ck_assert_int_eq(error, EBUSY);
+	ck_assert_int_eq(_nss_sss_getgrent_r(&group, texts, sizeof(texts), &error),
+	                 NSS_STATUS_UNAVAIL);
+	ck_assert_int_eq(_nss_sss_endpwent(), NSS_STATUS_SUCCESS);
+}
+
 /* The old way to limit a call in time. The answer to the question left behind must not become the
  * answer to the next. */
 START_TEST(test_a_jump_out_of_a_question_spoils_no_other_answer)
@@ -456,6 +473,20 @@ START_TEST(test_a_jump_out_of_a_question_spoils_no_other_answer)
 	}
 	for (unsigned i = 2; i < 10; i++)
 		ck_assert(lookup(i));
+	expect_no_walk();
+}
+END_TEST
+
+START_TEST(test_a_program_that_has_all_the_keys_of_thread_data)
+{
+	pthread_key_t key;
+
+	while (pthread_key_create(&key, NULL) == 0)
+		continue;
+	ck_assert(lookup(1));
+	expect_no_walk();
+	ck_assert(lookup(2));
+	ck_assert_uint_eq(count_sockets(), sockets);
 }
 END_TEST
 
@@ -523,6 +554,7 @@ int main(void)
 	tcase_add_test(kernel, test_without_a_free_descriptor_the_answer_is_unavailable);
 	tcase_add_test(kernel, test_a_handler_may_ask_in_the_middle_of_a_question);
 	tcase_add_test(kernel, test_a_jump_out_of_a_question_spoils_no_other_answer);
+	tcase_add_test(kernel, test_a_program_that_has_all_the_keys_of_thread_data);
 	tcase_set_timeout(kernel, 30);
 	suite_add_tcase(suite, kernel);
 
