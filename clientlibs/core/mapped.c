@@ -101,18 +101,28 @@ static void unmap_slot(const struct file *file, struct slot *slot)
 	errno = saved_errno;
 }
 
-static void leave(const struct file *file, struct slot *slot)
-{
-	if (__atomic_sub_fetch(&slot->users, 1, __ATOMIC_SEQ_CST) == 0 && !is_current(file, slot) &&
-	    exchange(&slot->users, 0, CLAIMED))
-		unmap_slot(file, slot);
-}
-
-/* The caller is among its readers, so it goes no earlier than with him. */
+/* The caller is among its readers, so it goes no earlier than with him, or has claimed it. */
 static void retire(struct file *file, const struct slot *slot)
 {
 	if (exchange(&file->current, (int)(slot - file->slots), NONE))
 		__atomic_store_n(&file->tried_at, -1, __ATOMIC_SEQ_CST);
+}
+
+/* Nobody read the slot a moment ago, and it was not the current one. A reader that came too late
+ * may have unmapped it since, and somebody opened the file anew in it: then it is the current one
+ * again, and would be for ever. */
+static void give_back(struct file *file, struct slot *slot)
+{
+	if (!exchange(&slot->users, 0, CLAIMED))
+		return;
+	retire(file, slot);
+	unmap_slot(file, slot);
+}
+
+static void leave(struct file *file, struct slot *slot)
+{
+	if (__atomic_sub_fetch(&slot->users, 1, __ATOMIC_SEQ_CST) == 0 && !is_current(file, slot))
+		give_back(file, slot);
 }
 
 /* Not blocked by a FIFO, not led to a terminal. */
