@@ -36,6 +36,8 @@ struct client {
 	bool once;            /* a client of one call */
 	struct client *guest; /* owned: see ask_as_guest() */
 	int saved_errno;
+	bool uncancelled; /* see hold_cancellation() */
+	int cancelling;   /* what it was before */
 
 	struct conn conn;
 	struct writer request; /* the last question asked */
@@ -200,6 +202,15 @@ static struct client *thread_client(void)
 	return client;
 }
 
+/* What ends with the call hangs on no thread: nobody would free and close it if the thread was
+ * cancelled before. */
+static void hold_cancellation(struct client *client)
+{
+	if (!client->uncancelled)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &client->cancelling);
+	client->uncancelled = true;
+}
+
 struct client *client_begin(void)
 {
 	int saved_errno = errno;
@@ -209,8 +220,10 @@ struct client *client_begin(void)
 	client = thread_client();
 	if (!client || client->busy) {
 		client = client_new();
-		if (client)
+		if (client) {
 			client->once = true;
+			hold_cancellation(client);
+		}
 	}
 	if (client) {
 		client->busy = true;
@@ -254,6 +267,7 @@ static int ask(struct client *client, const struct writer *request, int64_t dead
 static int ask_as_guest(struct client *client, const struct writer *request, int64_t deadline,
                         struct reader *ret_body)
 {
+	hold_cancellation(client);
 	client->guest = client_new();
 	if (!client->guest)
 		return -ENOMEM;
@@ -300,7 +314,8 @@ struct walk *client_walk(struct client *client, enum client_map map)
 
 void client_end(struct client *client, int r)
 {
-	int saved_errno = client->saved_errno;
+	int saved_errno = client->saved_errno, cancelling = client->cancelling;
+	bool uncancelled = client->uncancelled;
 
 	client->kept_until = r == -ERANGE && !client->guest ? conn_now_ms() + KEEP_MS : 0;
 	if (client->kept_until == 0)
@@ -310,8 +325,11 @@ void client_end(struct client *client, int r)
 	if (client->guest)
 		client_free(client->guest);
 	client->guest = NULL;
+	client->uncancelled = false;
 	client->busy = false;
 	if (client->once)
 		client_free(client);
+	if (uncancelled)
+		pthread_setcancelstate(cancelling, NULL);
 	errno = saved_errno;
 }

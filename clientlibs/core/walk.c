@@ -14,13 +14,14 @@
 
 struct walk walk_new(void)
 {
-	return (struct walk){ .conn = conn_new() };
+	return (struct walk){ .conn = conn_new(), .request = writer_new(PROTO_REQUEST_MAX) };
 }
 
 void walk_free(struct walk *walk)
 {
 	conn_free(&walk->conn);
-	*walk = (struct walk){ .conn = walk->conn };
+	writer_free(&walk->request);
+	*walk = (struct walk){ .conn = walk->conn, .request = walk->request };
 }
 
 void walk_rewind(struct walk *walk)
@@ -51,18 +52,18 @@ void walk_taken(struct walk *walk, const struct reader *entry)
 static int ask(struct walk *walk, uint32_t command, uint32_t max, int64_t deadline,
                struct reader *ret_body)
 {
-	struct writer request = writer_new(PROTO_REQUEST_MAX);
+	struct writer *request = &walk->request;
 	int r;
 
-	frame_begin(&request, command, 0);
+	writer_reset(request);
+	frame_begin(request, command, 0);
 	if (max > 0)
-		writer_u32(&request, max);
-	r = frame_finish(&request);
+		writer_u32(request, max);
+	r = frame_finish(request);
 	if (r == 0)
-		r = conn_ask(&walk->conn, &request, deadline, false);
+		r = conn_ask(&walk->conn, request, deadline, false);
 	if (r == 0)
-		r = conn_reply(&walk->conn, &request, ret_body);
-	writer_free(&request);
+		r = conn_reply(&walk->conn, request, ret_body);
 	return r;
 }
 

@@ -13,9 +13,11 @@
 
 #include "clientlibs/core/conn.h"
 #include "common/wire/reader.h"
+#include "common/wire/writer.h"
 
 struct walk {
 	struct conn conn;
+	struct writer request; /* the last one: here, so that a cancelled thread does not lose it */
 	int lost;              /* 0, or the error that ended this walk */
 	bool begun, finished;  /* the first entry was asked for; there is none any more */
 	uint32_t left;         /* entries of the last reply that were not taken yet */

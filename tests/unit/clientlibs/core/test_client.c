@@ -29,8 +29,9 @@
 #include "common/wire/proto.h"
 #include "tests/unit/clientlibs/responder.h"
 
-#define FDS     300
-#define THREADS 64
+#define FDS      300
+#define FIRST_FD 64 /* of ours */
+#define THREADS  64
 
 /* Looks user number up; whether the answer is right. */
 static bool lookup(unsigned number)
@@ -297,9 +298,9 @@ START_TEST(test_low_numbers_are_left_to_the_program)
 	ck_assert(lookup(1));
 	for (int fd = 0; fd < 3; fd++)
 		ck_assert_int_lt(fstat(fd, &st), 0);
-	ck_assert_int_eq(fstat(64, &st), 0);
+	ck_assert_int_eq(fstat(FIRST_FD, &st), 0);
 	ck_assert(S_ISSOCK(st.st_mode));
-	ck_assert_int_eq(fcntl(64, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(fcntl(FIRST_FD, F_GETFD), FD_CLOEXEC);
 }
 END_TEST
 
@@ -477,16 +478,90 @@ START_TEST(test_a_jump_out_of_a_question_spoils_no_other_answer)
 }
 END_TEST
 
-START_TEST(test_a_program_that_has_all_the_keys_of_thread_data)
+static void use_all_keys(void)
 {
 	pthread_key_t key;
 
 	while (pthread_key_create(&key, NULL) == 0)
 		continue;
+}
+
+START_TEST(test_a_program_that_has_all_the_keys_of_thread_data)
+{
+	use_all_keys();
 	ck_assert(lookup(1));
 	expect_no_walk();
 	ck_assert(lookup(2));
 	ck_assert_uint_eq(count_sockets(), sockets);
+}
+END_TEST
+
+static void *lookup_until_cancelled(void *nothing)
+{
+	for (;;) {
+		lookup(1);
+		pthread_testcancel();
+	}
+	return nothing;
+}
+
+static void *vfork_until_cancelled(void *nothing)
+{
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	lookup(1);
+	close(FIRST_FD); /* or its child would ask over that connection */
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	if (vfork() == 0) {
+		child_right = lookup(2);
+		_exit(0);
+	}
+	pthread_testcancel();
+	return nothing;
+}
+
+static bool script_slow(const struct call *call)
+{
+	usleep(100 * 1000);
+	return script_directory(call);
+}
+
+/* Starts a thread, and cancels it while the answer to its nth question is awaited. */
+static void cancel(void *(*function)(void *nothing), unsigned nth)
+{
+	pthread_t thread;
+	void *result;
+
+	responder_kill();
+	responder_start(script_slow);
+	ck_assert_int_eq(pthread_create(&thread, NULL, function, NULL), 0);
+	while (__atomic_load_n(&seen->requests, __ATOMIC_RELAXED) < nth)
+		usleep(1000);
+	ck_assert_int_eq(pthread_cancel(thread), 0);
+	pthread_join(thread, &result);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	ck_assert_uint_eq(count_sockets(), sockets);
+}
+
+START_TEST(test_a_cancelled_thread_leaves_nothing_behind)
+{
+	cancel(lookup_until_cancelled, 1);
+}
+END_TEST
+
+START_TEST(test_nor_does_one_without_thread_data)
+{
+	use_all_keys();
+	cancel(lookup_until_cancelled, 1);
+	ck_assert(lookup(2));
+}
+END_TEST
+
+/* The child has its parent's thread, which is cancelled when it has that back. */
+START_TEST(test_nor_does_one_whose_vforked_child_asks)
+{
+	cancel(vfork_until_cancelled, 2);
+	ck_assert(child_right);
+	ck_assert(lookup(3));
 }
 END_TEST
 
@@ -555,6 +630,9 @@ int main(void)
 	tcase_add_test(kernel, test_a_handler_may_ask_in_the_middle_of_a_question);
 	tcase_add_test(kernel, test_a_jump_out_of_a_question_spoils_no_other_answer);
 	tcase_add_test(kernel, test_a_program_that_has_all_the_keys_of_thread_data);
+	tcase_add_test(kernel, test_a_cancelled_thread_leaves_nothing_behind);
+	tcase_add_test(kernel, test_nor_does_one_without_thread_data);
+	tcase_add_test(kernel, test_nor_does_one_whose_vforked_child_asks);
 	tcase_set_timeout(kernel, 30);
 	suite_add_tcase(suite, kernel);
 

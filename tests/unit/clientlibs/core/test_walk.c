@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -194,6 +195,39 @@ START_TEST(test_a_senseless_entry_ends_the_walk_with_an_error)
 }
 END_TEST
 
+static bool script_slow(const struct call *call)
+{
+	usleep(50 * 1000);
+	return script_directory(call);
+}
+
+static void *walk_until_cancelled(void *nothing)
+{
+	for (;;) {
+		next_user();
+		pthread_testcancel();
+	}
+	return nothing;
+}
+
+/* LeakSanitizer looks for what is left. */
+START_TEST(test_a_cancelled_thread_leaves_nothing_of_its_walk)
+{
+	pthread_t thread;
+	void *result;
+
+	responder_kill();
+	responder_start(script_slow);
+	ck_assert_int_eq(pthread_create(&thread, NULL, walk_until_cancelled, NULL), 0);
+	while (__atomic_load_n(&seen->requests, __ATOMIC_RELAXED) < 2)
+		usleep(1000);
+	ck_assert_int_eq(pthread_cancel(thread), 0);
+	pthread_join(thread, &result);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	expect_users(0, 100);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("walk");
@@ -211,6 +245,7 @@ int main(void)
 	tcase_add_test(walk, test_a_forked_child_has_lost_its_place_and_the_parent_not);
 	tcase_add_test(walk, test_root_is_passed_over);
 	tcase_add_test(walk, test_a_senseless_entry_ends_the_walk_with_an_error);
+	tcase_add_test(walk, test_a_cancelled_thread_leaves_nothing_of_its_walk);
 	suite_add_tcase(suite, walk);
 
 	srunner_run_all(runner, CK_ENV);
