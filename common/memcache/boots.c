@@ -30,7 +30,9 @@
 #define LINK          "mc"
 #define FILES         "mc.files"
 #define SERIES        ".series" /* behind the name of the link that leads to the files */
+#define LOCK          ".lock"   /* behind the name of the link in /run */
 #define NEW           ".new"
+#define OPEN_WAIT_MS  10000 /* longer than one who closes waits for writers */
 #define LOOK_AGAIN_MS 20
 
 static const char *const names[] = { MCMAP_NAMES };
@@ -93,12 +95,15 @@ static int set_series(const char *link, uint64_t series)
 
 struct places {
 	char link[PATH_MAX], files[PATH_MAX], run_link[PATH_MAX], series[PATH_MAX];
-	int fd; /* of the directory on the disk, locked against another one of us */
+	char lock[PATH_MAX];
+	int fd;      /* of the directory on the disk */
+	int lock_fd; /* locked against another one of us */
 };
 
 static void close_places(struct places *places)
 {
 	close_fd(&places->fd);
+	close_fd(&places->lock_fd);
 }
 
 static int open_places(const struct boots *boots, struct places *places)
@@ -107,8 +112,44 @@ static int open_places(const struct boots *boots, struct places *places)
 	snprintf(places->files, PATH_MAX, "%s/" FILES, boots->dir);
 	snprintf(places->series, PATH_MAX, "%s/" LINK SERIES, boots->dir);
 	snprintf(places->run_link, PATH_MAX, "%s/" LINK, boots->run_dir);
+	snprintf(places->lock, PATH_MAX, "%s/" LINK LOCK, boots->run_dir);
 	places->fd = open(boots->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return places->fd < 0 || flock(places->fd, LOCK_EX) < 0 ? -errno : 0;
+	return places->fd < 0 ? -errno : 0;
+}
+
+static void pause_briefly(void)
+{
+	struct timespec pause = { .tv_nsec = LOOK_AGAIN_MS * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+/* On a file that root alone can open: whoever can open something can hold a lock on it.
+ * Errors: -EBUSY another one of us has it. */
+static int lock_file(const char *path, int *ret_fd)
+{
+	auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+		return -EBUSY; /* removed meanwhile: the next one would lock another file */
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static int lock_places(struct places *places, struct deadline deadline)
+{
+	int r;
+
+	while ((r = lock_file(places->lock, &places->lock_fd)) == -EBUSY &&
+	       !deadline_passed(deadline))
+		pause_briefly();
+	return r;
 }
 
 static bool is_in_use(const struct places *places)
@@ -227,12 +268,11 @@ static int lock_out(const struct boots *boots, const struct places *places, enum
 static int wait_for_writer(const struct boots *boots, const struct places *places,
                            enum mcmap_kind kind, struct deadline deadline, int *fd, int *lock_fd)
 {
-	struct timespec pause = { .tv_nsec = LOOK_AGAIN_MS * 1000000 };
 	int r;
 
 	while ((r = lock_out(boots, places, kind, fd, lock_fd)) == -EBUSY &&
 	       !deadline_passed(deadline))
-		nanosleep(&pause, NULL);
+		pause_briefly();
 	return r;
 }
 
@@ -331,11 +371,15 @@ static int close_files(const struct places *places, int fds[static N_KEPT])
 
 int boots_close(const struct boots *boots, int64_t wait_ms)
 {
-	__attribute__((cleanup(close_places))) struct places places = { .fd = -1 };
+	__attribute__((cleanup(close_places))) struct places places = { .fd = -1, .lock_fd = -1 };
 	struct deadline deadline = deadline_in_ms(wait_ms);
 	int fds[N_KEPT], lock_fds[N_KEPT];
 	int r = open_places(boots, &places);
 
+	if (r == 0)
+		r = lock_places(&places, deadline);
+	if (r == -ENOENT)
+		return 0; /* nothing is in use without the directory in /run */
 	if (r < 0 || !is_in_use(&places))
 		return r;
 	for (size_t i = 0; i < N_KEPT; i++) {
@@ -382,19 +426,21 @@ static int begin_anew(const struct places *places)
 
 int boots_open(const struct boots *boots)
 {
-	__attribute__((cleanup(close_places))) struct places places = { .fd = -1 };
+	__attribute__((cleanup(close_places))) struct places places = { .fd = -1, .lock_fd = -1 };
 	uint64_t series = boot_id();
 	bool closed;
 	int r = open_places(boots, &places);
 
+	if (r == 0)
+		r = make_directory(boots->run_dir, 0, 0);
+	if (r == 0)
+		r = lock_places(&places, deadline_in_ms(OPEN_WAIT_MS));
 	if (r < 0 || is_in_use(&places))
 		return r;
 	closed = boots_are_closed(places.link);
 	if (closed)
 		series = boots_series(places.link);
-	r = make_directory(boots->run_dir, 0, 0);
-	if (r == 0)
-		r = make_directory(places.files, boots->uid, boots->gid);
+	r = make_directory(places.files, boots->uid, boots->gid);
 	if (r == 0 && unlink(places.run_link) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r == 0)

@@ -38,11 +38,12 @@ struct boots {
 };
 
 /* Root's. Takes the files into use: those that were closed, and no others. 1 if it did so, 0 they
- * were in use. Errors: -ENOENT there is no dir; -EROFS and others of symlink(2) and unlink(2): then
- * nothing is in use that was not closed. */
+ * were in use. Errors: -ENOENT there is no dir; -EBUSY another one opens or closes them for too
+ * long; -EROFS and others of symlink(2) and unlink(2): then nothing is in use that was not
+ * closed. */
 int boots_open(const struct boots *boots);
 
 /* Root's. Syncs and closes the files, once their writers have left. 1 if it did so, 0 nothing was
- * in use. Errors: -EBUSY somebody still writes after wait_ms; of fsync(2) and others: then the next
- * boot begins without them. */
+ * in use. Errors: -EBUSY somebody still writes after wait_ms, or opens or closes them; of fsync(2)
+ * and others: then the next boot begins without them. */
 int boots_close(const struct boots *boots, int64_t wait_ms);

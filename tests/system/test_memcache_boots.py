@@ -209,6 +209,24 @@ def test_stopped_and_started_in_one_boot(suite):
     assert inodes(c) == before
 
 
+def test_a_lock_of_any_user_delays_nothing(suite):
+    """flock(1) on a directory that he may read: neither a start nor the end of a boot."""
+    c = suite.c
+    for path in "/var/lib/sss", "/run/sss":
+        c.popen(["flock", "-s", path, "sleep", "infinity"], user="nobody")
+        c.wait_for("his lock", lambda path=path: c.run(["flock", "-n", path, "true"], check=False).rc)
+    assert c.run(["cat", "/run/sss/mc.lock"], check=False, user="nobody").rc != 0
+    began = time.monotonic()
+    c.systemctl("restart", "sssd.service")
+    assert time.monotonic() - began < 5
+    c.systemctl("stop", "sssd-nss.service", "sssd-nss.socket", "sssd-memcache.service")
+    assert time.monotonic() - began < 10
+    assert c.run(["readlink", "/var/lib/sss/mc"]).out == "mc.files\n"
+    c.systemctl("start", "sssd-memcache.service", "sssd-nss.socket")
+    assert c.run(["readlink", "/var/lib/sss/mc"]).out == "/run/sss/mc\n"
+    assert all(without_socket(suite))
+
+
 # What `podman run -v /var/lib/sss/mc:/var/lib/sss/mc` and the like do, with a /run of its own.
 MOUNTS = """
     mkdir -p /tmp/mc /tmp/pipes

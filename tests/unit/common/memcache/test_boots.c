@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -359,6 +360,42 @@ START_TEST(test_a_reader_with_a_lock_is_not)
 }
 END_TEST
 
+/* As any user can on what he may read. */
+START_TEST(test_a_lock_on_a_directory_keeps_nobody_waiting)
+{
+	auto_close int lib = open("lib", O_RDONLY | O_CLOEXEC);
+	auto_close int run = open("run/sss", O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(flock(lib, LOCK_SH) + flock(run, LOCK_SH), 0);
+	TALLOC_FREE(map);
+	ck_assert_int_eq(boots_close(&boots, 0), 1);
+	ck_assert_int_eq(boots_open(&boots), 1);
+}
+END_TEST
+
+START_TEST(test_one_opens_or_closes_at_a_time)
+{
+	auto_close int fd = open("run/sss/mc.lock", O_RDWR | O_CLOEXEC);
+	struct stat st;
+	pid_t pid;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	TALLOC_FREE(map);
+	ck_assert_int_eq(boots_close(&boots, 0), -EBUSY);
+	ck_assert(!boots_are_closed(mc));
+	pid = fork();
+	if (pid == 0) {
+		usleep(100000);
+		_exit(flock(fd, LOCK_UN));
+	}
+	ck_assert_int_eq(boots_open(&boots), 0);
+	ck_assert_int_eq(boots_close(&boots, 0), 1);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
 static bool is_closed(const char *path)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -530,6 +567,8 @@ START_TEST(test_a_directory_alone_is_of_one_boot)
 	make_directory("lib/mc");
 	ck_assert(!boots_are_closed(mc));
 	ck_assert_int_eq(boots_close(&boots, WAIT_MS), 0);
+	take_away("run/sss");
+	ck_assert_int_eq(boots_close(&boots, WAIT_MS), 0);
 	ck_assert_int_eq(open_map(), 0);
 	ck_assert_int_eq(open_map(), 0);
 	ck_assert(stats.was_kept);
@@ -636,6 +675,8 @@ int main(void)
 	tcase_add_test(tests, test_a_map_without_a_file_begins_none_where_they_are_closed);
 	tcase_add_test(tests, test_a_writer_is_waited_for);
 	tcase_add_test(tests, test_a_reader_with_a_lock_is_not);
+	tcase_add_test(tests, test_a_lock_on_a_directory_keeps_nobody_waiting);
+	tcase_add_test(tests, test_one_opens_or_closes_at_a_time);
 	tcase_add_test(tests, test_what_a_writer_begins_before_he_leaves_is_closed);
 	tcase_add_test(tests, test_nobody_begins_to_write_while_they_are_closed);
 	tcase_add_test(tests, test_what_else_lies_there_is_not_taken_along);
