@@ -50,9 +50,10 @@ static inline void bit_set(uint8_t *bits, uint32_t slot, bool value)
 	bits[slot / 8] = (uint8_t)(value ? bits[slot / 8] | mask : bits[slot / 8] & ~mask);
 }
 
+/* Of any length that a file may hold: never 0 but for 0. */
 static inline uint32_t slots_of(uint32_t length)
 {
-	return (length + MEMCACHE_SLOT_SIZE - 1) / MEMCACHE_SLOT_SIZE;
+	return length / MEMCACHE_SLOT_SIZE + (length % MEMCACHE_SLOT_SIZE != 0);
 }
 
 static inline uint64_t place_of_slot(const struct mcmap *map, uint32_t slot)

@@ -198,12 +198,18 @@ static int mark_slots(struct mcmap *map, uint32_t slot, uint32_t n, bool value)
 	return r;
 }
 
+/* A chain that leads there once more is damaged: what is in it would be removed for ever. */
 static int unlink_record(const struct mcmap *map, uint32_t hash, uint32_t next, uint32_t slot)
 {
 	uint64_t link;
 	int r = find_link(map, hash, slot, &link);
 
-	return r > 0 ? mcmap_write_u32(map, link, next) : r;
+	if (r <= 0)
+		return r;
+	r = mcmap_write_u32(map, link, next);
+	if (r == 0 && next != MEMCACHE_NONE)
+		r = find_link(map, hash, slot, &link);
+	return r > 0 ? -EBADMSG : r;
 }
 
 /* Dead, then out of its chains, then its slots are free. */
@@ -251,23 +257,26 @@ static bool has_key(const char *key, const char *wanted)
 	return !wanted || strcmp(key, wanted) == 0;
 }
 
-/* The first record in the chain of one of its keys that has both, NULL being any:
- * 1, or 0 there is none. */
+/* The first record in the chain of one of its keys that has both, NULL being any: 1, or 0 there is
+ * none. -EBADMSG also for one that is not of this chain: nothing would take it out of there. */
 static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by by, const char *key1,
                        const char *key2, struct record *ret_record)
 {
 	uint32_t hash = hash_of(map, by == MCMAP_BY_KEY1 ? key1 : key2), slot = MEMCACHE_NONE;
 	struct mcmap_keys keys;
 	struct record record;
+	uint32_t next;
 	uint64_t link;
 	int r = get_slot(map, place_of_hash(map, hash), &slot);
 
-	for (uint32_t steps = 0; r == 0 && slot != MEMCACHE_NONE; steps++) {
+	for (uint32_t steps = 0; r == 0 && slot != MEMCACHE_NONE; steps++, slot = next) {
 		if (steps >= map->n_slots)
 			return -EBADMSG;
 		r = read_record(map, mem, slot, &record);
 		if (r == 0)
 			r = mcmap_keys_read(map->options.kind, record.data, record.size, &keys);
+		if (r == 0)
+			r = link_of(&record.head, hash, place_of_slot(map, slot), &link, &next);
 		if (r < 0)
 			return r;
 		if (has_key(keys.key1, key1) && has_key(keys.key2, key2)) {
@@ -275,7 +284,6 @@ static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by b
 			return 1;
 		}
 		TALLOC_FREE(record.data);
-		r = link_of(&record.head, hash, place_of_slot(map, slot), &link, &slot);
 	}
 	return r;
 }

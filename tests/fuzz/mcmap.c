@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A file of the memory cache that a writer finds: header and geometry are made right, all else is
- * as the fuzzer wants it. Whether it is taken over or not, what is stored next is found.
+ * as the fuzzer wants it. Whether it is taken over or not, what is stored next is found. The same
+ * is done to a file that is in use: then each call comes to an end.
  *
  *   | kind: u8 | { place: u32 | bytes: 4 } … |   place counts from the data's start, in steps of 4
  */
@@ -14,7 +15,10 @@
 #include "common/memcache/mcmap.h"
 #include "common/wire/reader.h"
 
-#define NEAR 2048 /* most changes go where the records are, or to the table */
+#define FOREVER 0x7fffffff
+#define SMALL   28
+#define LARGE   131000 /* as much as a record may hold: seven fill the part of the wanted */
+#define NEAR    2048   /* most changes go where the records are, or to the table */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,11 +41,11 @@ static void leave(void)
 }
 
 /* The same bytes make a user, a group and somebody unknown, others the groups of a user. */
-static int put(struct mcmap *map, enum mcmap_kind kind, const char name[static 2])
+static int put(struct mcmap *map, enum mcmap_kind kind, const char name[static 2], size_t size,
+               uint64_t expires)
 {
-	uint32_t words[7] = { 16, (uint8_t)name[0], 9, 12, 0, 0, 0 };
-	char bytes[40];
-	size_t size = 28;
+	uint32_t words[6] = { 16, (uint8_t)name[0], 9, 12, 0, 0 };
+	static char bytes[LARGE];
 
 	if (kind == MCMAP_INITGROUPS) {
 		words[0] = 24;
@@ -53,7 +57,18 @@ static int put(struct mcmap *map, enum mcmap_kind kind, const char name[static 2
 		memcpy(bytes + 16, (char[]){ name[0], '\0', '*', '\0', 'g', '\0', 'h', '\0' }, 8);
 		memcpy(bytes + 24, (char[]){ 's', '\0', '\0', '\0' }, 4);
 	}
-	return mcmap_put(map, bytes, size, 0x7fffffff, MCMAP_BY_BOTH);
+	return mcmap_put(map, bytes, size, expires, MCMAP_BY_BOTH);
+}
+
+static struct mcmap *begin(const struct mcmap_options *options, uint64_t expires)
+{
+	struct mcmap *map = NULL;
+
+	mcmap_remove(dir, options->kind);
+	expect(mcmap_open(NULL, options, &map) == 0);
+	for (char name = 'a'; name < 'k'; name++)
+		expect(put(map, options->kind, (char[]){ name, '\0' }, SMALL, expires) >= 0);
+	return map;
 }
 
 static void damage(const char *path, struct reader *in)
@@ -72,6 +87,21 @@ static void damage(const char *path, struct reader *in)
 	close(fd);
 }
 
+/* Rooms are looked for among those that are over, too. */
+static void damage_in_use(const char *path, const struct mcmap_options *options, struct reader in)
+{
+	struct mcmap *map = begin(options, 1);
+
+	for (char name = 'A'; name < 'G'; name++)
+		expect(put(map, options->kind, (char[]){ name, '\0' }, LARGE, FOREVER) >= 0);
+	damage(path, &in);
+	for (char name = 'a'; name < 'n'; name++) {
+		mcmap_forget(map, name % 2 ? MCMAP_BY_KEY1 : MCMAP_BY_KEY2, (char[]){ name, '\0' });
+		put(map, options->kind, (char[]){ name, '\0' }, name % 3 ? LARGE : SMALL, FOREVER);
+	}
+	talloc_free(map);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader in = reader_over(data, size);
@@ -86,17 +116,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		made = true;
 	}
 	snprintf(path, sizeof(path), "%s/%s", dir, names[options.kind]);
-	mcmap_remove(dir, options.kind);
-	expect(mcmap_open(NULL, &options, &map) == 0);
-	for (char name = 'a'; name < 'k'; name++)
-		expect(put(map, options.kind, (char[]){ name, '\0' }) >= 0);
+	damage_in_use(path, &options, in);
+	map = begin(&options, FOREVER);
 	TALLOC_FREE(map);
 	damage(path, &in);
 
 	expect(mcmap_open(NULL, &options, &map) == 0);
 	expect(mcmap_is_sound(map));
 	for (char name = 'a'; name < 'n'; name++)
-		expect(put(map, options.kind, (char[]){ name, '\0' }) >= 0);
+		expect(put(map, options.kind, (char[]){ name, '\0' }, SMALL, FOREVER) >= 0);
 	for (char name = 'a'; name < 'n'; name++)
 		expect(mcmap_forget(map, MCMAP_BY_KEY1, (char[]){ name, '\0' }) == 1);
 	TALLOC_FREE(map);

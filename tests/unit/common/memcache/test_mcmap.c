@@ -762,6 +762,78 @@ START_TEST(test_what_is_not_taken_over)
 }
 END_TEST
 
+static void damage(uint32_t slot, size_t at, uint32_t value)
+{
+	off_t place = (off_t)(MEMCACHE_DATA_AT + slot * MEMCACHE_SLOT_SIZE + at);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_eq(pwrite(fd, &value, 4, place), 4);
+	close(fd);
+}
+
+/* In a file that is in use: a record that no removal would take out of its chain. */
+START_TEST(test_a_damaged_chain_is_not_followed_for_ever)
+{
+	static const struct {
+		size_t at;
+		uint32_t value;
+		enum mcmap_by by;
+	} rows[] = {
+		{ 24, 1, MCMAP_BY_KEY1 }, /* not of this chain */
+		{ 28, 1, MCMAP_BY_KEY2 },
+		{ 16, 2, MCMAP_BY_KEY1 }, /* behind itself */
+		{ 20, 2, MCMAP_BY_KEY2 },
+	};
+
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *key = rows[i / 2].by == MCMAP_BY_KEY1 ? "al" : "1000";
+
+		ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+		damage(2, rows[i / 2].at, rows[i / 2].value);
+		if (i % 2) {
+			ck_assert_int_eq(take_back(rows[i / 2].by, key), 0);
+			ck_assert_uint_eq(status_of_file(), MEMCACHE_RECYCLED);
+		} else
+			ck_assert_int_eq(mcmap_forget(map, rows[i / 2].by, key), -EBADMSG);
+		ck_assert_int_eq(mcmap_clear(map), 0);
+	}
+}
+END_TEST
+
+/* Users of two slots each: until one had to go, or so many slots are taken. */
+static int fill(uint32_t n_slots)
+{
+	static uint32_t uid = 10000;
+	char name[16];
+	int r = 0;
+
+	mcmap_stats(map, &stats);
+	for (uint64_t evicted = stats.evicted;
+	     r == 0 && stats.used < n_slots && stats.evicted == evicted; mcmap_stats(map, &stats)) {
+		snprintf(name, sizeof(name), "u%u", ++uid);
+		r = put_user(name, uid, "/h", FOREVER, MCMAP_BY_BOTH);
+	}
+	return r;
+}
+
+/* Its slots are counted where room is looked for: by those that are over, and by others. */
+START_TEST(test_a_length_beyond_all_slots_is_not_taken_for_none)
+{
+	uint32_t n_slots = stats.slots, border = n_slots - n_slots / 8;
+
+	ck_assert_int_eq(put_user("al", 1000, "/h", 1, MCMAP_BY_BOTH), 0);
+	ck_assert_int_eq(fill(border - 4), 0);
+	damage(2, 4, UINT32_MAX - 5);
+	ck_assert_int_eq(fill(n_slots), -EBADMSG);
+	ck_assert_uint_ge(stats.used, border - 4);
+
+	ck_assert_int_eq(mcmap_clear(map), 0);
+	ck_assert_int_eq(fill(n_slots), 0);
+	damage(border + 2, 4, UINT32_MAX - 5);
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), -EBADMSG);
+}
+END_TEST
+
 /* Moves the file's first and only record, as one who knows nothing of our parts could have it. */
 static void move_record(uint32_t slot)
 {
@@ -1202,6 +1274,8 @@ int main(void)
 	tcase_add_test(files, test_a_writer_and_others_at_once);
 	tcase_add_test(files, test_what_cannot_be_given_up_is_taken_away);
 	tcase_add_test(files, test_what_is_not_taken_over);
+	tcase_add_test(files, test_a_damaged_chain_is_not_followed_for_ever);
+	tcase_add_test(files, test_a_length_beyond_all_slots_is_not_taken_for_none);
 	tcase_add_test(files, test_no_record_lies_across_the_border_of_two_parts);
 	tcase_add_test(files, test_what_others_do_to_the_file_is_noticed);
 	tcase_add_test(files, test_clear_gives_the_old_file_up);
