@@ -34,17 +34,36 @@ static bool still_there(int fd, const char *path)
 	       ours.st_dev == theirs.st_dev;
 }
 
+/* The lock that keeps another one from the file; F_UNLCK: none. */
+static short lock_in_the_way(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_GETLK, &lock) == 0 ? lock.l_type : F_UNLCK;
+}
+
+/* A new file is nobody else's to open before it is locked. */
 static int open_locked(const char *path, int *ret_fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
 	for (;;) {
-		auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		short type;
 
 		if (fd < 0)
 			return -errno;
-		if (fcntl(fd, F_SETLK, &lock) < 0)
-			return errno == EACCES || errno == EAGAIN ? -EEXIST : -errno;
+		if (fcntl(fd, F_SETLK, &lock) < 0) {
+			if (errno != EACCES && errno != EAGAIN)
+				return -errno;
+			type = lock_in_the_way(fd);
+			if (type == F_WRLCK)
+				return -EEXIST;
+			/* Whoever may read what a crash has left can have one for reading. */
+			if (type == F_RDLCK && still_there(fd, path) && unlink(path) < 0)
+				return -errno;
+			continue;
+		}
 		/* Its holder may have removed it, in its end, between our two calls. */
 		if (!still_there(fd, path))
 			continue;
@@ -80,8 +99,7 @@ int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile
 
 bool pidfile_held(const char *path)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	return fd >= 0 && lock_in_the_way(fd) == F_WRLCK;
 }

@@ -364,6 +364,38 @@ START_TEST(test_killed_monitor_leaves_lookups_alone_and_comes_back)
 }
 END_TEST
 
+/* As any user can, who has waited for that on a file that he may read. */
+START_TEST(test_a_readers_lock_on_what_a_crash_left_is_no_monitor)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	struct stat st;
+	int status;
+	pid_t reader;
+
+	start("A", "");
+	ck_assert(until(strstr(log_of("A"), "registered 1 1")));
+	kill(monitor, SIGKILL);
+	ck_assert_int_eq(status_of(monitor), SIGKILL);
+	reader = fork();
+	if (reader == 0) {
+		status = open(path("run/sssd.pid"), O_RDONLY);
+		if (fcntl(status, F_SETLK, &lock) == 0 && creat(path("run/locked"), 0600) >= 0)
+			pause();
+		_exit(1);
+	}
+	ck_assert(until(access(path("run/locked"), F_OK) == 0));
+
+	monitor = spawn("-i");
+	ck_assert(until(atoi(content(path("run/sssd.pid"))) == monitor));
+	ck_assert_int_eq(stat(path("run/sssd.pid"), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0644);
+	ck_assert_int_eq(status_of(spawn("-i")), W_EXITCODE(6, 0));
+	kill(reader, SIGKILL);
+	ck_assert_int_eq(waitpid(reader, &status, 0), reader);
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
 START_TEST(test_no_domain_is_no_start)
 {
 	write_conf(1, "", "");
@@ -610,6 +642,7 @@ int main(void)
 	tcase_add_test(life, test_deaf_backend_is_killed_at_the_end);
 	tcase_add_test(life, test_second_monitor_says_it_is_running);
 	tcase_add_test(life, test_killed_monitor_leaves_lookups_alone_and_comes_back);
+	tcase_add_test(life, test_a_readers_lock_on_what_a_crash_left_is_no_monitor);
 	tcase_add_test(life, test_no_domain_is_no_start);
 	tcase_add_test(life, test_no_configuration_is_no_start);
 	tcase_add_test(life, test_refused_configuration_keeps_its_status);
