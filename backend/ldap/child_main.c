@@ -21,7 +21,6 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/base/secret.h"
 #include "common/conf/conf.h"
 #include "common/conf/options.h"
 #include "common/event/daemon.h"
@@ -88,7 +87,7 @@ static bool converse(int fd, const struct helper_paths *paths, int *ret_status)
 {
 	static uint8_t bytes[CHILD_MESSAGE_MAX];
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
-	struct writer out = writer_new(CHILD_MESSAGE_MAX);
+	struct writer out = writer_new_secretive(CHILD_MESSAGE_MAX);
 	struct child_request request;
 	struct ldap_conf conf;
 	bool answered;
@@ -108,8 +107,6 @@ static bool converse(int fd, const struct helper_paths *paths, int *ret_status)
 
 	get_tickets(&request, &conf, &out);
 	answered = writer_end(&out) == 0 && out.size > 0 && helper_write(fd, out.bytes, out.size);
-	if (out.bytes)
-		secret_wipe(out.bytes, out.room);
 	writer_free(&out);
 	*ret_status = answered ? EXIT_SUCCESS : EXIT_FAILURE;
 	return answered;

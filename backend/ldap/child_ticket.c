@@ -345,7 +345,8 @@ static krb5_error_code write_tickets(struct ticket *ticket, struct writer *out)
 
 static void write_reply(struct ticket *ticket, krb5_timestamp end, struct writer *out)
 {
-	struct writer base = writer_new(CHILD_MESSAGE_MAX), tickets = writer_new(CHILD_MESSAGE_MAX);
+	struct writer base = writer_new_secretive(CHILD_MESSAGE_MAX);
+	struct writer tickets = writer_new_secretive(CHILD_MESSAGE_MAX);
 	struct child_reply reply = { .text = ticket->client_name };
 	krb5_timestamp now = 0;
 	krb5_error_code code = write_base(ticket, &base);

@@ -30,8 +30,6 @@ static int ask_destroy(struct ask_state *state)
 {
 	TALLOC_FREE(state->fde);
 	close_fd(&state->fd);
-	if (state->out.bytes)
-		secret_wipe(state->out.bytes, state->out.room);
 	writer_free(&state->out);
 	if (state->in)
 		secret_wipe(state->in, state->in_size);
@@ -50,7 +48,7 @@ struct tevent_req *ask_send(TALLOC_CTX *mem, struct tevent_context *ev, int fd,
 	}
 	state->fd = fd;
 	state->out = *message;
-	*message = writer_new(message->max);
+	*message = (struct writer){ .max = message->max, .secretive = message->secretive };
 	state->max = max;
 	talloc_set_destructor(state, ask_destroy);
 

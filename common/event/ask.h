@@ -2,8 +2,8 @@
  *
  * Ask - the other side of a conversation with a helper (helper.h): one message there, one back
  *
- * Both begin with their length (frame.h, frame_be_length()). They may hold keys and tickets, and
- * are wiped when they have been used.
+ * Both begin with their length (frame.h, frame_be_length()). The answer may hold keys and tickets,
+ * and is wiped when it has been used; so is the message, if its writer is secretive.
  */
 #pragma once
 

@@ -18,8 +18,21 @@ struct writer writer_new(size_t max)
 	return (struct writer){ .max = max };
 }
 
+struct writer writer_new_secretive(size_t max)
+{
+	return (struct writer){ .max = max, .secretive = true };
+}
+
+/* Behind size bytes nothing was written since the last time. */
+static void wipe(struct writer *out)
+{
+	if (out->secretive && out->size > 0)
+		explicit_bzero(out->bytes, out->size);
+}
+
 void writer_reset(struct writer *out)
 {
+	wipe(out);
 	out->size = 0;
 	out->err = 0;
 	if (out->room > KEPT_ROOM)
@@ -28,8 +41,26 @@ void writer_reset(struct writer *out)
 
 void writer_free(struct writer *out)
 {
+	wipe(out);
 	free(out->bytes);
-	*out = writer_new(out->max);
+	*out = (struct writer){ .max = out->max, .secretive = out->secretive };
+}
+
+/* A larger buffer with the same bytes. realloc(3) would leave what it moves in freed memory. */
+static uint8_t *move(struct writer *out, size_t room)
+{
+	uint8_t *bytes;
+
+	if (!out->secretive)
+		return realloc(out->bytes, room);
+	bytes = malloc(room);
+	if (!bytes)
+		return NULL;
+	if (out->size > 0)
+		memcpy(bytes, out->bytes, out->size);
+	wipe(out);
+	free(out->bytes);
+	return bytes;
 }
 
 /* Makes the buffer hold size bytes, doubling it so that n appends copy O(n) bytes in all. */
@@ -45,7 +76,7 @@ static int grow(struct writer *out, size_t size)
 
 	while (room < size)
 		room *= 2;
-	bytes = realloc(out->bytes, room);
+	bytes = move(out, room);
 	if (!bytes)
 		return -ENOMEM;
 	out->bytes = bytes;

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,10 +18,15 @@ struct writer {
 	size_t size, room;
 	size_t max; /* writing beyond it fails with -EMSGSIZE */
 	int err;    /* 0, -ENOMEM or -EMSGSIZE */
+	bool secretive;
 };
 
 /* An empty writer; max is the largest message it may build. */
 struct writer writer_new(size_t max);
+
+/* The same for keys and tickets: memory is wiped when the message leaves it, also where the buffer
+ * had to grow. */
+struct writer writer_new_secretive(size_t max);
 
 /* Forgets what was written and keeps the buffer for the next message; a buffer over 64 KiB is
  * given back. */

@@ -94,7 +94,6 @@ static int client_gone(struct client *client)
 	if (client->in_room > IN_ROOM)
 		client->caller->taken -= client->in_room - IN_ROOM;
 	wipe(client, client->in, client->in_size);
-	wipe(client, client->out.bytes, client->out.size);
 	callers_left(core->callers, client->caller);
 	writer_free(&client->out);
 	TALLOC_FREE(client->fde);
@@ -223,6 +222,7 @@ static void client_new(struct core *core, int fd)
 	client->peer = peer;
 	client->active_us = monotonic_us();
 	client->out = writer_new(reply_max(core));
+	client->out.secretive = core->resp->secretive;
 	list_init(&client->waiting);
 	list_init(&client->node);
 	list_append(&core->clients, &client->node);
@@ -429,7 +429,6 @@ static void request_ends(struct client *client)
 	if (client->in_room > IN_ROOM && client->in_size <= IN_ROOM)
 		resize(client, IN_ROOM);
 	want_bytes(client);
-	wipe(client, client->out.bytes, client->out.size);
 	writer_reset(&client->out);
 	client->out_sent = 0;
 	client->caller->unsent -= client->unsent;

@@ -27,7 +27,6 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/base/secret.h"
 #include "common/cache/record.h"
 #include "common/wire/writer.h"
 
@@ -344,7 +343,7 @@ static int copy_one(const struct source *source, MDB_txn *txn, MDB_dbi table, MD
 static int copy_all(const struct source *source, MDB_txn *txn, MDB_dbi table)
 {
 	cleanup_with(mdb_txn_abort) MDB_txn *reading = NULL;
-	struct writer out = writer_new(SIZE_MAX / 4);
+	struct writer out = writer_new_secretive(SIZE_MAX / 4);
 	MDB_val key, value, header = header_key();
 	MDB_cursor *cursor = NULL;
 	int r;
@@ -363,8 +362,6 @@ static int copy_all(const struct source *source, MDB_txn *txn, MDB_dbi table)
 	}
 	if (cursor)
 		mdb_cursor_close(cursor);
-	if (out.bytes)
-		secret_wipe(out.bytes, out.room);
 	writer_free(&out);
 	return r == -ENOENT ? 0 : r;
 }

@@ -15,7 +15,6 @@
 #include <sys/random.h>
 
 #include "common/base/error.h"
-#include "common/base/secret.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "common/metrics/metrics.h"
@@ -620,8 +619,6 @@ static void end_reply(struct writer *out, int32_t status)
 
 void kcm_refuse(struct writer *out, int r)
 {
-	if (out->size > 0)
-		secret_wipe(out->bytes, out->size);
 	writer_reset(out);
 	begin_reply(out);
 	end_reply(out, status_of(r));

@@ -23,7 +23,6 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/base/secret.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "common/event/ask.h"
@@ -261,8 +260,6 @@ static void answered(struct renewal *renewal, struct bytes credential)
 
 static int renewal_gone(struct renewal *renewal)
 {
-	if (renewal->out.bytes)
-		secret_wipe(renewal->out.bytes, renewal->out.room);
 	writer_free(&renewal->out);
 	for (size_t i = 0; i < AT_ONCE; i++)
 		if (renewal->renewals->places[i] == renewal)
@@ -355,7 +352,7 @@ static int prepare(struct renewals *renewals, const struct ccache *ccache,
 	renewal->uid = ccache->uid;
 	renewal->id = ccache->id;
 	renewal->number = stored->number;
-	renewal->out = writer_new(RENEW_MESSAGE_MAX);
+	renewal->out = writer_new_secretive(RENEW_MESSAGE_MAX);
 	talloc_set_destructor(renewal, renewal_gone);
 
 	renew_write_request(&renewal->out, &request);

@@ -47,7 +47,7 @@ static const char *keytab_name(char *room, size_t size)
 static bool converse(int fd, const struct helper_paths *paths, int *ret_status)
 {
 	static uint8_t bytes[RENEW_MESSAGE_MAX];
-	struct writer out = writer_new(RENEW_MESSAGE_MAX);
+	struct writer out = writer_new_secretive(RENEW_MESSAGE_MAX);
 	struct renew_request request;
 	struct reader in;
 	char keytab[4096];
@@ -70,8 +70,6 @@ static bool converse(int fd, const struct helper_paths *paths, int *ret_status)
 	r = writer_end(&out);
 	answered = r == 0 && helper_write(fd, out.bytes, out.size);
 	secret_wipe(bytes, sizeof(bytes));
-	if (out.bytes)
-		secret_wipe(out.bytes, out.room);
 	writer_free(&out);
 	return answered;
 }

@@ -8,7 +8,6 @@
 
 #include "common/base/error.h"
 #include "common/base/mem.h"
-#include "common/base/secret.h"
 #include "common/base/time.h"
 #include "common/metrics/metrics.h"
 #include "responders/kcm/impl.h"
@@ -19,8 +18,6 @@ static int store_gone(struct store *store)
 {
 	if (store->reading)
 		mdb_txn_abort(store->reading);
-	if (store->value.bytes)
-		secret_wipe(store->value.bytes, store->value.room);
 	writer_free(&store->value);
 	return 0;
 }
@@ -32,7 +29,7 @@ int store_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, struct sto
 
 	if (!store)
 		return -ENOMEM;
-	store->value = writer_new(SIZE_MAX / 4);
+	store->value = writer_new_secretive(SIZE_MAX / 4);
 	store->looked_us = monotonic_us();
 	r = kcm_env_open(store, dir, vault, store_sound, store_reseal, &store->env);
 	if (r < 0)
@@ -111,8 +108,6 @@ int store_end(struct store *store, int r)
 		r = commit(store, txn);
 	crash_end();
 
-	if (store->value.bytes)
-		secret_wipe(store->value.bytes, store->value.size);
 	writer_reset(&store->value);
 	vault_wipe(store->env->vault);
 	if (r == 0 && store->writing && store->changed)

@@ -35,16 +35,12 @@ struct vault {
 
 void vault_wipe(struct vault *vault)
 {
-	if (!vault)
-		return;
-	if (vault->plain.bytes)
-		secret_wipe(vault->plain.bytes, vault->plain.size);
-	writer_reset(&vault->plain);
+	if (vault)
+		writer_reset(&vault->plain);
 }
 
 static int vault_gone(struct vault *vault)
 {
-	vault_wipe(vault);
 	writer_free(&vault->plain);
 	gcry_cipher_close(vault->cipher); /* which wipes the key */
 	return 0;
@@ -111,7 +107,7 @@ int vault_open(TALLOC_CTX *mem, const char *dir, struct vault **ret_vault)
 	r = fd_read_file(NULL, path, KEY_FILE_MAX, &bytes, &size);
 	if (r < 0)
 		return r;
-	vault->plain = writer_new(SIZE_MAX / 4);
+	vault->plain = writer_new_secretive(SIZE_MAX / 4);
 	talloc_set_destructor(vault, vault_gone);
 	code = size < VAULT_KEY_MIN ? gcry_error(GPG_ERR_INV_KEYLEN) : gcrypt_begin();
 	if (!code)

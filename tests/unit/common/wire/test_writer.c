@@ -15,6 +15,32 @@ const char *__asan_default_options(void)
 	return "allocator_may_return_null=1";
 }
 
+static size_t n_wiped; /* bytes that were something else */
+
+static void count_wiped(void *bytes, size_t size)
+{
+	volatile uint8_t *place = bytes;
+
+	for (size_t i = 0; i < size; i++) {
+		n_wiped += place[i] != 0;
+		place[i] = 0;
+	}
+}
+
+/* In the place of the C library's, and of what _FORTIFY_SOURCE makes of it. */
+#undef explicit_bzero
+void explicit_bzero(void *bytes, size_t size)
+{
+	count_wiped(bytes, size);
+}
+
+void __explicit_bzero_chk(void *bytes, size_t size, size_t room);
+void __explicit_bzero_chk(void *bytes, size_t size, size_t room)
+{
+	ck_assert_uint_le(size, room);
+	count_wiped(bytes, size);
+}
+
 START_TEST(test_what_is_written_can_be_read)
 {
 	struct writer out = writer_new(1000);
@@ -231,6 +257,49 @@ START_TEST(test_a_marked_number_is_zero_until_patched)
 }
 END_TEST
 
+static void write_noughts(struct writer *out, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		writer_u8(out, '0');
+}
+
+/* 256, 512 and 1024 bytes are outgrown. */
+START_TEST(test_no_copy_of_a_secret_is_left)
+{
+	struct writer out = writer_new_secretive(1 << 20);
+
+	write_noughts(&out, 1025);
+	ck_assert_uint_eq(n_wiped, 256 + 512 + 1024);
+	writer_reset(&out);
+	ck_assert_ptr_nonnull(out.bytes);
+	ck_assert_uint_eq(n_wiped, 256 + 512 + 1024 + 1025);
+
+	n_wiped = 0;
+	write_noughts(&out, 2048);
+	writer_bytes(&out, (uint8_t[66000]){ 0 }, 66000);
+	write_noughts(&out, 1);
+	ck_assert_uint_eq(n_wiped, 2048);
+	writer_reset(&out);
+	ck_assert_ptr_null(out.bytes);
+	ck_assert_uint_eq(n_wiped, 2 * 2048 + 1);
+
+	write_noughts(&out, 10);
+	writer_free(&out);
+	ck_assert_uint_eq(n_wiped, 2 * 2048 + 1 + 10);
+}
+END_TEST
+
+START_TEST(test_what_is_no_secret_is_not_wiped)
+{
+	struct writer out = writer_new(1 << 20);
+
+	write_noughts(&out, 1025);
+	writer_reset(&out);
+	writer_free(&out);
+	ck_assert_uint_eq(n_wiped, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("writer");
@@ -250,6 +319,8 @@ int main(void)
 	tcase_add_test(writer, test_room_reads_as_zero_in_a_used_buffer);
 	tcase_add_test(writer, test_reset_keeps_small_buffers_only);
 	tcase_add_test(writer, test_reset_forgets_the_failure);
+	tcase_add_test(writer, test_no_copy_of_a_secret_is_left);
+	tcase_add_test(writer, test_what_is_no_secret_is_not_wiped);
 	tcase_add_test(writer, test_a_marked_number_is_zero_until_patched);
 	suite_add_tcase(suite, writer);
 	srunner_run_all(runner, CK_ENV);
