@@ -43,9 +43,10 @@ int template_fill(TALLOC_CTX *mem, const char *text, const struct template_value
 		const char *value;
 		int r;
 
+		/* Appended to NULL, the rest would be all. */
 		filled = talloc_strndup_append_buffer(filled, text, plain);
 		text += plain;
-		if (!*text)
+		if (!filled || !*text)
 			break;
 		r = value_of(values, text[1], &value);
 		if (r < 0)

@@ -181,7 +181,7 @@ static char *enumerate(TALLOC_CTX *mem, const char *const *words)
 {
 	char *text = talloc_strdup(mem, "");
 
-	for (; *words; words++)
+	for (; text && *words; words++)
 		if (**words)
 			text = talloc_asprintf_append(text, "%s%s", *words, separator_after(words));
 	return text;

@@ -13,6 +13,16 @@ static const struct template_value values[] = {
 	{ 'u', "alice" }, { 'e', "" }, { 'P', NULL }, { '\0' }
 };
 
+static int appends_left = -1; /* before one for which there is no memory; < 0: never */
+
+/* In the place of talloc's. */
+char *talloc_strndup_append_buffer(char *text, const char *more, size_t size)
+{
+	if (appends_left-- == 0)
+		return NULL;
+	return talloc_asprintf_append_buffer(text, "%.*s", (int)size, more);
+}
+
 START_TEST(test_values_are_filled_in)
 {
 	static const char *const cases[][2] = {
@@ -30,6 +40,21 @@ START_TEST(test_values_are_filled_in)
 		ck_assert_str_eq(filled, cases[i][1]);
 		ck_assert_ptr_null(template_fault(cases[i][0], "ueP"));
 	}
+}
+END_TEST
+
+START_TEST(test_without_memory_nothing_is_left_out)
+{
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	char *filled = NULL;
+
+	for (int n = 0; n < 3; n++) {
+		appends_left = n;
+		ck_assert_int_eq(template_fill(mem, "/home/%u/%u/%e", values, &filled), -ENOMEM);
+		ck_assert_ptr_null(filled);
+	}
+	ck_assert_int_eq(template_fill(mem, "/home/%u/%u/%e", values, &filled), 0);
+	ck_assert_str_eq(filled, "/home/alice/alice/");
 }
 END_TEST
 
@@ -67,6 +92,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, test_values_are_filled_in);
+	tcase_add_test(tcase, test_without_memory_nothing_is_left_out);
 	tcase_add_test(tcase, test_a_value_that_is_not_there);
 	tcase_add_test(tcase, test_unknown_letters_are_found);
 	suite_add_tcase(suite, tcase);
