@@ -8,6 +8,7 @@
  * yet cleared, is nothing.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 
 struct walk {
 	struct mcmap *map;
-	uint8_t *bytes; /* the data of the file, up to the last slot in use */
+	uint8_t *bytes; /* malloc: the data of the file, up to the last slot in use */
 	uint32_t n_slots;
 	uint8_t *starts; /* a bit for each slot where a record was found */
 	uint8_t *bits;   /* those of the file */
@@ -75,8 +76,9 @@ static int walk_chain(struct walk *walk, uint32_t slot, uint32_t hash)
 	return 0;
 }
 
-/* The bits say how far the data goes: a record's are set before anything leads to it. */
-static int read_data(struct walk *walk, TALLOC_CTX *mem)
+/* The bits say how far the data goes: a record's are set before anything leads to it. It may be
+ * more than talloc gives. */
+static int read_data(struct walk *walk)
 {
 	struct mcmap *map = walk->map;
 	size_t size;
@@ -89,8 +91,8 @@ static int read_data(struct walk *walk, TALLOC_CTX *mem)
 	while (walk->n_slots > 0 && walk->bits[walk->n_slots / 8 - 1] == 0)
 		walk->n_slots -= 8;
 	size = (size_t)walk->n_slots * MEMCACHE_SLOT_SIZE;
-	walk->bytes = talloc_size(mem, size);
-	if (!walk->bytes)
+	walk->bytes = malloc(size);
+	if (!walk->bytes && size > 0)
 		return -ENOMEM;
 	return mcmap_read(map, map->header.data_at, walk->bytes, size);
 }
@@ -151,9 +153,10 @@ int mcmap_check(struct mcmap *map)
 	if (r == 0)
 		r = mcmap_read(map, map->header.table_at, table, table_size);
 	if (r == 0)
-		r = read_data(&walk, mem);
+		r = read_data(&walk);
 	if (r == 0)
 		r = walk_table(&walk, table);
+	free(walk.bytes);
 	if (r < 0)
 		return r;
 	return memcmp(walk.bits, map->used, map->n_slots / 8) != 0;

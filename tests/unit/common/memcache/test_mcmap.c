@@ -834,6 +834,30 @@ START_TEST(test_a_length_beyond_all_slots_is_not_taken_for_none)
 }
 END_TEST
 
+/* With data of more than talloc gives at once, most of it a hole. */
+START_TEST(test_a_large_file_is_taken_over)
+{
+	struct mapped mapped;
+	int fd;
+
+	options.size_mib = 257;
+	reopen();
+	ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+	mapped = look_into();
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, "\1", 1, mapped.header.bits_at + mapped.header.bits_size - 1),
+	                 1);
+	close(fd);
+	munmap((void *)mapped.bytes, mapped.size);
+
+	reopen();
+	ck_assert(stats.was_kept);
+	mapped = look_into();
+	ck_assert_int_eq(ask(&mapped, "al", 0), 1);
+	munmap((void *)mapped.bytes, mapped.size);
+}
+END_TEST
+
 /* Moves the file's first and only record, as one who knows nothing of our parts could have it. */
 static void move_record(uint32_t slot)
 {
@@ -1276,6 +1300,7 @@ int main(void)
 	tcase_add_test(files, test_what_is_not_taken_over);
 	tcase_add_test(files, test_a_damaged_chain_is_not_followed_for_ever);
 	tcase_add_test(files, test_a_length_beyond_all_slots_is_not_taken_for_none);
+	tcase_add_test(files, test_a_large_file_is_taken_over);
 	tcase_add_test(files, test_no_record_lies_across_the_border_of_two_parts);
 	tcase_add_test(files, test_what_others_do_to_the_file_is_noticed);
 	tcase_add_test(files, test_clear_gives_the_old_file_up);
