@@ -124,8 +124,7 @@ int store_set_principal(struct store *store, const struct ccache *ccache, struct
 int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset);
 
 /* Removes caches of uid while *left is above 0, of which each costs one, and one for each of its
- * credentials. ret_n is how many there were. Errors: -EAGAIN there may be more, and ret_n is written.
- */
+ * credentials. ret_n is how many there were, also with -EAGAIN: there may be more. */
 int store_destroy_some(struct store *store, uid_t uid, unsigned *left, unsigned *ret_n);
 
 /* What is remembered of uid: that it was seen to have a session. */

@@ -76,6 +76,7 @@ static void use(void)
 	char name[CCACHE_NAME_MAX + 1], other[CCACHE_NAME_MAX + 1];
 	struct stored stored = { 0 };
 	struct ccache ccache;
+	unsigned n_put_off = 0;
 	uid_t uid_seen;
 	int64_t next_s;
 
@@ -88,8 +89,8 @@ static void use(void)
 		}
 	}
 	ccache = (struct ccache){ 0 };
-	for (int i = 0; i < 10 && store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored) == 0;
-	     i++)
+	while (n_put_off++ < 10 &&
+	       store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored) == 0)
 		store_put_off(store, &ccache, &stored, stored.due_s + 10);
 	if (store_next_seen(store, (uid_t)-1, &uid_seen) == 0)
 		store_set_seen(store, uid_seen, false);
