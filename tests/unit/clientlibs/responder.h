@@ -42,6 +42,10 @@ void responder_clean(void);
 void responder_start(script_fn *script);
 void responder_kill(void);
 
+/* For pthread_cleanup_push() in a thread that will be cancelled: AddressSanitizer does not see that
+ * the frames below are gone, and stumbles over what it still guards there. */
+void forget_frames(void *unused);
+
 /* A directory: users "user0" (uid 1000) to "user9999"; groups "group0" (gid 20000) to "group9999"
  * with members user0 to user2; group "big" (gid 30000) with 5,000 members; initgroups of userN are
  * groups 20000 to 20000 + N. Everything else is not there. Enumeration: user0 to user299 in

@@ -498,10 +498,12 @@ END_TEST
 
 static void *lookup_until_cancelled(void *nothing)
 {
+	pthread_cleanup_push(forget_frames, NULL);
 	for (;;) {
 		lookup(1);
 		pthread_testcancel();
 	}
+	pthread_cleanup_pop(0);
 	return nothing;
 }
 

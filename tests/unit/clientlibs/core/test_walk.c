@@ -203,10 +203,12 @@ static bool script_slow(const struct call *call)
 
 static void *walk_until_cancelled(void *nothing)
 {
+	pthread_cleanup_push(forget_frames, NULL);
 	for (;;) {
 		next_user();
 		pthread_testcancel();
 	}
+	pthread_cleanup_pop(0);
 	return nothing;
 }
 
