@@ -153,8 +153,14 @@ static char *ber_text(TALLOC_CTX *mem, struct reader *in, size_t *ret_size)
 {
 	struct reader inside = ber_inside(in, BER_OCTETS);
 
+	char *text = in->err ? NULL : talloc_size(mem, reader_left(&inside) + 1);
+
 	*ret_size = reader_left(&inside);
-	return in->err ? NULL : talloc_strndup(mem, (const char *)inside.pos, *ret_size);
+	if (!text)
+		return NULL;
+	memcpy(text, inside.pos, *ret_size); /* a NUL among them is the caller's business */
+	text[*ret_size] = '\0';
+	return text;
 }
 
 static struct berval *read_values(TALLOC_CTX *mem, struct reader *in)

@@ -90,7 +90,7 @@ static int find_read(struct entry_values *values, const struct attrs *attrs, con
 		return 0;
 	for (size_t i = 0; i < attrs->count; i++) {
 		const char *read = attrs->names[i];
-		uint32_t first = 0;
+		uint32_t first = 0, next;
 
 		if (!read || strcspn(read, ";") != size || strncasecmp(read, name, size) != 0)
 			continue;
@@ -99,7 +99,11 @@ static int find_read(struct entry_values *values, const struct attrs *attrs, con
 		else if (read[size])
 			continue;
 		*ret_read = read;
-		return read_range(name + size + strlen(range), first, &values->cut);
+		if (read_range(name + size + strlen(range), first, &next) < 0)
+			return -EBADMSG;
+		if (next > values->cut)
+			values->cut = next;
+		return 0;
 	}
 	return 0;
 }

@@ -29,7 +29,8 @@ struct attrs {
 struct entry_values {
 	char *dn;
 	struct berval *values[ATTRS_MAX]; /* ends with a NULL bv_val; NULL = the entry has none */
-	uint32_t cut; /* the values of an attribute from this number on are not here; 0 = all are */
+	uint32_t cut; /* the values of an attribute from this number on are not here; 0 = all are.
+	               * Of several such attributes the one with most here counts. */
 };
 
 /* A talloc object that owns msg, a message of type LDAP_RES_SEARCH_ENTRY, and has read it.

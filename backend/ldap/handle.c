@@ -5,6 +5,7 @@
 #include "backend/ldap/handle.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openldap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,12 +29,17 @@
  * come. The cache takes no longer record. */
 #define MESSAGE_MAX ((ber_len_t)64 << 20)
 
+/* libldap does not come back to a request that the socket had no room for, and sends no other until
+ * then: there is room for all that is under way at once, a few filters of 48 KiB above all. */
+#define SEND_ROOM 262144
+
 #define REASON_MAX 400 /* of what is passed on: the server writes some of it */
 
 /* What the thread works on: no talloc. */
 struct work {
 	LDAP *ld;          /* owned */
-	int fd;            /* owned until ld is there */
+	int fd;            /* owned until ld is there, which may close it at any time */
+	int hurry_fd;      /* owned: the same socket, for who hurries */
 	char *text, *host; /* owned */
 	const struct ldap_conf *conf;
 	bool local, tls, bind;
@@ -145,6 +151,7 @@ static void work_do(void *data)
 
 static void work_free(struct work *work)
 {
+	close_fd(&work->hurry_fd);
 	free(work->text);
 	free(work->host);
 	free(work);
@@ -154,7 +161,7 @@ static void work_hurry(void *data)
 {
 	struct work *work = data;
 
-	shutdown(work->fd, SHUT_RDWR);
+	shutdown(work->hurry_fd, SHUT_RDWR);
 }
 
 static void work_drop(void *data)
@@ -189,8 +196,9 @@ static struct tevent_req *handle_send(TALLOC_CTX *mem, struct tevent_context *ev
 		work->text = strdup(name->text);
 		work->host = strdup(name->host);
 		work->local = name->protocol == URI_LDAPI;
+		work->hurry_fd = fcntl(template->fd, F_DUPFD_CLOEXEC, 3);
 	}
-	if (!work || !work->text || !work->host) {
+	if (!work || !work->text || !work->host || work->hurry_fd < 0) {
 		if (work)
 			work_free(work);
 		/* As if it had been begun: the socket is ours to close. */
@@ -249,7 +257,9 @@ struct tevent_req *handle_open_send(TALLOC_CTX *mem, struct tevent_context *ev, 
                                     const struct ldap_conf *conf, bool tls)
 {
 	struct work work = { .fd = fd, .conf = conf, .tls = tls };
+	int size = SEND_ROOM;
 
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* as far as it may be */
 	return handle_send(mem, ev, pool, name, &work);
 }
 

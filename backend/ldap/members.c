@@ -26,6 +26,7 @@
 #include "backend/ldap/deref.h"
 #include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
+#include "backend/ldap/link.h"
 #include "backend/ldap/lookup.h"
 #include "backend/ldap/search.h"
 #include "common/base/error.h"
@@ -40,6 +41,7 @@
 #define SLICE     1000 /* members in one turn of the loop: about a millisecond */
 #define AT_A_TIME 8 /* searches, so that other questions need not wait for all of a large group */
 #define NAMES_MAX ((size_t)64 << 20)
+#define RESTS_MAX 4096 /* a server gives 1,500 members at once, or a few hundred */
 
 /* A member to look up, or a group that was. */
 struct wanted {
@@ -51,6 +53,7 @@ struct wanted {
 struct rest {
 	struct list node;
 	struct members_state *state;
+	struct tevent_req *search;
 	struct base base;   /* the group alone */
 	struct attrs attrs; /* "member;range=1500-*" in the place of GROUP_MEMBER_DN */
 	struct search_page page;
@@ -89,7 +92,9 @@ struct members_state {
 	struct batch *batches; /* owned: the searches of this level, which hang below it */
 	size_t n_batches, n_started, n_ended;
 	struct tevent_req *last; /* a search under way, or NULL */
-	struct tevent_req *rest; /* owned by its struct rest; NULL: none is asked for */
+	struct rest *rest;       /* owned: the one that is asked for, or NULL */
+	uint64_t generation;     /* of the connection: another server has another order */
+	unsigned n_rests;
 	bool no_memory;
 };
 
@@ -127,6 +132,7 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->domain = domain;
 	state->id = id;
 	state->levels_left = domain->conf.group_nesting_level;
+	state->generation = link_generation(domain->link);
 	state->names = writer_new(NAMES_MAX);
 	list_init(&state->taking);
 	list_init(&state->rests);
@@ -427,7 +433,8 @@ static void fail(struct members_state *state, int r)
 {
 	TALLOC_FREE(state->more);
 	TALLOC_FREE(state->batches);
-	state->last = state->rest = NULL;
+	TALLOC_FREE(state->rest);
+	state->last = NULL;
 	req_finish(state->req, r);
 }
 
@@ -455,14 +462,17 @@ static int start_rest(struct members_state *state)
 {
 	struct rest *rest = list_item(state->rests.next, struct rest, node);
 
+	if (state->n_rests++ == RESTS_MAX)
+		return -E_SERVER;
 	list_remove(&rest->node);
-	state->rest = search_page_send(rest, state->domain, state->id, &rest->base,
-	                               "(objectclass=*)", &rest->attrs, rest_of_group, rest,
-	                               &rest->page);
-	if (!state->rest)
+	state->rest = rest;
+	rest->search = search_page_send(rest, state->domain, state->id, &rest->base,
+	                                "(objectclass=*)", &rest->attrs, rest_of_group, rest,
+	                                &rest->page);
+	if (!rest->search)
 		return -ENOMEM;
-	state->last = state->rest;
-	tevent_req_set_callback(state->rest, rest_came, rest);
+	state->last = rest->search;
+	tevent_req_set_callback(rest->search, rest_came, rest);
 	return 0;
 }
 
@@ -488,8 +498,11 @@ static void rest_came(struct tevent_req *subreq)
 	struct members_state *state = rest->state;
 	int r = search_recv(subreq);
 
-	state->rest = state->last = NULL;
+	state->rest = NULL;
+	state->last = NULL;
 	search_page_reset(&rest->page);
+	if (r == 0 && link_generation(state->domain->link) != state->generation)
+		r = -E_DISCONNECTED;
 	if (r == 0 && !rest->came) {
 		log_at(LEVEL_WARN, state->id, "entry %s: the server does not give its %s",
 		       rest->base.dn, rest->attrs.names[GROUP_MEMBER_DN]);
@@ -512,7 +525,7 @@ static void next_level(struct members_state *state)
 	if (state->n_derefs > 0) {
 		r = start_deref(state);
 		if (r < 0)
-			req_finish(state->req, r);
+			fail(state, r);
 		return;
 	}
 
@@ -526,8 +539,10 @@ static void next_level(struct members_state *state)
 	state->n_wanted = 0;
 	if (r == 0)
 		r = start_searches(state);
-	if (r < 0 || state->n_batches == 0)
-		req_finish(state->req, r);
+	if (r < 0)
+		fail(state, r);
+	else if (state->n_batches == 0)
+		req_finish(state->req, 0);
 }
 
 /* Who was asked for, not another with the same RDN; else NULL. */

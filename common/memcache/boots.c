@@ -254,8 +254,12 @@ static int lock_out(const struct boots *boots, const struct places *places, enum
                     int *fd, int *lock_fd)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
-	int r = *lock_fd < 0 ? mcmap_lock_whole(places->files, kind, lock_fd) : 0;
+	bool is_new = *lock_fd < 0;
+	int r = is_new ? mcmap_lock_whole(places->files, kind, lock_fd) : 0;
 
+	/* A writer that comes now waits for it like for any other; it could not open root's. */
+	if (r == 0 && is_new && fchown(*lock_fd, boots->uid, boots->gid) < 0)
+		r = -errno;
 	if (r < 0)
 		return r;
 	close_fd(fd);

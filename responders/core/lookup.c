@@ -450,6 +450,7 @@ struct turn {
 	int64_t asked_us;
 	int64_t head_start_ms, share_ms;
 	bool has_user; /* whose groups are asked for */
+	int reason;    /* 0, or why it cannot tell them: nobody else is to */
 	bool found;    /* it has it … */
 	bool stale;    /* … as an expired record */
 };
@@ -465,9 +466,10 @@ struct lookup_state {
 	struct list asking; /* turns that found it or have not spoken, in their order */
 	struct list unused; /* turns that said what they had to say */
 	struct timer *timer;
-	bool stale;   /* an expired record is the answer */
-	bool unsure;  /* a domain could not tell, or has not yet, and comes before the answer's */
-	bool offline; /* one had no server to ask */
+	bool stale;          /* an expired record is the answer */
+	size_t first_unsure; /* the first turn that could not tell; SIZE_MAX = none */
+	bool unsure;         /* one before the answer's could not tell, or has not yet */
+	bool offline;        /* one had no server to ask */
 	int reason;   /* why it cannot be told, for the client */
 	size_t found; /* in that turn */
 	struct turn first;
@@ -504,6 +506,7 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, struct lookups *lookups, struct 
 	state->question = question;
 	state->id = *id;
 	state->deadline = deadline_in_ms(budget_ms);
+	state->first_unsure = SIZE_MAX;
 	list_init(&state->asking);
 	list_init(&state->unused);
 	list_append(&state->unused, &state->first.node);
@@ -605,7 +608,7 @@ static int find_next(struct lookup_state *state)
 
 		/* Whose name it is must be known before it is taken for an address. */
 		if (is_second_round(state->setup, state->number) &&
-		    (state->unsure || !list_empty(&state->asking)))
+		    (state->first_unsure != SIZE_MAX || !list_empty(&state->asking)))
 			return 0;
 		turn = turn_take(state);
 		if (!turn)
@@ -638,7 +641,8 @@ static bool next_may_be_asked(struct lookup_state *state)
 
 static void turn_cannot_tell(struct lookup_state *state, struct turn *turn, int reason)
 {
-	state->unsure = true;
+	if (turn->number < state->first_unsure)
+		state->first_unsure = turn->number;
 	state->reason = reason;
 	list_append(&state->unused, &turn->node);
 }
@@ -660,6 +664,7 @@ static int ask_next(struct tevent_req *req, struct tevent_context *ev)
 
 	turn->req = req;
 	turn->subreq = NULL;
+	turn->reason = 0;
 	turn->found = turn->stale = false;
 	has_old = look(state, turn, cache_peek, &age) == 0;
 	turn->has_user = !has_old && has_user(state->lookups, state->setup, &turn->asked);
@@ -721,7 +726,7 @@ static void finish_found(struct tevent_req *req, const struct turn *turn)
 
 	state->found = turn->number;
 	state->stale = turn->stale;
-	state->unsure |= state->asking.next != &turn->node;
+	state->unsure = state->first_unsure < turn->number || state->asking.next != &turn->node;
 	if (state->unsure)
 		log_at(LEVEL_DEBUG, &state->id,
 		       "domain %s answers, a domain that comes before it is silent or cannot tell",
@@ -740,13 +745,17 @@ static bool is_decided(struct tevent_req *req)
 			finish_found(req, turn);
 			return true;
 		}
+		if (turn->reason < 0) {
+			finish(req, turn->reason);
+			return true;
+		}
 		if (asked_for_ms(turn) < turn->share_ms)
 			return false;
 		backend_is_late(turn->asked.domain->store->backend, turn->asked_us);
 	}
 	if (!list_empty(&state->asking) || state->next)
 		return false;
-	finish(req, state->unsure ? state->reason : -ENOENT);
+	finish(req, state->first_unsure != SIZE_MAX ? state->reason : -ENOENT);
 	return true;
 }
 
@@ -768,8 +777,8 @@ static int wait_for_time(struct tevent_req *req, struct tevent_context *ev)
 	struct turn *turn;
 
 	list_for_each(turn, &state->asking, node) {
-		somebody |= turn->found;
-		if (turn->found)
+		somebody |= turn->found || turn->reason < 0;
+		if (turn->found || turn->reason < 0)
 			continue;
 		ms = asked_for_ms(turn);
 		ms = (ms < turn->head_start_ms ? turn->head_start_ms : turn->share_ms) - ms;
@@ -842,15 +851,16 @@ static void domain_asked(struct tevent_req *subreq)
 		return;
 	}
 
-	list_remove(&turn->node);
 	if ((r == 0 || r == -E_OFFLINE) && !(held == -ENOENT && same))
 		r = held == -ENOENT ? -E_CACHE_REPLACED : held;
 	if (r < 0 && turn->has_user) {
 		log_at(LEVEL_INFO, &state->id, "domain %s: the groups of a user it has: %s",
 		       domain->name, error_text(r));
-		finish(req, reason_of(r));
+		turn->reason = reason_of(r);
+		go_on(req);
 		return;
 	}
+	list_remove(&turn->node);
 	if (r < 0 && r != -E_OFFLINE) {
 		log_at(LEVEL_INFO, &state->id, "domain %s: %s", domain->name, error_text(r));
 		turn_cannot_tell(state, turn, reason_of(r));

@@ -196,7 +196,7 @@ class Server:
         return [(dn.replace("dc=com", "dc=org"), {**attrs, **wrong}) for dn, attrs in entries if mode == "outside"]
 
     def ranges(self, entries, fields):
-        """The members of group9 as member;range=0-99, and so on: ldap_schema = rfc2307bis."""
+        """The members of group9 as member;range=0-99, and so on, or memberUid where that is asked for."""
         n, without = (self.modes[0][1].split(":") + [None])[:2]
         dn, attrs = group(9)
         base = parse(fields[0])[1].decode()
@@ -204,11 +204,14 @@ class Server:
         first = int(asked[1]) if asked else 0
         if base != dn and dn not in [found for found, _ in entries]:
             return entries
-        members = [user(i)[0] for i in range(first, min(first + 100, int(n)))]
+        name = "memberUid" if b"memberuid" in fields[7].lower() else "member"
+        of = (lambda i: f"user{i}") if name == "memberUid" else (lambda i: user(i)[0])
+        members = [of(i) for i in range(first, min(first + 100, int(n)))]
         if without and first >= int(without):
             return [(dn, attrs)]
         last = "*" if first + 100 >= int(n) else first + len(members) - 1
-        return [(dn, {**attrs, "member": [], f"member;range={first}-{last}": members})]
+        attrs.pop("memberUid")
+        return [(dn, {**attrs, name: [], f"{name};range={first}-{last}": members})]
 
     def prepare(self):
         """Makes what is long in the making before anybody waits for it."""

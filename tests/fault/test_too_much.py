@@ -201,6 +201,16 @@ def test_parts_that_are_never_given(c, first):
     assert calls.failed == calls.calls == 1, calls
 
 
+@pytest.mark.parametrize("enumerate", ("false", "true"))
+def test_parts_of_members_by_name_are_no_group(c, enumerate):
+    """No server we know of does so with rfc2307, and nobody is told half a group."""
+    suite = begin(c, "ranges 350", enumerate=enumerate)
+    calls = ask(c, "group", "group9")
+    assert calls.failed == calls.calls == 1, calls
+    assert suite.group("group5") and suite.passwd("user5") == passwd(5)
+    assert "gives a part of its members" in suite.log.text()
+
+
 def test_a_message_that_does_not_end(c):
     suite = begin(c, "giant")
     processes = Processes(c)

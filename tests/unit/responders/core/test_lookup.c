@@ -392,6 +392,8 @@ static const struct race races[] = {
 	  0, 'B', 1, 1, 500, 1100, false },
 	{ "A is slow, and says that it cannot tell", "u", true, { NOTHING, NOTHING, -E_SERVER, 500, 1200 }, { NOTHING, FRESH, 0, 20, 500 },
 	  0, 'B', 1, 1, 500, 1100, true },
+	{ "A is slow, B cannot tell: A's is no less sure", "u", true, { NOTHING, FRESH, 0, 500, 1200 }, { NOTHING, NOTHING, -E_SERVER, 20, 500 },
+	  0, 'A', 1, 1, 500, 1100, false },
 	{ "both are slow: not one after the other", "u", true, { NOTHING, NOTHING, 0, 700, 1200 }, { NOTHING, NOTHING, 0, 700, 1200 },
 	  -ENOENT, 0, 1, 1, 950, 1350, false },
 	{ "A was silent before: at once", "u", true, { NOTHING, NOTHING, 0, NEVER, 0 }, { NOTHING, FRESH, 0, 20, 500 },
@@ -588,6 +590,42 @@ START_TEST(test_groups_of_a_namesake_are_no_way_out)
 	ck_assert_int_eq(backends[1].asked, cases[_i].from == 'B');
 	if (cases[_i].from) {
 		ck_assert_int_eq(answer.domain->name[0], cases[_i].from);
+		lookup_release(&answer);
+	}
+}
+END_TEST
+
+/* The order decides: one that comes before the one who cannot tell them may have them. */
+START_TEST(test_groups_are_the_first_ones_that_has_the_user)
+{
+	static const struct {
+		struct runner a;
+		int result;
+		char from;
+	} cases[] = {
+		{ { NOTHING, FRESH, 0, 400, 1200 }, 0, 'A' },
+		{ { NOTHING, NOTHING, 0, 400, 1200 }, -EIO, 0 },
+		{ { NOTHING, NOTHING, 0, NEVER, 500 }, -EIO, 0 },
+	};
+	const struct race race = { .text = "u",
+		                   .a = cases[_i].a,
+		                   .b = { NOTHING, NOTHING, -E_OFFLINE, 20, 500 },
+		                   .cache_first = true };
+	auto_talloc struct tevent_context *ev = tevent_context_init(NULL);
+	struct lookups lookups = {
+		.ev = ev, .resp = &resp, .negative = negative_new(ev, 100), .negative_timeout_s = 15
+	};
+	struct question question = { .kind = QUERY_INITGROUPS, .text = "u" };
+	struct answer answer = { 0 };
+	struct setup setup;
+
+	prepare_race(&race, &setup);
+	caches[1].has_user = true;
+	ck_assert_int_eq(lookup(&lookups, &setup, &question, &answer), cases[_i].result);
+	ck_assert_int_eq(backends[1].asked, 1);
+	if (cases[_i].from) {
+		ck_assert_int_eq(answer.domain->name[0], cases[_i].from);
+		ck_assert_int_gt(answer.fresh_s, 0);
 		lookup_release(&answer);
 	}
 }
@@ -795,6 +833,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_damage_that_hides_a_record, 0, 3);
 	tcase_add_loop_test(tcase, test_groups_of_a_namesake_are_not_the_answer, 0, 2);
 	tcase_add_loop_test(tcase, test_groups_of_a_namesake_are_no_way_out, 0, 6);
+	tcase_add_loop_test(tcase, test_groups_are_the_first_ones_that_has_the_user, 0, 3);
 	tcase_add_loop_test(tcase, test_what_is_asked_again, 0, 4);
 	tcase_add_test(tcase, test_for_how_long_nobody_is_there);
 	tcase_add_test(tcase, test_a_name_with_its_domain_is_not_in_the_files);
