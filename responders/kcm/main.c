@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -25,6 +26,8 @@
 #include "responders/kcm/logout.h"
 #include "responders/kcm/renew.h"
 
+#define LOCK_WAIT_MS     1000
+#define LOCK_PAUSE_MS    10
 #define LOOK_INTERVAL_MS 60000 /* what expired is gone within two of them */
 #define LOOK_SOON_MS     1000
 #define LOOK_MORE_MS     10
@@ -295,6 +298,17 @@ static void reload(void *service, const void *conf)
 	}
 }
 
+/* The one before us may not have closed the store yet: who asks first shall not hear of that.
+ * Nobody is served yet, so this may wait. */
+static void open_store_first(struct kcm *kcm)
+{
+	struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000 };
+	struct deadline deadline = deadline_in_ms(LOCK_WAIT_MS);
+
+	while (open_store(kcm) == -EBUSY && !deadline_passed(deadline))
+		nanosleep(&pause, NULL);
+}
+
 static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_paths *paths,
                  const void *conf, void **ret_service)
 {
@@ -314,7 +328,7 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
 	}
 	talloc_set_destructor(kcm, kcm_gone);
 	reload(kcm, conf);
-	open_store(kcm); /* if it cannot be: every request says so, and tries again */
+	open_store_first(kcm); /* if it cannot be: every request says so, and tries again */
 	*ret_service = kcm;
 	return 0;
 }
