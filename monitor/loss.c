@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/base/mem.h"
-#include "monitor/pathwatch.h"
+#include "common/event/pathwatch.h"
 
 struct place {
 	struct loss *loss; /* borrowed: our parent */

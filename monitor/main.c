@@ -18,6 +18,7 @@
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/event/pathwatch.h"
 #include "common/event/timer.h"
 #include "common/metrics/metrics.h"
 #include "monitor/activate.h"
@@ -31,7 +32,6 @@
 #include "monitor/loss.h"
 #include "monitor/memcache.h"
 #include "monitor/network.h"
-#include "monitor/pathwatch.h"
 #include "monitor/pidfile.h"
 #include "monitor/ping.h"
 

@@ -18,8 +18,8 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/event/clock.h"
+#include "common/event/pathwatch.h"
 #include "common/event/timer.h"
-#include "monitor/pathwatch.h"
 
 /* Changes come in bursts: a link, its addresses, their routes. */
 #define SETTLE_MS 1000

@@ -14,6 +14,9 @@
  *
  *   idle ─ wake ─▶ attempt ─▶ authenticating ─▶ standing ─▶ lost ─▶ (back-off) attempt, or idle
  *                     └─ refused, absent, full, 5 s ─▶ (back-off) attempt, or idle
+ *
+ * Who is not lazy waits for the path to change as well (inotify(7)): a monitor that comes back and
+ * leaves again at once would otherwise never hear of those that are in a long pause.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +29,7 @@
 
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/event/pathwatch.h"
 #include "common/sbus/conn.h"
 #include "common/sbus/value.h"
 
@@ -41,11 +45,13 @@ struct sbus_client {
 
 	struct sbus_conn *conn;        /* owned; NULL between two attempts */
 	struct timer *retry;           /* owned; NULL unless we wait */
+	struct pathwatch *appears;     /* owned; the path, while nothing stands; may be NULL */
 	struct tevent_immediate *news; /* owned: the connection was lost, tell so */
 	int64_t wait_ms;               /* before the next attempt, without the jitter */
 };
 
 static void retry_now(void *data);
+static int attempt_or_wait(struct sbus_client *client);
 
 /* ---- a connection of libdbus over a socket of ours ---- */
 
@@ -102,7 +108,19 @@ static void conn_stood(struct sbus_conn *conn, void *maker)
 	struct sbus_client *client = maker;
 
 	client->wait_ms = WAIT_FIRST_MS;
+	TALLOC_FREE(client->appears);
 	client->connected(client, conn, client->data);
+}
+
+static void path_changed(void *data)
+{
+	struct sbus_client *client = data;
+
+	if (client->conn)
+		return;
+	client->wait_ms = WAIT_FIRST_MS; /* it may be bound and not listen yet */
+	TALLOC_FREE(client->retry);
+	attempt_or_wait(client);
 }
 
 static int wait_and_retry(struct sbus_client *client)
@@ -113,6 +131,10 @@ static int wait_and_retry(struct sbus_client *client)
 	client->wait_ms = client->wait_ms * 2 < WAIT_MAX_MS ? client->wait_ms * 2 : WAIT_MAX_MS;
 	TALLOC_FREE(client->retry);
 	client->retry = timer_once(client, client->ev, wait_ms, retry_now, client);
+	if (!client->lazy && !client->appears &&
+	    pathwatch_new(client, client->ev, client->path, 0, path_changed, client,
+	                  &client->appears) < 0)
+		log_debug("%s: looked for by time only", client->path);
 	return client->retry ? 0 : -ENOMEM;
 }
 

@@ -466,6 +466,7 @@ def test_a_number_that_was_the_monitors_is_nobodys_claim(bare, slapd, kdc):
         f"[ $! = {old} ] && exit 0; kill $!; done; exit 1"
     )
     bare.sh(take)
+    time.sleep(2.5)  # those that are left look for a monitor less and less often
     suite.start("-i")
     assert bare.run(["stat", "-c", "%i", "/run/.heim_org.h5l.kcm-socket"]).out != inode
     assert "'KCM:901' not found" in bare.run([*AS_HTTPD, "klist"], check=False).err

@@ -17,8 +17,8 @@
 
 #include "common/base/mem.h"
 #include "common/base/time.h"
+#include "common/event/pathwatch.h"
 #include "common/event/timer.h"
-#include "monitor/pathwatch.h"
 
 /* ---- rtnetlink ---- */
 

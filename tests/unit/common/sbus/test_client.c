@@ -40,6 +40,32 @@ START_TEST(test_server_that_comes_later_is_found)
 }
 END_TEST
 
+/* It may leave again soon. */
+START_TEST(test_server_that_comes_much_later_is_found_at_once)
+{
+	auto_talloc struct pair *pair = pair_new();
+	int64_t start_us;
+
+	pair_connect(pair, false);
+	for (int i = 0; i < 8; i++)
+		ck_assert(!sbus_client_wake(pair->client)); /* back-off is at its cap now */
+	pair_run(pair, 100);
+	start_us = monotonic_us();
+	ck_assert_int_eq(pair_listen(pair), 0);
+	ck_assert(pair_until(pair, pair->n_stood == 1));
+	ck_assert_int_le(monotonic_us() - start_us, 1000000); /* 5 s by the back-off */
+
+	TALLOC_FREE(pair->server);
+	ck_assert(pair_until(pair, pair->n_lost == 1));
+	for (int i = 0; i < 8; i++)
+		sbus_client_wake(pair->client);
+	start_us = monotonic_us();
+	ck_assert_int_eq(pair_listen(pair), 0);
+	ck_assert(pair_until(pair, pair->n_stood == 2));
+	ck_assert_int_le(monotonic_us() - start_us, 1000000);
+}
+END_TEST
+
 START_TEST(test_connection_comes_back_after_a_restart)
 {
 	auto_talloc struct pair *pair = pair_standing();
@@ -261,6 +287,7 @@ int main(void)
 
 	tcase_set_timeout(client, 20);
 	tcase_add_test(client, test_server_that_comes_later_is_found);
+	tcase_add_test(client, test_server_that_comes_much_later_is_found_at_once);
 	tcase_add_test(client, test_connection_comes_back_after_a_restart);
 	tcase_add_test(client, test_attempts_become_rare);
 	tcase_add_test(client, test_lazy_client_waits_to_be_woken);

@@ -7,7 +7,7 @@
  * (/etc/resolv.conf → ../run/systemd/resolve/stub-resolv.conf). The names in them that matter are
  * collected anew after each change.
  */
-#include "monitor/pathwatch.h"
+#include "common/event/pathwatch.h"
 
 #include <errno.h>
 #include <limits.h>
