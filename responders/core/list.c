@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/event/req.h"
 #include "common/wire/frame.h"
+#include "responders/core/asked.h"
 #include "responders/core/core.h"
 #include "responders/core/overrides.h"
 
@@ -64,7 +65,7 @@ bool list_is_open(const struct client *client)
 static bool is_shown(const struct core *core, const struct listing *listing,
                      const struct domain *domain, const struct entry *entry)
 {
-	return !lookup_is_local(entry_name(entry)) &&
+	return !asked_is_local(entry_name(entry)) &&
 	       !lookup_hides(&core->lookups, listing->setup, domain, entry);
 }
 

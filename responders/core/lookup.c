@@ -15,215 +15,18 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
-#include "common/base/account.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/event/timer.h"
-#include "common/ident/accept.h"
 #include "common/metrics/metrics.h"
-#include "common/wire/proto.h"
-#include "responders/core/names.h"
+#include "responders/core/asked.h"
 #include "responders/core/overrides.h"
 
 #define BUDGET_MS       5000 /* identity, design §3 */
 #define STALE_BUDGET_MS 500  /* when there is an old answer to fall back on */
-
-/* ---- which domains, and what to ask each ---- */
-
-#define FOLDED_MAX (PROTO_NAME_MAX * 3 / 2) /* folding makes three bytes of two at most */
-
-/* The question as one domain understands it. */
-struct asked {
-	const struct domain *domain;
-	const char *text;    /* borrowed: as the client wrote it; NULL by id */
-	struct query query;  /* for its backend */
-	struct query cached; /* for its cache, where addresses are folded in any domain */
-	char name[PROTO_NAME_MAX + 1], folded[FOLDED_MAX + 1];
-};
-
-/* systemd asks for us by name while it starts our units, and must not wait for a server then
- * (spec/systemd-notes.md §1). */
-bool lookup_is_local(const char *name)
-{
-	return account_is_local_name(name);
-}
-
-bool lookup_id_is_possible(const struct setup *setup, const struct domain *domain, bool is_group,
-                           uint32_t id)
-{
-	return id != (is_group ? setup->own_gid : setup->own_uid) &&
-	       accept_id(id, domain->conf.min_id, domain->conf.max_id) == ACCEPTED;
-}
-
-/* A user's name with an '@' is looked up as an address, too, in which no case counts. */
-static bool fold_address(struct asked *asked)
-{
-	auto_talloc char *folded = NULL;
-
-	if (!strchr(asked->name, '@'))
-		return true;
-	if (str_fold(NULL, asked->name, &folded) < 0 || strlen(folded) > FOLDED_MAX)
-		return false;
-	memcpy(asked->folded, folded, strlen(folded) + 1);
-	asked->cached.name = asked->folded;
-	return true;
-}
-
-/* Each domain has two turns: first all are asked by the name that the text is for them, then those
- * for which it may be an address as a whole. */
-static size_t count_turns(const struct setup *setup)
-{
-	return setup->n_domains * 2;
-}
-
-static bool is_second_round(const struct setup *setup, size_t turn)
-{
-	return turn == setup->n_domains;
-}
-
-/* False: the domain whose turn it is cannot know it, and is not asked. */
-static bool ask_of(const struct question *question, const struct setup *setup, size_t turn,
-                   struct asked *ret_asked)
-{
-	bool first = turn < setup->n_domains;
-	bool is_user = question->kind != QUERY_GROUP_BY_NAME; /* groups have no addresses */
-	const struct domain *domain = &setup->domains[first ? turn : turn - setup->n_domains];
-
-	ret_asked->domain = domain;
-	ret_asked->text = question->text;
-	ret_asked->query = (struct query){ .kind = question->kind, .id = question->id };
-	ret_asked->cached = ret_asked->query;
-	if (!question->text)
-		return first &&
-		       lookup_id_is_possible(setup, domain, question->kind == QUERY_GROUP_BY_ID,
-		                             question->id);
-	if (!first && !strchr(question->text, '@'))
-		return false;
-
-	if (names_read(domain, question->text, ret_asked->name)) {
-		if (lookup_is_local(ret_asked->name))
-			return false;
-	} else if (first) {
-		return false;
-	}
-	if (!first && !names_read_whole(setup, domain, question->text, is_user, ret_asked->name))
-		return false;
-	ret_asked->query.name = ret_asked->cached.name = ret_asked->name;
-	return accept_name(ret_asked->name) == ACCEPTED && (!is_user || fold_address(ret_asked));
-}
-
-static enum entry_kind entry_kind_of(enum query_kind kind)
-{
-	switch (kind) {
-	case QUERY_GROUP_BY_NAME:
-	case QUERY_GROUP_BY_ID:
-		return ENTRY_GROUP;
-	case QUERY_INITGROUPS:
-		return ENTRY_INITGROUPS;
-	default:
-		return ENTRY_USER;
-	}
-}
-
-static bool is_hidden(const struct lookups *lookups, const struct setup *setup,
-                      const struct domain *domain, enum entry_kind kind, const char *name)
-{
-	return lookups->resp->hides && lookups->resp->hides(setup->conf, domain, kind, name);
-}
-
-/* The negative cache compares bytes, so names are folded where the domain folds them; *ret_name is
- * then to be freed. */
-static int negative_query(const struct domain *domain, const struct query *query,
-                          struct query *ret_folded, char **ret_name)
-{
-	*ret_folded = *query;
-	*ret_name = NULL;
-	if (!query->name || domain->store->names != CACHE_CASE_FOLDED)
-		return 0;
-	if (str_fold(NULL, query->name, ret_name) < 0)
-		return -EILSEQ;
-	ret_folded->name = *ret_name;
-	return 0;
-}
-
-/* For how many more seconds it is known not to be there, and *ret_local_s for one of this machine's
- * own. Nothing counts that was asked before it was touched. */
-static uint32_t negative_s(const struct lookups *lookups, const struct asked *asked,
-                           uint32_t *ret_local_s)
-{
-	const struct store *store = asked->domain->store;
-	enum entry_kind kind = entry_kind_of(asked->query.kind);
-	auto_talloc char *name = NULL;
-	struct query folded;
-	uint32_t since;
-
-	*ret_local_s = 0;
-	if (negative_is_empty(lookups->negative) ||
-	    negative_query(asked->domain, &asked->cached, &folded, &name) < 0)
-		return 0;
-	since = store_touched(store, kind == ENTRY_GROUP ? kind : ENTRY_USER, folded.name);
-	return negative_left_s(lookups->negative, store->key, &folded, since, ret_local_s);
-}
-
-/* Do the files of this machine have it? They know no domains: bob@corp is not the bob in them. */
-static bool is_in_files(const struct lookups *lookups, const struct asked *asked)
-{
-	struct query query = asked->query;
-
-	query.name = asked->text;
-	return locals_have(lookups->locals, &query);
-}
-
-static bool is_negative(const struct lookups *lookups, const struct asked *asked)
-{
-	uint32_t local_s;
-
-	return negative_s(lookups, asked, &local_s) > 0 ||
-	       (local_s > 0 && is_in_files(lookups, asked));
-}
-
-/* The server does not have it. Nor will it soon have somebody of this machine's own, for whom it
- * would be asked again and again: programs want the groups of a user from all sources. */
-static void set_negative(struct lookups *lookups, const struct asked *asked, uint32_t epoch)
-{
-	auto_talloc char *name = NULL;
-	struct query folded;
-	uint32_t local_s = lookups->local_negative_timeout_s;
-
-	if (negative_query(asked->domain, &asked->cached, &folded, &name) < 0)
-		return;
-	if (local_s > 0 && !is_in_files(lookups, asked))
-		local_s = 0;
-	negative_add(lookups->negative, asked->domain->store->key, &folded, epoch,
-	             lookups->negative_timeout_s, local_s);
-}
-
-/* It exists, as has just been seen: under what was asked for, and under its own name and id. */
-static void clear_negative(struct lookups *lookups, const struct domain *domain,
-                           const struct query *query, const struct entry *entry)
-{
-	bool is_group = entry->kind == ENTRY_GROUP;
-	struct query named = { .kind = is_group ? QUERY_GROUP_BY_NAME : QUERY_USER_BY_NAME,
-		               .name = entry_name(entry) };
-	struct query numbered = { .kind = is_group ? QUERY_GROUP_BY_ID : QUERY_USER_BY_ID,
-		                  .id = is_group ? entry->group.gid : entry->user.uid };
-	const struct query *queries[] = { query, &named, &numbered };
-	size_t n = entry->kind == ENTRY_INITGROUPS ? 2 : 3;
-
-	if (negative_is_empty(lookups->negative))
-		return;
-	for (size_t i = 0; i < n; i++) {
-		auto_talloc char *name = NULL;
-		struct query folded;
-
-		if (negative_query(domain, queries[i], &folded, &name) == 0)
-			negative_remove(lookups->negative, domain->store->key, &folded);
-	}
-}
 
 /* ---- reading the cache ---- */
 
@@ -246,10 +49,10 @@ bool lookup_hides(const struct lookups *lookups, const struct setup *setup,
 
 	if (!lookups->resp->hides)
 		return false;
-	if (is_hidden(lookups, setup, domain, entry->kind, entry_name(entry)))
+	if (lookups->resp->hides(setup->conf, domain, entry->kind, entry_name(entry)))
 		return true;
 	principal = principal_of(domain, entry, &other);
-	return principal && is_hidden(lookups, setup, domain, ENTRY_USER, principal);
+	return principal && lookups->resp->hides(setup->conf, domain, ENTRY_USER, principal);
 }
 
 typedef int entry_finder(struct cache *cache, const struct query *query, struct entry *ret_entry);
@@ -322,11 +125,10 @@ static struct answer answer_of(const struct lookups *lookups, const struct domai
 int lookup_cached(struct lookups *lookups, struct setup *setup, const struct question *question,
                   struct request_id *id, struct answer *ret_answer)
 {
-	enum entry_kind kind = entry_kind_of(question->kind);
 	struct entry_now now = entry_now();
 	bool must_ask = false, domain_takes_it = false;
 
-	for (size_t turn = 0; turn < count_turns(setup); turn++) {
+	for (size_t turn = 0; turn < asked_turns(setup); turn++) {
 		const struct domain *domain;
 		bool next_may_answer;
 		struct asked asked;
@@ -334,24 +136,24 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 		int r;
 
 		/* Whose name it is must be known before it is taken for an address. */
-		if (must_ask && is_second_round(setup, turn))
+		if (must_ask && asked_second_begins(setup, turn))
 			break;
-		if (!ask_of(question, setup, turn, &asked))
+		if (!asked_of(question, setup, turn, &asked))
 			continue;
 		domain = asked.domain;
-		if (asked.query.name && is_hidden(lookups, setup, domain, kind, asked.query.name))
+		if (asked_is_hidden(lookups, setup, &asked))
 			continue;
 		domain_takes_it = true;
 		if (question->flags) {
 			must_ask = true;
 			continue;
 		}
-		if (is_negative(lookups, &asked))
+		if (asked_is_negative(lookups, &asked))
 			continue;
 
 		/* With cache_first another domain may answer because this one has nothing. */
-		next_may_answer = setup->service.cache_first && turn + 1 < count_turns(setup) &&
-		                  !is_second_round(setup, turn + 1);
+		next_may_answer = setup->service.cache_first && turn + 1 < asked_turns(setup) &&
+		                  !asked_second_begins(setup, turn + 1);
 		r = read_entry(lookups, setup, domain, &asked.cached,
 		               next_may_answer ? cache_find : cache_peek, &lookups->current);
 		if (r < 0) {
@@ -376,7 +178,7 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 			backend_refresh(domain->store->backend, &asked.query,
 			                store_epoch(domain->store), id);
 		}
-		clear_negative(lookups, domain, &asked.cached, &lookups->current);
+		asked_clear_negative(lookups, domain, &asked.cached, &lookups->current);
 		metrics_count(age == ENTRY_AGEING ? METRICS_AGEING : METRICS_FRESH);
 		*ret_answer = answer_of(lookups, domain, &now);
 		return 0;
@@ -388,28 +190,17 @@ int lookup_cached(struct lookups *lookups, struct setup *setup, const struct que
 	return -ENOENT;
 }
 
-static uint32_t unknown_to(const struct lookups *lookups, const struct asked *asked)
-{
-	uint32_t local_s, left_s = negative_s(lookups, asked, &local_s);
-
-	if (local_s > left_s && is_in_files(lookups, asked))
-		return local_s;
-	return asked->query.name ? 0 : left_s;
-}
-
 uint32_t lookup_unknown_s(struct lookups *lookups, const struct setup *setup,
                           const struct question *question)
 {
 	uint32_t least_s = UINT32_MAX, left_s;
 	struct asked asked;
 
-	for (size_t turn = 0; turn < count_turns(setup) && least_s > 0; turn++) {
-		if (!ask_of(question, setup, turn, &asked) ||
-		    (asked.query.name &&
-		     is_hidden(lookups, setup, asked.domain, entry_kind_of(question->kind),
-		               asked.query.name)))
+	for (size_t turn = 0; turn < asked_turns(setup) && least_s > 0; turn++) {
+		if (!asked_of(question, setup, turn, &asked) ||
+		    asked_is_hidden(lookups, setup, &asked))
 			continue;
-		left_s = unknown_to(lookups, &asked);
+		left_s = asked_unknown_s(lookups, &asked);
 		least_s = left_s < least_s ? left_s : least_s;
 	}
 	return least_s < UINT32_MAX ? least_s : 0;
@@ -422,7 +213,7 @@ int lookup_found(struct lookups *lookups, const struct found *found,
 	struct asked asked;
 	int r;
 
-	if (!ask_of(question, found->setup, found->turn, &asked))
+	if (!asked_of(question, found->setup, found->turn, &asked))
 		return -ENOENT;
 	r = read_entry(lookups, found->setup, asked.domain, &asked.cached, cache_find,
 	               &lookups->current);
@@ -470,8 +261,8 @@ struct lookup_state {
 	size_t first_unsure; /* the first turn that could not tell; SIZE_MAX = none */
 	bool unsure;         /* one before the answer's could not tell, or has not yet */
 	bool offline;        /* one had no server to ask */
-	int reason;   /* why it cannot be told, for the client */
-	size_t found; /* in that turn */
+	int reason;          /* why it cannot be told, for the client */
+	size_t found;        /* in that turn */
 	struct turn first;
 };
 
@@ -552,7 +343,7 @@ static int look(struct lookup_state *state, const struct turn *turn, entry_finde
 		cache_end(asked->domain->store->cache);
 		return -ENOENT;
 	}
-	clear_negative(lookups, asked->domain, &asked->cached, &entry);
+	asked_clear_negative(lookups, asked->domain, &asked->cached, &entry);
 	*ret_age = entry_age(&entry, &now, lookups->nowait_percent, touched(asked->domain, &entry));
 	cache_end(asked->domain->store->cache);
 	return 0;
@@ -564,9 +355,9 @@ static bool has_old_answer(struct lookup_state *state)
 	struct turn *turn = &state->first;
 	enum entry_age age;
 
-	for (size_t i = 0; i < count_turns(state->setup); i++) {
+	for (size_t i = 0; i < asked_turns(state->setup); i++) {
 		turn->number = i;
-		if (ask_of(state->question, state->setup, i, &turn->asked) &&
+		if (asked_of(state->question, state->setup, i, &turn->asked) &&
 		    look(state, turn, cache_peek, &age) == 0)
 			return true;
 	}
@@ -592,29 +383,25 @@ static struct turn *turn_take(struct lookup_state *state)
 
 static bool must_be_asked(const struct lookup_state *state, const struct asked *asked)
 {
-	const struct question *question = state->question;
-
-	if (asked->query.name && is_hidden(state->lookups, state->setup, asked->domain,
-	                                   entry_kind_of(question->kind), asked->query.name))
-		return false;
-	return question->flags || !is_negative(state->lookups, asked);
+	return !asked_is_hidden(state->lookups, state->setup, asked) &&
+	       (state->question->flags || !asked_is_negative(state->lookups, asked));
 }
 
 /* Makes state->next ready; it stays NULL when there is none, or none yet. */
 static int find_next(struct lookup_state *state)
 {
-	for (; !state->next && state->number < count_turns(state->setup); state->number++) {
+	for (; !state->next && state->number < asked_turns(state->setup); state->number++) {
 		struct turn *turn;
 
 		/* Whose name it is must be known before it is taken for an address. */
-		if (is_second_round(state->setup, state->number) &&
+		if (asked_second_begins(state->setup, state->number) &&
 		    (state->first_unsure != SIZE_MAX || !list_empty(&state->asking)))
 			return 0;
 		turn = turn_take(state);
 		if (!turn)
 			return -ENOMEM;
 		turn->number = state->number;
-		if (ask_of(state->question, state->setup, state->number, &turn->asked) &&
+		if (asked_of(state->question, state->setup, state->number, &turn->asked) &&
 		    must_be_asked(state, &turn->asked))
 			state->next = turn;
 		else
@@ -623,7 +410,7 @@ static int find_next(struct lookup_state *state)
 	return 0;
 }
 
-static int64_t asked_for_ms(const struct turn *turn)
+static int64_t waited_ms(const struct turn *turn)
 {
 	return (monotonic_us() - turn->asked_us) / 1000;
 }
@@ -634,7 +421,7 @@ static bool next_may_be_asked(struct lookup_state *state)
 	struct turn *turn;
 
 	list_for_each(turn, &state->asking, node)
-		if (turn->found || asked_for_ms(turn) < turn->head_start_ms)
+		if (turn->found || waited_ms(turn) < turn->head_start_ms)
 			return false;
 	return true;
 }
@@ -749,7 +536,7 @@ static bool is_decided(struct tevent_req *req)
 			finish(req, turn->reason);
 			return true;
 		}
-		if (asked_for_ms(turn) < turn->share_ms)
+		if (waited_ms(turn) < turn->share_ms)
 			return false;
 		backend_is_late(turn->asked.domain->store->backend, turn->asked_us);
 	}
@@ -780,7 +567,7 @@ static int wait_for_time(struct tevent_req *req, struct tevent_context *ev)
 		somebody |= turn->found || turn->reason < 0;
 		if (turn->found || turn->reason < 0)
 			continue;
-		ms = asked_for_ms(turn);
+		ms = waited_ms(turn);
 		ms = (ms < turn->head_start_ms ? turn->head_start_ms : turn->share_ms) - ms;
 		if (ms > 0 && ms < wait_ms)
 			wait_ms = ms;
@@ -868,7 +655,7 @@ static void domain_asked(struct tevent_req *subreq)
 		return;
 	}
 	if (r == 0)
-		set_negative(state->lookups, &turn->asked, turn->epoch);
+		asked_set_negative(state->lookups, &turn->asked, turn->epoch);
 	else
 		state->offline = true;
 	list_append(&state->unused, &turn->node);

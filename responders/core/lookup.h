@@ -30,17 +30,10 @@ static inline void request_id_ensure(struct request_id *id)
 		*id = request_id_new();
 }
 
-/* Root and our own user belong to the files, whatever a directory says. */
-bool lookup_is_local(const char *name);
-
 /* Is it one that the configuration hides: by its own name, or by the principal of the user? The
  * domain's cache is being read. */
 bool lookup_hides(const struct lookups *lookups, const struct setup *setup,
                   const struct domain *domain, const struct entry *entry);
-
-/* Is the domain asked about this id? Not about ours, nor outside of its min_id and max_id. */
-bool lookup_id_is_possible(const struct setup *setup, const struct domain *domain, bool is_group,
-                           uint32_t id);
 
 /* Tries to answer without asking anybody. id is made when it is needed and empty.
  *

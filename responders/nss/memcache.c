@@ -19,7 +19,7 @@
 #include "common/event/clock.h"
 #include "common/memcache/mcmap.h"
 #include "common/wire/proto.h"
-#include "responders/core/lookup.h"
+#include "responders/core/asked.h"
 #include "responders/core/names.h"
 #include "responders/core/setup.h"
 #include "responders/nss/nss.h"
@@ -304,7 +304,7 @@ static bool leads_back(const struct setup *setup, const struct answer *answer, c
 	for (const struct domain *earlier = setup->domains; earlier < domain; earlier++)
 		if (names_read(earlier, name, part))
 			return false;
-	if (!names_read(domain, name, part) || lookup_is_local(part))
+	if (!names_read(domain, name, part) || asked_is_local(part))
 		return false;
 	read = canonical_name(NULL, domain, part);
 	own = canonical_name(NULL, domain, entry_name(answer->entry));
@@ -340,7 +340,7 @@ static unsigned keys_of(const struct setup *setup, const struct question *questi
 	    is_spelled_plainly(setup, answer->domain, name))
 		by |= MCMAP_BY_KEY1;
 	if (!question->text || (answer->domain == &setup->domains[0] &&
-	                        lookup_id_is_possible(setup, answer->domain, is_group, id)))
+	                        asked_id_is_possible(setup, answer->domain, is_group, id)))
 		by |= MCMAP_BY_KEY2;
 	return by;
 }

@@ -14,6 +14,7 @@
 #include "common/base/mem.h"
 #include "common/event/req.h"
 #include "common/wire/frame.h"
+#include "responders/core/asked.h"
 #include "responders/core/core.h"
 
 #define LONG_NAME (300u << 10) /* 300 KiB in a reply */
@@ -148,7 +149,7 @@ void setup_unpin(struct setup *unpinned)
 	talloc_free(unpinned);
 }
 
-bool lookup_is_local(const char *name)
+bool asked_is_local(const char *name)
 {
 	return strcmp(name, "root") == 0;
 }
