@@ -9,6 +9,7 @@
 #include "clientlibs/core/guard.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -117,21 +118,38 @@ bool guard_is_on(void)
 	return true;
 }
 
-bool guard_covers_thread(int64_t now)
+/* The second in which a thread looked, times two, and one more if faults come through: a value of
+ * the key, not thread-local storage. Of the initial kind, that is scarce, and without any left the
+ * module cannot be loaded (dlopen(3)); of the other kind, memory is allocated at the first use. */
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+static pthread_key_t looked_key;
+static bool looked_key_made;
+
+static void prepare(void)
 {
-	/* Of the initial model: no memory is allocated at the first use. */
-	static __thread __attribute__((tls_model("initial-exec"))) struct {
-		int64_t looked_at;
-		bool is_open;
-	} thread;
+	looked_key_made = pthread_key_create(&looked_key, NULL) == 0;
+}
+
+static bool lets_faults_through(void)
+{
 	sigset_t mask;
 
-	if (thread.looked_at != now) {
-		thread.looked_at = now;
-		thread.is_open = pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 &&
-		                 sigismember(&mask, SIGBUS) == 0;
+	return pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && sigismember(&mask, SIGBUS) == 0;
+}
+
+bool guard_covers_thread(int64_t now)
+{
+	uintptr_t looked;
+
+	pthread_once(&prepared, prepare);
+	if (!looked_key_made)
+		return lets_faults_through();
+	looked = (uintptr_t)pthread_getspecific(looked_key);
+	if (looked >> 1 != ((uintptr_t)now & UINTPTR_MAX >> 1)) {
+		looked = (uintptr_t)now << 1 | (uintptr_t)lets_faults_through();
+		pthread_setspecific(looked_key, (void *)looked);
 	}
-	return thread.is_open;
+	return looked & 1;
 }
 
 void guard_watch(unsigned index, const void *start, size_t size)

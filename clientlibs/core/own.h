@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <errno.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -18,12 +17,10 @@ static inline bool own_is(int fd, dev_t dev, ino_t ino)
 	return fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
-/* Closes fd if it is still that. Who may not look (a sandbox without fstat(2)) takes it for
- * granted: else one descriptor would be lost at each try. */
+/* Closes fd if it is still that. Who may not look any more (a sandbox without fstat(2)) loses the
+ * one descriptor that it had: nothing is kept open that could not be looked at in the beginning. */
 static inline void own_close(int fd, dev_t dev, ino_t ino)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) < 0 ? errno != EBADF : st.st_dev == dev && st.st_ino == ino)
+	if (own_is(fd, dev, ino))
 		close(fd);
 }

@@ -578,7 +578,9 @@ static unsigned count_descriptors(void)
 	return n;
 }
 
-static void ask_where_nobody_may_look_at_descriptors(void)
+#define FIRST_FD 64 /* of ours */
+
+static bool forbid_looking_at_descriptors(void)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -589,13 +591,19 @@ static void ask_where_nobody_may_look_at_descriptors(void)
 	};
 	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
 	struct stat st;
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 && fstat(0, &st) < 0;
+}
+
+static void ask_where_nobody_may_look_at_descriptors(void)
+{
 	unsigned before;
 
 	if (by_name("user1") != NSS_STATUS_SUCCESS) /* through the socket, which is kept */
 		_exit(1);
 	before = count_descriptors();
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 || fstat(0, &st) == 0)
+	if (!forbid_looking_at_descriptors())
 		_exit(2);
 	for (int i = 0; i < 3; i++) {
 		wait_for_the_next_second();
@@ -607,6 +615,26 @@ static void ask_where_nobody_may_look_at_descriptors(void)
 START_TEST(test_no_descriptor_is_lost_where_nobody_may_look_at_them)
 {
 	ck_assert_int_eq(end_of(ask_where_nobody_may_look_at_descriptors), -9);
+}
+END_TEST
+
+/* The program's own descriptor has the number of the connection when it loses fstat(2). */
+static void ask_with_another_at_the_number(void)
+{
+	int fd;
+
+	if (by_name("user1") != NSS_STATUS_SUCCESS || fcntl(FIRST_FD, F_GETFD) < 0)
+		_exit(1);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || dup2(fd, FIRST_FD) != FIRST_FD || !forbid_looking_at_descriptors())
+		_exit(2);
+	by_name("user2");
+	_exit(fcntl(FIRST_FD, F_GETFD) >= 0 ? 9 : 3);
+}
+
+START_TEST(test_what_cannot_be_looked_at_is_not_closed)
+{
+	ck_assert_int_eq(end_of(ask_with_another_at_the_number), -9);
 }
 END_TEST
 
@@ -756,6 +784,7 @@ int main(void)
 	tcase_add_test(files, test_a_file_that_is_cut_kills_nobody);
 	tcase_add_test(files, test_a_file_that_grew_is_opened_again);
 	tcase_add_test(files, test_no_descriptor_is_lost_where_nobody_may_look_at_them);
+	tcase_add_test(files, test_what_cannot_be_looked_at_is_not_closed);
 	suite_add_tcase(suite, files);
 
 	tcase_add_checked_fixture(faults, set_up, clean_up);

@@ -69,6 +69,17 @@ START_TEST(test_exports_the_functions_of_nss_and_nothing_else)
 }
 END_TEST
 
+/* A program whose libraries have used up what there is of it (dlopen(3), "static TLS block") could
+ * not load us. */
+START_TEST(test_has_no_thread_local_storage)
+{
+	size_t id = 1;
+
+	ck_assert_int_eq(dlinfo(module, RTLD_DI_TLS_MODID, &id), 0);
+	ck_assert_uint_eq(id, 0);
+}
+END_TEST
+
 /* glibc finds the loaded module by its soname, libnss_sss.so.2. */
 static void configure(const char *database)
 {
@@ -208,6 +219,7 @@ int main(int argc, char *argv[])
 
 	tcase_add_checked_fixture(loaded, listen_and_load, responder_clean);
 	tcase_add_test(loaded, test_exports_the_functions_of_nss_and_nothing_else);
+	tcase_add_test(loaded, test_has_no_thread_local_storage);
 	tcase_add_test(loaded, test_glibc_gets_users_and_groups);
 	tcase_add_test(loaded, test_glibc_goes_on_where_a_map_is_not_built);
 	tcase_add_test(loaded, test_threads_outlive_the_module);
