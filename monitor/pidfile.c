@@ -11,59 +11,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 
 struct pidfile {
-	int fd;
-	char *path;
+	int fd; /* of the lock */
+	char *path, *lock;
 };
 
-/* Only the holder of the lock removes or writes the file. */
+/* Only the holder of the lock removes either file, the lock last: who comes next has a new one. */
 static int pidfile_free(struct pidfile *pidfile)
 {
 	unlink(pidfile->path);
+	unlink(pidfile->lock);
 	close(pidfile->fd);
 	return 0;
+}
+
+static char *lock_path(TALLOC_CTX *mem, const char *path)
+{
+	return talloc_asprintf(mem, "%s.lock", path);
 }
 
 static bool still_there(int fd, const char *path)
 {
 	struct stat ours, theirs;
 
-	return fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+	return fstat(fd, &ours) == 0 && lstat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
 	       ours.st_dev == theirs.st_dev;
 }
 
-/* The lock that keeps another one from the file; F_UNLCK: none. */
-static short lock_in_the_way(int fd)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-	return fcntl(fd, F_GETLK, &lock) == 0 ? lock.l_type : F_UNLCK;
-}
-
-/* A new file is nobody else's to open before it is locked. */
+/* Nobody else may open the file, so nobody else has a lock on it, not even one for reading: what a
+ * crash has left is free, and is never removed from here. */
 static int open_locked(const char *path, int *ret_fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
 	for (;;) {
 		auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		short type;
 
 		if (fd < 0)
 			return -errno;
-		if (fcntl(fd, F_SETLK, &lock) < 0) {
-			if (errno != EACCES && errno != EAGAIN)
-				return -errno;
-			type = lock_in_the_way(fd);
-			if (type == F_WRLCK)
-				return -EEXIST;
-			/* Whoever may read what a crash has left can have one for reading. */
-			if (type == F_RDLCK && still_there(fd, path) && unlink(path) < 0)
-				return -errno;
-			continue;
-		}
+		if (fcntl(fd, F_SETLK, &lock) < 0)
+			return errno == EACCES || errno == EAGAIN ? -EEXIST : -errno;
 		/* Its holder may have removed it, in its end, between our two calls. */
 		if (!still_there(fd, path))
 			continue;
@@ -82,24 +72,27 @@ int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile
 	if (!pidfile)
 		return -ENOMEM;
 	pidfile->path = talloc_strdup(pidfile, path);
-	if (!pidfile->path)
+	pidfile->lock = lock_path(pidfile, path);
+	if (!pidfile->path || !pidfile->lock)
 		return -ENOMEM;
-	r = open_locked(path, &pidfile->fd);
+	r = open_locked(pidfile->lock, &pidfile->fd);
 	if (r < 0)
 		return r;
 	talloc_set_destructor(pidfile, pidfile_free);
 
 	size = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (fchmod(pidfile->fd, 0644) < 0 || ftruncate(pidfile->fd, 0) < 0 ||
-	    pwrite(pidfile->fd, text, (size_t)size, 0) != size)
-		return errno ? -errno : -EIO;
+	r = fd_write_file(path, text, (size_t)size, 0644);
+	if (r < 0)
+		return r;
 	*ret_pidfile = take_ptr(pidfile);
 	return 0;
 }
 
 bool pidfile_held(const char *path)
 {
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	auto_talloc char *name = lock_path(NULL, path);
+	auto_close int fd = name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	return fd >= 0 && lock_in_the_way(fd) == F_WRLCK;
+	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }

@@ -9,10 +9,11 @@
 
 struct pidfile; /* a talloc object; freeing it removes the file */
 
-/* Writes our pid and holds a lock (fcntl(2)) on the file as long as the object lives.
- * Errors: -EEXIST a live process holds it, and not only a lock for reading; errno of open(2) and
- * unlink(2). */
+/* Writes our pid into the file at path, which everybody may read, and holds a lock (fcntl(2)) on
+ * PATH.lock, which nobody else may open, as long as the object lives: whoever may read a file may
+ * keep a lock for reading on it, for ever.
+ * Errors: -EEXIST a live process holds it; errno of open(2) and rename(2). */
 int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile);
 
-/* Does a live process hold the file at path? */
+/* Does a live process hold the lock of the file at path? */
 bool pidfile_held(const char *path);
