@@ -7,6 +7,10 @@
  * has run. A file that was not closed in order before another boot may therefore hold pages of
  * several moments, and is walked in a child, which may die of it.
  *
+ * Of a file that could not be synced the kernel may keep, and show us until the next boot, what
+ * never came to the disk, and syncs nothing of it any more (fsync(2)). It is marked, by
+ * kcm.mdb-unsynced, and once it has been walked, all of it is written anew.
+ *
  * With a vault, a file that was written without one is written anew, and one that was set aside
  * without one removed; with another one, or none, a file that was written with one is of no use,
  * and set aside.
@@ -68,20 +72,19 @@ struct syncer {
 	bool dirty, stop;
 };
 
-static int mark_suspect(const struct kcm_env *env)
+static int make_mark(const char *path)
 {
-	auto_close int fd = open(env->files->suspect, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	return fd < 0 ? -errno : 0;
 }
 
-/* What the kernel could not write it may take for written from then on (fsync(2)): that the next
- * sync succeeds means nothing. */
+/* That the next sync succeeds means nothing. */
 static void sync_failed(struct kcm_env *env, int r)
 {
 	env->unsynced = true;
 	log_error("credential caches cannot be written to the disk: %s", error_text(r));
-	mark_suspect(env);
+	make_mark(env->unsynced_mark);
 }
 
 static void sync_data(struct kcm_env *env, int fd)
@@ -321,7 +324,7 @@ static int write_header(MDB_txn *txn, MDB_dbi table, const uint64_t seed[2], str
 /* What a file that is made begins with. */
 struct source {
 	struct vault *vault;
-	kcm_reseal *reseal;
+	kcm_reseal *reseal;        /* unless old has this vault, too */
 	const struct kcm_env *old; /* what it takes over; NULL: nothing */
 };
 
@@ -334,6 +337,8 @@ static int copy_one(const struct source *source, MDB_txn *txn, MDB_dbi table, MD
 	r = kcm_unseal(key, value, &in);
 	if (r < 0)
 		return r;
+	if (source->old->vault == source->vault)
+		return lmdb_error(mdb_put(txn, table, &key, &value, 0));
 	writer_reset(out);
 	writer_u64(out, 0);
 	r = source->reseal(source->vault, key, in, out);
@@ -610,11 +615,13 @@ static int set_aside(const struct cache_files *files, int why)
 }
 
 /* Leaves a sound file at the path, or none. */
-static int inspect(const struct cache_files *files, struct vault *vault, env_sound *sound)
+static int inspect(const struct kcm_env *env, struct vault *vault, env_sound *sound)
 {
+	const struct cache_files *files = env->files;
 	int r;
 
-	if (!files_need_check(files))
+	if (access(files->data, F_OK) < 0 ||
+	    (!files_need_check(files) && access(env->unsynced_mark, F_OK) < 0))
 		return 0;
 	r = check_file(files, walk_file, vault, sound);
 	if (is_useless(r))
@@ -660,6 +667,12 @@ static void close_data(struct kcm_env *env)
 	env->mdb = NULL;
 }
 
+static int reopen_data(struct kcm_env *env, struct vault *vault)
+{
+	close_data(env);
+	return open_data(env, vault);
+}
+
 /* Into a file of its own: where the old one stood, nothing of it is left but free blocks. */
 static int encrypt_all(struct kcm_env *env, const struct source *source)
 {
@@ -668,18 +681,40 @@ static int encrypt_all(struct kcm_env *env, const struct source *source)
 
 	from.old = env;
 	r = make_file(env->files, &from);
-	close_data(env);
 	if (r < 0)
 		return r;
 	log_notice("credential caches are encrypted from now on");
-	return open_data(env, source->vault);
+	return reopen_data(env, source->vault);
+}
+
+/* Into a file of its own, which is synced. While there is no place for it, or the disk is not well,
+ * the old one is of more use than none, and the mark stays. */
+static int copy_unsynced(struct kcm_env *env)
+{
+	struct source from = { .vault = env->vault, .old = env };
+	int r = make_file(env->files, &from);
+
+	if (is_useless(r))
+		return r;
+	if (r < 0) {
+		log_error("credential caches could not be written to the disk, and cannot be "
+		          "written anew: %s",
+		          error_text(r));
+		env->unsynced = true;
+		unlink(env->files->made);
+		return 0;
+	}
+	log_notice("credential caches could not be written to the disk, and are written anew");
+	return reopen_data(env, env->vault);
 }
 
 static int open_or_make(struct kcm_env *env, const struct source *source)
 {
+	bool unsynced = access(env->unsynced_mark, F_OK) == 0;
 	int r;
 
 	if (access(env->files->data, F_OK) < 0) {
+		unsynced = false;
 		r = make_file(env->files, source);
 		if (r < 0)
 			return r;
@@ -688,7 +723,11 @@ static int open_or_make(struct kcm_env *env, const struct source *source)
 	r = open_data(env, source->vault);
 	if (r == 0 && env->vault != source->vault)
 		r = encrypt_all(env, source);
+	else if (r == 0 && unsynced)
+		r = copy_unsynced(env);
 	crash_end();
+	if (r == 0 && !env->unsynced)
+		unlink(env->unsynced_mark); /* what is there now was synced when it was made */
 	return r;
 }
 
@@ -707,13 +746,16 @@ int kcm_env_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, env_soun
 	r = files_named(env, dir, "kcm", &env->files);
 	if (r < 0)
 		return r;
+	env->unsynced_mark = talloc_asprintf(env, "%s-unsynced", env->files->data);
+	if (!env->unsynced_mark)
+		return -ENOMEM;
 	r = files_on_network(env->files);
 	if (r < 0)
 		return r;
 	r = state_lock(env->files, &env->state_fd);
 	if (r < 0)
 		return r;
-	r = inspect(env->files, vault, sound);
+	r = inspect(env, vault, sound);
 	if (r < 0)
 		return r;
 	r = open_or_make(env, &source);
@@ -748,7 +790,7 @@ int kcm_env_still_there(const struct kcm_env *env)
 
 void kcm_env_suspect(const struct kcm_env *env)
 {
-	int r = mark_suspect(env);
+	int r = make_mark(env->files->suspect);
 
 	log_error("%s is damaged%s", env->files->data, r < 0 ? ", and cannot be marked" : "");
 }

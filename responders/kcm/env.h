@@ -26,7 +26,8 @@ struct kcm_env {                   /* a talloc object; freeing it syncs and clos
 	uint64_t seed[2];    /* of hashes in keys */
 	struct vault *vault; /* borrowed; NULL: credentials are stored as they are */
 	struct syncer *syncer;
-	bool unsynced; /* a sync failed: it is checked when it is opened next */
+	const char *unsynced_mark; /* owned: the path of a file that is there when a sync failed */
+	bool unsynced;             /* one did: all is written anew when it is opened next */
 };
 
 /* As store_open(). sound is asked about each key of a file that has to be checked, in a process of

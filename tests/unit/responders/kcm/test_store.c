@@ -54,7 +54,7 @@ static void teardown(void)
 	static const char *const names[] = { "kcm.mdb",          "kcm.mdb-state",
 		                             "kcm.mdb-suspect",  "kcm.mdb.damaged-1",
 		                             "kcm.mdb.locked-1", "kcm.mdb.new",
-		                             VAULT_KEY };
+		                             "kcm.mdb-unsynced", VAULT_KEY };
 
 	TALLOC_FREE(store);
 	TALLOC_FREE(vault);
@@ -457,7 +457,7 @@ END_TEST
 /* ---- syncs, of ours and of LMDB ---- */
 
 static _Atomic bool sync_fails;
-static char synced[16]; /* each that did not fail: 'd' of the data, 's' of the state */
+static char synced[16]; /* what did not fail: 'd' of the data, 'n' new data, 's' of the state */
 
 static bool is_at(int fd, const char *name)
 {
@@ -469,14 +469,18 @@ static bool is_at(int fd, const char *name)
 
 int fdatasync(int fd)
 {
+	char what = is_at(fd, "kcm.mdb")         ? 'd'
+	            : is_at(fd, "kcm.mdb.new")   ? 'n'
+	            : is_at(fd, "kcm.mdb-state") ? 's'
+	                                         : '?';
 	size_t n = strlen(synced);
 
-	if (sync_fails && is_at(fd, "kcm.mdb")) {
+	if (sync_fails && what != 's') {
 		errno = EIO;
 		return -1;
 	}
 	if (n < sizeof(synced) - 1)
-		synced[n] = is_at(fd, "kcm.mdb") ? 'd' : is_at(fd, "kcm.mdb-state") ? 's' : '?';
+		synced[n] = what;
 	return fsync(fd);
 }
 
@@ -491,27 +495,107 @@ START_TEST(test_all_is_synced_before_it_is_called_clean)
 }
 END_TEST
 
-/* The next sync then succeeds, and means nothing. In the syncer, and at the end. */
-START_TEST(test_what_could_not_be_synced_is_checked)
+static bool is_unsynced(void)
 {
-	if (_i == 0)
-		make(ALICE, "1001");
+	return access(path_of("kcm.mdb-unsynced"), F_OK) == 0;
+}
+
+static void assert_ticket(void)
+{
+	struct stored stored;
+
+	begin(false);
+	ck_assert_int_eq(match(ALICE, "1001", "www", 4999, &stored), 0);
+	end(0);
+}
+
+/* Closes it; what was synced by that. */
+static const char *close_store(void)
+{
+	memset(synced, 0, sizeof(synced));
+	TALLOC_FREE(store);
+	return synced;
+}
+
+static int open_vault(const char *key);
+
+#define KEY_A "a key of thirty-two bytes or more"
+#define KEY_B "b key of thirty-two bytes or more"
+
+/* The next sync then succeeds, and means nothing. In the syncer, and at the end; without a key,
+ * with one, and with the first one. */
+START_TEST(test_what_could_not_be_synced_is_written_anew)
+{
+	struct stat before, after;
+
+	if (_i / 2 == 1) {
+		ck_assert_int_eq(open_vault(KEY_A), 0);
+		reopen();
+	}
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
 	sync_fails = true;
-	if (_i == 0)
-		for (int i = 0; i < 100 && access(path_of("kcm.mdb-suspect"), F_OK) < 0; i++)
+	if (_i % 2 == 0)
+		for (int i = 0; i < 100 && !is_unsynced(); i++)
 			usleep(100000);
 	else
 		TALLOC_FREE(store);
 	sync_fails = false;
-	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), 0);
+	ck_assert(is_unsynced());
+	ck_assert_ptr_null(strchr(close_store(), 's')); /* no clean mark */
+
+	if (_i / 2 == 2)
+		ck_assert_int_eq(open_vault(KEY_A), 0);
+	ck_assert_int_eq(stat(path_of("kcm.mdb"), &before), 0);
 	memset(synced, 0, sizeof(synced));
-	TALLOC_FREE(store);
-	ck_assert_ptr_null(strchr(synced, 's')); /* no clean mark */
 	reopen();
-	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), -1);
-	memset(synced, 0, sizeof(synced));
+	ck_assert_str_eq(synced, "ns");
+	ck_assert(!is_unsynced());
+	ck_assert_int_eq(stat(path_of("kcm.mdb"), &after), 0);
+	ck_assert_uint_ne(after.st_ino, before.st_ino);
+	assert_ticket();
+	ck_assert_str_eq(close_store(), "ds");
+	assert_sound();
+	assert_ticket();
+}
+END_TEST
+
+/* Tickets that are there are used meanwhile. */
+START_TEST(test_a_disk_that_stays_ill_is_tried_again)
+{
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	sync_fails = true;
 	TALLOC_FREE(store);
-	ck_assert_str_eq(synced, "ds");
+	reopen();
+	assert_ticket();
+	ck_assert_int_eq(access(path_of("kcm.mdb.new"), F_OK), -1);
+	sync_fails = false;
+	ck_assert_ptr_null(strchr(close_store(), 's'));
+	ck_assert(is_unsynced());
+	reopen();
+	assert_ticket();
+	ck_assert(!is_unsynced());
+	ck_assert_str_eq(close_store(), "ds");
+}
+END_TEST
+
+/* Such a file is walked before it is copied; a new one is in order. */
+START_TEST(test_what_could_not_be_synced_may_be_damaged)
+{
+	make(ALICE, "1001");
+	sync_fails = true;
+	TALLOC_FREE(store);
+	sync_fails = false;
+	if (_i == 0)
+		ck_assert_int_eq(truncate(path_of("kcm.mdb"), 0), 0);
+	else
+		unlink(path_of("kcm.mdb"));
+	reopen();
+	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), _i == 0 ? 0 : -1);
+	ck_assert(!is_unsynced());
+	make(ALICE, "1001");
+	ck_assert_ptr_nonnull(strchr(close_store(), 's'));
 }
 END_TEST
 
@@ -1043,9 +1127,6 @@ static int open_vault(const char *key)
 	return vault_open(NULL, dir, &vault);
 }
 
-#define KEY_A "a key of thirty-two bytes or more"
-#define KEY_B "b key of thirty-two bytes or more"
-
 static bool file_holds(const char *name, const char *text)
 {
 	char *bytes;
@@ -1276,7 +1357,9 @@ int main(void)
 	tcase_add_test(tcase, test_everything_is_there_after_a_restart);
 	tcase_add_test(tcase, test_a_kill_loses_nothing_that_was_committed);
 	tcase_add_test(tcase, test_all_is_synced_before_it_is_called_clean);
-	tcase_add_loop_test(tcase, test_what_could_not_be_synced_is_checked, 0, 2);
+	tcase_add_loop_test(tcase, test_what_could_not_be_synced_is_written_anew, 0, 6);
+	tcase_add_test(tcase, test_a_disk_that_stays_ill_is_tried_again);
+	tcase_add_loop_test(tcase, test_what_could_not_be_synced_may_be_damaged, 0, 2);
 	tcase_add_test(tcase, test_what_failed_left_no_trace);
 	tcase_add_test(tcase, test_nobody_sees_what_is_another_users);
 	tcase_add_test(tcase, test_the_same_server_is_stored_once);
