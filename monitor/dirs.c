@@ -22,6 +22,7 @@ const struct dirs_item dirs_items[] = {
 	{ "/run/sssd",              NULL,                  0755,  true,  true,  false },
 	{ "/run/sssd/metrics",      NULL,                  0700,  true,  true,  true },
 	{ "/run/sssd-be",           NULL,                  0755,  false, false, false },
+	{ "/run/sssd-kcm",          NULL,                  0755,  false, false, false },
 	{ "/run/sssd.pid",          "/run/sssd/sssd.pid",  0,     false, false, false },
 	{ "/var/lib/sss",           NULL,                  0755,  false, false, false },
 	{ "/var/lib/sss/db",        NULL,                  0700,  true,  true,  true },

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define KCM_SOCKET        "/run/.heim_org.h5l.kcm-socket"
-#define KCM_RENEW_SOCKET  "/run/sssd-kcm-renew" /* of our helper */
+#define KCM_RENEW_SOCKET  "/run/sssd-kcm/renew" /* of our helper */
 #define KCM_MESSAGE_MAX   (10u << 20)           /* behind the length, either way */
 #define KCM_VERSION_MAJOR 2
 #define KCM_EVERYBODY     UINT32_MAX

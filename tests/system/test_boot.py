@@ -106,7 +106,7 @@ def assert_booted(suite):
     assert suite.passwd("nobody-at-all") is None
     assert c.show("sssd.service", "ActiveState") == "active"
     # Whose socket this is had to be looked up.
-    assert c.sh("stat -c '%a %U' /run/sssd-kcm-renew").out == "600 sssd\n"
+    assert c.sh("stat -c '%a %U' /run/sssd-kcm/renew").out == "600 sssd\n"
     # The probe ended before the target was reached.
     assert int(c.show("early.service", "ExecMainExitTimestampMonotonic")) < int(
         c.show("nss-user-lookup.target", "ActiveEnterTimestampMonotonic")

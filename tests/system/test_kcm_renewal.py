@@ -338,7 +338,7 @@ HELPER = """
 import socket, sys, time
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(20)
-s.connect("/run/sssd-kcm-renew")
+s.connect("/run/sssd-kcm/renew")
 begin = time.monotonic()
 s.send(bytes.fromhex(sys.argv[1]))
 try:
@@ -361,7 +361,7 @@ def test_the_helper_serves_nobody_else(c):
     result = c.run(command, user=ALICE, check=False)
     assert result.rc != 0 and "Permission denied" in result.err
     assert c.show("sssd-kcm-renew.service", "ActiveState") == "inactive"
-    assert c.sh("stat -c '%a %U' /run/sssd-kcm-renew").out == "600 sssd\n"
+    assert c.sh("stat -c '%a %U' /run/sssd-kcm/renew").out == "600 sssd\n"
 
 
 def test_the_helper_wants_whole_requests(c):

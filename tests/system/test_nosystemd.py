@@ -393,7 +393,7 @@ def test_tickets_are_kept_and_renewed(bare, slapd, kdc):
     assert "krbtgt/TEST@TEST" in before
     bare.wait_for("the renewal", lambda: klist(bare) != before, timeout=12)
     assert "krbtgt/TEST@TEST" in klist(bare)
-    assert bare.sh("stat -c '%a %U' /run/sssd-kcm-renew").out == "600 sssd\n"
+    assert bare.sh("stat -c '%a %U' /run/sssd-kcm/renew").out == "600 sssd\n"
     for program in ("sssd_kcm", "kcm_renew"):
         for pid in suite.pids(program):
             assert "CapEff:\t0000000000000000" in bare.read(f"/proc/{pid}/status")

@@ -67,11 +67,16 @@ def test_responder_sees_a_read_only_tree(machine, unit):
     machine.run(["nsenter", "-m", "-t", pid, *ours])
 
 
+HELPERS = {
+    "sssd-ldap-child": "/run/sssd-be/ldap-child",
+    "sssd-kcm-renew": "/run/sssd-kcm/renew",
+}
+
 HIDDEN = {
-    "sssd-nss": ("/run/sssd-be/ldap-child", "/run/sssd-kcm-renew"),
+    "sssd-nss": ("/run/sssd-be/ldap-child", "/run/sssd-kcm/renew"),
     "sssd-kcm": ("/run/sssd-be/ldap-child",),
     "sssd-kcm-renew": ("/run/sssd-be/ldap-child",),
-    "sssd-ldap-child": ("/run/sssd-be/ldap-child", "/run/sssd-kcm-renew"),
+    "sssd-ldap-child": ("/run/sssd-be/ldap-child", "/run/sssd-kcm/renew"),
 }
 
 
@@ -94,12 +99,13 @@ def test_helpers_are_for_those_they_help(machine, unit):
     assert_out_of_reach(machine, unit, *HIDDEN[unit])
 
 
-def test_the_first_to_start_does_not_reach_a_helper_that_comes_later(machine):
-    machine.systemctl("stop", "sssd-ldap-child.socket", "sssd-ldap-child.service", "sssd-nss.service")
-    machine.sh("rm -r /run/sssd-be")
+@pytest.mark.parametrize("helper, path", HELPERS.items())
+def test_the_first_to_start_does_not_reach_a_helper_that_comes_later(machine, helper, path):
+    machine.systemctl("stop", f"{helper}.socket", f"{helper}.service", "sssd-nss.service")
+    machine.sh(f"rm -r $(dirname {path})")
     machine.systemctl("start", "sssd-nss.service")
-    machine.systemctl("start", "sssd-ldap-child.socket")
-    assert_out_of_reach(machine, "sssd-nss", "/run/sssd-be/ldap-child")
+    machine.systemctl("start", f"{helper}.socket")
+    assert_out_of_reach(machine, "sssd-nss", path)
 
 
 def test_no_responder_waits_for_the_monitor(machine):
@@ -132,7 +138,7 @@ def test_without_configuration_nothing_runs_and_nothing_fails(container):
 def test_tree_is_made_and_owned_as_promised(machine):
     out = machine.sh(
         "cd /; stat -c '%n %A %U:%G' run/sss run/sss/pipes run/sss/pipes/private run/sssd "
-        "run/sssd/metrics run/sssd-be "
+        "run/sssd/metrics run/sssd-be run/sssd-kcm "
         "var/lib/sss var/lib/sss/db var/lib/sss/mc.files var/lib/sss/secrets var/lib/sss/conf "
         "var/log/sssd; "
         "readlink var/lib/sss/pipes var/lib/sss/mc run/sssd.pid"
@@ -144,6 +150,7 @@ def test_tree_is_made_and_owned_as_promised(machine):
         "run/sssd drwxr-xr-x sssd:sssd",
         "run/sssd/metrics drwx------ sssd:sssd",
         "run/sssd-be drwxr-xr-x root:root",
+        "run/sssd-kcm drwxr-xr-x root:root",
         "var/lib/sss drwxr-xr-x root:root",
         "var/lib/sss/db drwx------ sssd:sssd",
         "var/lib/sss/mc.files drwxr-xr-x sssd:sssd",
