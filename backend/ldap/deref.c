@@ -15,8 +15,10 @@
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
+#include "common/event/timer.h"
 #include "common/metrics/metrics.h"
-#include "common/wire/reader.h"
+
+#define SLICE 250 /* members in one turn of the loop: one or two milliseconds */
 
 struct deref_state {
 	struct conn_op op;
@@ -26,12 +28,17 @@ struct deref_state {
 	const char *dn; /* borrowed */
 	deref_member *member;
 	void *data;
-	bool told; /* the control came back */
+	LDAPControl **controls; /* owned: of the entry, while reader reads in them */
+	struct deref_reader reader;
+	struct timer *more; /* armed while controls are left from a slice */
+	int code;           /* of the search's result, once it ended */
+	bool told, ended;   /* all that the control says; the search */
 };
 
 static int send_search(struct conn_op *op, LDAP *ld, int *ret_msgid);
 static void take_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 static void failed(struct conn_op *op, int r);
+static void read_slice(void *data);
 
 static bool have_no_filter(const struct bases *bases)
 {
@@ -54,6 +61,9 @@ static void deref_cleanup(struct tevent_req *req, enum tevent_req_state req_stat
 
 	(void)req_state;
 	conn_op_cancel(&state->op);
+	TALLOC_FREE(state->more);
+	ldap_controls_free(state->controls);
+	state->controls = NULL;
 }
 
 struct tevent_req *deref_send(TALLOC_CTX *mem, struct ldap_domain *domain,
@@ -231,28 +241,70 @@ static void read_member(struct reader *in, const struct ldap_conf *conf, deref_m
 		       data);
 }
 
-int deref_read(const struct berval *control, const struct ldap_conf *conf, deref_member *member,
-               void *data)
+struct deref_reader deref_reader_over(const struct berval *control)
 {
-	struct reader in = reader_over(control->bv_val, control->bv_len);
-	struct reader results = ber_inside(&in, BER_SEQUENCE);
+	struct deref_reader reader = { .value = reader_over(control->bv_val, control->bv_len) };
 
-	while (reader_left(&results) > 0)
-		read_member(&results, conf, member, data);
-	return reader_end(&in) < 0 || reader_end(&results) < 0 ? -EBADMSG : 0;
+	reader.members = ber_inside(&reader.value, BER_SEQUENCE);
+	return reader;
+}
+
+int deref_read(struct deref_reader *reader, unsigned n_most, const struct ldap_conf *conf,
+               deref_member *member, void *data)
+{
+	for (; n_most > 0 && reader_left(&reader->members) > 0; n_most--)
+		read_member(&reader->members, conf, member, data);
+	if (reader_left(&reader->members) > 0)
+		return 1;
+	return reader_end(&reader->value) < 0 || reader_end(&reader->members) < 0 ? -EBADMSG : 0;
 }
 
 static void take_entry(struct deref_state *state, LDAP *ld, LDAPMessage *msg)
 {
-	LDAPControl **controls = NULL, *control;
+	LDAPControl *control = NULL;
 
-	if (ldap_get_entry_controls(ld, msg, &controls) == LDAP_SUCCESS && controls) {
-		control = ldap_control_find(LDAP_CONTROL_X_DEREF, controls, NULL);
-		if (control && deref_read(&control->ldctl_value, &state->domain->conf,
-		                          state->member, state->data) == 0)
-			state->told = true;
+	if (state->controls || state->told)
+		return; /* one entry was asked for */
+	if (ldap_get_entry_controls(ld, msg, &state->controls) == LDAP_SUCCESS && state->controls)
+		control = ldap_control_find(LDAP_CONTROL_X_DEREF, state->controls, NULL);
+	if (control) {
+		state->reader = deref_reader_over(&control->ldctl_value);
+		read_slice(state);
+		return;
 	}
-	ldap_controls_free(controls);
+	ldap_controls_free(state->controls);
+	state->controls = NULL;
+}
+
+static void all_came(struct deref_state *state)
+{
+	if (state->code == LDAP_SUCCESS && state->told) {
+		req_finish(state->req, 0);
+		return;
+	}
+	log_at(LEVEL_NOTICE, state->id, "%s: its members cannot be dereferenced: %s", state->dn,
+	       ldap_err2string(state->code));
+	req_finish(state->req, -ENOTSUP);
+}
+
+static void read_slice(void *data)
+{
+	struct deref_state *state = data;
+	int r;
+
+	state->more = NULL;
+	r = deref_read(&state->reader, SLICE, &state->domain->conf, state->member, state->data);
+	if (r == 1) {
+		state->more = timer_once(state, state->domain->host->ev, 0, read_slice, state);
+		if (!state->more)
+			req_finish(state->req, -ENOMEM);
+		return;
+	}
+	state->told = r == 0;
+	ldap_controls_free(state->controls);
+	state->controls = NULL;
+	if (state->ended)
+		all_came(state);
 }
 
 static void take_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
@@ -268,13 +320,10 @@ static void take_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool la
 	}
 
 	r = ldap_parse_result(ld, msg, &code, NULL, NULL, NULL, NULL, 1);
-	if (r == LDAP_SUCCESS && code == LDAP_SUCCESS && state->told) {
-		req_finish(state->req, 0);
-		return;
-	}
-	log_at(LEVEL_NOTICE, state->id, "%s: its members cannot be dereferenced: %s", state->dn,
-	       ldap_err2string(r == LDAP_SUCCESS ? code : r));
-	req_finish(state->req, -ENOTSUP);
+	state->code = r == LDAP_SUCCESS ? code : r;
+	state->ended = true;
+	if (state->code != LDAP_SUCCESS || !state->controls)
+		all_came(state);
 }
 
 static void failed(struct conn_op *op, int r)

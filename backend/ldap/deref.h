@@ -13,6 +13,7 @@
 #include <tevent.h>
 
 #include "backend/ldap/domain.h"
+#include "common/wire/reader.h"
 
 /* A member the server told about: as which it is known, a user or a group. member has what
  * member_from() reads, until the callee returns. */
@@ -31,6 +32,14 @@ struct tevent_req *deref_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 /* Errors: -ENOTSUP not in this way; -E_DISCONNECTED; -ETIMEDOUT. */
 int deref_recv(struct tevent_req *req);
 
-/* Reads the value of the control in an answer. Errors: -EBADMSG, maybe after some members. */
-int deref_read(const struct berval *control, const struct ldap_conf *conf, deref_member *member,
-               void *data);
+/* The value of the control in an answer, borrowed, as far as it was read. */
+struct deref_reader {
+	struct reader value, members;
+};
+
+struct deref_reader deref_reader_over(const struct berval *control);
+
+/* Reads on, n_most members at the most. 1: there are more; 0: these were all.
+ * Errors: -EBADMSG, maybe after some members. */
+int deref_read(struct deref_reader *reader, unsigned n_most, const struct ldap_conf *conf,
+               deref_member *member, void *data);

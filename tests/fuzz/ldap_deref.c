@@ -36,7 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	TALLOC_CTX *mem = talloc_new(NULL);
 	struct berval control = { .bv_val = talloc_memdup(mem, data, size), .bv_len = size };
 
-	deref_read(&control, &conf, take_member, mem);
+	struct deref_reader reader = deref_reader_over(&control);
+
+	while (deref_read(&reader, 2, &conf, take_member, mem) == 1)
+		;
 	talloc_free(mem);
 	return 0;
 }
