@@ -121,13 +121,20 @@ bool guard_is_on(void)
 /* The second in which a thread looked, times two, and one more if faults come through: a value of
  * the key, not thread-local storage. Of the initial kind, that is scarce, and without any left the
  * module cannot be loaded (dlopen(3)); of the other kind, memory is allocated at the first use. */
-static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-static pthread_key_t looked_key;
-static bool looked_key_made;
+static pthread_key_t looked_key; /* and one; 0: not made yet */
 
-static void prepare(void)
+/* By whoever comes first, also in the middle of another's try: in a signal handler, that is. */
+static bool make_key(pthread_key_t *ret_key)
 {
-	looked_key_made = pthread_key_create(&looked_key, NULL) == 0;
+	pthread_key_t made, before = 0;
+
+	if (pthread_key_create(&made, NULL) != 0)
+		return false;
+	if (!__atomic_compare_exchange_n(&looked_key, &before, made + 1, false, __ATOMIC_ACQ_REL,
+	                                 __ATOMIC_ACQUIRE))
+		pthread_key_delete(made);
+	*ret_key = before ? before : made + 1;
+	return true;
 }
 
 static bool lets_faults_through(void)
@@ -139,15 +146,15 @@ static bool lets_faults_through(void)
 
 bool guard_covers_thread(int64_t now)
 {
+	pthread_key_t key = __atomic_load_n(&looked_key, __ATOMIC_ACQUIRE);
 	uintptr_t looked;
 
-	pthread_once(&prepared, prepare);
-	if (!looked_key_made)
+	if (key == 0 && !make_key(&key))
 		return lets_faults_through();
-	looked = (uintptr_t)pthread_getspecific(looked_key);
+	looked = (uintptr_t)pthread_getspecific(key - 1);
 	if (looked >> 1 != ((uintptr_t)now & UINTPTR_MAX >> 1)) {
 		looked = (uintptr_t)now << 1 | (uintptr_t)lets_faults_through();
-		pthread_setspecific(looked_key, (void *)looked);
+		pthread_setspecific(key - 1, (void *)looked);
 	}
 	return looked & 1;
 }
