@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "backend/ldap/error.h"
+#include "backend/ldap/sockbuf.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -40,6 +41,7 @@ struct conn {
 	struct tevent_context *ev; /* borrowed */
 	LDAP *ld;                  /* owned, as is the descriptor in it */
 	struct tevent_fd *fde;
+	struct sockbuf_layer *layer; /* in ld */
 	conn_lost *lost;
 	conn_doubted *doubted;     /* NULL: nobody else could be asked */
 	void *data;                /* of both */
@@ -59,15 +61,21 @@ struct conn {
 	struct conn_op sign;       /* the question for a sign of life */
 };
 
-static void readable(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data);
+static void ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data);
 static void take_messages(void *data);
 static void look(void *data);
 
 /* ---- life ---- */
 
+static void forget_fd(struct conn *conn)
+{
+	sockbuf_close(conn->layer);
+	TALLOC_FREE(conn->fde);
+}
+
 static int conn_destroy(struct conn *conn)
 {
-	TALLOC_FREE(conn->fde);
+	forget_fd(conn);
 	if (conn->ld)
 		ldap_unbind_ext(conn->ld, NULL, NULL);
 	return 0;
@@ -77,6 +85,7 @@ int conn_new(TALLOC_CTX *mem, struct tevent_context *ev, LDAP *ld, int fd, conn_
              void *data, struct conn **ret_conn)
 {
 	struct conn *conn = talloc_zero(mem, struct conn);
+	int r;
 
 	if (!conn)
 		return -ENOMEM;
@@ -87,10 +96,11 @@ int conn_new(TALLOC_CTX *mem, struct tevent_context *ev, LDAP *ld, int fd, conn_
 	list_init(&conn->waiting);
 	list_init(&conn->sign.node);
 	conn->heard_us = conn->used_us = monotonic_us();
-	conn->fde = tevent_add_fd(ev, conn, fd, TEVENT_FD_READ, readable, conn);
-	if (!conn->fde) {
+	conn->fde = tevent_add_fd(ev, conn, fd, TEVENT_FD_READ, ready, conn);
+	r = conn->fde ? sockbuf_add(conn, ld, conn->fde, &conn->layer) : -ENOMEM;
+	if (r < 0) {
 		talloc_free(conn);
-		return -ENOMEM;
+		return r;
 	}
 	conn->ld = ld;
 	talloc_set_destructor(conn, conn_destroy);
@@ -119,7 +129,7 @@ static void conn_end(struct conn *conn)
 	conn->closed = true;
 	conn->lost = NULL;
 	conn->doubted = NULL;
-	TALLOC_FREE(conn->fde);
+	forget_fd(conn);
 	TALLOC_FREE(conn->look);
 	TALLOC_FREE(conn->more);
 	conn->end = timer_once(conn, conn->ev, 0, free_conn, conn);
@@ -130,6 +140,7 @@ LDAP *conn_take(struct conn *conn)
 	LDAP *ld = take_ptr(conn->ld);
 
 	conn_end(conn);
+	sockbuf_remove(conn->layer); /* a thread has no loop */
 	return ld;
 }
 
@@ -160,8 +171,10 @@ void conn_close(struct conn *conn)
 	fail_all(&conn->waiting, -E_DISCONNECTED);
 }
 
+/* reason: what it looks like, unless the layer knows better. */
 static void conn_break(struct conn *conn, const char *reason)
 {
+	const char *known = sockbuf_reason(conn->layer);
 	conn_lost *lost = conn->lost;
 
 	if (conn->closed)
@@ -170,7 +183,7 @@ static void conn_break(struct conn *conn, const char *reason)
 	conn->lost = NULL;
 	conn->doubted = NULL;
 	if (lost)
-		lost(conn, reason, conn->data);
+		lost(conn, known ? known : reason, conn->data);
 	conn_close(conn);
 }
 
@@ -294,12 +307,16 @@ void conn_op_cancel(struct conn_op *op)
 
 /* ---- messages ---- */
 
-static void readable(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
+static void ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
 {
+	struct conn *conn = data;
+
 	(void)ev;
 	(void)fde;
-	(void)flags;
-	take_messages(data);
+	if (flags & TEVENT_FD_WRITE)
+		sockbuf_flush(conn->layer);
+	if (flags & TEVENT_FD_READ)
+		take_messages(conn);
 }
 
 static struct conn_op *find_op(struct conn *conn, int msgid)
@@ -359,6 +376,7 @@ static void take_messages(void *data)
 
 	TALLOC_FREE(conn->more); /* the server said more before it fired */
 	conn->heard_us = began_us;
+	sockbuf_begin_turn(conn->layer);
 	for (unsigned n = 0; !conn->closed; n++) {
 		LDAPMessage *msg = NULL;
 		int r;

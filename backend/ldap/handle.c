@@ -29,8 +29,8 @@
  * come. The cache takes no longer record. */
 #define MESSAGE_MAX ((ber_len_t)64 << 20)
 
-/* libldap does not come back to a request that the socket had no room for, and sends no other until
- * then: there is room for all that is under way at once, a few filters of 48 KiB above all. */
+/* What the socket has no room for waits for a turn of the loop (sockbuf.h): there is room for a few
+ * filters of 48 KiB. */
 #define SEND_ROOM 262144
 
 #define REASON_MAX 400 /* of what is passed on: the server writes some of it */
