@@ -15,7 +15,8 @@
 #include "common/wire/reader.h"
 #include "common/wire/writer.h"
 
-#define GROUPS_AT 20 /* in the data of initgroups: how many, gid … */
+#define GROUPS_AT 20   /* in the data of initgroups: how many, gid … */
+#define STEPS_MAX 1024 /* in a chain: as far as clients go. A few are usual. */
 
 /* ---- bytes ---- */
 
@@ -142,42 +143,66 @@ int mcmap_read_head(const struct mcmap *map, uint32_t slot, struct memcache_head
 	return 0;
 }
 
-/* Where hash's chain goes on behind the record in slot. -EBADMSG: that is in no such chain. */
-static int link_of(const struct memcache_head *head, uint32_t hash, uint64_t place,
-                   uint64_t *ret_link, uint32_t *ret_next)
+/* A walk along the chain of a hash, by the heads of its records. Damage may have made a circle of
+ * it: that is noticed within three rounds (Brent's algorithm). */
+struct chain {
+	uint32_t hash;
+	uint32_t slot; /* where the walk is: the record there, and its head */
+	struct memcache_head head;
+	uint64_t link; /* the place of the link that leads there */
+	uint32_t next;
+	uint64_t next_link;
+	uint32_t steps;
+	uint32_t mark; /* a slot where it was; another one at each power of two steps */
+};
+
+static struct chain chain_of(const struct mcmap *map, uint32_t hash)
 {
-	if (head->hash1 == hash) {
-		*ret_link = place + 16;
-		*ret_next = head->next1;
-		return 0;
-	}
-	if (head->hash2 == hash) {
-		*ret_link = place + 20;
-		*ret_next = head->next2;
-		return 0;
-	}
-	return -EBADMSG;
+	return (struct chain){ .hash = hash, .next_link = place_of_hash(map, hash) };
+}
+
+/* Goes on to the next record: 1, or 0 there is none. -EBADMSG also for one that is not of this
+ * chain: nothing would take it out of there. */
+static int go_on(const struct mcmap *map, struct chain *chain)
+{
+	uint64_t place;
+	int r = chain->steps > 0 ? 0 : get_slot(map, chain->next_link, &chain->next);
+
+	if (r < 0 || chain->next == MEMCACHE_NONE)
+		return r;
+	if ((chain->steps > 0 && chain->next == chain->mark) || chain->steps >= STEPS_MAX)
+		return -EBADMSG;
+	chain->slot = chain->next;
+	chain->link = chain->next_link;
+	chain->steps++;
+	if ((chain->steps & (chain->steps - 1)) == 0)
+		chain->mark = chain->slot;
+	r = mcmap_read_head(map, chain->slot, &chain->head);
+	if (r < 0)
+		return r;
+	place = place_of_slot(map, chain->slot);
+	if (chain->head.hash1 == chain->hash) {
+		chain->next_link = place + 16;
+		chain->next = chain->head.next1;
+	} else if (chain->head.hash2 == chain->hash) {
+		chain->next_link = place + 20;
+		chain->next = chain->head.next2;
+	} else
+		return -EBADMSG;
+	return 1;
 }
 
 /* Finds the place of the link that leads to slot in hash's chain: 1, or 0 it is not in there. */
 static int find_link(const struct mcmap *map, uint32_t hash, uint32_t slot, uint64_t *ret_link)
 {
-	uint64_t link = place_of_hash(map, hash);
-	struct memcache_head head;
-	uint32_t next = MEMCACHE_NONE;
-	int r = get_slot(map, link, &next);
+	struct chain chain = chain_of(map, hash);
+	int r;
 
-	for (uint32_t steps = 0; r == 0 && next != MEMCACHE_NONE; steps++) {
-		if (next == slot) {
-			*ret_link = link;
+	while ((r = go_on(map, &chain)) > 0)
+		if (chain.slot == slot) {
+			*ret_link = chain.link;
 			return 1;
 		}
-		if (steps >= map->n_slots)
-			return -EBADMSG;
-		r = mcmap_read_head(map, next, &head);
-		if (r == 0)
-			r = link_of(&head, hash, place_of_slot(map, next), &link, &next);
-	}
 	return r;
 }
 
@@ -233,23 +258,28 @@ int mcmap_remove_record(struct mcmap *map, uint32_t slot, const struct memcache_
 	return r;
 }
 
-static int read_record(const struct mcmap *map, TALLOC_CTX *mem, uint32_t slot,
+/* The record whose head was read. */
+static int read_record(const struct mcmap *map, TALLOC_CTX *mem, const struct chain *chain,
                        struct record *ret_record)
 {
-	struct record record = { .slot = slot };
-	int r = mcmap_read_head(map, slot, &record.head);
+	struct record record = { .slot = chain->slot, .head = chain->head };
+	int r;
 
-	if (r < 0)
-		return r;
 	record.size = record.head.length - MEMCACHE_HEAD_SIZE;
 	record.data = talloc_size(mem, record.size);
 	if (!record.data)
 		return -ENOMEM;
-	r = mcmap_read(map, place_of_slot(map, slot) + MEMCACHE_HEAD_SIZE, record.data,
+	r = mcmap_read(map, place_of_slot(map, chain->slot) + MEMCACHE_HEAD_SIZE, record.data,
 	               record.size);
 	if (r == 0)
 		*ret_record = record;
 	return r;
+}
+
+/* The hash is what the head says of it. */
+static bool may_have_key(const struct mcmap *map, uint32_t hash, const char *wanted)
+{
+	return !wanted || hash == hash_of(map, wanted);
 }
 
 static bool has_key(const char *key, const char *wanted)
@@ -258,25 +288,22 @@ static bool has_key(const char *key, const char *wanted)
 }
 
 /* The first record in the chain of one of its keys that has both, NULL being any: 1, or 0 there is
- * none. -EBADMSG also for one that is not of this chain: nothing would take it out of there. */
-static int find_record(const struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by by, const char *key1,
+ * none. */
+static int find_record(struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by by, const char *key1,
                        const char *key2, struct record *ret_record)
 {
-	uint32_t hash = hash_of(map, by == MCMAP_BY_KEY1 ? key1 : key2), slot = MEMCACHE_NONE;
+	struct chain chain = chain_of(map, hash_of(map, by == MCMAP_BY_KEY1 ? key1 : key2));
 	struct mcmap_keys keys;
 	struct record record;
-	uint32_t next;
-	uint64_t link;
-	int r = get_slot(map, place_of_hash(map, hash), &slot);
+	int r;
 
-	for (uint32_t steps = 0; r == 0 && slot != MEMCACHE_NONE; steps++, slot = next) {
-		if (steps >= map->n_slots)
-			return -EBADMSG;
-		r = read_record(map, mem, slot, &record);
+	while ((r = go_on(map, &chain)) > 0) {
+		if (!may_have_key(map, chain.head.hash1, key1) ||
+		    !may_have_key(map, chain.head.hash2, key2))
+			continue;
+		r = read_record(map, mem, &chain, &record);
 		if (r == 0)
 			r = mcmap_keys_read(map->options.kind, record.data, record.size, &keys);
-		if (r == 0)
-			r = link_of(&record.head, hash, place_of_slot(map, slot), &link, &next);
 		if (r < 0)
 			return r;
 		if (has_key(keys.key1, key1) && has_key(keys.key2, key2)) {
@@ -471,21 +498,32 @@ static int add_record(struct mcmap *map, const struct mcmap_keys *keys, const vo
 	return r;
 }
 
-/* Is it found by these keys, and no other? */
-static int is_linked_by(const struct mcmap *map, const struct record *record, enum mcmap_by by)
+/* Is the record in slot found by that hash? 1 or 0. */
+static int is_found(struct mcmap *map, uint32_t hash, uint32_t slot)
 {
-	uint64_t link;
-	int by1 = find_link(map, record->head.hash1, record->slot, &link);
-	int by2 = find_link(map, record->head.hash2, record->slot, &link);
+	struct chain chain = chain_of(map, hash);
+	int r;
 
-	if (by1 < 0 || by2 < 0)
-		return by1 < 0 ? by1 : by2;
+	while ((r = go_on(map, &chain)) > 0)
+		if (chain.slot == slot)
+			return 1;
+	return r;
+}
+
+/* Is it found by these keys, and no other? */
+static int is_linked_by(struct mcmap *map, const struct record *record, enum mcmap_by by)
+{
+	int by1 = is_found(map, record->head.hash1, record->slot);
+	int by2 = by1 < 0 ? by1 : is_found(map, record->head.hash2, record->slot);
+
+	if (by2 < 0)
+		return by2;
 	return (by1 ? MCMAP_BY_KEY1 : 0u) + (by2 ? MCMAP_BY_KEY2 : 0u) == by;
 }
 
 /* Finds the record that holds just this data for just these keys: 1, or 0. There is one time for
  * all keys of a record, so another one's is none to be prolonged. */
-static int find_same(const struct mcmap *map, TALLOC_CTX *mem, const struct mcmap_keys *keys,
+static int find_same(struct mcmap *map, TALLOC_CTX *mem, const struct mcmap_keys *keys,
                      const void *data, size_t size, enum mcmap_by by, struct record *ret_record)
 {
 	bool first = by & MCMAP_BY_KEY1;

@@ -38,7 +38,15 @@ static struct mcmap_stats stats;
 static long writes_left = -1; /* then the process is killed; -1 = never */
 static long bytes_left = -1;  /* then the disk is full; -1 = never */
 
-/* Stands in front of the C library's. */
+static size_t bytes_read;
+
+/* Stand in front of the C library's. */
+ssize_t pread(int fd, void *bytes, size_t size, off_t place)
+{
+	bytes_read += size;
+	return syscall(SYS_pread64, fd, bytes, size, place);
+}
+
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t place)
 {
 	if (writes_left == 0)
@@ -800,6 +808,50 @@ START_TEST(test_a_damaged_chain_is_not_followed_for_ever)
 }
 END_TEST
 
+static uint32_t hash_in(const struct mapped *mapped, const char *key)
+{
+	return memcache_hash(key, strlen(key) + 1, mapped->header.seed) %
+	       (mapped->header.table_size / (uint32_t)sizeof(uint32_t));
+}
+
+/* Another key whose chain is that of key: the prefix and a number behind *n. */
+static void find_other(const char *key, const char *prefix, uint32_t *n)
+{
+	struct mapped mapped = look();
+	char other[32];
+
+	do
+		snprintf(other, sizeof(other), "%s%u", prefix, ++*n);
+	while (hash_in(&mapped, other) != hash_in(&mapped, key));
+	free((void *)mapped.bytes);
+}
+
+/* Whoever looks there for somebody else reads no more than the heads, and those not often. */
+START_TEST(test_a_circle_is_noticed_soon)
+{
+	char *home = malloc(60001), other[32], third[32];
+	uint32_t n = 0;
+
+	memset(home, 'h', 60000);
+	home[60000] = '\0';
+	find_other("al", "x", &n);
+	snprintf(other, sizeof(other), "x%u", n);
+	find_other("al", "x", &n);
+	snprintf(third, sizeof(third), "x%u", n);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(put_user("al", 1000, home, FOREVER, MCMAP_BY_BOTH), 0);
+		mcmap_stats(map, &stats);
+		ck_assert_int_eq(put_user(other, 1001, home, FOREVER, MCMAP_BY_BOTH), 0);
+		damage(2, 16, i ? 2 + stats.used : 2); /* back to the other, or itself */
+		bytes_read = 0;
+		ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY1, third), -EBADMSG);
+		ck_assert_uint_lt(bytes_read, 10 * 60000);
+		ck_assert_int_eq(mcmap_clear(map), 0);
+	}
+	free(home);
+}
+END_TEST
+
 /* Users of two slots each: until one had to go, or so many slots are taken. */
 static int fill(uint32_t n_slots)
 {
@@ -815,6 +867,28 @@ static int fill(uint32_t n_slots)
 	}
 	return r;
 }
+
+/* As far as clients look: what comes behind that is found by nobody. */
+START_TEST(test_a_chain_that_is_too_long_is_damage)
+{
+	uint32_t link = MEMCACHE_NONE, hash;
+	struct mapped mapped;
+
+	ck_assert_int_eq(fill(stats.slots / 2), 0);
+	mapped = look_into();
+	hash = hash_in(&mapped, "al");
+	for (uint32_t slot = 2; slot < 2 + 2 * 2000; slot += 2) {
+		damage(slot, 16, link);
+		damage(slot, 24, hash);
+		link = slot;
+	}
+	damage(0, mapped.header.table_at - MEMCACHE_DATA_AT + hash * sizeof(link), link);
+	munmap((void *)mapped.bytes, mapped.size);
+	bytes_read = 0;
+	ck_assert_int_eq(mcmap_forget(map, MCMAP_BY_KEY1, "al"), -EBADMSG);
+	ck_assert_uint_lt(bytes_read, 1024 * 200);
+}
+END_TEST
 
 /* Its slots are counted where room is looked for: by those that are over, and by others. */
 START_TEST(test_a_length_beyond_all_slots_is_not_taken_for_none)
@@ -1299,6 +1373,8 @@ int main(void)
 	tcase_add_test(files, test_what_cannot_be_given_up_is_taken_away);
 	tcase_add_test(files, test_what_is_not_taken_over);
 	tcase_add_test(files, test_a_damaged_chain_is_not_followed_for_ever);
+	tcase_add_test(files, test_a_circle_is_noticed_soon);
+	tcase_add_test(files, test_a_chain_that_is_too_long_is_damage);
 	tcase_add_test(files, test_a_length_beyond_all_slots_is_not_taken_for_none);
 	tcase_add_test(files, test_a_large_file_is_taken_over);
 	tcase_add_test(files, test_no_record_lies_across_the_border_of_two_parts);
