@@ -10,7 +10,8 @@
  * writing; one for reading, which anybody can have, is none and keeps nobody out).
  *
  * Each write leaves chains that end. A record is dead for readers before it leaves its chains, so
- * that a writer killed at any point leaves nothing that was meant to go.
+ * that a writer killed at any point leaves nothing that was meant to go. Readers do not look behind
+ * a dead one: whoever comes by there next takes it out.
  */
 #pragma once
 

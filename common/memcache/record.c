@@ -258,6 +258,22 @@ int mcmap_remove_record(struct mcmap *map, uint32_t slot, const struct memcache_
 	return r;
 }
 
+/* go_on() for who holds the lock of changes: a record that is dead and still in its chain was left
+ * by somebody who was killed while he removed it. Readers end there, so it goes. */
+static int go_on_mending(struct mcmap *map, struct chain *chain)
+{
+	int r;
+
+	while ((r = go_on(map, chain)) > 0) {
+		if (chain->head.b1 != MEMCACHE_INVALID && chain->head.b2 != MEMCACHE_INVALID)
+			return 1;
+		r = mcmap_remove_record(map, chain->slot, &chain->head);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
 /* The record whose head was read. */
 static int read_record(const struct mcmap *map, TALLOC_CTX *mem, const struct chain *chain,
                        struct record *ret_record)
@@ -288,7 +304,7 @@ static bool has_key(const char *key, const char *wanted)
 }
 
 /* The first record in the chain of one of its keys that has both, NULL being any: 1, or 0 there is
- * none. */
+ * none. The lock of changes is held. */
 static int find_record(struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by by, const char *key1,
                        const char *key2, struct record *ret_record)
 {
@@ -297,7 +313,7 @@ static int find_record(struct mcmap *map, TALLOC_CTX *mem, enum mcmap_by by, con
 	struct record record;
 	int r;
 
-	while ((r = go_on(map, &chain)) > 0) {
+	while ((r = go_on_mending(map, &chain)) > 0) {
 		if (!may_have_key(map, chain.head.hash1, key1) ||
 		    !may_have_key(map, chain.head.hash2, key2))
 			continue;
@@ -504,7 +520,7 @@ static int is_found(struct mcmap *map, uint32_t hash, uint32_t slot)
 	struct chain chain = chain_of(map, hash);
 	int r;
 
-	while ((r = go_on(map, &chain)) > 0)
+	while ((r = go_on_mending(map, &chain)) > 0)
 		if (chain.slot == slot)
 			return 1;
 	return r;

@@ -852,6 +852,48 @@ START_TEST(test_a_circle_is_noticed_soon)
 }
 END_TEST
 
+/* What stands behind it in its chains is found again as soon as somebody asked for it. */
+START_TEST(test_what_one_who_was_killed_left_in_a_chain_goes)
+{
+	char name[32], digits[16];
+	uint32_t n = 0, uid = 2000;
+	int status;
+	pid_t pid;
+
+	find_other("al", "x", &n);
+	find_other("1000", "", &uid);
+	snprintf(name, sizeof(name), "x%u", n);
+	snprintf(digits, sizeof(digits), "%u", uid);
+	for (long writes = 1; writes < 4; writes++)
+		for (int i = 0; i < 3; i++) {
+			ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+			ck_assert_int_eq(put_user(i == 1 ? "bo" : name, i == 0 ? 1001 : uid, "/h",
+			                          FOREVER, MCMAP_BY_BOTH),
+			                 0);
+			pid = fork();
+			if (pid == 0) {
+				writes_left = writes;
+				take_back(i == 1 ? MCMAP_BY_KEY2 : MCMAP_BY_KEY1,
+				          i == 1 ? digits : name);
+				_exit(1);
+			}
+			ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+			ck_assert_int_eq(status, 0);
+			if (writes < 3) {
+				ck_assert_int_eq(find("al", 0), i == 1 ? 1 : -ENOENT);
+				ck_assert_int_eq(find(NULL, 1000), i == 0 ? 1 : -ENOENT);
+			}
+			ck_assert_int_eq(put_user("al", 1000, "/h", FOREVER, MCMAP_BY_BOTH), 0);
+			ck_assert_int_eq(find("al", 0), 1);
+			ck_assert_int_eq(find(NULL, 1000), 1);
+			mcmap_stats(map, &stats);
+			if (writes < 3)
+				ck_assert_uint_eq(stats.used, 2);
+			ck_assert_int_eq(mcmap_clear(map), 0);
+		}
+}
+END_TEST
+
 /* Users of two slots each: until one had to go, or so many slots are taken. */
 static int fill(uint32_t n_slots)
 {
@@ -1374,6 +1416,7 @@ int main(void)
 	tcase_add_test(files, test_what_is_not_taken_over);
 	tcase_add_test(files, test_a_damaged_chain_is_not_followed_for_ever);
 	tcase_add_test(files, test_a_circle_is_noticed_soon);
+	tcase_add_test(files, test_what_one_who_was_killed_left_in_a_chain_goes);
 	tcase_add_test(files, test_a_chain_that_is_too_long_is_damage);
 	tcase_add_test(files, test_a_length_beyond_all_slots_is_not_taken_for_none);
 	tcase_add_test(files, test_a_large_file_is_taken_over);
