@@ -119,9 +119,10 @@ void mcmap_lock_abandon(struct mcmap *map);
 /* Has any process the writer's lock of the kind? Not for the writer. */
 bool mcmap_lock_has_writer(const struct mcmap *map);
 
-/* While it is held nobody else removes or stores a record in a file of the kind. -EBUSY somebody
- * who does it stands still. */
-int mcmap_lock_change(struct mcmap *map);
+/* While it is held nobody else removes or stores a record in a file of the kind. Waits for *wait_us
+ * at most, which becomes what is left of it. -EBUSY somebody who does it stands still. */
+#define MCMAP_WRITER_WAIT_US 8000
+int mcmap_lock_change(struct mcmap *map, int64_t *wait_us);
 void mcmap_unlock_change(struct mcmap *map);
 
 /* room.c: finds free slots in a row for a record with this head, which nobody has seen yet, and

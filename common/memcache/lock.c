@@ -24,8 +24,6 @@
 #define SUFFIX          ".lock"
 #define WRITER_AT       0
 #define CHANGE_AT       1
-#define GUEST_WAIT_US   3000 /* somebody waits for sss_cache */
-#define WRITER_WAIT_US  8000
 #define CHANGE_PAUSE_NS 20000
 #define ATTEMPTS        3 /* somebody may take the file away meanwhile */
 
@@ -159,19 +157,21 @@ bool mcmap_lock_has_writer(const struct mcmap *map)
 	return fcntl(map->lock_fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-int mcmap_lock_change(struct mcmap *map)
+int mcmap_lock_change(struct mcmap *map, int64_t *wait_us)
 {
 	const struct timespec pause = { .tv_nsec = CHANGE_PAUSE_NS };
-	int64_t until_us = 0;
+	int64_t began_us = 0, waited_us = 0;
 	int r;
 
 	while ((r = lock_byte(map->lock_fd, F_WRLCK, CHANGE_AT)) == -EBUSY) {
-		if (!until_us)
-			until_us = monotonic_us() + (map->used ? WRITER_WAIT_US : GUEST_WAIT_US);
-		else if (monotonic_us() > until_us)
+		if (!began_us)
+			began_us = monotonic_us();
+		waited_us = monotonic_us() - began_us;
+		if (waited_us >= *wait_us)
 			break;
 		nanosleep(&pause, NULL);
 	}
+	*wait_us = waited_us < *wait_us ? *wait_us - waited_us : 0;
 	map->has_change_lock = r == 0;
 	return r;
 }

@@ -248,7 +248,8 @@ static int give_up(const char *dir, enum mcmap_kind kind, const uint32_t *seed, 
  * with the file. */
 static int take_over_alone(struct mcmap *map)
 {
-	int r = mcmap_lock_change(map);
+	int64_t wait_us = MCMAP_WRITER_WAIT_US;
+	int r = mcmap_lock_change(map, &wait_us);
 
 	if (r == 0)
 		r = take_over(map);
@@ -484,7 +485,8 @@ static int open_as_guest(struct mcmap *map)
 	return 0;
 }
 
-static int take_back(struct mcmap *map, const struct mcmap_key *keys, size_t n_keys)
+static int take_back(struct mcmap *map, const struct mcmap_key *keys, size_t n_keys,
+                     int64_t *wait_us)
 {
 	int r;
 
@@ -495,7 +497,7 @@ static int take_back(struct mcmap *map, const struct mcmap_key *keys, size_t n_k
 		return 0;
 	r = mcmap_lock_open(map, false);
 	if (r == 0)
-		r = mcmap_lock_change(map);
+		r = mcmap_lock_change(map, wait_us);
 	if (r == 0)
 		r = open_as_guest(map);
 	if (r == -ENOENT)
@@ -506,7 +508,7 @@ static int take_back(struct mcmap *map, const struct mcmap_key *keys, size_t n_k
 }
 
 int mcmap_take_back(const char *dir, enum mcmap_kind kind, const struct mcmap_key *keys,
-                    size_t n_keys)
+                    size_t n_keys, int64_t *wait_us)
 {
 	auto_talloc struct mcmap *map = talloc_zero(NULL, struct mcmap);
 	int r = map ? 0 : -ENOMEM;
@@ -515,7 +517,7 @@ int mcmap_take_back(const char *dir, enum mcmap_kind kind, const struct mcmap_ke
 		map->fd = map->lock_fd = -1;
 		talloc_set_destructor(map, mcmap_gone);
 		map->options = (struct mcmap_options){ .dir = dir, .kind = kind };
-		r = take_back(map, keys, n_keys);
+		r = take_back(map, keys, n_keys, wait_us);
 	}
 	/* Looked at after that: see boots_close(). */
 	return r < 0 || boots_are_closed(dir) ? mcmap_recycle(dir, kind) : 0;

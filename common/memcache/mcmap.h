@@ -120,9 +120,13 @@ struct mcmap_key {
 
 /* Removes what is found by each of the keys, as mcmap_forget() does, whoever writes the file, and
  * after that the writer sees what was changed before. Without a file there is nothing to do; where
- * it cannot be done within some milliseconds it is mcmap_recycle(). Errors: as of that. */
+ * it cannot be done it is mcmap_recycle().
+ * wait_us  how long one who just now changes the file is waited for, MCMAP_WAIT_US for one file or
+ *          several; becomes what is left of it
+ * Errors: as of mcmap_recycle(). */
+#define MCMAP_WAIT_US 3000
 int mcmap_take_back(const char *dir, enum mcmap_kind kind, const struct mcmap_key *keys,
-                    size_t n_keys);
+                    size_t n_keys, int64_t *wait_us);
 
 /* mcmap_recycle(), unless it was written in this series of boots and under that generation. */
 int mcmap_recycle_others(const char *dir, enum mcmap_kind kind, uint64_t generation);

@@ -389,11 +389,12 @@ int mcmap_forget(struct mcmap *map, enum mcmap_by by, const char *key)
 
 int mcmap_enter(struct mcmap *map)
 {
+	int64_t wait_us = MCMAP_WRITER_WAIT_US;
 	int r;
 
 	if (map->fd < 0 || map->lock_fd < 0)
 		return -EBADF;
-	r = mcmap_lock_change(map);
+	r = mcmap_lock_change(map, &wait_us);
 	if (r == -EBUSY)
 		mcmap_lock_abandon(map);
 	return r;

@@ -104,6 +104,7 @@ void take_back_place(struct take_back *back, uint32_t id, const char *name)
 
 int take_back_run(struct take_back *back, const char *dir)
 {
+	int64_t wait_us = MCMAP_WAIT_US; /* for all: somebody waits for sss_cache */
 	int result = 0, r = 0;
 
 	for (enum mcmap_kind kind = 0; kind < MCMAP_N_KINDS; kind++) {
@@ -112,7 +113,7 @@ int take_back_run(struct take_back *back, const char *dir)
 		if (of->all)
 			r = mcmap_recycle(dir, kind);
 		else if (of->n > 0)
-			r = mcmap_take_back(dir, kind, of->keys, of->n);
+			r = mcmap_take_back(dir, kind, of->keys, of->n, &wait_us);
 		result = r < 0 ? r : result;
 		TALLOC_FREE(of->keys);
 		*of = (struct of_kind){ 0 };

@@ -37,5 +37,6 @@ void take_back_place(struct take_back *back, uint32_t id, const char *name);
 /* The whole file. */
 void take_back_all(struct take_back *back, enum mcmap_kind kind);
 
-/* Does it, and empties back. The last error: of mcmap_take_back(). */
+/* Does it, and empties back. Whoever stands still in the middle of a change is waited for 3 ms at
+ * most, for all files together. The last error: of mcmap_take_back(). */
 int take_back_run(struct take_back *back, const char *dir);

@@ -160,16 +160,32 @@ def test_what_was_not_there_is_asked_for_again(suite):
         silent(suite.c, "-U")
 
 
-def test_nobody_is_waited_for(suite):
-    """With all of ours stopped in mid-flight it is as quick as ever."""
+# Has the lock of changes of each file, as who stands still in the middle of one.
+IN_A_CHANGE = """
+import fcntl, os, struct, time
+files = [open(f"/var/lib/sss/mc/.{name}.lock", "r+b") for name in ("passwd", "group", "initgroups")]
+for file in files:
+    fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 1, 1, 0))
+print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("words", (["-E"], ["-U", "-G"], ["-u", "alice", "-g", "devs"]), ids=" ".join)
+def test_nobody_is_waited_for(suite, words):
+    """With all of ours stopped in mid-flight, even of a change of the files."""
     c = learn(suite).c
     pids = [str(pid) for name in ("sssd", "sssd_be", "sssd_nss") for pid in suite.pids(name)]
     assert len(pids) == 3
     c.run(["kill", "-STOP", *pids])
+    holder = c.popen(["python3", "-c", IN_A_CHANGE], stdout=-1, text=True)
+    holder_pid = holder.stdout.readline().strip()
     try:
-        silent(c, "-E")
+        silent(c, *words)
         assert not any(without_socket(suite))
     finally:
+        c.run(["kill", holder_pid])
+        holder.communicate()
         c.run(["kill", "-CONT", *pids])
     assert all(answers(suite, "ours"))
 

@@ -518,7 +518,9 @@ END_TEST
 
 static int take_back(enum mcmap_by by, const char *text)
 {
-	return mcmap_take_back(dir, MCMAP_PASSWD, &(struct mcmap_key){ by, text }, 1);
+	int64_t wait_us = MCMAP_WAIT_US;
+
+	return mcmap_take_back(dir, MCMAP_PASSWD, &(struct mcmap_key){ by, text }, 1, &wait_us);
 }
 
 static uint32_t status_of_file(void)

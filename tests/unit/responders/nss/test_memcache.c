@@ -482,6 +482,7 @@ START_TEST(test_what_was_outdated_since_it_was_read_is_not_kept)
 {
 	struct cache_options options = { .dir = dir, .domain = "A" };
 	struct mcmap_key al = { MCMAP_BY_KEY1, "al" };
+	int64_t wait_us = MCMAP_WAIT_US;
 	struct cache_writer *writer;
 	struct cache *cache;
 
@@ -522,7 +523,7 @@ START_TEST(test_what_was_outdated_since_it_was_read_is_not_kept)
 			store_user(writer, "bo");
 		else
 			ck_assert_int_eq(cache_touch(&options, ENTRY_USER, "al"), 0);
-		ck_assert_int_eq(mcmap_take_back(dir, MCMAP_PASSWD, &al, 1), 0);
+		ck_assert_int_eq(mcmap_take_back(dir, MCMAP_PASSWD, &al, 1, &wait_us), 0);
 		ck_assert(!has_user("al", 0));
 		user_stored_s++; /* or it would not be stored because it was a moment ago */
 		told_user("al", &domains[0], 60);
