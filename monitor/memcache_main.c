@@ -25,6 +25,13 @@ static int open_files(const struct boots *boots)
 		         boots->dir);
 		return 0;
 	}
+	if (r == -EXDEV) {
+		log_warn("%s/mc is a mount point: what is there stays as it is, and is not kept "
+		         "from "
+		         "boot to boot; unmount it to have files of this machine's own there",
+		         boots->dir);
+		return 0;
+	}
 	log_error("the memory cache cannot be opened: %s: clients have to ask", error_text(r));
 	return r;
 }

@@ -55,7 +55,8 @@ static void open_memcache(uid_t uid, gid_t gid)
 	struct boots boots = { BOOTS_DIR, BOOTS_RUN_DIR, uid, gid };
 	int r = boots_open(&boots);
 
-	if (r < 0 && r != -ENOENT)
+	/* sssd_memcache has told of a mount. */
+	if (r < 0 && r != -ENOENT && r != -EXDEV)
 		log_warn("the memory cache cannot be opened: %s", error_text(r));
 }
 

@@ -418,6 +418,15 @@ static int mark_in_use(const struct boots *boots, const struct places *places)
 	return r < 0 ? r : 0;
 }
 
+/* Then it is somebody else's directory: the host's, in a container. */
+static bool is_mount_point(const char *path)
+{
+	struct statx st;
+
+	return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st) == 0 &&
+	       (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 static int begin_anew(const struct places *places)
 {
 	int r = empty_directory(places->files, NULL);
@@ -441,6 +450,8 @@ int boots_open(const struct boots *boots)
 		r = lock_places(&places, deadline_in_ms(OPEN_WAIT_MS));
 	if (r < 0 || is_in_use(&places))
 		return r;
+	if (is_mount_point(places.link))
+		return -EXDEV;
 	closed = boots_are_closed(places.link);
 	if (closed)
 		series = boots_series(places.link);

@@ -13,8 +13,8 @@
  * The seed of the files stands for the series of boots through which they came. Its name is the
  * target of a link beside that which leads to them: /run/sss/mc.series, or /var/lib/sss/mc.series.
  *
- * Where /var/lib/sss/mc is a directory there are no links to be made (without systemd), a series
- * is one boot, and what is said here does not happen.
+ * Where /var/lib/sss/mc is a directory there are no links to be made (without systemd, or where it
+ * is a mount point), a series is one boot, and what is said here does not happen.
  */
 #pragma once
 
@@ -38,9 +38,9 @@ struct boots {
 };
 
 /* Root's. Takes the files into use: those that were closed, and no others. 1 if it did so, 0 they
- * were in use. Errors: -ENOENT there is no dir; -EBUSY another one opens or closes them for too
- * long; -EROFS and others of symlink(2) and unlink(2): then nothing is in use that was not
- * closed. */
+ * were in use. Errors: -ENOENT there is no dir; -EXDEV something is mounted in the place of the
+ * link, and stays as it is; -EBUSY another one opens or closes them for too long; -EROFS and others
+ * of symlink(2) and unlink(2): then nothing is in use that was not closed. */
 int boots_open(const struct boots *boots);
 
 /* Root's. Syncs and closes the files, once their writers have left. 1 if it did so, 0 nothing was

@@ -272,6 +272,28 @@ def test_a_directory_of_another_kind_is_replaced(suite):
     c.wait_for("files", lambda: suite.passwd("alice") and all(without_socket(suite)))
 
 
+def test_a_mount_is_left_alone(suite):
+    """A container with the host's files mounted, and a package of its own: files without links."""
+    c = suite.c
+    c.systemctl("stop", "sssd.service", "sssd-nss.socket", "sssd-nss.service", "sssd-memcache.service")
+    c.sh(
+        "rm /var/lib/sss/mc; install -d -o sssd -g sssd /root/mc /var/lib/sss/mc; chmod 711 /root;"
+        "touch /root/mc/theirs; mount --bind /root/mc /var/lib/sss/mc"
+    )
+    try:
+        c.systemctl("start", "sssd-memcache.service", "sssd-nss.socket", "sssd.service")
+        assert "mc is a mount point" in c.run(["journalctl", "-u", "sssd-memcache.service"]).out
+        assert learn(suite).passwd("alice") and all(without_socket(suite))
+        c.systemctl("stop", "sssd.service", "sssd-nss.socket", "sssd-nss.service")
+        c.systemctl("stop", "sssd-memcache.service")
+        assert c.exists("/root/mc/theirs") and c.exists("/root/mc/passwd")
+    finally:
+        c.run(["umount", "/var/lib/sss/mc"])
+    c.systemctl("start", "sssd-memcache.service", "sssd-nss.socket", "sssd.service")
+    assert c.run(["readlink", "/var/lib/sss/mc"]).out == "/run/sss/mc\n"
+    assert learn(suite).passwd("alice") and all(without_socket(suite))
+
+
 def test_a_start_writes_little(container):
     """As ext4 counts it, with its journal: in files that were there, and in new ones."""
     files = "/var/lib/sss/mc.files"

@@ -93,6 +93,17 @@ int unlink(const char *path)
 	return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
+static const char *mount_point; /* NULL: none */
+
+int statx(int at, const char *path, int flags, unsigned int mask, struct statx *ret_st)
+{
+	int r = (int)syscall(SYS_statx, at, path, flags, mask, ret_st);
+
+	if (mount_point && strcmp(path, mount_point) == 0)
+		ret_st->stx_attributes |= STATX_ATTR_MOUNT_ROOT;
+	return r;
+}
+
 static void try_to_write(void);
 
 int symlink(const char *target, const char *path)
@@ -540,6 +551,29 @@ START_TEST(test_a_directory_or_nothing_in_the_place_of_the_link)
 }
 END_TEST
 
+/* The host's in a container. */
+START_TEST(test_what_is_mounted_there_stays)
+{
+	TALLOC_FREE(map);
+	take_away("lib/mc");
+	make_directory("lib/mc");
+	copy("/dev/null", "lib/mc/group");
+	mount_point = mc;
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(boots_open(&boots), -EXDEV);
+		ck_assert(is_there("lib/mc/group"));
+		ck_assert_uint_eq(boots_series(mc), boot_id());
+		ck_assert_int_eq(open_map(), 0);
+		TALLOC_FREE(map);
+		ck_assert_int_eq(boots_close(&boots, 0), 0);
+		ck_assert(is_there("lib/mc/passwd"));
+	}
+	mount_point = NULL;
+	ck_assert_int_eq(boots_open(&boots), 1);
+	ck_assert(!is_there("lib/mc/group"));
+}
+END_TEST
+
 /* As an attempt leaves it that was cut short before it gave the directory away. */
 START_TEST(test_a_directory_that_is_roots_still_becomes_the_writers)
 {
@@ -683,6 +717,7 @@ int main(void)
 	tcase_add_test(tests, test_a_link_to_a_file_of_root_is_not_followed);
 	tcase_add_test(tests, test_a_clock_that_is_earlier_than_when_they_were_closed);
 	tcase_add_test(tests, test_a_directory_or_nothing_in_the_place_of_the_link);
+	tcase_add_test(tests, test_what_is_mounted_there_stays);
 	tcase_add_test(tests, test_a_directory_that_is_roots_still_becomes_the_writers);
 	tcase_add_test(tests, test_a_directory_alone_is_of_one_boot);
 	tcase_add_test(tests, test_the_power_goes_while_they_are_closed);
