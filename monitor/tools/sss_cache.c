@@ -371,7 +371,7 @@ static void take_files_back(struct outcome *outcome, const struct wanted *wanted
 
 /* ---- all of it ---- */
 
-/* NULL: nothing is configured, so nothing is cached. */
+/* NULL: nothing is configured, so nothing is cached, or it is not known what. */
 static char *const *domains_of(const struct conf *conf)
 {
 	static char *const none[] = { NULL };
@@ -392,7 +392,9 @@ static bool has_domain(const struct conf *conf, const struct wanted *wanted)
 	return false;
 }
 
-static int run(const struct conf *conf, const struct wanted *wanted)
+/* conf_r: why there is no conf. Unless that is -ENOENT, it is not known which caches there are:
+ * what clients have is given up whole, and the failure is told. */
+static int run(const struct conf *conf, int conf_r, const struct wanted *wanted)
 {
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	struct outcome outcome = { .back = take_back_new(mem) };
@@ -402,7 +404,8 @@ static int run(const struct conf *conf, const struct wanted *wanted)
 		failed("sss_cache", -ENOMEM);
 		return EIO;
 	}
-	if (wanted->domain && !has_domain(conf, wanted)) {
+	note(&outcome, CONF_COMPILED_DIR "/sssd/current", conf_r);
+	if (wanted->domain && outcome.r == 0 && !has_domain(conf, wanted)) {
 		fprintf(stderr,
 		        "Could not open domain %s. If the domain is a subdomain (trusted domain), "
 		        "use fully qualified name instead of --domain/-d parameter.\n",
@@ -434,7 +437,7 @@ int main(int argc, char *argv[])
 {
 	auto_talloc struct conf *conf = NULL;
 	struct wanted wanted = { 0 };
-	int status, r;
+	int status, conf_r, r;
 
 	if (!parse(argc, argv, &wanted, &status))
 		return status;
@@ -442,14 +445,13 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "sss_cache must be run as root\n");
 		return EXIT_FAILURE;
 	}
-	r = conf_load(NULL, NULL, "sssd", &conf);
-	if (r == 0 || r == -ENOENT)
-		r = become_service();
+	conf_r = conf_load(NULL, NULL, "sssd", &conf);
+	r = become_service();
 	if (r == -ENOENT)
 		return EXIT_SUCCESS; /* nobody who could ever have cached anything */
 	if (r < 0) {
 		failed("sss_cache", r);
 		return EIO;
 	}
-	return run(conf, &wanted);
+	return run(conf, conf_r, &wanted);
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """sss_cache(8), and sssctl cache-expire: what they say is Debian's, what they do is seen from outside."""
+import re
+
 import pytest
 
 from length import by_length
@@ -286,6 +288,27 @@ def test_a_cache_that_cannot_be_read(suite):
     assert rc == 5 and "LDAP: the cache cannot be read, so all users are asked for again\n" in err, err
     assert expired(suite, "user", "alice") and expired(suite, "user", "bob")
     assert not expired(suite, "group", "devs")
+
+
+@pytest.mark.parametrize(
+    "words", (["-E"], ["-U", "-G"], ["-u", "alice", "-g", "devs"], ["-E", "-d", "LDAP"]), ids=" ".join
+)
+def test_a_configuration_of_another_format(suite, words):
+    """As after an update: which caches there are is not known, what clients have goes all the same."""
+    c = learn(suite).c
+    current = "/var/lib/sss/conf/sssd/current"
+    text = c.read(current)
+    assert all(without_socket(suite))
+    for other in re.sub("format *=.*", "format = 4711", text), "no configuration":
+        learn(suite)
+        c.write(current, other)
+        try:
+            rc, err = said(c, *words)
+        finally:
+            c.write(current, text)
+        assert rc == 5 and err.startswith(f"{current}: "), (rc, err)
+        assert not any(without_socket(suite))
+        c.wait_for("new files", lambda: all(without_socket(learn(suite))))
 
 
 def test_only_root_may(suite):
