@@ -27,8 +27,7 @@ static int open_files(const struct boots *boots)
 	}
 	if (r == -EXDEV) {
 		log_warn("%s/mc is a mount point: what is there stays as it is, and is not kept "
-		         "from "
-		         "boot to boot; unmount it to have files of this machine's own there",
+		         "from boot to boot; unmount it to have files of this machine's own there",
 		         boots->dir);
 		return 0;
 	}
