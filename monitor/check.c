@@ -338,14 +338,20 @@ static int enabled_option(struct conf_report *report, const char *name)
 	return value && str_to_bool(value->text, &enabled) == 0 ? enabled : -1;
 }
 
+static bool is_enabled(const struct conf_report *report, const char *name)
+{
+	for (unsigned i = 0; i < report->n_domains; i++)
+		if (strcasecmp(report->domains[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static int enable(struct conf_report *report, const char *name)
 {
 	struct checked_domain *more;
 
-	for (unsigned i = 0; i < report->n_domains; i++)
-		if (strcasecmp(report->domains[i].name, name) == 0)
-			return 0;
-
+	if (is_enabled(report, name))
+		return 0;
 	more = talloc_realloc(report, report->domains, struct checked_domain,
 	                      report->n_domains + 1);
 	if (!more)
@@ -363,9 +369,15 @@ static int list_domains(struct conf_report *report)
 	int r;
 
 	r = str_split(report, value ? value->text : "", ',', &names);
-	for (char **name = names; r == 0 && *name; name++)
-		if (enabled_option(report, *name) != 0)
+	for (char **name = names; r == 0 && *name; name++) {
+		if (is_enabled(report, *name))
+			r = finding_add(report, "value", FINDING_WARNING, "sssd", value,
+			                "Attribute 'domains' in section 'sssd' names '%s' more "
+			                "than once: the first one counts.",
+			                *name);
+		else if (enabled_option(report, *name) != 0)
 			r = enable(report, *name);
+	}
 
 	for (const char *const *section = conf_sections(report->conf); r == 0 && *section;
 	     section++) {

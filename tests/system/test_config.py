@@ -110,6 +110,12 @@ TOLD = [
         ["override_space", "'ab'"],
     ),
     Told(
+        "domain-twice",
+        conf().replace("domains = LDAP", "domains = LDAP, ldap"),
+        "domains = LDAP, ldap",
+        ["domains", "'ldap'", "more than once"],
+    ),
+    Told(
         "bad-bool-in-sssd",
         conf(sssd=["disable_netlink = perhaps"]),
         "perhaps",

@@ -336,6 +336,23 @@ START_TEST(test_verdict_on_the_whole)
 }
 END_TEST
 
+START_TEST(test_domain_named_twice_is_told_and_there_once)
+{
+	struct conf_report *report;
+
+	tree_put("sssd.conf", "[sssd]\ndomains = A, a\n" GOOD_DOMAIN "enabled = true\n");
+	report = tree_check(mem);
+	ck_assert_str_eq(
+		findings(report),
+		"W value 2 Attribute 'domains' in section 'sssd' names 'a' more than once: "
+		"the first one counts.|");
+	ck_assert_uint_eq(report->n_domains, 1);
+
+	tree_put("sssd.conf", "[sssd]\ndomains = A\n" GOOD_DOMAIN "enabled = true\n");
+	ck_assert_str_eq(findings(tree_check(mem)), "");
+}
+END_TEST
+
 START_TEST(test_nothing_configured_is_unreadable)
 {
 	struct conf_report *report = tree_check(mem);
@@ -491,6 +508,7 @@ int main(void)
 	tcase_add_loop_test(tests, test_ranges_that_overlap_are_named, 0, (int)str_size(ranges));
 	tcase_add_test(tests, test_reason_of_a_refusal_has_file_and_line);
 	tcase_add_loop_test(tests, test_verdict_on_the_whole, 0, (int)str_size(wholes));
+	tcase_add_test(tests, test_domain_named_twice_is_told_and_there_once);
 	tcase_add_test(tests, test_nothing_configured_is_unreadable);
 	tcase_add_test(tests, test_long_value_does_not_flood);
 	tcase_add_test(tests, test_services_are_sections);
