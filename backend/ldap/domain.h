@@ -5,12 +5,11 @@
 #pragma once
 
 #include "backend/core/provider.h"
-#include "backend/ldap/base.h"
 #include "backend/ldap/entry.h"
 #include "backend/ldap/records.h"
 #include "backend/ldap/refusals.h"
-#include "backend/ldap/uri.h"
 #include "common/conf/options.h"
+#include "common/ldap/base.h"
 
 struct ahead;
 struct enumeration;

@@ -22,7 +22,6 @@
 #include <strings.h>
 #include <sys/random.h>
 
-#include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/link.h"
 #include "backend/ldap/lookup.h"
@@ -34,6 +33,7 @@
 #include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/event/timer.h"
+#include "common/ldap/dn.h"
 
 #define FIRST_MS       1000 /* the questions of a start go first */
 #define AGAIN_MS       5000 /* after a pass that failed, and while the domain is not online */

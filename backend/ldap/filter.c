@@ -99,11 +99,3 @@ int filter_end(struct filter *filter, TALLOC_CTX *mem, char **ret_text)
 	*filter = (struct filter){ 0 };
 	return r;
 }
-
-int filter_attr_check(const char *attr)
-{
-	static const char inside[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "0123456789-;._";
-
-	return *attr && attr[strspn(attr, inside)] == '\0' ? 0 : -EINVAL;
-}

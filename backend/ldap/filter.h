@@ -35,6 +35,3 @@ void filter_raw(struct filter *filter, const char *text);
 
 /* The text, on mem; filter is empty afterwards. Errors: -ENOMEM; -EMSGSIZE over 1 MiB. */
 int filter_end(struct filter *filter, TALLOC_CTX *mem, char **ret_text);
-
-/* Is this an attribute description (RFC 4512 section 2.5): a name or an OID, maybe with options? */
-int filter_attr_check(const char *attr);

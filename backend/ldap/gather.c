@@ -14,12 +14,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "backend/ldap/dn.h"
 #include "backend/ldap/members.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
 #include "common/event/timer.h"
+#include "common/ldap/dn.h"
 
 #define MEMBERS_MAX 50000 /* in one change; what goes beyond is asked for by itself */
 #define HELD_MAX    21000 /* entries and DNs of members that are held: 2 to 5 MB */

@@ -19,6 +19,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
+#include "common/ldap/uri.h"
 
 /* libldap reads a message with two calls of read(2), its head and its body. One larger buffer
  * below everything, TLS too, takes hundreds of small entries with a single one. */

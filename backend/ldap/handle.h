@@ -13,8 +13,8 @@
 #include <talloc.h>
 #include <tevent.h>
 
+#include "backend/core/failover.h"
 #include "backend/core/pool.h"
-#include "backend/ldap/uri.h"
 #include "common/conf/options.h"
 
 /* A handle for fd, which it owns from now on, whatever the result; with tls, TLS stands on it

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "backend/ldap/server.h"
 #include "backend/ldap/setup.h"
 #include "common/base/error.h"
 #include "common/base/list.h"
@@ -156,7 +157,7 @@ static int name_server(TALLOC_CTX *mem, const struct srv *srv, struct server_nam
 {
 	struct ldap_domain *domain = data;
 
-	return uri_from_srv(mem, srv, domain->conf.dns_service_name, ret_name);
+	return server_from_srv(mem, srv, domain->conf.dns_service_name, ret_name);
 }
 
 int link_new(TALLOC_CTX *mem, struct ldap_domain *domain, struct link **ret_link)

@@ -24,7 +24,6 @@
 #include <strings.h>
 
 #include "backend/ldap/deref.h"
-#include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/link.h"
 #include "backend/ldap/lookup.h"
@@ -36,6 +35,8 @@
 #include "common/event/req.h"
 #include "common/event/timer.h"
 #include "common/ident/accept.h"
+#include "common/ldap/attr.h"
+#include "common/ldap/dn.h"
 
 #define BATCH     50   /* DNs in a filter: 50 of the longest fit */
 #define SLICE     1000 /* members in one turn of the loop: about a millisecond */
@@ -236,7 +237,7 @@ static int take_member(struct members_state *state, const struct berval *value, 
 		return r;
 	if (tells_name(state->domain, &dn))
 		return accept_name(dn.value) == ACCEPTED ? add_name(state, dn.value) : 0;
-	if (!dn.attr || filter_attr_check(dn.attr) < 0) {
+	if (!dn.attr || !attr_is_valid(dn.attr)) {
 		refusals_report(state->domain->refusals, state->id, group,
 		                "one of its members has a DN that cannot be searched for");
 		return 0;

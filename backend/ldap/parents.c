@@ -23,7 +23,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "backend/ldap/dn.h"
 #include "backend/ldap/filter.h"
 #include "backend/ldap/gather.h"
 #include "backend/ldap/lookup.h"
@@ -32,6 +31,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
+#include "common/ldap/dn.h"
 
 /* One search is for so many groups, or so many bytes of DNs, which may grow threefold in a filter.
  */

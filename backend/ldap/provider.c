@@ -12,17 +12,20 @@
 #include "backend/ldap/domain.h"
 #include "backend/ldap/enumerate.h"
 #include "backend/ldap/guess.h"
-#include "backend/ldap/filter.h"
 #include "backend/ldap/initgroups.h"
 #include "backend/ldap/link.h"
 #include "backend/ldap/lookup.h"
-#include "backend/ldap/obfuscated.h"
 #include "backend/ldap/purge.h"
 #include "backend/ldap/sasl.h"
+#include "backend/ldap/server.h"
 #include "backend/ldap/tickets.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/ldap/attr.h"
+#include "common/ldap/base.h"
+#include "common/ldap/obfuscated.h"
+#include "common/ldap/uri.h"
 
 /* Logs what is wrong with an option, with the line it stands on. */
 static int refuse(const struct ldap_domain *domain, const char *option, const char *why)
@@ -59,7 +62,7 @@ static int add_server(struct ldap_domain *domain, const char *option, const char
 		return failover_add_discovered(link_failover(domain->link),
 		                               domain->conf.dns_service_name, domain->host->domain);
 
-	r = uri_parse(domain, text, &name);
+	r = server_from_uri(domain, text, &name);
 	if (r == -EINVAL)
 		return refuse(domain, option, "not an ldap://, ldaps:// or ldapi:// URI");
 	if (r < 0)
@@ -150,7 +153,7 @@ static int check_names(const struct ldap_domain *domain)
 	for (size_t i = 0; i < str_size(names); i++) {
 		if (names[i].needed && str_empty(names[i].value))
 			return refuse(domain, names[i].option, "must not be empty");
-		if (!str_empty(names[i].value) && filter_attr_check(names[i].value) < 0)
+		if (!str_empty(names[i].value) && !attr_is_valid(names[i].value))
 			return refuse(domain, names[i].option, "not the name of an attribute");
 	}
 	return 0;
@@ -211,15 +214,15 @@ static void set_attr(struct attrs *attrs, size_t place, const char *name)
 static int add_extra(struct ldap_domain *domain, const char *item)
 {
 	struct user_rules *rules = &domain->user_rules;
-	const char *colon = strchr(item, ':');
-	const char *attr = colon ? colon + 1 : item;
-	const char *name = colon ? talloc_strndup(domain, item, (size_t)(colon - item)) : item;
+	const char *name, *attr;
+	int r;
 
-	if (!name)
-		return -ENOMEM;
-	if (filter_attr_check(name) < 0 || filter_attr_check(attr) < 0)
+	r = attr_split_extra(domain, item, &name, &attr);
+	if (r == -EINVAL)
 		return refuse(domain, "ldap_user_extra_attrs",
 		              "an item is not the name of an attribute, nor two with a colon");
+	if (r < 0)
+		return r;
 	if (rules->n_extra == EXTRA_ATTRS_MAX)
 		return refuse(domain, "ldap_user_extra_attrs", "more attributes than 32");
 	set_attr(&domain->user_attrs, N_USER_ATTRS + rules->n_extra, attr);

@@ -12,6 +12,7 @@
 #include "backend/ldap/entry.h"
 #include "common/ident/group.h"
 #include "common/ident/user.h"
+#include "common/ldap/attr.h"
 
 /* clang-format off */
 enum user_attr {
@@ -36,8 +37,6 @@ struct id_range {
 	uint32_t own_uid, own_gid; /* of our daemons, refused: whoever had them could read all that
 	                            * is ours; 0 = those of root, refused anyway */
 };
-
-#define EXTRA_ATTRS_MAX 32
 
 /* What a domain does with users beyond RFC 2307. */
 struct user_rules {

@@ -31,6 +31,7 @@
 #include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/event/timer.h"
+#include "common/ldap/uri.h"
 #include "common/metrics/metrics.h"
 
 struct setup_state {

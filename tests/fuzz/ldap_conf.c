@@ -8,22 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/ldap/base.h"
 #include "backend/ldap/filter.h"
-#include "backend/ldap/uri.h"
+#include "common/ldap/attr.h"
+#include "common/ldap/base.h"
+#include "common/ldap/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void try_uri(TALLOC_CTX *mem, const char *text)
 {
-	struct server_name uri, again;
+	struct uri uri, again;
 
 	if (uri_parse(mem, text, &uri) < 0)
 		return;
 	assert(*uri.host && uri_parse(mem, uri.text, &again) == 0);
 	assert(strcmp(uri.text, again.text) == 0 && strcmp(uri.host, again.host) == 0);
-	assert(uri.port == again.port && uri.protocol == again.protocol);
-	assert(uri.protocol == URI_LDAPI ? uri.host[0] == '/' : uri.port > 0);
+	assert(uri.port == again.port && uri.scheme == again.scheme);
+	assert(uri.scheme == URI_LDAPI ? uri.host[0] == '/' : uri.port > 0);
 }
 
 static void try_bases(TALLOC_CTX *mem, const char *text)
@@ -51,6 +52,7 @@ static void try_bases(TALLOC_CTX *mem, const char *text)
 static void try_filter(TALLOC_CTX *mem, const char *text)
 {
 	struct filter filter = filter_new();
+	const char *name, *attr;
 	char *made;
 
 	filter_equal(&filter, "uid", text);
@@ -59,7 +61,7 @@ static void try_filter(TALLOC_CTX *mem, const char *text)
 	assert(strspn(made + 5, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	                        "-_.@ \\") == strlen(made) - 6);
 	assert(made[strlen(made) - 1] == ')');
-	filter_attr_check(text);
+	attr_split_extra(mem, text, &name, &attr);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "backend/ldap/dn.h"
+#include "common/ldap/dn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "backend/ldap/obfuscated.h"
 #include "common/base/secret.h"
+#include "common/ldap/obfuscated.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

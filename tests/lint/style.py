@@ -36,7 +36,7 @@ CALLS = [
 LIBRARIES = (
     ("lmdb.h", ("common/cache", "responders/kcm")),
     ("dbus/", ("common/sbus",)),
-    ("ldap.h", ("backend/ldap",)),
+    ("ldap.h", ("backend/ldap", "common/ldap/dn.c")),
     ("lber.h", ("backend/ldap",)),
     ("sasl/", ("backend/ldap",)),
     ("krb5", ("backend/krb5", "backend/ldap/child_ticket.c", "clientlibs/krb5", "responders/kcm")),

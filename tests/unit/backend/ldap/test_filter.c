@@ -117,17 +117,6 @@ START_TEST(test_too_long_is_told)
 }
 END_TEST
 
-START_TEST(test_attribute_names)
-{
-	ck_assert_int_eq(filter_attr_check("uid"), 0);
-	ck_assert_int_eq(filter_attr_check("userCertificate;binary"), 0);
-	ck_assert_int_eq(filter_attr_check("1.3.6.1.4.1"), 0);
-	ck_assert_int_eq(filter_attr_check(""), -EINVAL);
-	ck_assert_int_eq(filter_attr_check("uid=*)(x"), -EINVAL);
-	ck_assert_int_eq(filter_attr_check("two words"), -EINVAL);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("filter");
@@ -141,7 +130,6 @@ int main(void)
 	tcase_add_test(tests, test_any_bytes_stay_the_value);
 	tcase_add_test(tests, test_parts_make_a_whole);
 	tcase_add_test(tests, test_too_long_is_told);
-	tcase_add_test(tests, test_attribute_names);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);

@@ -6,7 +6,7 @@
  *         its ends gone and those within one each, ESCAPED and control characters as
  *         \xx; what is not text (RFC 4514 section 2.4, or not UTF-8) as # and all bytes in hex
  */
-#include "backend/ldap/dn.h"
+#include "common/ldap/dn.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  *
  * URI - see uri.h
  */
-#include "backend/ldap/uri.h"
+#include "common/ldap/uri.h"
 
 #include <errno.h>
 #include <string.h>
@@ -105,10 +105,10 @@ bool uri_is_discovery(const char *text)
 	return strcasecmp(text, "_srv_") == 0;
 }
 
-int uri_parse(TALLOC_CTX *mem, const char *text, struct server_name *ret_name)
+int uri_parse(TALLOC_CTX *mem, const char *text, struct uri *ret_uri)
 {
 	const struct scheme *scheme = NULL;
-	struct server_name uri = { 0 };
+	struct uri uri = { 0 };
 	size_t size;
 	char *host;
 	int r;
@@ -118,7 +118,7 @@ int uri_parse(TALLOC_CTX *mem, const char *text, struct server_name *ret_name)
 			scheme = &schemes[i];
 	if (!scheme)
 		return -EINVAL;
-	uri.protocol = (int)scheme->scheme;
+	uri.scheme = scheme->scheme;
 	uri.port = scheme->port;
 
 	/* What may follow (a base, a scope) has options of its own. */
@@ -128,7 +128,7 @@ int uri_parse(TALLOC_CTX *mem, const char *text, struct server_name *ret_name)
 	if (!host)
 		return -ENOMEM;
 
-	if (uri.protocol == URI_LDAPI) {
+	if (uri.scheme == URI_LDAPI) {
 		r = unescape(host);
 		uri.host = *host ? host : talloc_strdup(mem, LDAPI_DEFAULT_PATH);
 		if (r == 0 && (!uri.host || *uri.host != '/'))
@@ -150,18 +150,6 @@ int uri_parse(TALLOC_CTX *mem, const char *text, struct server_name *ret_name)
 	if (!uri.text || !uri.host)
 		return -ENOMEM;
 
-	*ret_name = uri;
+	*ret_uri = uri;
 	return 0;
-}
-
-int uri_from_srv(TALLOC_CTX *mem, const struct srv *srv, const char *service,
-                 struct server_name *ret_name)
-{
-	bool tls = srv->port == 636 || strcasecmp(service, "ldaps") == 0;
-	auto_talloc char *text =
-		talloc_asprintf(mem, "%s://%s:%u", tls ? "ldaps" : "ldap", srv->host, srv->port);
-
-	if (!text)
-		return -ENOMEM;
-	return host_is_sane(srv->host) ? uri_parse(mem, text, ret_name) : -EINVAL;
 }

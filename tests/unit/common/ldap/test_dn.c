@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "backend/ldap/dn.h"
+#include "common/ldap/dn.h"
 
 #include <check.h>
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/ldap/base.h"
+#include "common/ldap/base.h"
 
 static TALLOC_CTX *mem;
 

@@ -2,7 +2,7 @@
  *
  * Obfuscated passwords - see obfuscated.h
  */
-#include "backend/ldap/obfuscated.h"
+#include "common/ldap/obfuscated.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "backend/ldap/base.h"
+#include "common/ldap/base.h"
 
 #include <check.h>
 #include <errno.h>

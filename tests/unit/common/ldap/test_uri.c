@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "backend/ldap/uri.h"
+#include "common/ldap/uri.h"
 
 #include <check.h>
 #include <errno.h>
@@ -20,7 +20,7 @@ static void end(void)
 /* clang-format off */
 static const struct {
 	const char *text;
-	struct server_name uri;
+	struct uri uri;
 } good[] = {
 	{ "ldap://a.example", { "ldap://a.example:389", "a.example", 389, URI_LDAP } },
 	{ "ldaps://a.example", { "ldaps://a.example:636", "a.example", 636, URI_LDAPS } },
@@ -44,12 +44,12 @@ static const char *const bad[] = {
 
 START_TEST(test_understood)
 {
-	const struct server_name *wanted = &good[_i].uri;
-	struct server_name uri;
+	const struct uri *wanted = &good[_i].uri;
+	struct uri uri;
 
 	ck_assert_int_eq(uri_parse(mem, good[_i].text, &uri), 0);
 	ck_assert_str_eq(uri.text, wanted->text);
-	ck_assert_int_eq(uri.protocol, wanted->protocol);
+	ck_assert_int_eq(uri.scheme, wanted->scheme);
 	ck_assert_str_eq(uri.host, wanted->host);
 	ck_assert_uint_eq(uri.port, wanted->port);
 }
@@ -57,39 +57,9 @@ END_TEST
 
 START_TEST(test_refused)
 {
-	struct server_name uri;
+	struct uri uri;
 
 	ck_assert_int_eq(uri_parse(mem, bad[_i], &uri), -EINVAL);
-}
-END_TEST
-
-/* clang-format off */
-static const struct {
-	const char *host;
-	uint16_t port;
-	const char *service, *text; /* NULL: refused */
-} named[] = {
-	{ "a.example", 389, "ldap", "ldap://a.example:389" },
-	{ "a.example", 3389, "corp", "ldap://a.example:3389" },
-	{ "a.example", 636, "ldap", "ldaps://a.example:636" },
-	{ "a.example", 1636, "LDAPS", "ldaps://a.example:1636" },
-	{ "a b", 389, "ldap", NULL },
-	{ "a:1", 389, "ldap", NULL },
-	{ "a/b", 389, "ldap", NULL },
-	{ "a\nb", 389, "ldap", NULL },
-	{ "", 389, "ldap", NULL },
-};
-/* clang-format on */
-
-START_TEST(test_servers_that_dns_names)
-{
-	struct srv srv = { .host = (char *)(uintptr_t)named[_i].host, .port = named[_i].port };
-	struct server_name name;
-	int r = uri_from_srv(mem, &srv, named[_i].service, &name);
-
-	ck_assert_int_eq(r, named[_i].text ? 0 : -EINVAL);
-	if (r == 0)
-		ck_assert_str_eq(name.text, named[_i].text);
 }
 END_TEST
 
@@ -111,8 +81,6 @@ int main(void)
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_loop_test(tests, test_understood, 0, sizeof(good) / sizeof(good[0]));
 	tcase_add_loop_test(tests, test_refused, 0, sizeof(bad) / sizeof(bad[0]));
-	tcase_add_loop_test(tests, test_servers_that_dns_names, 0,
-	                    sizeof(named) / sizeof(named[0]));
 	tcase_add_test(tests, test_word_for_discovery);
 	suite_add_tcase(suite, tests);
 

@@ -2,16 +2,16 @@
  *
  * Search bases - see base.h
  */
-#include "backend/ldap/base.h"
+#include "common/ldap/base.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
-#include "backend/ldap/dn.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/ldap/dn.h"
 
 enum { SCOPE_BASE, SCOPE_ONELEVEL, SCOPE_SUBTREE };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "backend/ldap/obfuscated.h"
+#include "common/ldap/obfuscated.h"
 
 #include <check.h>
 #include <errno.h>
