@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/conf/options.h"
+#include "common/ldap/check.h"
 #include "monitor/check_names.h"
 
 /* The bus of a domain has its name in the path, and sun_path holds 108 bytes (unix(7)). */
@@ -89,28 +90,16 @@ static int check_provider(struct conf_report *report, const char *section)
 	return 0;
 }
 
-/* ---- words that are known, and that would change more than we can do ---- */
-
-static int check_words(struct conf_report *report, const char *section)
+static int check_type(struct conf_report *report, const char *section)
 {
-	static const struct {
-		const char *name, *const words[4];
-	} later[] = {
-		{ "domain_type", { "application" } },
-		{ "ldap_schema", { "IPA", "AD" } },
-	};
-	int r = 0;
+	const struct conf_value *value = conf_get(report->conf, section, "domain_type");
 
-	for (size_t i = 0; r == 0 && i < str_size(later); i++) {
-		const struct conf_value *value = conf_get(report->conf, section, later[i].name);
-
-		if (value && is_word(value->text, later[i].words))
-			r = finding_add(report, "not_implemented", FINDING_ERROR, section, value,
-			                "Attribute '%s' in section '%s': '%s' is not implemented: "
-			                "the domain does not start.",
-			                later[i].name, section, value->text);
-	}
-	return r;
+	if (!value || strcasecmp(value->text, "application") != 0)
+		return 0;
+	return finding_add(report, "not_implemented", FINDING_ERROR, section, value,
+	                   "Attribute 'domain_type' in section '%s': '%s' is not implemented: the "
+	                   "domain does not start.",
+	                   section, value->text);
 }
 
 /* ---- options that contradict each other ---- */
@@ -151,144 +140,39 @@ static int check_pairs(struct conf_report *report, const char *section)
 
 /* ---- ldap ---- */
 
-static bool is_ldap_uri(const char *uri)
+struct ldap_checked {
+	struct conf_report *report; /* borrowed */
+	const char *section;        /* borrowed */
+};
+
+static int tell_ldap(const struct ldap_fault *fault, void *data)
 {
-	static const char *const schemes[] = { "ldap://", "ldaps://", "ldapi://" };
+	struct ldap_checked *checked = data;
+	struct conf_report *report = checked->report;
+	const struct conf_value *where = conf_get(report->conf, checked->section, fault->option);
+	enum finding_severity severity =
+		fault->kind == LDAP_FAULT_WARNING ? FINDING_WARNING : FINDING_ERROR;
+	const char *rule = fault->kind == LDAP_FAULT_NOT_BUILT ? "not_implemented" : "value";
 
-	for (size_t i = 0; i < str_size(schemes); i++)
-		if (strncasecmp(uri, schemes[i], strlen(schemes[i])) == 0)
-			return true;
-	return false;
-}
-
-/* Unset means discovery by SRV records. */
-static int check_uris(struct conf_report *report, const char *section, const char *name,
-                      bool backup)
-{
-	const struct conf_value *value = conf_get(report->conf, section, name);
-	auto_talloc char **uris = NULL;
-	int r;
-
-	r = str_split(report, value ? value->text : "", ',', &uris);
-	for (char **uri = uris; r == 0 && *uri; uri++) {
-		if (strcasecmp(*uri, "_srv_") == 0 && backup)
-			r = finding_add(report, "value", FINDING_WARNING, section, value,
-			                "Attribute '%s' in section '%s': '_srv_' may only stand in "
-			                "'ldap_uri': it is passed over.",
-			                name, section);
-		else if (strcasecmp(*uri, "_srv_") != 0 && !is_ldap_uri(*uri))
-			r = finding_add(report, "value", FINDING_ERROR, section, value,
-			                "Attribute '%s' in section '%s' has an invalid value: "
-			                "'%s' does not begin with ldap://, ldaps:// or ldapi://.",
-			                name, section, *uri);
-	}
-	return r;
-}
-
-/* base[?scope?[filter][?base?scope?[filter]]…]: one part, or three and three more. A "?" is in
- * none of them (RFC 4516 writes it %3f). */
-static bool is_search_base(const char *text, char *const *parts, unsigned n)
-{
-	static const char *const scopes[] = { "base", "one", "onelevel", "sub", "subtree", NULL };
-
-	if (n == 1)
-		return !str_empty(text);
-	for (unsigned i = 1; i < n; i += 3)
-		if (!is_word(parts[i], scopes))
-			return false;
-	return n % 3 == 0;
-}
-
-static int check_search_base(struct conf_report *report, const char *section, const char *name)
-{
-	const struct conf_value *value = conf_get(report->conf, section, name);
-	auto_talloc char *copy = NULL;
-	auto_talloc char **parts = NULL;
-	unsigned n = 0;
-	char *rest;
-
-	if (!value)
-		return 0;
-	rest = copy = talloc_strdup(report, value->text);
-	parts = talloc_array(report, char *, (unsigned)strlen(value->text) + 1);
-	if (!copy || !parts)
-		return -ENOMEM;
-	while (rest)
-		parts[n++] = strsep(&rest, "?");
-
-	if (is_search_base(value->text, parts, n))
-		return 0;
-	return finding_add(report, "value", FINDING_ERROR, section, value,
-	                   "Attribute '%s' in section '%s' has an invalid value: '%s' is not "
-	                   "base[?scope?[filter]], or several of these joined by '?', with scope "
-	                   "base, onelevel or subtree.",
-	                   name, section, value->text);
-}
-
-/* The name of a mechanism: RFC 4422 section 3.1. */
-static int check_mechanism(struct conf_report *report, const char *section)
-{
-	const struct conf_value *value = conf_get(report->conf, section, "ldap_sasl_mech");
-	size_t size = value ? strspn(value->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") : 0;
-
-	if (!value || (size <= 20 && !value->text[size]))
-		return 0;
-	return finding_add(report, "value", FINDING_ERROR, section, value,
-	                   "Attribute 'ldap_sasl_mech' in section '%s' has an invalid value: '%s' "
-	                   "is not the name of a SASL mechanism: up to 20 capital letters, digits, "
-	                   "'-' and '_'.",
-	                   section, value->text);
-}
-
-static int check_keytab(struct conf_report *report, const char *section)
-{
-	const struct conf_value *value = conf_get(report->conf, section, "ldap_krb5_keytab");
-
-	if (!value || *value->text == '/' || strchr(value->text, ':'))
-		return 0;
-	return finding_add(report, "value", FINDING_ERROR, section, value,
-	                   "Attribute 'ldap_krb5_keytab' in section '%s' has an invalid value: "
-	                   "'%s' is neither an absolute path nor TYPE:NAME.",
-	                   section, value->text);
-}
-
-static int check_strength(struct conf_report *report, const char *section)
-{
-	uint32_t min = number(report->conf, section, "ldap_sasl_minssf", 0);
-	uint32_t max = number(report->conf, section, "ldap_sasl_maxssf", UINT32_MAX);
-
-	if (min <= max)
-		return 0;
-	return finding_add(report, "value", FINDING_ERROR, section,
-	                   conf_get(report->conf, section, "ldap_sasl_minssf"),
-	                   "Attributes 'ldap_sasl_minssf' and 'ldap_sasl_maxssf' in section '%s': "
-	                   "%u is larger than %u.",
-	                   section, min, max);
-}
-
-static int check_sasl(struct conf_report *report, const char *section)
-{
-	int r = check_mechanism(report, section);
-
-	if (r == 0)
-		r = check_keytab(report, section);
-	return r < 0 ? r : check_strength(report, section);
+	if (!where)
+		where = conf_written(report->conf, checked->section, NULL);
+	return finding_add(report, rule, severity, checked->section, where, "%s", fault->text);
 }
 
 static int check_ldap(struct conf_report *report, const char *section)
 {
-	static const char *const bases[] = { "ldap_search_base", "ldap_user_search_base",
-		                             "ldap_group_search_base" };
+	struct ldap_checked checked = { report, section };
+	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	struct conf_problem told = { 0 }; /* with its line, when its section was looked at */
+	struct ldap_conf conf = { 0 };
 	int r;
 
-	r = check_uris(report, section, "ldap_uri", false);
-	if (r == 0)
-		r = check_uris(report, section, "ldap_backup_uri", true);
-	for (size_t i = 0; r == 0 && i < str_size(bases); i++)
-		r = check_search_base(report, section, bases[i]);
-	if (r == 0)
-		r = check_sasl(report, section);
-	return r;
+	if (!scratch)
+		return -ENOMEM;
+	r = conf_read(report->conf, scratch, section, ldap_opts, &conf, &told);
+	if (r < 0 && r != -E_CONFIG)
+		return r;
+	return ldap_check(&conf, section, tell_ldap, &checked);
 }
 
 int check_domain(struct conf_report *report, const char *domain)
@@ -306,7 +190,7 @@ int check_domain(struct conf_report *report, const char *domain)
 
 	r = check_provider(report, section);
 	if (r == 0)
-		r = check_words(report, section);
+		r = check_type(report, section);
 	if (r == 0)
 		r = check_pairs(report, section);
 	if (r == 0)

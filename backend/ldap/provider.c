@@ -24,34 +24,37 @@
 #include "common/base/str.h"
 #include "common/ldap/attr.h"
 #include "common/ldap/base.h"
+#include "common/ldap/check.h"
 #include "common/ldap/obfuscated.h"
 #include "common/ldap/uri.h"
 
-/* Logs what is wrong with an option, with the line it stands on. */
-static int refuse(const struct ldap_domain *domain, const char *option, const char *why)
+/* The check of the configuration told all of this before (common/ldap/check.h), with the line of
+ * the file that a person wrote, unless another version of it compiled this one. */
+static int log_fault(const struct ldap_fault *fault, void *data)
 {
-	const struct provider_host *host = domain->host;
-	const struct conf_value *value = conf_get(host->conf, host->section, option);
+	const struct provider_host *host = data;
+	const struct conf_value *value = conf_get(host->conf, host->section, fault->option);
 
+	if (fault->kind == LDAP_FAULT_WARNING) {
+		log_warn("%s", fault->text);
+		return 0;
+	}
 	if (value)
-		log_error("%s:%u: [%s] %s = %s: %s", value->file, value->line, host->section,
-		          option, value->text, why);
+		log_error("%s (%s:%u is compiled: sssctl config-check names the line to change)",
+		          fault->text, value->file, value->line);
 	else
-		log_error("[%s] %s: %s", host->section, option, why);
+		log_error("%s", fault->text);
 	return -E_CONFIG;
 }
 
 /* One item of ldap_uri or ldap_backup_uri. */
-static int add_server(struct ldap_domain *domain, const char *option, const char *text, bool backup)
+static int add_server(struct ldap_domain *domain, const char *text, bool backup)
 {
 	struct server_name name;
 	int r;
 
-	if (uri_is_discovery(text) && backup) {
-		log_warn("[%s] %s: only ldap_uri may name _srv_: it is passed over",
-		         domain->host->section, option);
-		return 0;
-	}
+	if (uri_is_discovery(text) && backup)
+		return 0; /* passed over, as was told */
 	if (uri_is_discovery(text) && domain->conf.id_use_start_tls == START_TLS_FALSE)
 		log_warn("[%s] ldap_id_use_start_tls = false: servers that DNS names are spoken to "
 		         "in "
@@ -63,8 +66,6 @@ static int add_server(struct ldap_domain *domain, const char *option, const char
 		                               domain->conf.dns_service_name, domain->host->domain);
 
 	r = server_from_uri(domain, text, &name);
-	if (r == -EINVAL)
-		return refuse(domain, option, "not an ldap://, ldaps:// or ldapi:// URI");
 	if (r < 0)
 		return r;
 	if (domain->conf.id_use_start_tls == START_TLS_FALSE && name.protocol == URI_LDAP)
@@ -83,9 +84,9 @@ static int add_servers(struct ldap_domain *domain)
 	int r = 0;
 
 	for (; *uris && r == 0; uris++)
-		r = add_server(domain, "ldap_uri", *uris, false);
+		r = add_server(domain, *uris, false);
 	for (uris = conf->backup_uri; uris && *uris && r == 0; uris++)
-		r = add_server(domain, "ldap_backup_uri", *uris, true);
+		r = add_server(domain, *uris, true);
 	return r;
 }
 
@@ -96,7 +97,6 @@ static int read_bases(struct ldap_domain *domain, enum search_where where)
 {
 	const struct ldap_conf *conf = &domain->conf;
 	bool users = where == SEARCH_USERS;
-	const char *option = users ? "ldap_user_search_base" : "ldap_group_search_base";
 	const char *text = users ? conf->user_search_base : conf->group_search_base;
 	struct narrowing *narrowing = &domain->narrowings[where];
 	struct bases *bases = &domain->bases[where];
@@ -105,58 +105,14 @@ static int read_bases(struct ldap_domain *domain, enum search_where where)
 	narrowing->scope = scopes[users ? conf->user_search_scope : conf->group_search_scope];
 	narrowing->filter = users ? conf->user_search_filter : conf->group_search_filter;
 
-	if (!text) {
-		option = "ldap_search_base";
-		text = conf->search_base;
-	}
-	r = bases_parse(domain, text ? text : "", bases);
-	if (r == -EINVAL)
-		return refuse(domain, option, "not of the form base[?scope?[filter]]");
-	if (r == 0 && (!text || !strchr(text, '?'))) {
-		r = bases_narrow(bases, narrowing->scope, narrowing->filter);
-		if (r == -EINVAL)
-			return refuse(domain,
-			              users ? "ldap_user_search_filter"
-			                    : "ldap_group_search_filter",
-			              "not a filter");
-	}
 	if (!text)
-		*bases = (struct bases){ 0 }; /* the server will say */
+		text = conf->search_base;
+	if (!text)
+		return 0; /* the server will say */
+	r = bases_parse(domain, text, bases);
+	if (r == 0 && !strchr(text, '?'))
+		r = bases_narrow(bases, narrowing->scope, narrowing->filter);
 	return r;
-}
-
-/* Attribute and class names stand in filters as they are: only names may. */
-static int check_names(const struct ldap_domain *domain)
-{
-	const struct ldap_conf *conf = &domain->conf;
-	const struct {
-		const char *option, *value;
-		bool needed;
-	} names[] = {
-		{ "ldap_user_object_class", conf->user_object_class, true },
-		{ "ldap_user_name", conf->user_name, true },
-		{ "ldap_user_uid_number", conf->user_uid_number, true },
-		{ "ldap_user_gid_number", conf->user_gid_number, true },
-		{ "ldap_user_gecos", conf->user_gecos },
-		{ "ldap_user_home_directory", conf->user_home_directory },
-		{ "ldap_user_shell", conf->user_shell },
-		{ "ldap_user_principal", conf->user_principal },
-		{ "ldap_user_fullname", conf->user_fullname },
-		{ "ldap_user_email", conf->user_email },
-		{ "ldap_group_object_class", conf->group_object_class, true },
-		{ "ldap_group_object_class_alt", conf->group_object_class_alt },
-		{ "ldap_group_name", conf->group_name, true },
-		{ "ldap_group_gid_number", conf->group_gid_number, true },
-		{ "ldap_group_member", conf->group_member, true },
-	};
-
-	for (size_t i = 0; i < str_size(names); i++) {
-		if (names[i].needed && str_empty(names[i].value))
-			return refuse(domain, names[i].option, "must not be empty");
-		if (!str_empty(names[i].value) && !attr_is_valid(names[i].value))
-			return refuse(domain, names[i].option, "not the name of an attribute");
-	}
-	return 0;
 }
 
 /* Puts the password in the place of what sss_obfuscate(8) made of it. */
@@ -169,38 +125,11 @@ static int reveal_password(struct ldap_domain *domain)
 	if (conf->authtok_type != LDAP_AUTHTOK_OBFUSCATED || !conf->bind_password)
 		return 0;
 	r = obfuscated_read(domain, conf->bind_password, &password);
-	if (r == -EBADMSG) {
-		log_error("[%s] ldap_default_authtok: not what sss_obfuscate writes, but "
-		          "ldap_default_authtok_type = obfuscated_password",
-		          domain->host->section);
-		return -E_CONFIG;
-	}
 	if (r < 0)
 		return r;
 	talloc_free(conf->bind_password);
 	conf->bind_password = password;
 	return 0;
-}
-
-/* What the rest of the code relies on, and what is not built yet. */
-static int check_options(struct ldap_domain *domain)
-{
-	const struct ldap_conf *conf = &domain->conf;
-	const struct provider_host *host = domain->host;
-
-	if (conf->schema != LDAP_SCHEMA_RFC2307 && conf->schema != LDAP_SCHEMA_RFC2307BIS)
-		return refuse(domain, "ldap_schema", "only rfc2307 and rfc2307bis are built yet");
-	if (conf->sasl_mech && !sasl_is_mechanism(conf->sasl_mech))
-		return refuse(domain, "ldap_sasl_mech",
-		              "not the name of a mechanism, which is in capitals");
-	if (!conf->sasl_mech && conf->bind_dn && !conf->bind_password)
-		return refuse(domain, "ldap_default_bind_dn",
-		              "without ldap_default_authtok: servers take that for an anonymous "
-		              "bind");
-	if (conf->referrals && conf_get(host->conf, host->section, "ldap_referrals"))
-		log_notice("[%s] ldap_referrals is not implemented: referrals are not followed",
-		           host->section);
-	return check_names(domain);
 }
 
 static void set_attr(struct attrs *attrs, size_t place, const char *name)
@@ -210,7 +139,6 @@ static void set_attr(struct attrs *attrs, size_t place, const char *name)
 		attrs->count = place + 1;
 }
 
-/* "ldapName", or "cacheName:ldapName". */
 static int add_extra(struct ldap_domain *domain, const char *item)
 {
 	struct user_rules *rules = &domain->user_rules;
@@ -218,13 +146,8 @@ static int add_extra(struct ldap_domain *domain, const char *item)
 	int r;
 
 	r = attr_split_extra(domain, item, &name, &attr);
-	if (r == -EINVAL)
-		return refuse(domain, "ldap_user_extra_attrs",
-		              "an item is not the name of an attribute, nor two with a colon");
 	if (r < 0)
 		return r;
-	if (rules->n_extra == EXTRA_ATTRS_MAX)
-		return refuse(domain, "ldap_user_extra_attrs", "more attributes than 32");
 	set_attr(&domain->user_attrs, N_USER_ATTRS + rules->n_extra, attr);
 	rules->extra[rules->n_extra++] = name;
 	return 0;
@@ -322,7 +245,11 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 		domain->conf.group_member =
 			domain->conf.schema == LDAP_SCHEMA_RFC2307 ? "memberuid" : "member";
 	if (r == 0)
-		r = check_options(domain);
+		r = ldap_check(&domain->conf, host->section, log_fault, (void *)host);
+	if (r == 0 && domain->conf.referrals &&
+	    conf_get(host->conf, host->section, "ldap_referrals"))
+		log_notice("[%s] ldap_referrals is not implemented: referrals are not followed",
+		           host->section);
 	if (r == 0)
 		r = reveal_password(domain);
 	if (r == 0)

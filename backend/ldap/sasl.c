@@ -12,15 +12,6 @@
 #include "common/base/secret.h"
 #include "common/base/str.h"
 
-#define MECHANISM_MAX 20
-
-bool sasl_is_mechanism(const char *name)
-{
-	size_t size = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
-
-	return size > 0 && size <= MECHANISM_MAX && !name[size];
-}
-
 bool sasl_needs_tickets(const char *mechanism)
 {
 	static const char *const mechanisms[] = { "GSSAPI", "GSS-SPNEGO", "GS2-KRB5" };

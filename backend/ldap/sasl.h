@@ -13,9 +13,6 @@
 
 #include "common/conf/options.h"
 
-/* What may be the name of a mechanism (RFC 4422 section 3.1)? */
-bool sasl_is_mechanism(const char *name);
-
 /* Does it need Kerberos tickets? */
 bool sasl_needs_tickets(const char *mechanism);
 

@@ -95,8 +95,8 @@ static int set_dn(TALLOC_CTX *mem, struct base *base, const char *dn, size_t siz
 	return r == -EINVAL ? 0 : r; /* let the server say so */
 }
 
-/* Takes one base?scope?filter off the front of *text. */
-static int take_base(TALLOC_CTX *mem, const char **text, struct base *ret_base)
+/* Takes one base?scope?filter off the front of *text; only the first one may be a DN alone. */
+static int take_base(TALLOC_CTX *mem, const char **text, bool first, struct base *ret_base)
 {
 	struct base base = { .scope = SCOPE_SUBTREE };
 	size_t size = strcspn(*text, "?");
@@ -106,24 +106,29 @@ static int take_base(TALLOC_CTX *mem, const char **text, struct base *ret_base)
 	if (r < 0)
 		return r;
 	*text += size;
+	if (first && **text == '\0') {
+		*ret_base = base;
+		return 0;
+	}
 
-	if (**text == '?') {
-		(*text)++;
-		size = strcspn(*text, "?");
-		base.scope = scope_of(*text, size);
-		if (base.scope < 0)
-			return -EINVAL;
-		*text += size;
-	}
-	if (**text == '?') {
-		(*text)++;
-		r = filter_size(*text, &size);
-		if (r == 0)
-			r = take_filter(mem, *text, size, &base.filter);
-		if (r < 0)
-			return r;
-		*text += size;
-	}
+	if (**text != '?')
+		return -EINVAL;
+	(*text)++;
+	size = strcspn(*text, "?");
+	base.scope = scope_of(*text, size);
+	if (base.scope < 0)
+		return -EINVAL;
+	*text += size;
+
+	if (**text != '?')
+		return -EINVAL;
+	(*text)++;
+	r = filter_size(*text, &size);
+	if (r == 0)
+		r = take_filter(mem, *text, size, &base.filter);
+	if (r < 0)
+		return r;
+	*text += size;
 	*ret_base = base;
 	return 0;
 }
@@ -140,9 +145,10 @@ int bases_parse(TALLOC_CTX *mem, const char *text, struct bases *ret_bases)
 	for (;;) {
 		if (bases.count == BASES_MAX)
 			return -EINVAL;
-		r = take_base(bases.items, &text, &bases.items[bases.count++]);
+		r = take_base(bases.items, &text, bases.count == 0, &bases.items[bases.count]);
 		if (r < 0)
 			return r;
+		bases.count++;
 		if (*text != '?')
 			break;
 		text++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Search bases - where to search: base[?scope?[filter][?base?scope?[filter]]*] (sssd-ldap(5))
+ * Search bases - where to search: base[?[scope]?[filter][?base?[scope]?[filter]]*] (sssd-ldap(5))
  */
 #pragma once
 

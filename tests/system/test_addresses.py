@@ -159,7 +159,9 @@ def test_without_the_attributes(suite):
 def test_what_is_no_attribute_stops_the_domain(suite):
     suite.stop()
     log = Log(suite.c)
-    suite.start(**{**OPTIONS, "ldap_user_email": "ma il"})
+    suite.configure(**{**OPTIONS, "ldap_user_email": "ma il"})
+    assert suite.c.systemctl("start", "sssd.service", check=False).rc != 0
+    suite.c.systemctl("reset-failed")
     assert any(
         "ldap_user_email" in line and "not the name of an attribute" in line for line in log.lines()
     )

@@ -178,7 +178,13 @@ STOPS_DOMAIN = [
     ("cache_max_size = much", "much"),
     ("use_fully_qualified_names = perhaps", "perhaps"),
     ("ldap_uri = http://ldap.test", "http://ldap.test"),
+    ("ldap_uri = ldaps://h:70000", "ldaps://h:70000"),
+    ("ldap_backup_uri = ldap://a ldap://b", "'ldap://a ldap://b'"),
     ("ldap_search_base = dc=test?everything?", "everything"),
+    ("ldap_search_base = what is this", "'what is this'"),
+    ("ldap_user_search_filter = (a=b", "'(a=b'"),
+    ("ldap_user_name = u id", "'u id'"),
+    ("ldap_default_bind_dn = cn=reader,dc=test", "ldap_default_authtok"),
     ("re_expression = (?P<name>.+", "(?P<name>.+"),
     ("re_expression = ^(.+)$", "has no group"),
     ("full_name_format = %2$s", "does not hold the name"),
@@ -336,18 +342,46 @@ def test_reload_without_any_file_is_refused(running):
     assert running.passwd("carol").startswith("carol:")
 
 
-def test_reload_that_would_lose_a_domain_in_use_is_refused(running):
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ldap_tls_reqcert = demnad",
+        "ldap_uri = ldaps://ldap.test:70000",
+        "ldap_backup_uri = ldap://a ldap://b",
+        "ldap_user_name = u id",
+        "ldap_search_base = what is this",
+    ],
+)
+def test_reload_that_would_lose_a_domain_in_use_is_refused(running, line):
     """A slip in an editor takes nobody down (O5)."""
     c = running.c
-    text = conf(domain=["ldap_tls_reqcert = demnad"])
+    option, _, value = line.partition(" = ")
+    text = conf().replace("[domain/LDAP]\n", f"[domain/LDAP]\n{line}\n")
+    # Of two lines the last one counts.
+    text = "".join(
+        one + "\n" for one in text.splitlines() if one == line or not one.startswith(f"{option} = ")
+    )
     running.configure(text)
+    before = c.run(["cat", "/var/lib/sss/conf/be/LDAP/current"]).out
     log = Log(c)
     with steady(running.c, "passwd", "alice", "bob") as load:
         assert c.systemctl("reload", "sssd.service", check=False).rc != 0
-        assert_names(log.text("sssd_conf"), ["demnad"], f"{MAIN}:{line_of(text, 'demnad')}")
+        assert_names(log.text("sssd_conf"), [option, value], f"{MAIN}:{line_of(text, line)}")
         assert running.passwd("carol").startswith("carol:")
     assert load.calls.were_all_right(), load.calls
+    assert c.run(["cat", "/var/lib/sss/conf/be/LDAP/current"]).out == before
     assert "LDAP: online" in c.show("sssd.service", "StatusText")
+
+
+def test_backend_does_not_start_with_what_no_check_would_compile(running):
+    """A file that another version compiled, say."""
+    c = running.c
+    c.sh(r"sed -i '/^\[domain/a ldap_user_name = u id' /var/lib/sss/conf/be/LDAP/current")
+    log = Log(c)
+    c.run(["kill", "-9", *map(str, running.pids("sssd_be"))])
+    c.wait_for("it says why", lambda: "'u id' is not the name of an attribute" in log.text())
+    assert_names(log.text(), ["ldap_user_name", "domain/LDAP"], "sssctl config-check")
+    assert running.passwd("alice") == ALICE  # as it is cached
 
 
 def test_reload_of_what_does_not_run_fails_and_starts_nothing(suite):

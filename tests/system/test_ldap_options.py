@@ -334,54 +334,11 @@ ROWS = [
 
 # The domain does not answer: nobody can tell. words: what the log says.
 SILENT = [
-    Row("attr", {"ldap_user_name": "u id"}, ["ldap_user_name", "not the name of an attribute"]),
-    Row(
-        "attr2",
-        {"ldap_user_shell": "a)(b=*"},
-        ["ldap_user_shell", "not the name of an attribute"],
-    ),
-    Row(
-        "attr3",
-        {"ldap_group_member": "(x)"},
-        ["ldap_group_member", "not the name of an attribute"],
-    ),
-    Row("class2", {"ldap_user_object_class": "posixAccount)(uid=*"}, ["ldap_user_object_class"]),
     Row("nowhere", {"ldap_search_base": f"ou=nowhere,{BASE}"}, ["ou=nowhere", "No such object"]),
-    Row("nodn", {"ldap_search_base": "what is this"}, ["what is this"]),
-    Row(
-        "badfilter",
-        {"ldap_user_search_base": f"{BASE}?sub?(uid=alice"},
-        ["ldap_user_search_base"],
-    ),
-    Row("badextra", {"ldap_user_extra_attrs": "mail, a)(b"}, ["ldap_user_extra_attrs", "not the name"]),
-    Row("badextra2", {"ldap_user_extra_attrs": ":mail"}, ["ldap_user_extra_attrs", "not the name"]),
-    Row(
-        "many-extra",
-        {"ldap_user_extra_attrs": ",".join(f"x{i}" for i in range(33))},
-        ["ldap_user_extra_attrs", "more attributes than 32"],
-    ),
-    Row("badufilter", {"ldap_user_search_filter": "(a=b"}, ["ldap_user_search_filter", "not a filter"]),
-    Row("badgfilter", {"ldap_group_search_filter": "(a)(b)"}, ["ldap_group_search_filter", "not a filter"]),
-    Row("attr4", {"ldap_group_object_class_alt": "a b"}, ["ldap_group_object_class_alt", "not the name"]),
-    Row(
-        "not-hidden",
-        {
-            "ldap_uri": "ldaps://127.0.0.2",
-            "ldap_default_bind_dn": READER,
-            "ldap_default_authtok_type": "obfuscated_password",
-            "ldap_default_authtok": READER_PASSWORD,
-        },
-        ["[domain/not-hidden] ldap_default_authtok", "not what sss_obfuscate writes"],
-    ),
     Row(
         "hidden-not-told",
         {"ldap_uri": "ldaps://127.0.0.2", "ldap_default_bind_dn": READER, "ldap_default_authtok": HIDDEN},
         ["domain hidden-not-told: offline", "bind"],
-    ),
-    Row(
-        "rootdse-no-base",
-        {"ldap_search_base": None, "ldap_read_rootdse": "never"},
-        ["domain rootdse-no-base: offline", "ldap_read_rootdse", "set ldap_search_base"],
     ),
     Row(
         "cacertdir-others",
@@ -404,21 +361,52 @@ SILENT = [
         },
         ["bind"],
     ),
-    Row(
-        "halfbind",
-        {"ldap_default_bind_dn": READER},
-        ["ldap_default_bind_dn", "without ldap_default_authtok"],
-    ),
     Row("notls", {"ldap_uri": "ldap://127.0.0.3"}, ["ldap_id_use_start_tls"]),
     Row("notls2", {"ldap_uri": "ldap://127.0.0.3", "ldap_id_use_start_tls": "true"}, ["StartTLS"]),
+]
+
+# Options that together make no sense. `sssctl config-check` names the first one with these words, and
+# the domain is not started.
+SENSELESS = [
+    Row(
+        "not-hidden",
+        {
+            "ldap_default_authtok": "open",
+            "ldap_default_authtok_type": "obfuscated_password",
+            "ldap_default_bind_dn": READER,
+        },
+        "not what sss_obfuscate writes",
+    ),
+    Row("halfbind", {"ldap_default_bind_dn": READER}, "needs 'ldap_default_authtok'"),
+    Row("rootdse-no-base", {"ldap_read_rootdse": "never", "ldap_search_base": None}, "'ldap_search_base' is not set"),
+    Row(
+        "many-extra",
+        {"ldap_user_extra_attrs": ",".join(f"x{i}" for i in range(33))},
+        "more attributes than 32",
+    ),
 ]
 
 # `sssctl config-check` names it, and the domain is not started.
 BAD = [
     ("ldap_uri", "http://ldap.test"),
+    ("ldap_uri", "ldaps://ldap.test:70000"),
+    ("ldap_uri", "ldap://ldap.test ldap://127.0.0.3"),
+    ("ldap_backup_uri", "ldaps://ldap.test:70000"),
+    ("ldap_backup_uri", "ldap://ldap.test ldap://127.0.0.3"),
+    ("ldap_search_base", "what is this"),
     ("ldap_search_base", f"{BASE}?everything?"),
     ("ldap_user_search_base", f"{BASE}?sub"),
+    ("ldap_user_search_base", f"{BASE}?sub?(uid=alice"),
     ("ldap_group_search_base", f"{BASE}?sub??{BASE}"),
+    ("ldap_user_search_filter", "(a=b"),
+    ("ldap_group_search_filter", "(a)(b)"),
+    ("ldap_user_name", "u id"),
+    ("ldap_user_shell", "a)(b=*"),
+    ("ldap_user_object_class", "posixAccount)(uid=*"),
+    ("ldap_group_member", "(x)"),
+    ("ldap_group_object_class_alt", "a b"),
+    ("ldap_user_extra_attrs", "a)(b"),
+    ("ldap_user_extra_attrs", ":mail"),
     ("ldap_schema", "rfc2308"),
     ("ldap_schema", "IPA"),
     ("ldap_schema", "ad"),
@@ -508,7 +496,7 @@ def silent(suite):
     """The same with the domains that cannot work, beside one that does."""
     bad = [Row(f"bad{i}", {name: value}, None) for i, (name, value) in enumerate(BAD)]
     suite.stop()
-    suite.configure(conf(ROWS[:1] + SILENT + bad))
+    suite.configure(conf(ROWS[:1] + SILENT + SENSELESS + bad))
     suite.check = suite.c.run(["sssctl", "config-check"], check=False)
     suite.c.systemctl("start", "sssd-nss.socket", "sssd.service")
     return suite
@@ -566,6 +554,19 @@ def test_bad_value_is_named_and_stops_the_domain(silent, i):
     assert silent.check.rc == 1
     assert any(name in line and f"'{section}'" in line and value in line for line in lines), lines
     assert silent.passwd(f"alice@bad{i}") is None
+
+
+@pytest.mark.parametrize("row", SENSELESS, ids=lambda row: row.name)
+def test_what_makes_no_sense_is_named_with_its_line_and_stops_the_domain(silent, row):
+    option, value = next(iter(row.options.items()))
+    text = conf([row]).splitlines()
+    place = text.index(f"{option} = {value}") - text.index(f"[domain/{row.name}]")
+    whole = silent.c.read("/etc/sssd/sssd.conf").splitlines()
+    place += whole.index(f"[domain/{row.name}]") + 1
+    lines = [line for line in silent.check.out.splitlines() if f"'domain/{row.name}'" in line]
+    assert any(f"'{option}'" in line and row.answers in line and f"sssd.conf:{place})" in line for line in lines), lines
+    assert not any(READER_PASSWORD in line or "'open'" in line for line in lines)
+    assert silent.passwd(f"alice@{row.name}") is None
 
 
 # ---- time -------------------------------------------------------------------------------------------

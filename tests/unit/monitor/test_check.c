@@ -16,6 +16,15 @@
 #define GOOD_DOMAIN "[domain/A]\nid_provider = ldap\nldap_uri = ldap://localhost\n"
 #define GOOD        "[sssd]\ndomains = A\n" GOOD_DOMAIN
 
+#define INVALID(option, value) \
+	"Attribute '" option "' in section 'domain/A' has an invalid value: '" value "' is not "
+#define A_URI                                                                                     \
+	"ldap://HOST[:PORT], ldaps://HOST[:PORT] or ldapi://PATH, in which each '/' of the path " \
+	"is %2F"
+#define A_BASE                                                                                    \
+	"base[?scope?[filter]], or several of these joined by '?', with scope base, onelevel or " \
+	"subtree"
+
 static TALLOC_CTX *mem;
 
 static void setup(void)
@@ -172,7 +181,7 @@ static const struct {
 	  "E sssd_checks 3 Attribute 'id_provider' is missing in section 'domain/A'.|"
 	  "N value 6 Attribute 'id_provider' in section 'domain/A' is empty: it counts as not set.|", true },
 	{ "ldap_schema = ipa\n",
-	  "E not_implemented 6 Attribute 'ldap_schema' in section 'domain/A': 'ipa' is not implemented: "
+	  "E not_implemented 6 Attribute 'ldap_schema' in section 'domain/A': 'IPA' is not implemented: "
 	  "the domain does not start.|", true },
 	{ "ldap_schema = rfc2307\n", "", false },
 	{ "ldap_schema = RFC2307BIS\n", "", false },
@@ -180,25 +189,74 @@ static const struct {
 
 	/* servers and bases */
 	{ "ldap_uri = http://x\n",
-	  "E value 6 Attribute 'ldap_uri' in section 'domain/A' has an invalid value: 'http://x' does not begin with "
-	  "ldap://, ldaps:// or ldapi://.|", true },
+	  "E value 6 Attribute 'ldap_uri' in section 'domain/A' has an invalid value: 'http://x' is not " A_URI ".|", true },
 	{ "ldap_uri = _srv_, ldaps://x\n", "", false },
 	{ "ldap_uri =\n",
 	  "N value 6 Attribute 'ldap_uri' in section 'domain/A' is empty: it counts as not set.|", false },
 	{ "ldap_backup_uri = ldap://a, http://x\n",
-	  "E value 6 Attribute 'ldap_backup_uri' in section 'domain/A' has an invalid value: 'http://x' does not "
-	  "begin with ldap://, ldaps:// or ldapi://.|", true },
+	  "E value 6 Attribute 'ldap_backup_uri' in section 'domain/A' has an invalid value: 'http://x' is not " A_URI ".|", true },
 	{ "ldap_backup_uri = _SRV_, ldap://a\n",
 	  "W value 6 Attribute 'ldap_backup_uri' in section 'domain/A': '_srv_' may only stand in 'ldap_uri': "
 	  "it is passed over.|", false },
 	{ "ldap_search_base = dc=a\n", "", false },
 	{ "ldap_search_base = dc=a?sub?(x=y)?dc=b?onelevel?\n", "", false },
+	{ "ldap_search_base = <GUID=0123>\n", "", false },
+	{ "ldap_uri = ldaps://h:70000\n", "E value 6 " INVALID("ldap_uri", "ldaps://h:70000") A_URI ".|", true },
+	{ "ldap_uri = ldap://a ldap://b\n", "E value 6 " INVALID("ldap_uri", "ldap://a ldap://b") A_URI ".|", true },
+	{ "ldap_backup_uri = ldaps://h:70000\n",
+	  "E value 6 " INVALID("ldap_backup_uri", "ldaps://h:70000") A_URI ".|", true },
+	{ "ldap_search_base = what is this\n",
+	  "E value 6 " INVALID("ldap_search_base", "what is this") "a DN.|", true },
+	{ "ldap_group_search_base = dc=a?sub??b?sub?\n",
+	  "E value 6 " INVALID("ldap_group_search_base", "b") "a DN.|", true },
+	{ "ldap_search_base = dc=a?sub?(x=y\n",
+	  "E value 6 " INVALID("ldap_search_base", "dc=a?sub?(x=y") A_BASE ".|", true },
+	{ "ldap_search_base = dc=a?sub??dc=b\n",
+	  "E value 6 " INVALID("ldap_search_base", "dc=a?sub??dc=b") A_BASE ".|", true },
+	{ "ldap_user_search_filter = (a=b\n",
+	  "E value 6 " INVALID("ldap_user_search_filter", "(a=b") "a filter.|", true },
+	{ "ldap_group_search_filter = (a=b)(c=d)\n",
+	  "E value 6 " INVALID("ldap_group_search_filter", "(a=b)(c=d)") "a filter.|", true },
+	{ "ldap_read_rootdse = never\n",
+	  "E value 6 Attribute 'ldap_read_rootdse' in section 'domain/A' cannot be never while 'ldap_search_base' "
+	  "is not set: nobody else tells where to search.|", true },
+	{ "ldap_read_rootdse = never\nldap_search_base = dc=a\n", "", false },
 	{ "ldap_user_search_base = dc=a?all?\n",
 	  "E value 6 Attribute 'ldap_user_search_base' in section 'domain/A' has an invalid value: 'dc=a?all?' is not "
 	  "base[?scope?[filter]], or several of these joined by '?', with scope base, onelevel or subtree.|", true },
 	{ "ldap_group_search_base = dc=a?sub\n",
 	  "E value 6 Attribute 'ldap_group_search_base' in section 'domain/A' has an invalid value: 'dc=a?sub' is not "
 	  "base[?scope?[filter]], or several of these joined by '?', with scope base, onelevel or subtree.|", true },
+
+	/* the bind */
+	{ "ldap_default_bind_dn = cn=reader\n",
+	  "E value 6 Attribute 'ldap_default_bind_dn' in section 'domain/A' needs 'ldap_default_authtok': servers "
+	  "take a bind without a password for an anonymous one.|", true },
+	{ "ldap_default_bind_dn = cn=reader\nldap_default_authtok = secret\n", "", false },
+	{ "ldap_default_bind_dn = cn=reader\nldap_sasl_mech = EXTERNAL\n", "", false },
+	{ "ldap_default_authtok_type = obfuscated_password\nldap_default_authtok = secret\n",
+	  "E value 7 Attribute 'ldap_default_authtok' in section 'domain/A' has an invalid value: it is not what "
+	  "sss_obfuscate writes, but 'ldap_default_authtok_type' is obfuscated_password.|", true },
+	{ "ldap_sasl_mech = gssapi\n",
+	  "E value 6 " INVALID("ldap_sasl_mech", "gssapi") "the name of a SASL mechanism: up to 20 capital letters, "
+	  "digits, '-' and '_'.|", true },
+	{ "ldap_krb5_keytab = keytab\n",
+	  "E value 6 Attribute 'ldap_krb5_keytab' in section 'domain/A' has an invalid value: 'keytab' is neither an "
+	  "absolute path nor TYPE:NAME.|", true },
+	{ "ldap_sasl_minssf = 56\nldap_sasl_maxssf = 1\n",
+	  "E value 6 Attributes 'ldap_sasl_minssf' and 'ldap_sasl_maxssf' in section 'domain/A': 56 is larger than 1.|",
+	  true },
+	{ "ldap_sasl_minssf = 56\nldap_sasl_maxssf = -1\n", "", false },
+
+	/* attributes and classes */
+	{ "ldap_user_name = u id\n", "E value 6 " INVALID("ldap_user_name", "u id") "the name of an attribute.|", true },
+	{ "ldap_group_member = (x)\n",
+	  "E value 6 " INVALID("ldap_group_member", "(x)") "the name of an attribute.|", true },
+	{ "ldap_user_object_class = a)(b\n",
+	  "E value 6 " INVALID("ldap_user_object_class", "a)(b") "the name of an object class.|", true },
+	{ "ldap_user_extra_attrs = mail, a)(b\n",
+	  "E value 6 " INVALID("ldap_user_extra_attrs", "a)(b") "the name of an attribute, nor two with a colon.|", true },
+	{ "ldap_user_extra_attrs = mail, cell:mobile\n", "", false },
 
 	/* a terminal must not be told what to do */
 	{ "[nss]\n\x1b[2J = x\n",

@@ -28,14 +28,14 @@ static const struct {
 } good[] = {
 	{ "dc=x", 1, { { "dc=x", SUBTREE, NULL } } },
 	{ "", 1, { { "", SUBTREE, NULL } } },
-	{ "dc=x?base", 1, { { "dc=x", BASE, NULL } } },
+	{ "dc=x?base?", 1, { { "dc=x", BASE, NULL } } },
 	{ "dc=x?OneLevel?", 1, { { "dc=x", ONELEVEL, NULL } } },
 	{ "dc=x??", 1, { { "dc=x", SUBTREE, NULL } } },
 	{ "dc=x?sub?(a=b)", 1, { { "dc=x", SUBTREE, "(a=b)" } } },
 	{ "dc=x?subtree?a=b", 1, { { "dc=x", SUBTREE, "(a=b)" } } },
 	{ "dc=x?subtree?(&(a=b)(!(c=?)))", 1, { { "dc=x", SUBTREE, "(&(a=b)(!(c=?)))" } } },
 	{ "dc=x?one??dc=y?base?(a=b)", 2, { { "dc=x", ONELEVEL, NULL }, { "dc=y", BASE, "(a=b)" } } },
-	{ "dc=x?sub?(q=1?2)?dc=y", 2, { { "dc=x", SUBTREE, "(q=1?2)" }, { "dc=y", SUBTREE, NULL } } },
+	{ "dc=x?sub?(q=1?2)?dc=y??", 2, { { "dc=x", SUBTREE, "(q=1?2)" }, { "dc=y", SUBTREE, NULL } } },
 	{ "dc=x???dc=y???dc=z??", 3,
 	  { { "dc=x", SUBTREE, NULL }, { "dc=y", SUBTREE, NULL }, { "dc=z", SUBTREE, NULL } } },
 	{ "ou=People, dc=ex ample,dc=com", 1, { { "ou=People, dc=ex ample,dc=com", SUBTREE, NULL } } },
@@ -43,6 +43,10 @@ static const struct {
 
 static const char *const bad[] = {
 	"dc=x?everything",
+	"dc=x?everything?",
+	"dc=x?sub",
+	"dc=x?sub??dc=y?sub",
+	"dc=x?sub??dc=y",
 	"dc=x?sub?(a=b",
 	"dc=x?sub?(a=b))",
 	"dc=x?sub?a=b)",
@@ -97,14 +101,14 @@ END_TEST
 
 START_TEST(test_as_many_as_there_may_be_and_no_more)
 {
-	char *text = talloc_strdup(mem, "dc=x");
+	char *text = talloc_strdup(mem, "dc=x??");
 	struct bases bases;
 
 	for (int i = 1; i < BASES_MAX; i++)
-		text = talloc_strdup_append(text, "???dc=x");
+		text = talloc_strdup_append(text, "?dc=x??");
 	ck_assert_int_eq(bases_parse(mem, text, &bases), 0);
 	ck_assert_uint_eq(bases.count, BASES_MAX);
-	text = talloc_strdup_append(text, "???dc=x");
+	text = talloc_strdup_append(text, "?dc=x??");
 	ck_assert_int_eq(bases_parse(mem, text, &bases), -EINVAL);
 }
 END_TEST
@@ -128,11 +132,11 @@ START_TEST(test_who_may_be_found_below_a_base)
 		{ "dc=x", "", -ENOENT },
 		{ "dc=x", ",dc=x", -ENOENT },
 		{ "dc=x", "no DN", -ENOENT },
-		{ "dc=x?one", "uid=a,dc=x", 0 },
-		{ "dc=x?one", "uid=a,ou=p,dc=x", -ENOENT },
-		{ "dc=x?one", "dc=x", -ENOENT },
-		{ "dc=x?base", "dc=x", 0 },
-		{ "dc=x?base", "uid=a,dc=x", -ENOENT },
+		{ "dc=x?one?", "uid=a,dc=x", 0 },
+		{ "dc=x?one?", "uid=a,ou=p,dc=x", -ENOENT },
+		{ "dc=x?one?", "dc=x", -ENOENT },
+		{ "dc=x?base?", "dc=x", 0 },
+		{ "dc=x?base?", "uid=a,dc=x", -ENOENT },
 		{ "", "uid=a,dc=x", 0 },
 		{ "", "no DN", 0 },
 		{ "what is this", "uid=a,dc=x", 0 },
