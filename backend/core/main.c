@@ -313,8 +313,9 @@ static void cache_opened(struct tevent_req *req)
 
 static uint32_t least_life_s(const struct domain_conf *options)
 {
-	uint32_t users_s = options->entry_cache_user_timeout_s ?: options->entry_cache_timeout_s;
-	uint32_t groups_s = options->entry_cache_group_timeout_s ?: options->entry_cache_timeout_s;
+	uint32_t all_s = options->entry_cache_timeout_s;
+	uint32_t users_s = opt_number_or(options->entry_cache_user_timeout_s, all_s);
+	uint32_t groups_s = opt_number_or(options->entry_cache_group_timeout_s, all_s);
 
 	return users_s < groups_s ? users_s : groups_s;
 }
@@ -329,8 +330,8 @@ static int start_refresh(struct backend *be)
 	if (interval_s == 0)
 		return 0;
 	if (life_s == 0) {
-		log_warn("[%s] refresh_expired_interval: with an entry_cache_timeout of 0 nothing "
-		         "is refreshed",
+		log_warn("[%s] refresh_expired_interval: nothing is refreshed where users or "
+		         "groups live 0 s (entry_cache_timeout and those of its kind)",
 		         be->host.section);
 		return 0;
 	}

@@ -229,9 +229,9 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 		.own_gid = getgid(),
 	};
 	domain->user_lifetime_s =
-		options->entry_cache_user_timeout_s ?: options->entry_cache_timeout_s;
+		opt_number_or(options->entry_cache_user_timeout_s, options->entry_cache_timeout_s);
 	domain->group_lifetime_s =
-		options->entry_cache_group_timeout_s ?: options->entry_cache_timeout_s;
+		opt_number_or(options->entry_cache_group_timeout_s, options->entry_cache_timeout_s);
 	domain->refusals = refusals_new(domain);
 	domain->ahead = ahead_new(domain);
 	domain->guess = guess_new(domain);

@@ -406,6 +406,8 @@ int opt_set(TALLOC_CTX *mem, const struct opt *opt, const char *text, void *ret_
 		return -ENOMEM;
 	if (text)
 		r = parse(owner, opt, text, &value, ret_reason);
+	else if (opt->type == OPT_NUMBER)
+		value.number = OPT_UNSET;
 
 	if (r == 0 && ret_struct)
 		memcpy((char *)ret_struct + opt->offset, &value, size_of(opt->type));

@@ -12,7 +12,8 @@
 
 enum opt_type {
 	OPT_BOOL,   /* bool */
-	OPT_NUMBER, /* uint32_t, within min..max; the unit is part of the field's name */
+	OPT_NUMBER, /* uint32_t, within min..max; OPT_UNSET when unset and without a default. The
+	             * unit is part of the field's name */
 	OPT_SIGNED, /* int32_t, within min..max */
 	OPT_SPAN,   /* uint32_t seconds: a number, and s, m, h or d behind it or nothing */
 	OPT_CHAR,   /* char, '\0' when unset: one printable character that names may hold */
@@ -24,6 +25,9 @@ enum opt_type {
 	OPT_SECRET, /* struct secret *, NULL when unset */
 	OPT_NONE,   /* known, any value */
 };
+
+/* For 0 is a value like any other. Where there is no default max keeps it from being written. */
+#define OPT_UNSET UINT32_MAX
 
 enum opt_state {
 	OPT_BUILT,   /* honoured */
@@ -95,6 +99,12 @@ const struct opt *opt_nearest(const char *section, const char *name, unsigned fl
  * Errors: -E_CONFIG and ret_reason, on mem, says why, as in "'abc' is not a number"; -ENOMEM. */
 int opt_set(TALLOC_CTX *mem, const struct opt *opt, const char *text, void *ret_struct,
             char **ret_reason);
+
+/* What an OPT_NUMBER holds whose default is another's value. */
+static inline uint32_t opt_number_or(uint32_t number, uint32_t other)
+{
+	return number == OPT_UNSET ? other : number;
+}
 
 /* Prints every table, one option a line, tab-separated: section ("nss", "domain:ldap" with the
  * condition), name, type, unit, default, state, flags, help; "-" for what is not set. For

@@ -105,7 +105,7 @@ struct domain_conf {
 	bool use_fully_qualified_names;
 	int case_sensitive; /* enum case_sensitive */
 	uint32_t entry_cache_timeout_s;
-	uint32_t entry_cache_user_timeout_s, entry_cache_group_timeout_s; /* 0 = the one above */
+	uint32_t entry_cache_user_timeout_s, entry_cache_group_timeout_s; /* OPT_UNSET = that */
 	uint32_t refresh_expired_interval_s, refresh_expired_interval_offset_s; /* 0 = off */
 	uint32_t offline_timeout_s, offline_timeout_max_s, offline_timeout_random_offset_s;
 	uint32_t failover_primary_timeout_s;

@@ -66,8 +66,10 @@ NO_AGEING = {"entry_cache_nowait_percentage": 0}
     [
         {"entry_cache_timeout": 2, "entry_cache_group_timeout": 600},
         {"entry_cache_timeout": 600, "entry_cache_user_timeout": 2},
+        {"entry_cache_timeout": 600, "entry_cache_user_timeout": 0},
+        {"entry_cache_timeout": 0, "entry_cache_group_timeout": 600},
     ],
-    ids=["by the option for all", "by the option for users"],
+    ids=["by the option for all", "by the option for users", "at once", "at once, by that for all"],
 )
 def test_users_expire_and_groups_do_not(start, options):
     suite = start(nss=NO_AGEING, **options)
@@ -83,8 +85,10 @@ def test_users_expire_and_groups_do_not(start, options):
     [
         {"entry_cache_timeout": 2, "entry_cache_user_timeout": 600},
         {"entry_cache_timeout": 600, "entry_cache_group_timeout": 2},
+        {"entry_cache_timeout": 600, "entry_cache_group_timeout": 0},
+        {"entry_cache_timeout": 0, "entry_cache_user_timeout": 600},
     ],
-    ids=["by the option for all", "by the option for groups"],
+    ids=["by the option for all", "by the option for groups", "at once", "at once, by that for all"],
 )
 def test_groups_expire_and_users_do_not(start, options):
     suite = start(nss=NO_AGEING, **options)
@@ -100,6 +104,36 @@ def test_the_groups_of_a_user_expire_with_users(start):
     assert suite.initgroups("bob") == {20002, 20006}
     change_members(suite, "devs", "alice")
     suite.c.wait_for("they are asked for again", lambda: suite.initgroups("bob") == {20006})
+
+
+NEVER_FRESH = {"entry_cache_user_timeout": 0, "entry_cache_group_timeout": 0}
+
+
+@pytest.mark.parametrize(
+    "options", [NEVER_FRESH, {"entry_cache_timeout": 0}], ids=["users and groups", "all"]
+)
+def test_what_lives_0_s_is_asked_for_each_time_and_kept_for_worse_days(start, options):
+    """Not by the responder alone: the memory cache has none of it."""
+    suite = start(nss={"memcache_timeout": None}, **options)
+    for n in range(3):
+        change_gecos(suite, "bob", f"Another{n}")
+        change_members(suite, "devs", f"carol{n}")
+        cost = Cost(suite)
+        assert f"Another{n}" in suite.passwd("bob") and cost() > 0
+        assert suite.group("devs")[2] == {f"carol{n}"} and cost() > 0
+        assert suite.initgroups("bob") == {20006} and cost() > 0
+    suite.slapd.down()
+    assert "Another2" in suite.passwd("bob")
+    assert suite.group("devs")[2] == {"carol2"} and suite.initgroups("bob") == {20006}
+
+
+def test_nothing_is_refreshed_that_lives_0_s(start):
+    suite = start(**NEVER_FRESH, refresh_expired_interval=1)
+    assert suite.passwd("bob") == BOB
+    cost = Cost(suite)
+    time.sleep(3)
+    assert cost() == 0
+    assert "nothing is refreshed where users or groups live 0 s" in suite.c.journal("-u", "sssd.service")
 
 
 def test_a_fresh_entry_costs_nothing(start):

@@ -181,7 +181,7 @@ START_TEST(test_defaults_where_nothing_is_set)
 	ck_assert_uint_eq(domain.max_id, 0);
 	ck_assert_int_eq(domain.case_sensitive, CASE_TRUE);
 	ck_assert_uint_eq(domain.entry_cache_timeout_s, 5400);
-	ck_assert_uint_eq(domain.entry_cache_user_timeout_s, 0);
+	ck_assert_uint_eq(domain.entry_cache_user_timeout_s, OPT_UNSET);
 	ck_assert_uint_eq(domain.cache_max_size_mib, 512);
 	ck_assert_int_eq(conf_read(conf, mem, "domain/A", ldap_opts, &ldap, &problem), 0);
 	ck_assert_ptr_null(ldap.uri);

@@ -51,6 +51,9 @@ static void visit_row(const struct opt_table *table, const struct opt *opt)
 		                      opt->offset % field_size(opt) == 0,
 		              "%s", opt->name);
 	ck_assert_int_le(opt->min, opt->max);
+	if (opt->type == OPT_NUMBER && opt->state == OPT_BUILT && !opt->fallback)
+		ck_assert_msg(opt->max > 0 && opt->max < OPT_UNSET,
+		              "%s may be as if it were unset", opt->name);
 }
 
 START_TEST(test_rows_are_whole)
@@ -348,8 +351,19 @@ START_TEST(test_unset_is_zero)
 {
 	for (const struct opt *opt = sample_opts; opt->name; opt++)
 		ck_assert_int_eq(set(opt->name, NULL), 0);
-	ck_assert(!sample.truth && !sample.character && !sample.number && !sample.sign &&
+	ck_assert(!sample.truth && !sample.character && !sample.span && !sample.sign &&
 	          !sample.text && !sample.list && !sample.word && !sample.secret);
+}
+END_TEST
+
+START_TEST(test_an_unset_number_is_not_0)
+{
+	ck_assert_int_eq(set("number", NULL), 0);
+	ck_assert_uint_eq(sample.number, OPT_UNSET);
+	ck_assert_uint_eq(opt_number_or(sample.number, 5400), 5400);
+	ck_assert_int_eq(set("number", "0"), 0);
+	ck_assert_uint_eq(sample.number, 0);
+	ck_assert_uint_eq(opt_number_or(sample.number, 5400), 0);
 }
 END_TEST
 
@@ -443,6 +457,7 @@ int main(void)
 	tcase_add_checked_fixture(values, setup, teardown);
 	tcase_add_test(values, test_values_fill_their_fields);
 	tcase_add_test(values, test_unset_is_zero);
+	tcase_add_test(values, test_an_unset_number_is_not_0);
 	tcase_add_test(values, test_reasons_tell_what_was_expected);
 	tcase_add_test(values, test_nobody_can_write_the_unset_word);
 	tcase_add_test(values, test_reason_never_holds_a_secret);
