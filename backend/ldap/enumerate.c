@@ -43,7 +43,7 @@
 
 struct enumeration {
 	struct ldap_domain *domain; /* borrowed */
-	struct timer *timer;        /* the next pass; NULL during one */
+	struct timer *timer;        /* the next pass; NULL during one, and where there is no next */
 	struct pass *pass;
 	struct list waiters; /* of struct enumerate_state */
 	int last_error;      /* of the last pass, so that a lasting failure is logged once … */
@@ -250,7 +250,10 @@ static void pass_end(struct enumeration *enumeration, int r)
 	enumeration->last_error = r;
 	enumeration->ended_us = monotonic_us();
 	talloc_free(pass);
-	again(enumeration, r == 0 ? period_ms(&enumeration->domain->conf) : AGAIN_MS);
+	if (r < 0)
+		again(enumeration, AGAIN_MS);
+	else if (enumeration->domain->conf.enumeration_refresh_timeout_s > 0)
+		again(enumeration, period_ms(&enumeration->domain->conf));
 	while (!list_empty(&enumeration->waiters)) {
 		struct enumerate_state *state =
 			list_item(enumeration->waiters.next, struct enumerate_state, node);

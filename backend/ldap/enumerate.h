@@ -12,7 +12,7 @@
 struct enumeration; /* a talloc object */
 
 /* For a domain with enumerate = true: begins to go through the directory soon, and anew each
- * ldap_enumeration_refresh_timeout. After the first pass cache_is_listed(). */
+ * ldap_enumeration_refresh_timeout, or with 0 never. After the first pass cache_is_listed(). */
 struct enumeration *enumeration_new(TALLOC_CTX *mem, struct ldap_domain *domain);
 
 /* Finishes with the pass that is under way, or with one that begins now (struct provider_op).

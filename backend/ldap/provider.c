@@ -28,6 +28,11 @@
 #include "common/ldap/obfuscated.h"
 #include "common/ldap/uri.h"
 
+/* What 0 means as the limit of a step. Who asks has a deadline of its own, and a round of attempts
+ * that is silent is begun anew by the next who asks (link.h), so this only has to be longer than
+ * all of these; libldap counts milliseconds in an int. */
+#define NO_LIMIT_S 86400
+
 /* The check of the configuration told all of this before (common/ldap/check.h), with the line of
  * the file that a person wrote, unless another version of it compiled this one. */
 static int log_fault(const struct ldap_fault *fault, void *data)
@@ -211,6 +216,16 @@ static int prepare_sasl(struct ldap_domain *domain)
 	return tickets_new(domain, domain, &domain->tickets);
 }
 
+static void lift_limits(struct ldap_conf *conf)
+{
+	uint32_t *limits[] = { &conf->network_timeout_s, &conf->opt_timeout_s,
+		               &conf->search_timeout_s, &conf->enumeration_search_timeout_s };
+
+	for (size_t i = 0; i < str_size(limits); i++)
+		if (*limits[i] == 0)
+			*limits[i] = NO_LIMIT_S;
+}
+
 static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_data)
 {
 	auto_talloc struct ldap_domain *domain = talloc_zero(mem, struct ldap_domain);
@@ -241,6 +256,7 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	r = conf_read(host->conf, domain, host->section, ldap_opts, &domain->conf, &problem);
 	if (r == -E_CONFIG)
 		log_error("%s", problem.text);
+	lift_limits(&domain->conf);
 	if (!domain->conf.group_member)
 		domain->conf.group_member =
 			domain->conf.schema == LDAP_SCHEMA_RFC2307 ? "memberuid" : "member";

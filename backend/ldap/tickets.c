@@ -256,6 +256,14 @@ static int keep(struct tickets *tickets, const char *host, const struct child_re
 	return replace_cache(tickets);
 }
 
+/* For one ticket. */
+static uint32_t limit_s(const struct tickets *tickets)
+{
+	uint32_t s = tickets->domain->conf.opt_timeout_s;
+
+	return s < CHILD_LIMIT_MAX_S ? s : CHILD_LIMIT_MAX_S;
+}
+
 /* Why nothing came, on mem; NULL without memory. */
 static char *explain(const struct tickets *tickets, TALLOC_CTX *mem, int r)
 {
@@ -263,7 +271,7 @@ static char *explain(const struct tickets *tickets, TALLOC_CTX *mem, int r)
 		return talloc_asprintf(mem,
 		                       "no ticket: ldap_child ended without an answer, as when no "
 		                       "KDC has one within %u s (ldap_opt_timeout)",
-		                       tickets->domain->conf.opt_timeout_s);
+		                       limit_s(tickets));
 	return talloc_asprintf(mem, "no ticket: ldap_child at %s: %s", HELPER_LDAP_SOCKET,
 	                       error_text(r));
 }
@@ -300,16 +308,12 @@ static int ask(TALLOC_CTX *mem, const struct tickets *tickets, const char *host,
 	const struct provider_host *provider = tickets->domain->host;
 	struct writer out = writer_new(CHILD_MESSAGE_MAX);
 	struct child_request request = {
-		.limit_s = tickets->domain->conf.opt_timeout_s,
+		.limit_s = limit_s(tickets),
 		.domain = provider->domain,
 		.host = host,
 	};
 	int fd, r;
 
-	if (request.limit_s > CHILD_LIMIT_MAX_S)
-		request.limit_s = CHILD_LIMIT_MAX_S;
-	if (request.limit_s < 1)
-		request.limit_s = 1;
 	child_write_request(&out, &request);
 	r = writer_end(&out);
 	if (r == 0)

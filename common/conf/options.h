@@ -180,7 +180,7 @@ struct ldap_conf {
 	int id_use_start_tls; /* enum start_tls */
 	int tls_reqcert;      /* enum ldap_reqcert */
 	const char *tls_cacert, *tls_cacertdir, *tls_cert, *tls_key, *tls_cipher_suite;
-	uint32_t network_timeout_s, opt_timeout_s, search_timeout_s;
+	uint32_t network_timeout_s, opt_timeout_s, search_timeout_s; /* 0 = no limit */
 	uint32_t connection_expire_timeout_s, connection_expire_offset_s, connection_idle_timeout_s;
 	int deref; /* word: never, searching, finding, always; libldap's numbers */
 	bool referrals;
@@ -189,8 +189,8 @@ struct ldap_conf {
 	char **user_extra_attrs; /* "ldapName" or "cacheName:ldapName" */
 	uint32_t page_size;
 	bool disable_paging;
-	uint32_t enumeration_search_timeout_s;
-	uint32_t enumeration_refresh_timeout_s, enumeration_refresh_offset_s;
+	uint32_t enumeration_search_timeout_s;                                /* 0 = no limit */
+	uint32_t enumeration_refresh_timeout_s, enumeration_refresh_offset_s; /* 0 = once */
 	uint32_t purge_cache_timeout_s, purge_cache_offset_s; /* 0 = never */
 	/* attribute maps; group_member NULL: its default is the schema's */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,

@@ -99,6 +99,40 @@ def test_opt_timeout(c, scheme, seconds):
         c.held.set("pass")
 
 
+NO_LIMIT = {
+    "ldap_network_timeout": 0,
+    "ldap_opt_timeout": 0,
+    "ldap_search_timeout": 0,
+    "ldap_enumeration_search_timeout": 0,
+}
+
+
+@pytest.mark.parametrize("scheme", ["ldaps", "ldap"])
+def test_0_is_no_limit(c, scheme):
+    """Each answer comes late, and is waited for."""
+    c.held.set("delay", 0.4)
+    try:
+        suite = begin(c, {"SITE": {"ldap_uri": f"{scheme}://held.test", "enumerate": "true", **NO_LIMIT}})
+        c.wait_for("online", lambda: state(c, "SITE") == "online", timeout=15)
+        assert suite.passwd("alice") == ALICE
+        assert suite.group("devs") == ("devs", 20002, {"alice", "bob"})
+        c.wait_for("the list", lambda: "alice:" in suite.getent("passwd").out)
+    finally:
+        c.held.set("pass")
+
+
+@pytest.mark.parametrize("uri", ["ldaps://lost.test", "ldaps://held.test", "ldap://held.test"])
+def test_who_asks_has_a_limit_all_the_same(c, uri):
+    """4 s of silence are enough for them. The server is used when it speaks."""
+    c.held.set("hold")
+    try:
+        is_told_offline_after(c, uri, 4, **NO_LIMIT)
+    finally:
+        c.held.set("pass")
+    if "held" in uri:
+        c.wait_for("online", lambda: state(c, "SITE") == "online", timeout=25)
+
+
 @pytest.mark.parametrize("age, offset, kept", [(1, 0, False), (1, 4294967295, True), (0, 1, True)])
 def test_connection_expire_offset(c, age, offset, kept):
     """A day among 136 years is drawn rarely; of 0 there is nothing to draw; and nothing is added to never."""

@@ -193,7 +193,7 @@ OUT_OF_RANGE = {
     "domain dns_resolver_server_timeout": "0",
     "domain dns_resolver_op_timeout": "0",
     "domain dns_resolver_timeout": "3601",
-    "ldap ldap_enumeration_refresh_timeout": "0",
+    "ldap ldap_enumeration_refresh_timeout": "31536001",
     "ldap ldap_enumeration_refresh_offset": "31536001",
     "ldap ldap_purge_cache_timeout": "31536001",
     "ldap ldap_purge_cache_offset": "31536001",

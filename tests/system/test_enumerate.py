@@ -53,6 +53,38 @@ def test_who_comes_and_who_goes(suite):
     assert set(listed(suite)) == NAMES
 
 
+def test_refresh_0_goes_through_the_directory_once(container):
+    """Even where that does not succeed at first; and anew when the domain starts."""
+    with container() as c:
+        slapd = Slapd(c).start()
+        slapd.down()
+        suite = Suite(c, slapd).start(
+            enumerate="true",
+            ldap_enumeration_refresh_timeout=0,
+            ldap_enumeration_refresh_offset=0,
+            offline_timeout=1,
+            offline_timeout_random_offset=0,
+        )
+        c.wait_for("offline", lambda: "LDAP: offline" in c.show("sssd.service", "StatusText"))
+        slapd.up()
+        c.wait_for("the list", lambda: set(listed(suite)) == NAMES, timeout=60)
+        before = slapd.searches()
+        slapd.add(user_ldif(User("erin", 10005, 20001, "Erin", "/home/erin", "/bin/sh")))
+        c.sh("sleep 3")
+        assert slapd.searches() == before and set(listed(suite)) == NAMES
+        assert suite.passwd("erin") and set(listed(suite)) == NAMES | {"erin"}
+        slapd.delete(user_dn("erin"))
+        c.systemctl("restart", "sssd.service")
+        c.wait_for("erin is gone", lambda: set(listed(suite)) == NAMES)
+
+
+def test_refresh_0_without_a_list(container):
+    with container() as c:
+        suite = Suite(c, Slapd(c).start()).start(ldap_enumeration_refresh_timeout=0)
+        c.wait_for("the domain is online", lambda: suite.passwd("alice"))
+        assert c.run(["sssctl", "config-check"], check=False).rc == 0
+
+
 def test_a_list_is_from_the_cache(suite):
     suite.slapd.down()
     assert set(listed(suite)) == NAMES
