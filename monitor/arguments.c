@@ -14,10 +14,19 @@
 
 #define PIPES_DIR "/run/sss/pipes"
 
+static void print_usage(FILE *out)
+{
+	fputs("Usage: sssd [-D|-i] [-c FILE] [-d LEVEL] [--debug-microseconds=0|1]\n"
+	      "            [--logger=stderr|files|journald]\n"
+	      "       sssd -g [-c FILE]\n"
+	      "       sssd --version\n",
+	      out);
+}
+
 static void print_help(FILE *out)
 {
-	fputs("Usage: sssd [OPTION...]\n"
-	      "  -d, --debug-level=LEVEL        what to log: 0 to 10, or a mask\n"
+	print_usage(out);
+	fputs("\n  -d, --debug-level=LEVEL        what to log: 0 to 10, or a mask\n"
 	      "      --debug-microseconds=0|1   with microseconds (0)\n"
 	      "      --logger=stderr|files|journald\n"
 	      "  -D, --daemon                   in the background (the default)\n"
@@ -25,7 +34,8 @@ static void print_help(FILE *out)
 	      "  -c, --config=FILE              instead of /etc/sssd/sssd.conf\n"
 	      "  -g, --genconf                  check the configuration and exit\n"
 	      "      --version                  print the version and exit\n"
-	      "  -?, --help\n",
+	      "  -?, --help\n"
+	      "      --usage\n",
 	      out);
 }
 
@@ -61,7 +71,7 @@ static int judge(struct arguments *args, bool daemon)
 
 int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 {
-	enum { VERSION = 256, HELP, LOGGER, MICROSECONDS, TIMESTAMPS, NETLINK,
+	enum { VERSION = 256, HELP, USAGE, LOGGER, MICROSECONDS, TIMESTAMPS, NETLINK,
 	       RUN_DIR, PIPES, CONF_DIR, CACHE, MC_DIR, LIBEXEC };
 	static const struct option options[] = {
 		{ "debug-level", required_argument, NULL, 'd' },
@@ -74,6 +84,7 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 		{ "genconf", no_argument, NULL, 'g' },
 		{ "version", no_argument, NULL, VERSION },
 		{ "help", no_argument, NULL, HELP },
+		{ "usage", no_argument, NULL, USAGE },
 		{ "disable-netlink", no_argument, NULL, NETLINK },
 		/* for tests */
 		{ "run-dir", required_argument, NULL, RUN_DIR },
@@ -117,6 +128,9 @@ int arguments_read(int argc, char *argv[], struct arguments *ret_args)
 			return EXIT_SUCCESS;
 		case HELP:
 			print_help(stdout);
+			return EXIT_SUCCESS;
+		case USAGE:
+			print_usage(stdout);
 			return EXIT_SUCCESS;
 		default: /* '?' for "-?", and for what getopt has complained about */
 			asked = strcmp(argv[optind - 1], "-?") == 0;

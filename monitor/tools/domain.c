@@ -6,7 +6,6 @@
  * told the monitor, in a line that begins with "online since …, SERVER" or "offline since …".
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +15,8 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "monitor/registry.h"
+#include "monitor/tools/command.h"
 #include "monitor/tools/tools.h"
-
-static int usage(const char *text)
-{
-	fprintf(stderr, "Usage: sssctl %s\n", text);
-	return EXIT_FAILURE;
-}
 
 /* --start: as an administrator would. */
 static int start_sssd(void)
@@ -36,24 +30,19 @@ static int start_sssd(void)
 
 int domain_list(int argc, char *argv[])
 {
-	static const struct option options[] = {
-		{ "start", no_argument, NULL, 's' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ NULL },
-	};
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	bool start = false, verbose = false;
+	const struct command_option options[] = {
+		{ "start", 's', "Start SSSD first", &start },
+		{ "verbose", 'v', "Say of each what kind it is", &verbose },
+		{ NULL },
+	};
+	const struct command_line line = { .options = options };
+	int status = command_read(&line, argc, argv, NULL);
 	struct conf *conf;
-	int option;
 
-	while ((option = getopt_long(argc, argv, "sv", options, NULL)) != -1) {
-		start = start || option == 's';
-		verbose = verbose || option == 'v';
-		if (option == '?')
-			return usage("domain-list [--start] [--verbose]");
-	}
-	if (optind < argc)
-		return usage("domain-list [--start] [--verbose]");
+	if (status >= 0)
+		return status;
 	if (start && start_sssd() != 0)
 		return EXIT_FAILURE;
 	conf = compiled_conf(mem, "sssd");
@@ -145,32 +134,24 @@ static const char *find_domain(const struct conf *conf, const char *name)
 
 int domain_status(int argc, char *argv[])
 {
-	static const struct option options[] = {
-		{ "online", no_argument, NULL, 'o' },
-		{ "active-server", no_argument, NULL, 'a' },
-		{ "servers", no_argument, NULL, 'r' },
-		{ "start", no_argument, NULL, 's' },
-		{ NULL },
-	};
-	static const char how[] =
-		"domain-status [--online] [--active-server] [--servers] [--start] DOMAIN";
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	bool online = false, active = false, servers = false, start = false;
+	const struct command_option options[] = {
+		{ "online", 'o', "Is it online?", &online },
+		{ "active-server", 'a', "Which server is in use?", &active },
+		{ "servers", 'r', "Which servers are there?", &servers },
+		{ "start", 's', "Start SSSD first", &start },
+		{ NULL },
+	};
+	const struct command_line line = { .argument = "DOMAIN", .options = options };
 	struct monitor_list_services_out services;
-	const char *domain, *state;
+	const char *name, *domain, *state;
 	struct conf *conf;
-	int option;
+	int status;
 
-	while ((option = getopt_long(argc, argv, "oars", options, NULL)) != -1) {
-		online = online || option == 'o';
-		active = active || option == 'a';
-		servers = servers || option == 'r';
-		start = start || option == 's';
-		if (option == '?')
-			return usage(how);
-	}
-	if (optind + 1 != argc)
-		return usage(how);
+	status = command_read(&line, argc, argv, &name);
+	if (status >= 0)
+		return status;
 	if (!online && !active && !servers)
 		online = active = servers = true;
 	if (start && start_sssd() != 0)
@@ -179,9 +160,9 @@ int domain_status(int argc, char *argv[])
 	conf = compiled_conf(mem, "sssd");
 	if (!conf)
 		return EXIT_FAILURE;
-	domain = find_domain(conf, argv[optind]);
+	domain = find_domain(conf, name);
 	if (!domain) {
-		fprintf(stderr, "Unknown domain: %s\n", argv[optind]);
+		fprintf(stderr, "Unknown domain: %s\n", name);
 		return EXIT_FAILURE;
 	}
 	if (bus_list_services(mem, &services) < 0)

@@ -13,7 +13,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
+#include <getopt.h> /* optind */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,6 +32,7 @@
 #include "common/wire/kcm.h"
 #include "common/wire/reader.h"
 #include "common/wire/writer.h"
+#include "monitor/tools/command.h"
 
 #define ANSWER_S   20
 #define REPLY_HEAD 12
@@ -290,45 +291,37 @@ static int purge(struct kcm_client *client, uint32_t uid, bool expired_only, boo
 	return r;
 }
 
-static int usage(void)
-{
-	fprintf(stderr, "Usage: sssctl kcm list|show [UID] [--json]\n"
-	                "       sssctl kcm purge UID|--all|--expired [--json]\n");
-	return EXIT_FAILURE;
-}
-
 int sssctl_kcm(int argc, char *argv[])
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "all", no_argument, NULL, 'a' },
-		{ "expired", no_argument, NULL, 'e' },
-		{ NULL },
-	};
 	bool all = false, expired = false, removes;
 	uint32_t uid = KCM_EVERYBODY;
 	struct kcm_client client;
 	struct list list = { 0 };
+	const struct command_option options[] = {
+		{ "json", '\0', "Print JSON", &list.json },
+		{ "all", '\0', "Purge those of all users", &all },
+		{ "expired", '\0', "Purge those that have expired", &expired },
+		{ NULL },
+	};
+	const struct command_line line = { .argument = "list|show|purge [UID]",
+		                           .many = true,
+		                           .options = options };
 	const char *what;
-	int option, r;
+	int r;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		list.json = list.json || option == 'j';
-		all = all || option == 'a';
-		expired = expired || option == 'e';
-		if (option == '?')
-			return usage();
-	}
+	r = command_read(&line, argc, argv, NULL);
+	if (r >= 0)
+		return r;
 	what = optind < argc ? argv[optind++] : "";
 	removes = strcmp(what, "purge") == 0;
 	list.tickets = strcmp(what, "show") == 0;
 	if (!removes && !list.tickets && strcmp(what, "list") != 0)
-		return usage();
+		return command_refuse(&line, argv[0]);
 	if (optind < argc && (str_to_u32(argv[optind++], &uid) < 0 || uid == KCM_EVERYBODY))
-		return usage();
+		return command_refuse(&line, argv[0]);
 	if (optind < argc || (!removes && (all || expired)) ||
 	    (removes && all + expired + (uid != KCM_EVERYBODY) != 1))
-		return usage();
+		return command_refuse(&line, argv[0]);
 
 	r = client_open(&client);
 	if (r < 0) {

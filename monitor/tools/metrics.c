@@ -20,6 +20,7 @@
 #include "common/base/str.h"
 #include "common/metrics/text.h"
 #include "common/sbus/sbus.h"
+#include "monitor/tools/command.h"
 #include "monitor/tools/tools.h"
 
 #define DIRECTORY SBUS_DIR "/" METRICS_DIR
@@ -92,12 +93,12 @@ static int print_all(DIR *folder)
 
 int metrics(int argc, char *argv[])
 {
+	const struct command_line line = { 0 };
+	int status = command_read(&line, argc, argv, NULL);
 	DIR *folder;
-	int status;
 
-	(void)argv;
-	if (argc > 1)
-		return failed("metrics", -E2BIG);
+	if (status >= 0)
+		return status;
 	folder = opendir(DIRECTORY);
 	if (!folder && errno == ENOENT) { /* nothing ever ran */
 		metrics_print(stdout, NULL, 0);

@@ -5,7 +5,6 @@
  * The caches are read as their owner, so that no file of root's is left among them.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +17,14 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/cache/cache.h"
+#include "monitor/tools/command.h"
 #include "monitor/tools/tools.h"
 
 struct shown {
 	const char *what; /* "User", "Group" */
-	const char *how;  /* to call it */
 	enum query_kind by_name, by_id;
-	char id_option;
+	const char *id_option; /* its letter is the first one of this */
+	const char *id_help;
 };
 
 /* ---- one entry ---- */
@@ -154,47 +154,39 @@ static int show(TALLOC_CTX *mem, const struct shown *shown, const char *text, bo
 
 static int show_command(const struct shown *shown, int argc, char *argv[])
 {
-	const struct option options[] = {
-		{ "sid", no_argument, NULL, 's' },
-		{ shown->id_option == 'u' ? "uid" : "gid", no_argument, NULL, shown->id_option },
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	bool by_id = false, by_sid = false;
+	const struct command_option options[] = {
+		{ shown->id_option, shown->id_option[0], shown->id_help, &by_id },
+		{ "sid", 's', "NAME is a SID; not implemented: there are none yet", &by_sid },
 		{ NULL },
 	};
-	const char letters[] = { 's', shown->id_option, '\0' };
-	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
-	bool by_id = false;
-	int option;
+	const struct command_line line = { .argument = "NAME", .options = options };
+	const char *name;
+	int status = command_read(&line, argc, argv, &name);
 
-	setlocale(LC_ALL, "");
-	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		if (option == 's') {
-			fprintf(stderr, "'--sid' is not implemented yet\n");
-			return EXIT_FAILURE;
-		}
-		if (option == '?') {
-			fprintf(stderr, "Usage: sssctl %s\n", shown->how);
-			return EXIT_FAILURE;
-		}
-		by_id = true;
-	}
-	if (optind + 1 != argc) {
-		fprintf(stderr, "Usage: sssctl %s\n", shown->how);
+	if (status >= 0)
+		return status;
+	if (by_sid) {
+		fprintf(stderr, "'--sid' is not implemented: the cache has no SIDs yet\n");
 		return EXIT_FAILURE;
 	}
-	return show(mem, shown, argv[optind], by_id);
+	setlocale(LC_ALL, "");
+	return show(mem, shown, name, by_id);
 }
 
 int user_show(int argc, char *argv[])
 {
-	static const struct shown user = { "User", "user-show [--uid] NAME", QUERY_USER_BY_NAME,
-		                           QUERY_USER_BY_ID, 'u' };
+	static const struct shown user = { "User", QUERY_USER_BY_NAME, QUERY_USER_BY_ID, "uid",
+		                           "NAME is a user ID" };
 
 	return show_command(&user, argc, argv);
 }
 
 int group_show(int argc, char *argv[])
 {
-	static const struct shown group = { "Group", "group-show [--gid] NAME", QUERY_GROUP_BY_NAME,
-		                            QUERY_GROUP_BY_ID, 'g' };
+	static const struct shown group = { "Group", QUERY_GROUP_BY_NAME, QUERY_GROUP_BY_ID, "gid",
+		                            "NAME is a group ID" };
 
 	return show_command(&group, argc, argv);
 }

@@ -24,6 +24,7 @@
 #include "common/conf/naming.h"
 #include "common/conf/options.h"
 #include "common/memcache/takeback.h"
+#include "monitor/tools/command.h"
 #include "monitor/tools/tool.h"
 
 #define EXIT_NOT_FOUND 2
@@ -57,11 +58,13 @@ struct wanted {
 enum {
 	HELP = 256,
 	USAGE,
+	DEBUG, /* as every tool has it; there is nothing it would tell */
 };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, HELP },
 	{ "usage", no_argument, NULL, USAGE },
+	{ "debug", required_argument, NULL, DEBUG },
 	{ "everything", no_argument, NULL, 'E' },
 	{ "user", required_argument, NULL, 'u' },
 	{ "users", no_argument, NULL, 'U' },
@@ -131,12 +134,12 @@ static bool is_anything(const struct wanted *wanted)
 /* False: the program ends with *ret_status. */
 static bool parse(int argc, char *argv[], struct wanted *wanted, int *ret_status)
 {
+	static const char letters[] = ":Eu:Ug:Gn:Ns:Sa:Ah:Hr:Rd:";
 	int option;
 
 	opterr = 0;
 	*ret_status = EXIT_SUCCESS;
-	while ((option = getopt_long(argc, argv, ":Eu:Ug:Gn:Ns:Sa:Ah:Hr:Rd:", long_options,
-	                             NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
 		if (option == HELP || (option == '?' && optopt == '?')) {
 			print_help();
 			return false;
@@ -146,7 +149,9 @@ static bool parse(int argc, char *argv[], struct wanted *wanted, int *ret_status
 			return false;
 		}
 		if (option == '?' || option == ':') {
-			*ret_status = refuse(option == ':' ? "missing argument" : "unknown option");
+			command_blame_option(option, argv, letters);
+			print_usage(stderr);
+			*ret_status = EXIT_FAILURE;
 			return false;
 		}
 		if (option == 'd')

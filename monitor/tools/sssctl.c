@@ -8,7 +8,6 @@
  * scripts get an honest 1 instead of a guess.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "monitor/check.h"
+#include "monitor/tools/command.h"
 #include "monitor/tools/kcm.h"
 #include "monitor/tools/tools.h"
 
@@ -59,15 +59,16 @@ static void print_service(const char *line)
 static int services(int argc, char *argv[])
 {
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
+	const struct command_line line = { 0 };
+	int status = command_read(&line, argc, argv, NULL);
 	struct monitor_list_services_out out;
 
-	(void)argv;
-	if (argc > 1)
-		return failed("services", -E2BIG);
+	if (status >= 0)
+		return status;
 	if (bus_list_services(mem, &out) < 0)
 		return EXIT_FAILURE;
-	for (const char *const *line = out.lines; *line; line++)
-		print_service(*line);
+	for (const char *const *service = out.lines; *service; service++)
+		print_service(*service);
 	return EXIT_SUCCESS;
 }
 
@@ -82,20 +83,23 @@ static int compile(void)
 	return run_program(argv);
 }
 
-/* reload [--wait]: with it, returns when every process has swapped. */
 static int reload(int argc, char *argv[])
 {
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
-	bool wait = argc == 2 && strcmp(argv[1], "--wait") == 0;
+	bool wait = false;
+	const struct command_option options[] = {
+		{ "wait", '\0', "End when every process has it", &wait },
+		{ NULL },
+	};
+	const struct command_line line = { .options = options };
 	struct monitor_reload_out out;
 	struct tevent_req *req;
 	struct bus *bus;
 	int r;
 
-	if (argc > 1 && !wait) {
-		fprintf(stderr, "Usage: sssctl reload [--wait]\n");
-		return EXIT_FAILURE;
-	}
+	r = command_read(&line, argc, argv, NULL);
+	if (r >= 0)
+		return r;
 	r = geteuid() == 0 ? compile() : 0;
 	if (r != 0)
 		return r;
@@ -119,30 +123,19 @@ static int reload(int argc, char *argv[])
 
 static int config_check(int argc, char *argv[])
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "snippet", required_argument, NULL, 's' },
+	const char *file = NULL, *snippet_dir = NULL;
+	const struct command_option options[] = {
+		{ "config", 'c', "This one in place of /etc/sssd/sssd.conf", .takes = "FILE",
+		  .ret_text = &file },
+		{ "snippet", 's', "Snippets from here in place of conf.d beside the file",
+		  .takes = "DIR", .ret_text = &snippet_dir },
 		{ NULL },
 	};
-	const char *file = NULL, *snippet_dir = NULL;
-	int option;
+	const struct command_line line = { .options = options };
+	int status = command_read(&line, argc, argv, NULL);
 
-	while ((option = getopt_long(argc, argv, "c:s:", options, NULL)) != -1)
-		switch (option) {
-		case 'c':
-			file = optarg;
-			break;
-		case 's':
-			snippet_dir = optarg;
-			break;
-		default:
-			fprintf(stderr, "Usage: sssctl config-check [-c FILE] [-s DIR]\n");
-			return EXIT_FAILURE;
-		}
-	if (optind < argc) {
-		fprintf(stderr, "Usage: sssctl config-check [-c FILE] [-s DIR]\n");
-		return EXIT_FAILURE;
-	}
+	if (status >= 0)
+		return status;
 	return conf_check_print(stdout, file, snippet_dir);
 }
 
@@ -236,7 +229,8 @@ static int run(const struct command *command, int argc, char *argv[])
 
 int main(int argc, char *argv[])
 {
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 ||
+	                 strcmp(argv[1], "--usage") == 0)) {
 		print_commands(stdout);
 		return EXIT_SUCCESS;
 	}

@@ -263,11 +263,18 @@ def test_what_it_says(suite):
         (["-d", "LDAP"], SELECT),
         (["-U", "foo"], UNEXPECTED),
         (["-u", "alice", "bob"], UNEXPECTED),
-        (["-u"], "missing argument\n"),
-        (["--bogus"], "unknown option\n"),
     ):
         rc, err = said(c, *words)
         assert rc == 1 and err.startswith("Usage: sss_cache ") and err.endswith(why), err
+    for words, why in (
+        (["-u"], "-u: missing argument"),
+        (["--bogus"], "--bogus: unknown option"),
+        (["-Ex"], "-x: unknown option"),
+        (["--usage=x"], "--usage=x: takes no argument"),
+    ):
+        rc, err = said(c, *words)
+        assert rc == 1 and err.startswith(f"{why}\nUsage: sss_cache "), err
+    assert said(c, "--debug", "9", "-U") == (0, "")
     for word in ("--help", "-?", "--usage"):
         result = sss_cache(c, word)
         assert (result.rc, result.err) == (0, "") and result.out.startswith("Usage: sss_cache ")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""sssctl domain-list, domain-status, user-show, group-show (spec/tools.md, sssctl(8))."""
+"""sssctl: domain-list, domain-status, user-show, group-show, config-check, and how each command is
+called (spec/tools.md, sssctl(8))."""
 import datetime
 import re
 
@@ -150,6 +151,98 @@ def test_creation_is_older_than_the_last_update(suite):
     suite.c.wait_for("he is back", lambda: suite.passwd("bob"), timeout=30)
     again = show(sssctl(suite, "user-show", "bob").out)
     assert moment(again[created]) > moment(first[created])
+
+
+# command: how it is called (None: the argument is the command's to judge), options, and the argument.
+COMMANDS = {
+    "reload": ("[--wait]", ["--wait"], None),
+    "services": ("", [], None),
+    "config-check": ("[-c|--config=FILE] [-s|--snippet=DIR]", ["-c, --config=FILE", "-s, --snippet=DIR"], None),
+    "metrics": ("", [], None),
+    "kcm": ("[--json] [--all] [--expired] list|show|purge [UID]", ["--json", "--all", "--expired"], "many"),
+    "domain-list": ("[-s|--start] [-v|--verbose]", ["-s, --start", "-v, --verbose"], None),
+    "domain-status": (
+        "[-o|--online] [-a|--active-server] [-r|--servers] [-s|--start] DOMAIN",
+        ["-o, --online", "-a, --active-server", "-r, --servers", "-s, --start"],
+        "DOMAIN",
+    ),
+    "user-show": ("[-u|--uid] [-s|--sid] NAME", ["-u, --uid", "-s, --sid"], "NAME"),
+    "group-show": ("[-g|--gid] [-s|--sid] NAME", ["-g, --gid", "-s, --sid"], "NAME"),
+}
+
+
+def test_each_command_is_in_the_table(suite):
+    listed = re.findall(r"^\* (\S+)", sssctl(suite, "--help").out, re.M)
+    assert sorted(listed) == sorted([*COMMANDS, "cache-expire"])
+    for words in ([], ["bogus"], ["--bogus"]):
+        result = sssctl(suite, *words)
+        assert (result.rc, result.out) == (1, "") and result.err == sssctl(suite, "--help").out
+    result = sssctl(suite, "cache-expire", "--help")
+    assert (result.rc, result.err) == (0, "") and result.out.startswith("Usage: sss_cache ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command(suite, command):
+    how, options, argument = COMMANDS[command]
+    usage = f"Usage: sssctl {command} {how}".rstrip() + "\n"
+    help = sssctl(suite, command, "--help")
+    assert (help.rc, help.err) == (0, "") and help.out.startswith(usage)
+    lines = [line.strip() for line in help.out.splitlines()[1:]]
+    for option in [*options, "-?, --help", "--usage"]:
+        assert any(line.startswith(f"{option} ") for line in lines), option
+    assert len(lines) == len(options) + 2
+    for words in (["-?"], ["x", "--help"], ["--debug", "9", "--help"], ["--debug=9", "-?"]):
+        result = sssctl(suite, command, *words)
+        assert (result.rc, result.out, result.err) == (0, help.out, ""), words
+    result = sssctl(suite, command, "--usage")
+    assert (result.rc, result.out, result.err) == (0, usage, "")
+
+    refused = {
+        ("--bogus",): "--bogus: unknown option\n",
+        ("-x",): "-x: unknown option\n",
+        ("--help=x",): "--help=x: takes no argument\n",
+        ("--debug",): "--debug: missing argument\n",
+    }
+    if argument is None:
+        refused[("x",)] = "x: unexpected argument\n"
+    for words, why in refused.items():
+        result = sssctl(suite, command, *words)
+        assert (result.rc, result.out, result.err) == (1, "", why + usage), words
+    if argument == "many":
+        for words in ([], ["x"], ["list", "x"], ["list", "1", "2"], ["purge"], ["list", "--all"]):
+            result = sssctl(suite, command, *words)
+            assert (result.rc, result.out, result.err) == (1, "", usage), words
+    elif argument:
+        for words, why in (([], f"Missing option: {argument}"), (["a", "b"], ONE)):
+            result = sssctl(suite, command, *words)
+            assert (result.rc, result.out, result.err) == (1, "", f"{why}\n{help.out}"), words
+
+
+ONE = "Only one free argument is expected!"
+
+
+@pytest.mark.parametrize("words", [["-c"], ["--config"], ["-s"], ["--snippet"]], ids=" ".join)
+def test_an_option_without_its_argument(suite, words):
+    result = sssctl(suite, "config-check", *words)
+    assert (result.rc, result.out) == (1, "") and result.err.startswith(f"{words[0]}: missing argument\nUsage: ")
+
+
+def test_there_are_no_sids(suite):
+    for command in ("user-show", "group-show"):
+        for option in ("-s", "--sid"):
+            result = sssctl(suite, command, option, "S-1-5-21-1-2-3-500")
+            assert (result.rc, result.out, result.err) == (
+                1, "", "'--sid' is not implemented: the cache has no SIDs yet\n"
+            )
+
+
+def test_help_of_sssd(suite):
+    help, usage = suite.c.run(["sssd", "--help"]), suite.c.run(["sssd", "--usage"])
+    assert (help.err, usage.err) == ("", "")
+    assert usage.out.startswith("Usage: sssd ") and help.out.startswith(usage.out + "\n  -d, --debug-level=")
+    assert suite.c.run(["sssd", "-?"]).out == help.out
+    result = suite.c.run(["sssd", "--bogus"], check=False)
+    assert (result.rc, result.out) == (1, "") and "--bogus" in result.err and usage.out in result.err
 
 
 CHECKED = "[sssd]\ndomains = LDAP\n[domain/LDAP]\nid_provider = ldap\nldap_uri = ldap://ldap.test\n"
