@@ -105,6 +105,7 @@ CLEAR = {"ldap_id_use_start_tls": "false"}
         ("ldap://ldap.test", {**CLEAR, "ldap_sasl_maxssf": 0}, 0),
         ("ldap://ldap.test", {**CLEAR, "ldap_sasl_minssf": 56}, 256),
         ("ldaps://ldap.test", {"ldap_sasl_maxssf": 0}, 0),
+        ("ldap://ldap.test", {"ldap_network_timeout": 0, "ldap_opt_timeout": 0}, 256),
         ("ldaps://127.0.0.5", {"ldap_sasl_canonicalize": "true"}, 256),
         ("ldaps://ldap.test", {**AUTHID, "krb5_realm": "ELSE", "ldap_sasl_realm": "TEST"}, 256),
     ],
