@@ -4,6 +4,9 @@
  */
 #pragma once
 
+#include <assert.h>
+#include <stdint.h>
+
 #include "backend/core/provider.h"
 #include "backend/ldap/entry.h"
 #include "backend/ldap/records.h"
@@ -23,6 +26,13 @@ enum search_where {
 	SEARCH_GROUPS,
 	N_SEARCHES,
 };
+
+/* In a set of search bases, a bit each, the one at i of where. */
+static inline uint64_t base_bit(enum search_where where, size_t i)
+{
+	return UINT64_C(1) << ((size_t)where * BASES_MAX + i);
+}
+static_assert(N_SEARCHES * BASES_MAX <= 64, "a bit for each search base");
 
 /* For a search base that is a DN alone. */
 struct narrowing {

@@ -42,9 +42,3 @@ bool ldap_error_is_unwell(int code)
 {
 	return code == LDAP_BUSY || code == LDAP_UNAVAILABLE;
 }
-
-bool ldap_error_is_passing(int code)
-{
-	return ldap_error_is_unwell(code) || code == LDAP_UNWILLING_TO_PERFORM ||
-	       code == LDAP_OPERATIONS_ERROR;
-}

@@ -12,7 +12,3 @@ int ldap_error(int code);
 
 /* Does the server say that it can answer nobody now, whatever the question? */
 bool ldap_error_is_unwell(int code);
-
-/* Would another server, or this one in a while, answer better? This is for a question that every
- * server must answer: a single other one may be refused because of what it asks. */
-bool ldap_error_is_passing(int code);

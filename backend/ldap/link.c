@@ -4,7 +4,9 @@
  *
  *   begin ─▶ next_attempt ─┬─ failed ────────────▶ next_attempt
  *                          ├─ no success in 1.5 s ─▶ next_attempt, both go on
+ *                          ├─ lacks a base ─────▶ spare, next_attempt
  *                          └─ stands ─▶ online, the others are given up
+ *   nobody left, or has come after a head start ─▶ the spare, if there is one
  *   nobody left ─▶ offline;  nothing stands after 4 s ─▶ offline, the attempts go on as a probe
  *
  * While the connection leads to a backup server, a round of the primary ones alone runs beside it
@@ -52,6 +54,13 @@ struct attempt {
 	int64_t began_us;       /* of CLOCK_MONOTONIC */
 };
 
+/* A connection that stands. */
+struct found {
+	struct ready ready;
+	char *where; /* what its other end is called */
+	bool backup;
+};
+
 struct link {
 	struct ldap_domain *domain; /* borrowed */
 	struct tevent_context *ev;  /* borrowed */
@@ -61,6 +70,7 @@ struct link {
 	uint64_t generation;    /* of conn, or of the one before */
 	char *where;            /* what its other end is called */
 	struct address address; /* of that */
+	uint64_t lacking;       /* search bases it does not have */
 	int64_t usual_us;       /* that an operation took on those before */
 	struct timer *expire, *idle;
 	struct timer *fail_back; /* armed while it leads to a backup server */
@@ -71,6 +81,7 @@ struct link {
 	int64_t began_us; /* of the round, CLOCK_MONOTONIC */
 	struct timer *head_start, *patience;
 	char *reason;        /* the last failure of this round */
+	struct found *spare; /* owned: lacks search bases, others are looked for */
 	struct list waiters; /* of struct wait_state */
 };
 
@@ -84,6 +95,7 @@ struct wait_state {
 static void next_attempt(struct link *link);
 static void head_start_over(void *data);
 static void patience_over(void *data);
+static void take(struct link *link, const struct found *found);
 static void discovered(struct tevent_req *subreq);
 static void server_ready(struct tevent_req *subreq);
 static void fail_back(void *data);
@@ -194,6 +206,16 @@ uint64_t link_generation(const struct link *link)
 	return link->generation;
 }
 
+const char *link_where(const struct link *link)
+{
+	return link->where ? link->where : "the server before";
+}
+
+uint64_t link_lacking(const struct link *link)
+{
+	return link->lacking;
+}
+
 static void attempt_end(struct attempt *attempt)
 {
 	list_remove(&attempt->node);
@@ -206,6 +228,9 @@ static void stop_attempts(struct link *link)
 		attempt_end(list_item(link->attempts.next, struct attempt, node));
 	TALLOC_FREE(link->head_start);
 	TALLOC_FREE(link->patience);
+	if (link->spare)
+		conn_close(link->spare->ready.conn);
+	TALLOC_FREE(link->spare);
 	link->connecting = false;
 }
 
@@ -255,8 +280,14 @@ void link_probe(struct link *link)
  * backup servers were left out. Nobody waits then: whoever does has them tried (link_probe()). */
 static void give_up(struct link *link)
 {
-	bool only_primary = failover_widen(link->failover);
+	auto_talloc struct found *spare = take_ptr(link->spare);
+	bool only_primary;
 
+	if (spare) {
+		take(link, spare);
+		return;
+	}
+	only_primary = failover_widen(link->failover);
 	stop_attempts(link);
 	if (link->conn || only_primary)
 		return;
@@ -317,9 +348,13 @@ static void next_attempt(struct link *link)
 static void head_start_over(void *data)
 {
 	struct link *link = data;
+	struct server *server;
 
 	link->head_start = NULL;
-	next_attempt(link);
+	if (link->spare && failover_next(link->failover, &server) == FAILOVER_NOTHING)
+		give_up(link);
+	else
+		next_attempt(link);
 }
 
 static void discovered(struct tevent_req *subreq)
@@ -346,6 +381,10 @@ static void patience_over(void *data)
 	auto_talloc char *reason = NULL;
 
 	link->patience = NULL;
+	if (link->spare) {
+		give_up(link);
+		return;
+	}
 	reason = talloc_asprintf(link, "no success within %d ms, waiting for %s", PATIENCE_MS,
 	                         link_waits_for(link));
 	online_failed(link->domain->host->online, reason ? reason : "no memory");
@@ -364,6 +403,7 @@ static void forget_conn(struct link *link)
 	if (link->conn)
 		link->usual_us = conn_usual_us(link->conn);
 	link->conn = NULL;
+	link->lacking = 0;
 	TALLOC_FREE(link->where);
 	TALLOC_FREE(link->expire);
 	TALLOC_FREE(link->idle);
@@ -451,19 +491,19 @@ static int64_t expected_us(const struct link *link)
 	return only_good && link->usual_us < CONN_SLOW_US ? CONN_SLOW_US : link->usual_us;
 }
 
-static void take_conn(struct link *link, const struct server *server, struct conn *conn,
-                      const struct address *address, uint32_t left_s)
+static void take_conn(struct link *link, const struct found *found)
 {
 	const struct ldap_conf *conf = &link->domain->conf;
-	struct conn *before = link->conn;
-	int64_t ms = expires_ms(conf, left_s);
+	struct conn *conn = found->ready.conn, *before = link->conn;
+	int64_t ms = expires_ms(conf, found->ready.left_s);
 	bool doubted = link->doubting;
 
 	forget_conn(link);
 	link->conn = conn;
 	link->generation++;
-	link->where = talloc_strdup(link, server->name.text);
-	link->address = *address;
+	link->where = talloc_strdup(link, found->where);
+	link->address = found->ready.address;
+	link->lacking = found->ready.lacking;
 	conn_give(conn, link, conn_is_lost, link);
 	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn, expected_us(link),
 	           failover_ways(link->failover) > 1 ? conn_is_doubted : NULL);
@@ -473,7 +513,7 @@ static void take_conn(struct link *link, const struct server *server, struct con
 		link->idle =
 			timer_once(link, link->ev, (int64_t)conf->connection_idle_timeout_s * 1000,
 		                   idle_look, link);
-	if (server->backup)
+	if (found->backup)
 		fail_back_later(link);
 	if (before && doubted)
 		conn_close(before); /* what is under way on it is asked again, here */
@@ -481,27 +521,54 @@ static void take_conn(struct link *link, const struct server *server, struct con
 		conn_retire(before); /* what is under way on it may end */
 }
 
-static void server_ready(struct tevent_req *subreq)
+static bool lacks_more(uint64_t lacking, uint64_t than)
 {
-	struct attempt *attempt = tevent_req_callback_data(subreq, struct attempt), *other;
-	struct link *link = attempt->link;
-	struct server *server = attempt->server;
-	struct address address;
-	struct conn *conn = NULL;
-	char *reason = NULL;
-	uint32_t left_s = UINT32_MAX;
-	int r = setup_recv(subreq, link, &conn, &address, &left_s, &reason);
+	return __builtin_popcountll(lacking) > __builtin_popcountll(than);
+}
 
-	attempt_end(attempt);
-	metrics_count(r < 0 ? METRICS_CONNECTIONS_FAILED : METRICS_CONNECTIONS);
-	if (r < 0) {
-		/* With one server the domain's own line will say it. */
-		log_at(server->told || failover_ways(link->failover) < 2 ? LEVEL_DEBUG : LEVEL_WARN,
-		       NULL, "%s", reason ? reason : "no memory");
-		server->told = true;
-		talloc_free(link->reason);
-		link->reason = reason;
-		next_attempt(link);
+/* Does without the connection found: there is one to a server that has more, which is asked first
+ * for a while. */
+static void pass_over(struct link *link, const struct found *found)
+{
+	failover_blame(link->failover, found->where, &found->ready.address,
+	               "it lacks a search base that another server has");
+	conn_close(found->ready.conn);
+}
+
+/* Keeps found, which lacks search bases, in case that nobody has more. */
+static void keep(struct link *link, const struct found *found)
+{
+	auto_talloc struct found *before = take_ptr(link->spare);
+
+	if (before && !lacks_more(before->ready.lacking, found->ready.lacking)) {
+		conn_close(found->ready.conn);
+		link->spare = take_ptr(before);
+		return;
+	}
+	if (before)
+		pass_over(link, before);
+	link->spare = talloc_memdup(link, found, sizeof(*found));
+	if (link->spare)
+		link->spare->where = talloc_strdup(link->spare, found->where);
+	if (!link->spare || !link->spare->where) {
+		conn_close(found->ready.conn);
+		TALLOC_FREE(link->spare);
+		return;
+	}
+	conn_give(found->ready.conn, link, conn_is_lost, link);
+}
+
+/* found is the best there is, but for a connection that stands and may be better. */
+static void take(struct link *link, const struct found *found)
+{
+	auto_talloc struct found *spare = take_ptr(link->spare);
+	struct attempt *other;
+
+	if (spare)
+		pass_over(link, spare);
+	if (link->conn && !link->doubting && lacks_more(found->ready.lacking, link->lacking)) {
+		pass_over(link, found);
+		stop_attempts(link);
 		return;
 	}
 
@@ -511,10 +578,39 @@ static void server_ready(struct tevent_req *subreq)
 			setup_pass_over(other->req, "slower than another server");
 	stop_attempts(link);
 
-	server->told = false;
-	take_conn(link, server, conn, &address, left_s);
-	online_succeeded(link->domain->host->online, server->name.text);
+	take_conn(link, found);
+	online_succeeded(link->domain->host->online, found->where);
 	end_waiting(link, 0);
+}
+
+static void server_ready(struct tevent_req *subreq)
+{
+	struct attempt *attempt = tevent_req_callback_data(subreq, struct attempt);
+	struct link *link = attempt->link;
+	struct server *server = attempt->server;
+	auto_talloc char *reason = NULL;
+	struct found found = { .where = server->name.text, .backup = server->backup };
+	int r = setup_recv(subreq, link, &found.ready, &reason);
+	bool lacks = r == 0 && found.ready.lacking != 0;
+
+	attempt_end(attempt);
+	metrics_count(r < 0 ? METRICS_CONNECTIONS_FAILED : METRICS_CONNECTIONS);
+	/* That the only one does not work the domain's own line will say. */
+	if (r < 0 || lacks)
+		log_at(server->told || (r < 0 && failover_ways(link->failover) < 2) ? LEVEL_DEBUG
+		                                                                    : LEVEL_WARN,
+		       NULL, "%s", reason ? reason : "no memory");
+	server->told = r < 0 || lacks;
+	if (r < 0) {
+		talloc_free(link->reason);
+		link->reason = take_ptr(reason);
+	} else if (lacks) {
+		keep(link, &found);
+	} else {
+		take(link, &found);
+		return;
+	}
+	next_attempt(link);
 }
 
 /* A connection that ends is no evidence that its server is down: servers close idle ones, and
@@ -524,6 +620,8 @@ static void conn_is_lost(struct conn *conn, const char *reason, void *data)
 	struct link *link = data;
 	bool busy = !conn_is_idle(conn);
 
+	if (link->spare && conn == link->spare->ready.conn)
+		TALLOC_FREE(link->spare);
 	if (conn != link->conn)
 		return; /* one that was retired */
 

@@ -5,6 +5,9 @@
  * Which server, and which of its addresses, is failover.h's to say. One that is slow gets a head
  * start of 1.5 s before the next is tried beside it (field-report R2). Only when none is left is
  * the domain offline; a probe tries them all again.
+ *
+ * Nor is the first that stands the one, if it lacks search bases: the others get their head start,
+ * and who lacks the fewest is taken.
  */
 #pragma once
 
@@ -22,6 +25,13 @@ struct failover *link_failover(struct link *link);
 
 /* The connection, if it stands. Borrowed, until the next turn of the loop. */
 struct conn *link_conn(struct link *link);
+
+/* The server at its other end, for people. Borrowed, as the connection. */
+const char *link_where(const struct link *link);
+
+/* The search bases that this server did not have when it was taken, for want of one that had more:
+ * a set (domain.h). */
+uint64_t link_lacking(const struct link *link);
 
 /* Another number for each connection that stands or stood: an address may come again. */
 uint64_t link_generation(const struct link *link);

@@ -44,6 +44,7 @@ struct search_state {
 	struct part *parts;       /* owned */
 	size_t n_parts, n_ended, n_missing;
 	bool cut;
+	bool lost_base;  /* one that the server had when the connection was made */
 	int entry_error; /* the first entry that was lost */
 };
 
@@ -265,14 +266,24 @@ static void all_ended(struct search_state *state)
 		return;
 	}
 
-	/* Not one of the bases exists there, or may be seen: this server is not the right one, and
-	 * says nothing about who is not there. */
-	log_at(LEVEL_WARN, state->id, "search base %s: the server has no such entry",
-	       base_text(&state->parts[0]));
+	/* Not one of the bases exists there, or may be seen: this server says nothing about who is
+	 * not there. Another one may, unless that was known when this one was taken. */
+	log_at(LEVEL_WARN, state->id, "%s: search base %s: the server has no such entry",
+	       link_where(state->domain->link), base_text(&state->parts[0]));
 	req_finish(state->req,
-	           link_blame(state->domain->link, state->conn, "it does not have our search base")
+	           state->lost_base && link_blame(state->domain->link, state->conn,
+	                                          "it does not have our search base any more")
 	                   ? -E_DISCONNECTED
 	                   : -E_SERVER);
+}
+
+/* Is this something new? */
+static bool base_is_lost(const struct part *part)
+{
+	struct search_state *state = part->search;
+
+	return !state->page && !(link_lacking(state->domain->link) &
+	                         base_bit(state->where, (size_t)(part - state->parts)));
 }
 
 static void part_ended(struct part *part, int code, const char *text)
@@ -282,6 +293,7 @@ static void part_ended(struct part *part, int code, const char *text)
 
 	if (code == LDAP_NO_SUCH_OBJECT) {
 		state->n_missing++;
+		state->lost_base |= base_is_lost(part);
 		r = 0;
 		if (state->page) { /* whoever asks for all looks at all bases, and says so */
 			state->page->missing = true;
@@ -298,7 +310,7 @@ static void part_ended(struct part *part, int code, const char *text)
 	if (r < 0) {
 		log_at(LEVEL_WARN, state->id, "search below %s: %s%s%s", base_text(part),
 		       ldap_err2string(code), str_empty(text) ? "" : ": ", text ? text : "");
-		if (ldap_error_is_unwell(code) &&
+		if ((ldap_error_is_unwell(code) || (code == LDAP_REFERRAL && base_is_lost(part))) &&
 		    link_blame(state->domain->link, state->conn, ldap_err2string(code)))
 			r = -E_DISCONNECTED;
 		req_finish(state->req, r == -E_BIND ? -E_SERVER : r);

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 #include "backend/core/connect.h"
@@ -33,6 +34,16 @@
 #include "common/event/timer.h"
 #include "common/ldap/uri.h"
 #include "common/metrics/metrics.h"
+
+/* What the server says of one DN that is a search base, or several. */
+struct probe {
+	struct conn_op op;
+	struct setup_state *state;
+	const char *dn; /* borrowed */
+	uint64_t bases; /* which are there, a bit each (domain.h) */
+	bool refused;
+	char *refusal; /* on the state: in words */
+};
 
 struct setup_state {
 	struct ldap_domain *domain; /* borrowed */
@@ -53,6 +64,9 @@ struct setup_state {
 	bool bound, told; /* has the bind been, if any; has the root DSE said what is needed */
 	char *default_base;
 	unsigned n_bases;
+	struct probe *probes; /* owned; all at once */
+	size_t n_probes, n_unanswered;
+	uint64_t lacking; /* search bases that are not to be had (domain.h) */
 };
 
 static void resolved(struct tevent_req *subreq);
@@ -73,8 +87,9 @@ static void sasl_bound(struct tevent_req *subreq);
 static void read_root_dse(struct tevent_req *req);
 static void root_dse_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 static void use_bases(struct tevent_req *req);
-static void look_at_base(struct tevent_req *req);
+static void look_at_bases(struct tevent_req *req);
 static void base_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
+static void base_failed(struct conn_op *op, int r);
 
 /* ---- endings ---- */
 
@@ -120,25 +135,24 @@ static void fail(struct tevent_req *req, int r, const char *reason)
 }
 
 /* "bind: Invalid credentials (…)": what was tried, and what the server said. */
-static void fail_result(struct tevent_req *req, int code, const char *what, const char *text)
+static char *refusal(struct setup_state *state, int code, const char *what, const char *text)
 {
-	struct setup_state *state = tevent_req_data(req, struct setup_state);
-	char *reason = talloc_asprintf(state, "%s: %s%s%s%s", what, ldap_err2string(code),
-	                               str_empty(text) ? "" : " (", text ? text : "",
-	                               str_empty(text) ? "" : ")");
+	return talloc_asprintf(state, "%s: %s%s%s%s", what, ldap_err2string(code),
+	                       str_empty(text) ? "" : " (", text ? text : "",
+	                       str_empty(text) ? "" : ")");
+}
 
-	fail(req, ldap_error(code), reason);
+static char *no_answer(struct setup_state *state, const char *what)
+{
+	return talloc_asprintf(state, "%s: no answer within %u s (ldap_opt_timeout)", what,
+	                       conf_of(state)->opt_timeout_s);
 }
 
 static void op_failed(struct conn_op *op, int r)
 {
 	struct setup_state *state = list_item(op, struct setup_state, op);
-	char *reason = NULL;
 
-	if (r == -ETIMEDOUT)
-		reason = talloc_asprintf(state, "%s: no answer within %u s (ldap_opt_timeout)",
-		                         state->step, conf_of(state)->opt_timeout_s);
-	fail(state->req, r, reason);
+	fail(state->req, r, r == -ETIMEDOUT ? no_answer(state, state->step) : NULL);
 }
 
 static void lost(struct conn *conn, const char *reason, void *data)
@@ -164,6 +178,9 @@ static void setup_cleanup(struct tevent_req *req, enum tevent_req_state req_stat
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 
 	conn_op_cancel(&state->op);
+	for (size_t i = 0; i < state->n_probes; i++)
+		conn_op_cancel(&state->probes[i].op);
+	state->n_probes = 0;
 	let_go(state);
 	if (req_state == TEVENT_REQ_DONE)
 		return;
@@ -430,15 +447,21 @@ static void opened(struct tevent_req *subreq)
 
 /* ---- operations on the connection ---- */
 
-static void submit(struct setup_state *state, const struct conn_op_type *type, const char *step)
+static void submit_op(struct setup_state *state, struct conn_op *op,
+                      const struct conn_op_type *type)
 {
-	begin_step(state, step);
-	state->op = (struct conn_op){
+	*op = (struct conn_op){
 		.type = type,
 		.timeout_ms = (int64_t)conf_of(state)->opt_timeout_s * 1000,
 	};
-	list_init(&state->op.node);
-	conn_submit(state->conn, &state->op);
+	list_init(&op->node);
+	conn_submit(state->conn, op);
+}
+
+static void submit(struct setup_state *state, const struct conn_op_type *type, const char *step)
+{
+	begin_step(state, step);
+	submit_op(state, &state->op, type);
 }
 
 /* The result code of msg, which is freed; ret_text, on state, what the server says about it. */
@@ -553,7 +576,7 @@ static void bound(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
 
 	(void)last;
 	if (code != LDAP_SUCCESS)
-		fail_result(state->req, code, "bind", text);
+		fail(state->req, ldap_error(code), refusal(state, code, "bind", text));
 	else
 		after_bind(state->req);
 }
@@ -567,7 +590,7 @@ static void after_bind(struct tevent_req *req)
 	if (conf_of(state)->read_rootdse == LDAP_ROOTDSE_NEVER)
 		use_bases(req);
 	else if (state->told)
-		look_at_base(req);
+		look_at_bases(req);
 	else
 		read_root_dse(req);
 }
@@ -741,72 +764,158 @@ static void use_bases(struct tevent_req *req)
 	else if (r < 0)
 		fail(req, r, NULL);
 	else
-		look_at_base(req);
-}
-
-static const char *base_of(struct setup_state *state)
-{
-	return state->domain->bases[SEARCH_USERS].items[0].dn;
+		look_at_bases(req);
 }
 
 static int send_base(struct conn_op *op, LDAP *ld, int *ret_msgid)
 {
-	struct setup_state *state = list_item(op, struct setup_state, op);
+	struct probe *probe = list_item(op, struct probe, op);
 	static char no_attrs[] = LDAP_NO_ATTRS;
 	char *attrs[] = { no_attrs, NULL };
 
 	metrics_count(METRICS_SEARCHES_CONNECTION);
-	return ldap_error(ldap_search_ext(ld, base_of(state), LDAP_SCOPE_BASE, NULL, attrs, 0, NULL,
+	return ldap_error(ldap_search_ext(ld, probe->dn, LDAP_SCOPE_BASE, NULL, attrs, 0, NULL,
 	                                  NULL, NULL, LDAP_NO_LIMIT, ret_msgid));
 }
 
-/* A server may be well and its database hang, or be another one than we need: the root DSE does
- * not tell, the first entry we depend on does. */
-static void look_at_base(struct tevent_req *req)
+/* The one for dn, made where there is none. */
+static struct probe *probe_for(struct setup_state *state, const char *dn)
 {
-	static const struct conn_op_type type = { send_base, base_message, op_failed };
+	struct probe *probe = state->probes;
 
-	submit(tevent_req_data(req, struct setup_state), &type, "the search base");
+	while (probe < state->probes + state->n_probes && strcasecmp(probe->dn, dn) != 0)
+		probe++;
+	if (probe == state->probes + state->n_probes) {
+		*probe = (struct probe){ .state = state, .dn = dn };
+		list_init(&probe->op.node);
+		state->n_probes++;
+	}
+	return probe;
 }
 
+/* A server may be well and its database hang, or be another one than we need: the root DSE does
+ * not tell, the entries we depend on do. */
+static void look_at_bases(struct tevent_req *req)
+{
+	static const struct conn_op_type type = { send_base, base_message, base_failed };
+	struct setup_state *state = tevent_req_data(req, struct setup_state);
+	const struct bases *bases = state->domain->bases;
+
+	state->probes = talloc_zero_array(state, struct probe, N_SEARCHES * BASES_MAX);
+	if (tevent_req_nomem(state->probes, req))
+		return;
+	for (int where = 0; where < N_SEARCHES; where++)
+		for (size_t i = 0; i < bases[where].count; i++)
+			probe_for(state, bases[where].items[i].dn)->bases |= base_bit(where, i);
+
+	begin_step(state, "the search base");
+	state->n_unanswered = state->n_probes;
+	for (size_t i = 0; i < state->n_probes && tevent_req_is_in_progress(req); i++)
+		submit_op(state, &state->probes[i].op, &type);
+}
+
+/* Is there no base of users to be had? */
+static bool lacks_users(const struct setup_state *state)
+{
+	for (size_t i = 0; i < state->domain->bases[SEARCH_USERS].count; i++)
+		if (!(state->lacking & base_bit(SEARCH_USERS, i)))
+			return false;
+	return true;
+}
+
+/* All refusals; NULL: there are none. Those of bases of users come first. */
+static char *refusals_text(struct setup_state *state)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < state->n_probes; i++)
+		if (state->probes[i].refusal)
+			text = talloc_asprintf(state, "%s%s%s", text ? text : "", text ? "; " : "",
+			                       state->probes[i].refusal);
+	return text;
+}
+
+static void probe_answered(struct probe *probe)
+{
+	struct setup_state *state = probe->state;
+
+	if (probe->refused)
+		state->lacking |= probe->bases;
+	if (--state->n_unanswered > 0)
+		return;
+	if (lacks_users(state)) {
+		fail(state->req, -E_SERVER, refusals_text(state));
+		return;
+	}
+	if (state->lacking)
+		state->reason =
+			talloc_asprintf(state, "%s: %s", where(state), refusals_text(state));
+	req_finish(state->req, 0);
+}
+
+static char *base_text(struct probe *probe)
+{
+	return talloc_asprintf(probe->state, "search base %s",
+	                       *probe->dn ? probe->dn : "(the root)");
+}
+
+/* Whatever code it is refused with, a search for the base alone asks for nothing peculiar: none
+ * below that base will do better. A limit says nothing about the base. */
 static void base_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last)
 {
-	struct setup_state *state = list_item(op, struct setup_state, op);
-	struct bases *bases = &state->domain->bases[SEARCH_USERS];
+	struct probe *probe = list_item(op, struct probe, op);
+	struct setup_state *state = probe->state;
 	char *text;
-	int code;
+	int code, r;
 
 	if (!last) {
 		ldap_msgfree(msg);
 		return;
 	}
 	code = take_result(state, ld, msg, &text);
-	if ((code == LDAP_NO_SUCH_OBJECT && bases->count == 1) || ldap_error_is_passing(code))
-		fail_result(state->req, code,
-		            talloc_asprintf(state, "search base %s", base_of(state)), text);
+	r = ldap_error(code);
+	probe->refused = r < 0 && r != -E_SIZE_LIMIT;
+	if (probe->refused)
+		probe->refusal = refusal(state, code, base_text(probe), text);
+	if (ldap_error_is_unwell(code))
+		fail(state->req, r, probe->refusal);
 	else
-		req_finish(state->req, 0);
+		probe_answered(probe);
 }
 
-int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct conn **ret_conn,
-               struct address *ret_address, uint32_t *ret_left_s, char **ret_reason)
+static void base_failed(struct conn_op *op, int r)
+{
+	struct probe *probe = list_item(op, struct probe, op);
+	struct setup_state *state = probe->state;
+
+	if (r != -ETIMEDOUT) {
+		fail(state->req, r, NULL);
+		return;
+	}
+	probe->refused = true;
+	probe->refusal = no_answer(state, base_text(probe));
+	probe_answered(probe);
+}
+
+int setup_recv(struct tevent_req *req, TALLOC_CTX *mem, struct ready *ret_ready, char **ret_reason)
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 	int r = req_result(req);
 
 	if (r == 0) {
 		conn_give(state->conn, mem, NULL, NULL);
-		*ret_conn = take_ptr(state->conn);
-		*ret_address = state->endpoint->address;
-		*ret_left_s = state->left_s;
+		ret_ready->conn = take_ptr(state->conn);
+		ret_ready->address = state->endpoint->address;
+		ret_ready->left_s = state->left_s;
+		ret_ready->lacking = state->lacking;
 		health_works(&state->endpoint->health);
 		health_works(&state->server->health);
-	} else {
-		*ret_reason = state->reason
-		                      ? talloc_move(mem, &state->reason)
-		                      : talloc_asprintf(mem, "%s: %s", state->server->name.text,
-		                                        error_text(r));
 	}
+	if (state->reason)
+		*ret_reason = talloc_move(mem, &state->reason);
+	else if (r < 0)
+		*ret_reason =
+			talloc_asprintf(mem, "%s: %s", state->server->name.text, error_text(r));
 	tevent_req_received(req);
 	return r;
 }

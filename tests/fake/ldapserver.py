@@ -14,6 +14,8 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     slow S         answers searches after S seconds, everything else at once
     cut N          closes the connection after N bytes of a search's answer
     wrongdb        answers every search with noSuchObject
+    forgets DN     never answers searches at or below DN
+    lacks DN       answers searches at or below DN with noSuchObject
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
     ponder S       answers searches for user7 after S seconds, everything else at once
     toil S         works off the requests of a connection one by one, and needs S seconds for user7
@@ -226,6 +228,11 @@ class Server:
     def argument(self):
         return float(self.modes[0][1] or 0)
 
+    def does(self, what, base):
+        """In a mode of what is done to searches at or below a DN."""
+        mode, dn = self.modes[0]
+        return mode == what and ("," + base.lower()).endswith("," + dn.lower())
+
     def switch(self):
         if len(self.modes) > 1:
             self.modes.pop(0)
@@ -297,7 +304,10 @@ class Server:
             await asyncio.sleep(self.argument)
         if mode == "garbage":
             return b"\x30\x05\x02\x01\x01\xff\xff\xff\xff\xff" * 3
-        if mode == "wrongdb":
+        base = children(content)[0][1].decode()
+        if self.does("forgets", base):
+            return None
+        if mode == "wrongdb" or self.does("lacks", base):
             return result(msgid, 0x65, 32)
         if mode == "code":
             return result(msgid, 0x65, int(self.argument))

@@ -136,6 +136,9 @@ BAD = {
     "accept and close": close,
     "have a certificate for others": lambda c: ("ldaps://127.0.0.6", "ldaps://127.0.0.7"),
     "have another base": both("wrongdb"),
+    "refer to another": both("code 10"),
+    "give no access": both("code 50"),
+    "fail at everything": lambda c: [fake(c, "127.0.0.10", "code 80"), fake(c, "127.0.0.11", "code 2")],
     "are busy": both("code 51"),
     "are unavailable": both("code 52"),
     "close in mid-answer": both("cut 20"),
@@ -172,6 +175,95 @@ def test_two_of_three_fall_ill_in_use(c, ill):
         result = suite.getent("passwd", name)
         assert result.rc == 0 and result.ms < 10 + NOISE_MS, result
     assert is_online(c, "good.test")
+
+
+CLEAR = {"ldap_id_use_start_tls": "false", "ldap_search_base": "dc=example,dc=com"}
+
+
+@pytest.mark.parametrize("code, name", [(10, "Referral"), (50, "Insufficient access"), (2, "Protocol error")])
+def test_the_only_server_refuses_the_base(c, code, name):
+    suite = begin(c, fake(c, "127.0.0.10", f"code {code}"), **CLEAR)
+    assert suite.passwd("user1") is None
+    reason = f"ldap://127.0.0.10:389: search base dc=example,dc=com: {name}"
+    c.wait_for("the reason", lambda: "SITE: offline" in status(c) and reason in status(c))
+
+
+@pytest.mark.parametrize("code", [3, 4, 11])
+def test_a_limit_says_nothing_about_the_server(c, code):
+    first, second = fake(c, "127.0.0.10", f"code {code}"), fake(c, "127.0.0.11", "ok")
+    suite = begin(c, f"{first}, {second}", **CLEAR)
+    assert suite.passwd("user1") is None
+    assert is_online(c, first)
+
+
+# -- a base of several -----------------------------------------------------------------------------
+
+GROUPS = "ou=groups,dc=example,dc=com"
+BASES = {**CLEAR, "ldap_user_search_base": "ou=people,dc=example,dc=com", "ldap_group_search_base": GROUPS}
+
+
+def lines_to(c, address):
+    return sorted(line.split()[2] for line in c.sh(f"ss -Htn state established dst {address}").out.splitlines())
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_base_that_no_server_has(c, others):
+    """It is these questions' matter alone."""
+    log = Log(c)
+    first, *rest = [fake(c, f"127.0.0.{10 + n}", f"lacks {GROUPS}") for n in range(1 + others)]
+    suite = begin(c, ", ".join([first, *rest]), **BASES)
+    assert suite.passwd("user1")
+    line = lines_to(c, "127.0.0.10")
+    assert len(line) == 1
+    for n in range(5):
+        assert suite.group(f"group{n}") is None
+        assert suite.passwd(f"user{n + 2}")
+    assert lines_to(c, "127.0.0.10") == line and is_online(c, first)
+    assert f"{first}:389: search base {GROUPS}: No such object" in log.text()
+    assert f"{first}:389: search base {GROUPS}: the server has no such entry" in log.text()
+    assert "closed the connection" not in log.text()
+
+
+@pytest.mark.parametrize(
+    "mode", [f"lacks {GROUPS}", f"ok then lacks {GROUPS}", "ok then code 10"], ids=["always", "later", "later referred"]
+)
+def test_a_base_that_another_server_has(c, mode):
+    first, second = fake(c, "127.0.0.10", mode), fake(c, "127.0.0.11", "ok")
+    suite = begin(c, f"{first}, {second}", **BASES)
+    assert suite.passwd("user1")
+    if "then" in mode:
+        assert is_online(c, first) and suite.group("group1")
+        c.systemctl("kill", "--signal=USR1", "test-fake-127.0.0.10.service")
+        c.wait_for("it lacks it", lambda: f"mode {mode.split()[2]}" in c.journal("-u", "test-fake-127.0.0.10.service"))
+    else:
+        assert is_online(c, second)
+    for n in range(2, 5):
+        assert suite.group(f"group{n}")[0] == f"group{n}"
+        assert suite.passwd(f"user{n}")
+    assert is_online(c, second) and not lines_to(c, "127.0.0.10")
+
+
+def test_a_server_that_lacks_a_base_is_better_than_none(c):
+    suite = begin(c, f"{fake(c, '127.0.0.10', f'lacks {GROUPS}')}, ldap://10.66.0.2, ldap://127.0.0.9", **BASES)
+    found = suite.getent("passwd", "user1")
+    assert found.rc == 0 and found.ms < CONNECT_MS, found
+    assert is_online(c, "127.0.0.10")
+
+
+def test_a_base_that_hangs(c):
+    suite = begin(c, fake(c, "127.0.0.10", f"forgets {GROUPS}"), ldap_opt_timeout=1, **BASES)
+    assert suite.passwd("user1") and is_online(c)
+
+
+def test_a_base_of_users_that_is_missing(c):
+    """One of two."""
+    more = "ou=more,dc=example,dc=com"
+    first, second = fake(c, "127.0.0.10", f"lacks {more}"), fake(c, "127.0.0.11", "ok")
+    bases = {**BASES, "ldap_user_search_base": f"{more}?subtree??ou=people,dc=example,dc=com?subtree?"}
+    suite = begin(c, f"{first}, {second}", **bases)
+    assert suite.passwd("user1") and is_online(c, second)
+    c.systemctl("stop", "test-fake-127.0.0.11.service")
+    assert suite.passwd("user2") and is_online(c, first)
 
 
 BESIDE = "others are tried beside it"
