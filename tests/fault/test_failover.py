@@ -10,6 +10,7 @@ import time
 import pytest
 
 from dns import Dns
+from kdc import Kdc
 from length import by_length
 from load import Processes
 from relay import Relay
@@ -32,6 +33,7 @@ fd00:66::2 dual.test
 127.0.0.1 dual.test
 ::1 six.test
 10.77.0.2 far.test
+127.0.0.5 krb.test
 """
 
 
@@ -454,8 +456,8 @@ def test_not_to_a_backup_while_a_primary_works(c):
 # -- causes that go away ---------------------------------------------------------------------------
 
 # Each: what is wrong from the start (returns the server), what goes wrong once the domain is online,
-# and its end.
-Cause = collections.namedtuple("Cause", "before after end", defaults=[None, None])
+# its end, and options of the domain.
+Cause = collections.namedtuple("Cause", "before after end options", defaults=[None, None, {}])
 
 
 def dns_dead(c):
@@ -499,6 +501,43 @@ def base_missing(c):
     return "ldap://127.0.0.10"
 
 
+def with_kdc(c):
+    """A server that takes tickets of a KDC, which has a key for this host."""
+    if not hasattr(c, "kdc"):
+        c.kdc = Kdc(c).start()
+        c.kdc.add(HOST, "ldap/krb.test", password=None)
+        for path, name in (("/etc/ldap/ldap.keytab", "ldap/krb.test"), ("/etc/krb5.keytab", HOST)):
+            kadmin(c, "ktadd", "-norandkey", "-k", path, name)
+        security = "sasl-host krb.test\nsasl-realm TEST\n"
+        krb = Slapd(c, "krb", address="127.0.0.5", names=["krb.test"], security=security)
+        keys = "[Service]\nEnvironment=KRB5_KTNAME=/etc/ldap/ldap.keytab\n"
+        c.write(f"/run/systemd/system/{krb.unit}.d/keytab.conf", keys)
+        krb.start()
+    return "ldaps://krb.test"
+
+
+def kadmin(c, *words):
+    c.run(["kadmin.local", *words], env={"KRB5CCNAME": "MEMORY:"})
+
+
+def kdc_gone(c):
+    uri = with_kdc(c)
+    c.kdc.down()
+    return uri
+
+
+def kdc_silent(c):
+    uri = with_kdc(c)
+    c.systemctl("kill", "--signal=STOP", "test-kdc")
+    return uri
+
+
+def kinit_refused(c):
+    uri = with_kdc(c)
+    kadmin(c, "modprinc", "-allow_tix", HOST)
+    return uri
+
+
 def step_clock(c, seconds):
     """Two years back, no certificate of ours is valid yet."""
     with open(pathlib.Path(f"/proc/{c.pid}/root/etc/clockstep"), "r+b") as file:
@@ -525,6 +564,8 @@ def suspend(c):
         processes.kill(name, signal.SIGCONT)
 
 
+HOST = "host/client.test"
+GSSAPI = {"ldap_sasl_mech": "GSSAPI", "ldap_sasl_authid": HOST}
 CLOCK = "/run/systemd/system/sssd.service.d/clock.conf"
 FAR = "ldaps://far.test"
 CAUSES = {
@@ -539,6 +580,13 @@ CAUSES = {
         end=lambda c: c.systemctl("kill", "--signal=USR1", "test-fake-127.0.0.10.service"),
     ),
     "the line in use is half open": Cause(lambda c: FAR, far_forgets, far_passes),
+    "the KDC is gone": Cause(kdc_gone, end=lambda c: c.kdc.up(), options=GSSAPI),
+    "the KDC hangs": Cause(
+        kdc_silent, end=lambda c: c.systemctl("kill", "--signal=CONT", "test-kdc"), options=GSSAPI
+    ),
+    "the KDC refuses us": Cause(
+        kinit_refused, end=lambda c: kadmin(c, "modprinc", "+allow_tix", HOST), options=GSSAPI
+    ),
     "our clock is wrong": Cause(wrong_clock, end=lambda c: step_clock(c, 0)),
     "suspended": Cause(lambda c: FAR, suspend, far_passes),
 }
@@ -574,7 +622,7 @@ def test_online_when_the_cause_is_gone(c, _right_clock, cause, event):
     for _ in range(by_length(1, 20)):
         uri = cause.before(c)
         options = {"ldap_id_use_start_tls": "false"} if uri.startswith("ldap:") else {}
-        suite = begin(c, uri, **options, **wait)
+        suite = begin(c, uri, **options, **wait, **cause.options)
         if cause.after:
             assert suite.passwd("alice") == ALICE
             cause.after(c)
