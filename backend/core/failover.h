@@ -48,6 +48,8 @@ struct server {
 	struct server_name name;
 	bool backup;
 	bool told;            /* in the log, that it does not work */
+	bool stood;           /* there was a connection to it … */
+	uint64_t lacking;     /* … and it did not have these: the provider's own numbers */
 	bool busy;            /* somebody resolves its name or connects to it */
 	bool resolved;        /* in this round */
 	struct health health; /* while no address is known */

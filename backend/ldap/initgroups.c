@@ -105,6 +105,7 @@ struct tevent_req *initgroups_send(TALLOC_CTX *mem, void *data, const struct que
 	                          &domain->user_attrs, pick_entry, &state->pick);
 	if (tevent_req_nomem(state->user, req))
 		return req;
+	search_is_for_one(state->user);
 	tevent_req_set_callback(state->user, user_searched, req);
 	if (lists_names(state))
 		find_groups(req, query->name);

@@ -10,9 +10,9 @@
  *   nobody left ─▶ offline;  nothing stands after 4 s ─▶ offline, the attempts go on as a probe
  *
  * While the connection leads to a backup server, a round of the primary ones alone runs beside it
- * from time to time. And while its server is silent and owes an answer, a round of all, itself
- * last, which the former becomes: what was asked of it is asked again, as a whole, of the first
- * that stands.
+ * from time to time; while its server lacks a base, a round of all. And while its server is silent
+ * and owes an answer, a round of all, itself last, which the former becomes: what was asked of it
+ * is asked again, as a whole, of the first that stands.
  */
 #include "backend/ldap/link.h"
 
@@ -70,10 +70,12 @@ struct link {
 	uint64_t generation;    /* of conn, or of the one before */
 	char *where;            /* what its other end is called */
 	struct address address; /* of that */
-	uint64_t lacking;       /* search bases it does not have */
+	bool backup;            /* it is a backup server */
+	uint64_t lacking;       /* search bases it does not have … */
+	uint64_t elsewhere;     /* … but another server does */
 	int64_t usual_us;       /* that an operation took on those before */
 	struct timer *expire, *idle;
-	struct timer *fail_back; /* armed while it leads to a backup server */
+	struct timer *fail_back; /* armed while a better server is looked for now and then */
 
 	struct list attempts; /* of struct attempt; with head_start a round is under way */
 	bool connecting, dns_told;
@@ -95,6 +97,7 @@ struct wait_state {
 static void next_attempt(struct link *link);
 static void head_start_over(void *data);
 static void patience_over(void *data);
+static void give_up(struct link *link);
 static void take(struct link *link, const struct found *found);
 static void discovered(struct tevent_req *subreq);
 static void server_ready(struct tevent_req *subreq);
@@ -216,6 +219,11 @@ uint64_t link_lacking(const struct link *link)
 	return link->lacking;
 }
 
+uint64_t link_elsewhere(const struct link *link)
+{
+	return link->elsewhere;
+}
+
 static void attempt_end(struct attempt *attempt)
 {
 	list_remove(&attempt->node);
@@ -241,7 +249,7 @@ static void begin(struct link *link, bool only_primary)
 	link->began_us = monotonic_us();
 	TALLOC_FREE(link->reason);
 	failover_begin(link->failover, only_primary);
-	if (!only_primary && !link->doubting)
+	if (!link->conn)
 		link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
 	next_attempt(link);
 }
@@ -267,7 +275,9 @@ void link_probe(struct link *link)
 		end_waiting(link, -E_OFFLINE);
 		return;
 	}
-	if (!link->connecting || all_silent(link)) {
+	if (link->connecting && link->spare && all_silent(link)) {
+		give_up(link); /* which takes it */
+	} else if (!link->connecting || all_silent(link)) {
 		begin(link, false);
 	} else if (failover_widen(link->failover)) {
 		/* The connection to a backup server was lost while a primary one was looked for. */
@@ -341,8 +351,11 @@ static void next_attempt(struct link *link)
 		return;
 	}
 	/* Nothing to do for now? When one has connected, the other addresses of its server may be
-	 * tried. */
-	link->head_start = timer_once(link, link->ev, head_start_ms(link), head_start_over, link);
+	 * tried. And while there is a spare, the last ones have all the time for setting up. */
+	link->head_start = timer_once(link, link->ev,
+	                              link->spare && step == FAILOVER_NOTHING ? HEAD_START_MS
+	                                                                      : head_start_ms(link),
+	                              head_start_over, link);
 }
 
 static void head_start_over(void *data)
@@ -397,13 +410,13 @@ static void forget_conn(struct link *link)
 {
 	/* What looked for another connection beside it goes on, and now somebody may wait for it.
 	 */
-	if (link->doubting && link->connecting)
+	if ((link->doubting || link->lacking) && link->connecting)
 		link->patience = timer_once(link, link->ev, PATIENCE_MS, patience_over, link);
 	link->doubting = false;
 	if (link->conn)
 		link->usual_us = conn_usual_us(link->conn);
 	link->conn = NULL;
-	link->lacking = 0;
+	link->lacking = link->elsewhere = 0;
 	TALLOC_FREE(link->where);
 	TALLOC_FREE(link->expire);
 	TALLOC_FREE(link->idle);
@@ -450,7 +463,7 @@ static int64_t drawn_ms(int64_t ms, int64_t more_ms)
 	return ms + (int64_t)random;
 }
 
-/* When a primary server comes back, not all hosts of a site shall return to it at once. */
+/* When a better server comes back, not all hosts of a site shall return to it at once. */
 static void fail_back_later(struct link *link)
 {
 	int64_t s = link->domain->host->options->failover_primary_timeout_s;
@@ -466,7 +479,7 @@ static void fail_back(void *data)
 	link->fail_back = NULL;
 	fail_back_later(link);
 	if (!link->doubting)
-		begin(link, true);
+		begin(link, link->lacking == 0);
 }
 
 /* In how many ms the connection is to be replaced; 0 = never. left_s is all its tickets allow. */
@@ -491,6 +504,14 @@ static int64_t expected_us(const struct link *link)
 	return only_good && link->usual_us < CONN_SLOW_US ? CONN_SLOW_US : link->usual_us;
 }
 
+static void add_bases(const struct server *server, void *data)
+{
+	uint64_t *bases = data;
+
+	if (server->stood)
+		*bases |= ~server->lacking;
+}
+
 static void take_conn(struct link *link, const struct found *found)
 {
 	const struct ldap_conf *conf = &link->domain->conf;
@@ -503,7 +524,10 @@ static void take_conn(struct link *link, const struct found *found)
 	link->generation++;
 	link->where = talloc_strdup(link, found->where);
 	link->address = found->ready.address;
+	link->backup = found->backup;
 	link->lacking = found->ready.lacking;
+	failover_each(link->failover, add_bases, &link->elsewhere);
+	link->elsewhere &= link->lacking;
 	conn_give(conn, link, conn_is_lost, link);
 	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn, expected_us(link),
 	           failover_ways(link->failover) > 1 ? conn_is_doubted : NULL);
@@ -513,7 +537,7 @@ static void take_conn(struct link *link, const struct found *found)
 		link->idle =
 			timer_once(link, link->ev, (int64_t)conf->connection_idle_timeout_s * 1000,
 		                   idle_look, link);
-	if (found->backup)
+	if (link->backup || link->lacking)
 		fail_back_later(link);
 	if (before && doubted)
 		conn_close(before); /* what is under way on it is asked again, here */
@@ -558,6 +582,14 @@ static void keep(struct link *link, const struct found *found)
 	conn_give(found->ready.conn, link, conn_is_lost, link);
 }
 
+/* Than the connection that stands. */
+static bool is_better(const struct link *link, const struct found *found)
+{
+	if (lacks_more(found->ready.lacking, link->lacking))
+		return false;
+	return lacks_more(link->lacking, found->ready.lacking) || (link->backup && !found->backup);
+}
+
 /* found is the best there is, but for a connection that stands and may be better. */
 static void take(struct link *link, const struct found *found)
 {
@@ -566,8 +598,11 @@ static void take(struct link *link, const struct found *found)
 
 	if (spare)
 		pass_over(link, spare);
-	if (link->conn && !link->doubting && lacks_more(found->ready.lacking, link->lacking)) {
-		pass_over(link, found);
+	if (link->conn && !link->doubting && !is_better(link, found)) {
+		if (lacks_more(found->ready.lacking, link->lacking))
+			pass_over(link, found);
+		else
+			conn_close(found->ready.conn);
 		stop_attempts(link);
 		return;
 	}
@@ -601,6 +636,10 @@ static void server_ready(struct tevent_req *subreq)
 		                                                                    : LEVEL_WARN,
 		       NULL, "%s", reason ? reason : "no memory");
 	server->told = r < 0 || lacks;
+	if (r == 0) {
+		server->stood = true;
+		server->lacking = found.ready.lacking;
+	}
 	if (r < 0) {
 		talloc_free(link->reason);
 		link->reason = take_ptr(reason);
@@ -676,7 +715,7 @@ void link_check(struct link *link)
 	if (link->conn) {
 		conn_check(link->conn);
 		if (link->fail_back && !link->connecting)
-			begin(link, !link->doubting);
+			begin(link, !link->doubting && !link->lacking);
 	} else if (link->connecting && monotonic_us() - link->began_us > STALE_ATTEMPT_US) {
 		begin(link, false);
 	}

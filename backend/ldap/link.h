@@ -33,6 +33,9 @@ const char *link_where(const struct link *link);
  * a set (domain.h). */
 uint64_t link_lacking(const struct link *link);
 
+/* Those of them that another server had, when there was a connection to it. */
+uint64_t link_elsewhere(const struct link *link);
+
 /* Another number for each connection that stands or stood: an address may come again. */
 uint64_t link_generation(const struct link *link);
 

@@ -217,8 +217,10 @@ static void search(struct tevent_req *req)
 	state->search = search_send(
 		state, domain, state->pick.id, user ? SEARCH_USERS : SEARCH_GROUPS, state->filter,
 		user ? &domain->user_attrs : &domain->group_attrs, pick_entry, &state->pick);
-	if (!tevent_req_nomem(state->search, req))
-		tevent_req_set_callback(state->search, searched, req);
+	if (tevent_req_nomem(state->search, req))
+		return;
+	search_is_for_one(state->search);
+	tevent_req_set_callback(state->search, searched, req);
 }
 
 static void searched(struct tevent_req *subreq)

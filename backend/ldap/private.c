@@ -57,6 +57,7 @@ struct tevent_req *private_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	                            &domain->user_attrs, pick_entry, &state->user);
 	if (tevent_req_nomem(state->search, req))
 		return tevent_req_post(req, domain->host->ev);
+	search_is_for_one(state->search);
 	tevent_req_set_callback(state->search, user_searched, req);
 	return req;
 }
@@ -76,8 +77,10 @@ static void search_number(struct tevent_req *req)
 	}
 	state->search = search_send(state, domain, state->other.id, SEARCH_GROUPS, state->filter,
 	                            &domain->gid_attrs, pick_entry, &state->other);
-	if (!tevent_req_nomem(state->search, req))
-		tevent_req_set_callback(state->search, number_searched, req);
+	if (tevent_req_nomem(state->search, req))
+		return;
+	search_is_for_one(state->search);
+	tevent_req_set_callback(state->search, number_searched, req);
 }
 
 static void user_searched(struct tevent_req *subreq)

@@ -42,7 +42,10 @@ struct search_state {
 	size_t n_bases;
 	struct search_page *page; /* borrowed; NULL = in one piece */
 	struct part *parts;       /* owned */
-	size_t n_parts, n_ended, n_missing;
+	size_t n_parts, n_ended, n_missing, n_entries;
+	uint64_t lacking, elsewhere; /* of the link's server, when it was asked (link.h) */
+	uint64_t missing;            /* the bases that it says it does not have */
+	bool for_one;
 	bool cut;
 	bool lost_base;  /* one that the server had when the connection was made */
 	int entry_error; /* the first entry that was lost */
@@ -118,6 +121,13 @@ struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	return req;
 }
 
+void search_is_for_one(struct tevent_req *req)
+{
+	struct search_state *state = tevent_req_data(req, struct search_state);
+
+	state->for_one = true;
+}
+
 struct tevent_req *search_page_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                     const struct request_id *id, const struct base *base,
                                     const char *filter, const struct attrs *attrs,
@@ -180,6 +190,8 @@ static void begin(struct search_state *state, struct conn *conn)
 	}
 
 	state->conn = conn;
+	state->lacking = link_lacking(state->domain->link);
+	state->elsewhere = link_elsewhere(state->domain->link);
 	state->parts = talloc_zero_array(state, struct part, (unsigned)state->n_bases);
 	if (tevent_req_nomem(state->parts, state->req))
 		return;
@@ -254,6 +266,34 @@ static const char *base_text(const struct part *part)
 	return *part->base->dn ? part->base->dn : "(the root)";
 }
 
+static uint64_t part_bit(const struct part *part)
+{
+	return base_bit(part->search->where, (size_t)(part - part->search->parts));
+}
+
+/* The first one that is missing. */
+static const struct part *missing_part(const struct search_state *state)
+{
+	const struct part *part = state->parts;
+
+	while (!(state->missing & part_bit(part)))
+		part++;
+	return part;
+}
+
+/* Would another server, if it could be asked, maybe tell more? */
+static bool is_half(const struct search_state *state)
+{
+	return (state->missing & state->elsewhere) && !(state->for_one && state->n_entries > 0);
+}
+
+/* The server that was asked, for people. */
+static const char *where_of(const struct search_state *state)
+{
+	return state->conn == link_conn(state->domain->link) ? link_where(state->domain->link)
+	                                                     : "the server before";
+}
+
 /* All bases were asked. */
 static void all_ended(struct search_state *state)
 {
@@ -261,15 +301,16 @@ static void all_ended(struct search_state *state)
 		req_finish(state->req, state->entry_error);
 		return;
 	}
-	if (state->n_missing < state->n_ended) {
+	if (state->n_missing < state->n_ended && !is_half(state)) {
 		req_finish(state->req, state->cut ? -E_SIZE_LIMIT : 0);
 		return;
 	}
 
-	/* Not one of the bases exists there, or may be seen: this server says nothing about who is
-	 * not there. Another one may, unless that was known when this one was taken. */
+	/* Not one of the bases exists there, or may be seen, or one does that another server has:
+	 * this one says nothing about who is not there. Another may, unless that was known when
+	 * this one was taken. */
 	log_at(LEVEL_WARN, state->id, "%s: search base %s: the server has no such entry",
-	       link_where(state->domain->link), base_text(&state->parts[0]));
+	       where_of(state), base_text(missing_part(state)));
 	req_finish(state->req,
 	           state->lost_base && link_blame(state->domain->link, state->conn,
 	                                          "it does not have our search base any more")
@@ -277,13 +318,25 @@ static void all_ended(struct search_state *state)
 	                   : -E_SERVER);
 }
 
+static bool is_lacking(const struct part *part)
+{
+	const struct search_state *state = part->search;
+
+	return !state->page && (state->lacking & part_bit(part));
+}
+
 /* Is this something new? */
 static bool base_is_lost(const struct part *part)
 {
-	struct search_state *state = part->search;
+	return !part->search->page && !is_lacking(part);
+}
 
-	return !state->page && !(link_lacking(state->domain->link) &
-	                         base_bit(state->where, (size_t)(part - state->parts)));
+/* Nothing that is below a base which was not to be had is any of its other bases' business. */
+static bool is_missing(const struct part *part, int code)
+{
+	return code == LDAP_NO_SUCH_OBJECT ||
+	       (is_lacking(part) && code != LDAP_SUCCESS && ldap_error(code) == -E_SERVER &&
+	        !ldap_error_is_unwell(code));
 }
 
 static void part_ended(struct part *part, int code, const char *text)
@@ -291,8 +344,9 @@ static void part_ended(struct part *part, int code, const char *text)
 	struct search_state *state = part->search;
 	int r = ldap_error(code);
 
-	if (code == LDAP_NO_SUCH_OBJECT) {
+	if (is_missing(part, code)) {
 		state->n_missing++;
+		state->missing |= part_bit(part);
 		state->lost_base |= base_is_lost(part);
 		r = 0;
 		if (state->page) { /* whoever asks for all looks at all bases, and says so */
@@ -355,6 +409,7 @@ static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 	int r = entry_read(state, ld, msg, state->attrs, &values);
 
 	metrics_count(METRICS_ENTRIES);
+	state->n_entries++;
 	if (r < 0)
 		log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read: %s",
 		       base_text(part), error_text(r));

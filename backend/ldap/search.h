@@ -20,6 +20,9 @@ struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                const char *filter, const struct attrs *attrs, search_entry *entry,
                                void *data);
 
+/* It looks for one entry: once that is found it does not matter who does not have the other bases. */
+void search_is_for_one(struct tevent_req *req);
+
 /* A place in a search that is done in pages (RFC 2696); all zero but for size at the beginning. */
 struct search_page {
 	uint32_t size;        /* entries at once; 0 = all */
@@ -40,9 +43,10 @@ struct tevent_req *search_page_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 /* Frees what page holds; it is at the beginning again. */
 void search_page_reset(struct search_page *page);
 
-/* 0 the server said all there is. Errors: -E_OFFLINE; -E_SIZE_LIMIT it cut the answer;
- * -E_DISCONNECTED the server went away, or another one should be asked; -E_SERVER, also for an
- * entry that cannot be read; -ETIMEDOUT; what a search_entry returned. */
+/* 0 the server said all there is: bases that it does not have, nor any other, are passed over.
+ * Errors: -E_OFFLINE; -E_SIZE_LIMIT it cut the answer; -E_DISCONNECTED the server went away, or
+ * another one should be asked; -E_SERVER, also for an entry that cannot be read; -ETIMEDOUT; what a
+ * search_entry returned. */
 int search_recv(struct tevent_req *req);
 
 /* Borrowed from req. */

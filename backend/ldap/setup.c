@@ -35,6 +35,9 @@
 #include "common/ldap/uri.h"
 #include "common/metrics/metrics.h"
 
+/* A base that is slower than that behind the first one of users is not waited for. */
+#define REST_MS 500
+
 /* What the server says of one DN that is a search base, or several. */
 struct probe {
 	struct conn_op op;
@@ -66,7 +69,8 @@ struct setup_state {
 	unsigned n_bases;
 	struct probe *probes; /* owned; all at once */
 	size_t n_probes, n_unanswered;
-	uint64_t lacking; /* search bases that are not to be had (domain.h) */
+	uint64_t there, lacking; /* search bases that are to be had, and that are not (domain.h) */
+	struct timer *rest;      /* armed while only others than those of users may be silent */
 };
 
 static void resolved(struct tevent_req *subreq);
@@ -177,6 +181,7 @@ static void setup_cleanup(struct tevent_req *req, enum tevent_req_state req_stat
 {
 	struct setup_state *state = tevent_req_data(req, struct setup_state);
 
+	TALLOC_FREE(state->rest);
 	conn_op_cancel(&state->op);
 	for (size_t i = 0; i < state->n_probes; i++)
 		conn_op_cancel(&state->probes[i].op);
@@ -835,14 +840,10 @@ static char *refusals_text(struct setup_state *state)
 	return text;
 }
 
-static void probe_answered(struct probe *probe)
+/* Enough answered. */
+static void bases_known(struct setup_state *state)
 {
-	struct setup_state *state = probe->state;
-
-	if (probe->refused)
-		state->lacking |= probe->bases;
-	if (--state->n_unanswered > 0)
-		return;
+	TALLOC_FREE(state->rest);
 	if (lacks_users(state)) {
 		fail(state->req, -E_SERVER, refusals_text(state));
 		return;
@@ -851,6 +852,39 @@ static void probe_answered(struct probe *probe)
 		state->reason =
 			talloc_asprintf(state, "%s: %s", where(state), refusals_text(state));
 	req_finish(state->req, 0);
+}
+
+/* Those that are silent still count as there: whoever needs them will see. */
+static void rest_is_late(void *data)
+{
+	struct setup_state *state = data;
+
+	state->rest = NULL;
+	bases_known(state);
+}
+
+static bool is_of_users(uint64_t bases)
+{
+	return bases & (base_bit(SEARCH_USERS, BASES_MAX) - 1);
+}
+
+static void probe_answered(struct probe *probe)
+{
+	struct setup_state *state = probe->state;
+
+	if (probe->refused)
+		state->lacking |= probe->bases;
+	else
+		state->there |= probe->bases;
+	if (--state->n_unanswered == 0) {
+		bases_known(state);
+		return;
+	}
+	if (is_of_users(state->there) && !state->rest) {
+		state->rest =
+			timer_once(state, state->domain->host->ev, REST_MS, rest_is_late, state);
+		tevent_req_nomem(state->rest, state->req);
+	}
 }
 
 static char *base_text(struct probe *probe)

@@ -120,6 +120,7 @@ static void path_changed(void *data)
 		return;
 	client->wait_ms = WAIT_FIRST_MS; /* it may be bound and not listen yet */
 	TALLOC_FREE(client->retry);
+	TALLOC_FREE(client->appears); /* what was watched may be another directory now */
 	attempt_or_wait(client);
 }
 

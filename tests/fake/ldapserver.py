@@ -16,6 +16,7 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     wrongdb        answers every search with noSuchObject
     forgets DN     never answers searches at or below DN
     lacks DN       answers searches at or below DN with noSuchObject
+    bars DN        answers them with insufficientAccessRights
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
     ponder S       answers searches for user7 after S seconds, everything else at once
     toil S         works off the requests of a connection one by one, and needs S seconds for user7
@@ -309,6 +310,8 @@ class Server:
             return None
         if mode == "wrongdb" or self.does("lacks", base):
             return result(msgid, 0x65, 32)
+        if self.does("bars", base):
+            return result(msgid, 0x65, 50)
         if mode == "code":
             return result(msgid, 0x65, int(self.argument))
         if mode == "endless" and b"objectclass" in content:
@@ -322,7 +325,7 @@ class Server:
             start = at
             _, _, at = parse(parts, at)
             fields.append(parts[start:at])
-        entries = find(fields[6])
+        entries = [] if base.startswith("ou=void,") else find(fields[6])
         if mode == "ranges":
             entries = self.ranges(entries, fields)
         if mode in ("ponder", "toil") and ("uid", "user7") in assertions(fields[6]):

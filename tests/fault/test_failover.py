@@ -252,15 +252,61 @@ def test_a_server_that_lacks_a_base_is_better_than_none(c):
     assert is_online(c, "127.0.0.10")
 
 
+def test_the_server_with_all_bases_is_returned_to(c):
+    first, second = fake(c, "127.0.0.10", "ok"), fake(c, "127.0.0.11", f"lacks {GROUPS}")
+    suite = begin(c, f"{first}, {second}", **BASES)
+    assert suite.passwd("user1") and is_online(c, first)
+    c.systemctl("stop", "test-fake-127.0.0.10.service")
+    assert suite.passwd("user2") and is_online(c, second)
+    assert suite.group("group1") is None
+    fake(c, "127.0.0.10", "ok")
+    c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+    c.wait_for("the server that has it", lambda: is_online(c, first), timeout=5)
+    assert suite.group("group2") and suite.passwd("user3")
+
+
+def test_the_one_that_is_left_is_not_changed_for_itself(c):
+    """While a better one is looked for."""
+    first, second = fake(c, "127.0.0.10", "ok"), fake(c, "127.0.0.11", f"lacks {GROUPS}")
+    suite = begin(c, f"{first}, {second}", **BASES)
+    assert suite.passwd("user1") and is_online(c, first)
+    c.systemctl("stop", "test-fake-127.0.0.10.service")
+    assert suite.passwd("user2")
+    lines = lines_to(c, "127.0.0.11")
+    for _ in range(3):
+        c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
+        c.sh("sleep 1")
+    assert lines_to(c, "127.0.0.11") == lines and len(lines) == 1
+    assert suite.passwd("user3") and is_online(c, second)
+
+
 def test_a_base_that_hangs(c):
-    suite = begin(c, fake(c, "127.0.0.10", f"forgets {GROUPS}"), ldap_opt_timeout=1, **BASES)
-    assert suite.passwd("user1") and is_online(c)
+    """Who needs it has to wait; nobody else does."""
+    suite = begin(c, fake(c, "127.0.0.10", f"forgets {GROUPS}"), **BASES)
+    found = suite.getent("passwd", "user1")
+    assert found.rc == 0 and found.ms < 1500 + NOISE_MS, found
+    assert is_online(c)
 
 
-def test_a_base_of_users_that_is_missing(c):
+def test_a_user_below_a_base_that_only_another_server_has(c):
+    """It is not for the one that is left to say that there is no such user."""
+    people = BASES["ldap_user_search_base"]
+    first, second = fake(c, "127.0.0.10", "ok"), fake(c, "127.0.0.11", f"lacks {people}")
+    bases = {**BASES, "ldap_user_search_base": f"ou=void,dc=example,dc=com?subtree??{people}?subtree?"}
+    suite = begin(c, f"{first}, {second}", entry_cache_timeout=1, **bases)
+    assert suite.passwd("user1") and is_online(c, first)
+    c.systemctl("stop", "test-fake-127.0.0.10.service")
+    c.sh("sleep 2")
+    for _ in range(2):
+        assert suite.passwd("user1")
+        assert is_online(c, second)
+
+
+@pytest.mark.parametrize("how", ["lacks", "bars"])
+def test_a_base_of_users_that_is_missing(c, how):
     """One of two."""
     more = "ou=more,dc=example,dc=com"
-    first, second = fake(c, "127.0.0.10", f"lacks {more}"), fake(c, "127.0.0.11", "ok")
+    first, second = fake(c, "127.0.0.10", f"{how} {more}"), fake(c, "127.0.0.11", "ok")
     bases = {**BASES, "ldap_user_search_base": f"{more}?subtree??ou=people,dc=example,dc=com?subtree?"}
     suite = begin(c, f"{first}, {second}", **bases)
     assert suite.passwd("user1") and is_online(c, second)
