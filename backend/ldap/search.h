@@ -20,7 +20,7 @@ struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                const char *filter, const struct attrs *attrs, search_entry *entry,
                                void *data);
 
-/* It looks for one entry: once that is found it does not matter who does not have the other bases. */
+/* It looks for one entry: once that is found it does not matter what bases are missing. */
 void search_is_for_one(struct tevent_req *req);
 
 /* A place in a search that is done in pages (RFC 2696); all zero but for size at the beginning. */

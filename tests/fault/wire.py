@@ -74,6 +74,20 @@ def socket_of(c):
     return f"/proc/{c.pid}/root/run/sss/pipes/nss"
 
 
+@contextlib.contextmanager
+def hangs_up(c):
+    """The path of a socket in container c behind which somebody hangs up on whoever comes."""
+    process = c.popen(["/usr/libexec/sssd-tests/hangup", "/run/hangup"])
+    path = f"/proc/{c.pid}/root/run/hangup"
+    try:
+        c.wait_for("it listens", lambda: os.path.exists(path))
+        yield path
+    finally:
+        process.kill()
+        process.wait()
+        os.unlink(path)
+
+
 def allow_descriptors(n):
     """So many may be open in this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -160,18 +174,6 @@ class Flood:
 
     def __exit__(self, *_):
         self.attempts = int(self._process.communicate(timeout=30)[0])
-
-
-@contextlib.contextmanager
-def nobody_accepts(directory):
-    """The path of a socket whose backlog is full: what comes to it costs those who come, only."""
-    path = os.path.join(directory, "full")
-    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as first:
-        listening.bind(path)
-        os.chmod(path, 0o666)
-        listening.listen(0)
-        first.connect(path)
-        yield path
 
 
 def _flood(path, uid, per_second, n_kept):
