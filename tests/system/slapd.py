@@ -214,6 +214,7 @@ updateref {uri}
 UNIT = """\
 [Unit]
 Description=slapd of the tests
+StartLimitIntervalSec=0
 [Service]
 ExecStart=/usr/sbin/slapd -d {level} -f {home}/slapd.conf -h "{uris}"
 LimitNOFILE=65536
