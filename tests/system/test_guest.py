@@ -6,7 +6,7 @@ import pytest
 from length import by_length
 from memcache import NO_SOCKET, traced
 from slapd import Group, group_ldif
-from suite import MEMCACHE, Suite
+from suite import Suite
 
 GUEST = "/usr/libexec/sssd-tests/guest"
 STATIC = "/usr/libexec/sssd-tests/static"
@@ -56,7 +56,7 @@ def host(machine, slapd):
     """The suite; alice is in GROUPS groups beside those of the sample directory."""
     slapd.add(group_ldif(Group("crowd", 21000, [f"member{n:05}" for n in range(MEMBERS)])))
     slapd.add("\n".join(group_ldif(Group(f"of{n}", 22000 + n, ["alice"])) for n in range(GROUPS)))
-    suite = Suite(machine, slapd).start(nss=MEMCACHE)
+    suite = Suite(machine, slapd).start(nss={"memcache_timeout": 3600})  # a long run lasts
     assert suite.passwd("alice") and suite.passwd(10001) and suite.initgroups("alice")
     assert len(suite.group("crowd")[2]) == MEMBERS
     return suite
