@@ -4,6 +4,7 @@ and causes of being offline that go away."""
 import collections
 import pathlib
 import signal
+import statistics
 import struct
 import time
 
@@ -13,6 +14,7 @@ from dns import Dns
 from kdc import Kdc
 from length import by_length
 from load import Processes
+from metrics import metrics
 from relay import Relay
 from slapd import BASE, CA, Slapd
 from suite import Suite
@@ -63,6 +65,9 @@ def c(container):
         c.left, c.right = Relay(c, "127.0.0.2"), Relay(c, "127.0.0.4")
         c.six = Relay(c, "::1")
         c.systemctl("enable", "--now", "sssd-nss.socket")
+        begin(c, "ldaps://good.test")
+        c.wait_for("the domain is online", lambda: is_online(c, "good.test"))
+        c.normal_ms = statistics.median(asked_ms(c))
         yield c
 
 
@@ -92,6 +97,31 @@ def begin(c, uri, **options):
     c.sh("rm -rf /var/lib/sss/db/*")
     c.systemctl("start", "sssd.service")
     return suite
+
+
+def searches(c):
+    return metrics(c)["sssd_searches_total", "be_SITE", "question"]
+
+
+def asked_ms(c):
+    """What callers wait, one after the other, for answers that need the server."""
+    c.run(["getent", "passwd", *NAMES])
+    took = []
+    for name in NAMES * 3:
+        c.run(["sss_cache", "-u", name])
+        before = searches(c)
+        found = c.run(["getent", "passwd", name])
+        assert found.out.startswith(f"{name}:") and searches(c) > before, (name, found)
+        took.append(found.ms)
+    return took
+
+
+def assert_as_usual(c):
+    """At most 10 ms more than with a server that was always there, in the best of three rounds; any
+    answer may meet the other work of the machine."""
+    rounds = [asked_ms(c) for _ in range(3)]
+    assert min(map(statistics.median, rounds)) <= c.normal_ms + 10, (c.normal_ms, rounds)
+    assert max(map(max, rounds)) <= c.normal_ms + 10 + NOISE_MS, (c.normal_ms, rounds)
 
 
 def status(c):
@@ -159,8 +189,8 @@ def test_one_good_server_among_three(c, bad):
     suite = begin(c, f"{first}, {second}, {good}", **options)
     found, *others = [suite.getent("passwd", name) for name in NAMES]
     assert found.rc == 0 and found.ms < CONNECT_MS + NOISE_MS, found
-    for result in others:
-        assert result.rc == 0 and result.ms < 10 + NOISE_MS, result
+    assert all(result.rc == 0 for result in others), others
+    assert_as_usual(c)
     assert is_online(c, good)
 
 
@@ -173,9 +203,7 @@ def test_two_of_three_fall_ill_in_use(c, ill):
     c.right.set(ill)
     found = suite.getent("passwd", "bob")
     assert found.rc == 0 and found.ms < CONNECT_MS + NOISE_MS, found
-    for name in NAMES[2:]:
-        result = suite.getent("passwd", name)
-        assert result.rc == 0 and result.ms < 10 + NOISE_MS, result
+    assert_as_usual(c)
     assert is_online(c, "good.test")
 
 
@@ -387,8 +415,8 @@ def test_other_address_of_the_same_host(c, ill):
     suite = begin(c, "ldaps://two.test")
     found, *others = [suite.getent("passwd", name) for name in NAMES]
     assert found.rc == 0 and found.ms < CONNECT_MS + NOISE_MS, found
-    for result in others:
-        assert result.rc == 0 and result.ms < 10 + NOISE_MS, result
+    assert all(result.rc == 0 for result in others), others
+    assert_as_usual(c)
     assert is_online(c, "ldaps://two.test:636")
 
 
@@ -449,7 +477,7 @@ def test_primary_still_ill_at_an_event(c):
     c.sh("ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo")
     c.sh("sleep 2")
     found = suite.getent("passwd", "bob")
-    assert found.rc == 0 and found.ms < 10 + NOISE_MS, found
+    assert found.rc == 0 and found.ms < c.normal_ms + 10 + NOISE_MS, found
     assert is_online(c, "good.test")
 
 
