@@ -37,9 +37,8 @@
 
 static const char *const names[] = { MCMAP_NAMES };
 
-/* What nobody knows is not told to another boot: it holds for a minute. Nor is there a file of
- * SIDs. */
-static const enum mcmap_kind kept[] = { MCMAP_PASSWD, MCMAP_GROUP, MCMAP_INITGROUPS };
+/* What nobody knows is not told to another boot: it holds for a minute. */
+static const enum mcmap_kind kept[] = { MCMAP_PASSWD, MCMAP_GROUP, MCMAP_INITGROUPS, MCMAP_SID };
 #define N_KEPT (sizeof(kept) / sizeof(kept[0]))
 
 /* ---- links ---- */

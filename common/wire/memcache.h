@@ -36,6 +36,7 @@
  *                                                 | of the texts | their size | size of gids and
  *                                                 texts | groups | gid … | canonical \0 name \0 |
  *   unknown     what was asked   the same         | 16 | 0 | 0 | size | what was asked \0 |
+ *   sid         (libsss_nss_idmap reads it)       there are no SIDs yet, and no records
  *
  * unknown is a file of our own, beside those of all vendors: what no server has. What was asked is
  * a letter (enum memcache_unknown) and a name, or an id in decimal. Ids and the names of this

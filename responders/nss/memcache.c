@@ -32,8 +32,10 @@
 #define UNKNOWN_MAX_S    60
 
 struct memcache {
-	const char *dir;    /* borrowed */
-	uint32_t timeout_s; /* 0: nothing is kept */
+	const char *dir;               /* borrowed */
+	struct tevent_context *ev;     /* borrowed */
+	struct tevent_immediate *sids; /* owned */
+	uint32_t timeout_s;            /* 0: nothing is kept */
 	uint64_t generation;
 	uint32_t sizes[MCMAP_N_KINDS];     /* MiB, 0 = none */
 	struct mcmap *maps[MCMAP_N_KINDS]; /* owned; NULL: none, or it could not be opened */
@@ -126,19 +128,22 @@ static void clear_map(struct memcache *cache, enum mcmap_kind kind)
 	note(cache, kind, mcmap_clear(cache->maps[kind]));
 }
 
+static bool is_due(const struct memcache *cache, enum mcmap_kind kind)
+{
+	return !cache->looked_us[kind] ||
+	       monotonic_us() - cache->looked_us[kind] >= LOOK_INTERVAL_US;
+}
+
 /* The map to work on, NULL if there is none. Looked at once a second: somebody may have removed,
  * replaced or recycled the file. */
 static struct mcmap *map_of(struct memcache *cache, enum mcmap_kind kind)
 {
-	bool is_due = !cache->looked_us[kind] ||
-	              monotonic_us() - cache->looked_us[kind] >= LOOK_INTERVAL_US;
-
 	if (cache->sizes[kind] == 0)
 		return NULL;
-	if (!cache->maps[kind] && is_due) {
+	if (!cache->maps[kind] && is_due(cache, kind)) {
 		forget_recent(cache);
 		note(cache, kind, open_map(cache, kind));
-	} else if (cache->maps[kind] && is_due) {
+	} else if (cache->maps[kind] && is_due(cache, kind)) {
 		cache->looked_us[kind] = monotonic_us();
 		if (!mcmap_is_sound(cache->maps[kind]))
 			clear_map(cache, kind);
@@ -161,6 +166,21 @@ static void gave_up(struct memcache *cache, enum mcmap_kind kind, int r)
 	if (r < 0)
 		log_error("%s/%s cannot be given up: %s: clients may find old answers", cache->dir,
 		          names[kind], error_text(r));
+}
+
+static void look_at_sids(struct tevent_context *ev, struct tevent_immediate *im, void *data)
+{
+	(void)ev;
+	(void)im;
+	map_of(data, MCMAP_SID);
+}
+
+/* Their readers find a file like the others, in which there are none yet. Whoever asked for
+ * something else does not wait for it: his answer is sent first. */
+static void keep_sids(struct memcache *cache)
+{
+	if (cache->sizes[MCMAP_SID] > 0 && is_due(cache, MCMAP_SID))
+		tevent_schedule_immediate(cache->sids, cache->ev, look_at_sids, cache);
 }
 
 static void configure(void *memory, const struct setup *setup)
@@ -222,14 +242,18 @@ static void clock_was_set(void *data)
 static void *memcache_new(TALLOC_CTX *mem, struct tevent_context *ev,
                           const struct resp_paths *paths)
 {
-	struct memcache *cache = talloc_zero(mem, struct memcache);
+	auto_talloc struct memcache *cache = talloc_zero(mem, struct memcache);
 
 	if (!cache)
 		return NULL;
 	cache->dir = paths->mc_dir;
+	cache->ev = ev;
+	cache->sids = tevent_create_immediate(cache);
+	if (!cache->sids)
+		return NULL;
 	/* Where it cannot be watched, the step is seen at the next question. */
 	clock_watch(cache, ev, clock_was_set, cache);
-	return cache;
+	return take_ptr(cache);
 }
 
 /* ---- records ---- */
@@ -413,6 +437,7 @@ static bool unknown(void *memory, const struct question *question, uint32_t for_
 	struct mcmap *map;
 	struct print print;
 
+	keep_sids(cache);
 	if (for_s > UNKNOWN_MAX_S)
 		for_s = UNKNOWN_MAX_S;
 	if (for_s > cache->timeout_s)
@@ -662,6 +687,7 @@ static void answered(void *memory, const struct setup *setup, const struct quest
 	struct made made = { 0 };
 	struct mcmap *map;
 
+	keep_sids(cache);
 	if (answer)
 		now_known(cache, question, answer);
 	map = map_of(cache, kind);

@@ -2,7 +2,7 @@
 """The memory cache from outside: questions whose answers are in it, and whether they are."""
 import re
 
-FILES = ("passwd", "group", "initgroups")
+FILES = ("passwd", "group", "initgroups", "sid")
 CLIENTS = ("ours", "debian")
 UNITS = ("sssd-nss.socket", "sssd-nss.service", "sssd.service")
 

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from load import ask
+from memcache import FILES
 from slapd import BASE, CA, GROUPS, USERS, Group, Slapd, authority
 from suite import MEMCACHE, Suite, build_dir, sssd_conf
 from watch import Log
@@ -27,7 +28,7 @@ ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 SEEN = {
     HERE: """
         sssd core_dumpable, service request_timeout, nss memcache_size_passwd,
-        nss memcache_size_group, nss memcache_size_initgroups,
+        nss memcache_size_group, nss memcache_size_initgroups, nss memcache_size_sid,
         domain cache_max_size, domain offline_timeout_max, domain enabled, domain min_id,
         domain max_id, * debug_level, * debug_timestamps, * debug_microseconds,
         ldap ldap_tls_cert, ldap ldap_tls_key, ldap ldap_tls_cipher_suite""",
@@ -88,7 +89,6 @@ SEEN = {
 }
 
 UNSEEN = {
-    "nss memcache_size_sid": "there are no SIDs, and no file for them: system/test_memcache_boots.py",
     "kcm responder_idle_timeout": "the same code as for [nss]: fault/test_idle_timeout.py",
     "kcm client_idle_timeout": "the same code as for [nss]: fault/test_idle_timeout.py",
     "kcm fd_limit": "the same code as for [nss]: fault/test_crowd.py",
@@ -259,12 +259,9 @@ def test_request_timeout(start, seconds):
     assert result.rc != 0 and seconds * 1000 - 50 <= result.ms < seconds * 1000 + 900, result
 
 
-FILES = ("passwd", "group", "initgroups")
-
-
 @pytest.mark.parametrize(
     "option",
-    ["memcache_size_passwd", "memcache_size_group", "memcache_size_initgroups"],
+    ["memcache_size_passwd", "memcache_size_group", "memcache_size_initgroups", "memcache_size_sid"],
 )
 def test_memcache_sizes(start, option):
     """0: no such file; and the size that is asked for, the largest one too."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The memory cache: answers that need no process of ours."""
+import pathlib
+import re
 import time
 
 import pytest
@@ -131,6 +133,71 @@ homeDirectory: /home/newcomer
         assert remembering.passwd("54777") == remembering.passwd("newcomer")
     finally:
         slapd.delete(f"uid=newcomer,ou=people,{BASE}")
+
+
+# ---- SIDs, which have a reader of their own ----
+
+ASK_FOR_SIDS = """
+import ctypes
+library = ctypes.CDLL("/root/libsss_nss_idmap.so.0")
+text, number, kind = ctypes.c_char_p(), ctypes.c_uint32(), ctypes.c_int()
+sid = b"S-1-5-21-1-2-3-10001"
+for _ in range(2):
+    print(
+        library.sss_nss_getsidbyname(b"alice", ctypes.byref(text), ctypes.byref(kind)),
+        library.sss_nss_getsidbyid(10001, ctypes.byref(text), ctypes.byref(kind)),
+        library.sss_nss_getsidbyuid(10001, ctypes.byref(text), ctypes.byref(kind)),
+        library.sss_nss_getsidbygid(20001, ctypes.byref(text), ctypes.byref(kind)),
+        library.sss_nss_getnamebysid(sid, ctypes.byref(text), ctypes.byref(kind)),
+        library.sss_nss_getidbysid(sid, ctypes.byref(number), ctypes.byref(kind)),
+    )
+"""
+NO_SIDS = f"{' '.join(['2'] * 6)}\n" * 2  # ENOENT, each time
+
+
+@pytest.fixture(scope="module")
+def asking_for_sids(remembering):
+    """With Debian's library, out of the image that has it."""
+    c, name = remembering.c, "libsss_nss_idmap.so.0"
+    with Container(image="debian-sssd") as theirs:
+        library = pathlib.Path(f"/proc/{theirs.pid}/root/usr/lib/x86_64-linux-gnu/{name}").read_bytes()
+    pathlib.Path(f"/proc/{c.pid}/root/root/{name}").write_bytes(library)
+    c.write("/root/sids.py", ASK_FOR_SIDS)
+    return remembering
+
+
+def ask_for_sids(c):
+    """What the library said, and the files of SIDs that it opened."""
+    done = c.run(
+        ["strace", "-o", "/tmp/trace", "-e", "trace=openat", "/usr/bin/python3", "/root/sids.py"],
+        check=False,
+    )
+    return done.out, re.findall(r'"/var/lib/sss/mc/sid".* = (-?\d+)', c.read("/tmp/trace"))
+
+
+SID_FILES = {
+    "ours": "true",
+    "none": "rm sid",
+    # Where the header is left, their library gets SIGBUS, as from the other files.
+    "cut": "truncate -s 0 sid",
+    "garbage behind the header": "dd if=/dev/urandom of=sid bs=56 seek=1 count=40000 conv=notrunc",
+    "garbage": "dd if=/dev/urandom of=sid bs=1M count=7 conv=notrunc",
+    "a directory": "rm sid; mkdir sid",
+}
+
+
+@pytest.mark.parametrize("harm", SID_FILES)
+def test_nobody_has_a_sid_whatever_the_file_says(asking_for_sids, harm):
+    """And it is soon one of ours again."""
+    c = learn(asking_for_sids).c
+    c.sh(f"cd /var/lib/sss/mc && {SID_FILES[harm]}")
+    out, opened = ask_for_sids(c)
+    assert out == NO_SIDS
+    assert opened and (int(opened[0]) >= 0) == (harm != "none")
+    time.sleep(1.1)  # the responder looks at its files once a second, when it is asked
+    answers(asking_for_sids, "ours", memory_cache=False)
+    assert c.sh("stat -c '%s %A %U:%G' /var/lib/sss/mc/sid").out == "6940392 -rw-r--r-- sssd:sssd\n"
+    assert ask_for_sids(c)[0] == NO_SIDS
 
 
 @pytest.mark.parametrize("client", CLIENTS)

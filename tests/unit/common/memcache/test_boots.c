@@ -453,11 +453,11 @@ START_TEST(test_nobody_begins_to_write_while_they_are_closed)
 }
 END_TEST
 
-static void assert_passwd_is_alone(void)
+static void assert_passwd_and_sid_are_alone(void)
 {
-	static const char *const others[] = { "unknown", "passwd.new", "group", "sid", "else" };
+	static const char *const others[] = { "unknown", "passwd.new", "group", "else" };
 
-	ck_assert(is_there("lib/mc.files/passwd"));
+	ck_assert(is_there("lib/mc.files/passwd") && is_there("lib/mc.files/sid"));
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		char path[64];
 
@@ -476,14 +476,14 @@ START_TEST(test_what_else_lies_there_is_not_taken_along)
 	make_directory("lib/mc/initgroups");
 	make_directory("lib/mc/else");
 	ck_assert_int_eq(boots_close(&boots, WAIT_MS), 1);
-	assert_passwd_is_alone();
+	assert_passwd_and_sid_are_alone();
 	end_boot();
 	/* Nobody of ours has put it there, or he has not closed it. */
 	copy("lib/mc/passwd", "lib/mc/unknown");
 	copy("lib/mc/passwd", "lib/mc/group");
 	set_closed_at("lib/mc/group", 0);
 	ck_assert_int_eq(boots_open(&boots), 1);
-	assert_passwd_is_alone();
+	assert_passwd_and_sid_are_alone();
 	ck_assert_int_eq(open_map(), 0);
 	ck_assert(stats.was_kept);
 }

@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -355,6 +356,92 @@ START_TEST(test_cleared_replaced_and_switched_off)
 }
 END_TEST
 
+/* 0: there is none that a reader trusts. */
+static ino_t file_of_sids(void)
+{
+	struct memcache_header header;
+	uint8_t bytes[MEMCACHE_DATA_AT];
+	char path[64];
+	struct stat st;
+	int fd;
+	bool is_read;
+
+	snprintf(path, sizeof(path), "%s/sid", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	is_read = fstat(fd, &st) == 0 && read(fd, bytes, sizeof(bytes)) == sizeof(bytes) &&
+	          memcache_header_read(bytes, (uint64_t)st.st_size, &header) == 0;
+	close(fd);
+	return is_read && header.data_size == 26216 * MEMCACHE_SLOT_SIZE ? st.st_ino : 0;
+}
+
+static void has_come(struct tevent_context *loop, struct tevent_immediate *im, void *data)
+{
+	(void)loop;
+	(void)im;
+	*(bool *)data = true;
+}
+
+/* And what comes behind the answer. */
+static void told_and_sent(void)
+{
+	struct tevent_immediate *behind = tevent_create_immediate(ev);
+	bool is_behind = false;
+
+	told_user("al", &domains[0], 60);
+	tevent_schedule_immediate(behind, ev, has_come, &is_behind);
+	while (!is_behind)
+		tevent_loop_once(ev);
+	talloc_free(behind);
+}
+
+START_TEST(test_a_file_for_sids_is_kept_behind_the_answers)
+{
+	char path[64];
+	ino_t first;
+
+	snprintf(path, sizeof(path), "%s/sid", dir);
+	told_user("al", &domains[0], 60);
+	ck_assert(!file_of_sids());
+	told_and_sent();
+	first = file_of_sids();
+	ck_assert(first);
+
+	nss_memcache.configure(memory, &setup); /* nothing new, as in the next process */
+	told_and_sent();
+	ck_assert(file_of_sids() == first);
+
+	ck_assert_int_eq(mcmap_recycle(dir, MCMAP_SID), 0);
+	ck_assert(!file_of_sids());
+	usleep(1100000); /* files are looked at once a second */
+	told_and_sent();
+	ck_assert(file_of_sids());
+
+	ck_assert_int_eq(truncate(path, 100), 0);
+	nss_memcache.configure(memory, &setup);
+	told_and_sent();
+	ck_assert(file_of_sids());
+
+	conf.conf.memcache_size_sid_mib = 0;
+	nss_memcache.configure(memory, &setup);
+	ck_assert_int_lt(access(path, F_OK), 0);
+	told_and_sent();
+	ck_assert_int_lt(access(path, F_OK), 0);
+}
+END_TEST
+
+/* "Not there" is an answer, too. */
+START_TEST(test_a_file_for_sids_is_there_when_nobody_is)
+{
+	struct question question = { .kind = QUERY_USER_BY_ID, .id = 1000 };
+
+	nss_memcache.unknown(memory, &question, 15);
+	tevent_loop_once(ev);
+	ck_assert(file_of_sids());
+}
+END_TEST
+
 static const struct question uid_1000 = { .kind = QUERY_USER_BY_ID, .id = 1000 };
 static const struct question gid_1000 = { .kind = QUERY_GROUP_BY_ID, .id = 1000 };
 static const struct question groups_of_al = { .kind = QUERY_INITGROUPS, .text = "al" };
@@ -592,6 +679,8 @@ int main(void)
 	tcase_add_test(all, test_incomplete_and_empty_lists_are_not_kept);
 	tcase_add_test(all, test_an_answer_that_makes_no_record_takes_the_old_one_away);
 	tcase_add_test(all, test_cleared_replaced_and_switched_off);
+	tcase_add_test(all, test_a_file_for_sids_is_kept_behind_the_answers);
+	tcase_add_test(all, test_a_file_for_sids_is_there_when_nobody_is);
 	tcase_add_test(all, test_a_file_that_was_removed_is_back_within_a_second);
 	tcase_add_test(all, test_the_unknown_are_told_apart_and_for_a_while);
 	tcase_add_test(all, test_whoever_is_found_is_unknown_no_longer);
