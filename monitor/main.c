@@ -42,6 +42,7 @@
 #define FORGET_MS     (24 * 3600 * 1000)
 #define CACHE_DIR     "/var/lib/sss/db" /* common/cache is no library of ours */
 #define RESOLV_CONF   "/etc/resolv.conf"
+#define LOOK_MS       5000 /* at it, without inotify */
 
 /* ---- what children are told ---- */
 
@@ -94,12 +95,22 @@ static void apply_debug_level(const struct monitor *monitor, const struct common
 	log_set_microseconds(common->debug_microseconds);
 }
 
+static int watch_network(struct monitor *monitor);
+
+/* Are they of one opinion about what watch_network() watches? */
+static bool watch_alike(const struct sssd_conf *a, const struct sssd_conf *b)
+{
+	return a->monitor_resolv_conf == b->monitor_resolv_conf &&
+	       a->try_inotify == b->try_inotify && a->disable_netlink == b->disable_netlink;
+}
+
 int monitor_load(struct monitor *monitor)
 {
 	auto_talloc struct conf *conf = NULL;
 	struct conf_problem problem = { 0 };
 	struct common_conf common;
 	struct sssd_conf options;
+	bool is_alike;
 	int r;
 
 	r = conf_load(monitor, monitor->paths.conf_dir, "sssd", &conf);
@@ -119,8 +130,11 @@ int monitor_load(struct monitor *monitor)
 
 	talloc_free(monitor->conf);
 	monitor->conf = take_ptr(conf);
+	is_alike = watch_alike(&monitor->options, &options);
 	monitor->options = options;
 	memcache_settle(monitor);
+	if (monitor->network && !is_alike && watch_network(monitor) < 0)
+		log_error("what is watched of the network stays as it was: no memory");
 	return 0;
 }
 
@@ -278,6 +292,25 @@ static void network_changed(void *data)
 	control_tell(monitor->control, COMMAND_NETWORK);
 }
 
+static int watch_network(struct monitor *monitor)
+{
+	const struct sssd_conf *conf = &monitor->options;
+	struct network_options options = {
+		.netlink = !monitor->disable_netlink && !conf->disable_netlink,
+		.resolv_conf = conf->monitor_resolv_conf ? RESOLV_CONF : NULL,
+		.inotify = conf->try_inotify,
+		.look_ms = LOOK_MS,
+	};
+	struct network *network =
+		network_new(monitor, monitor->ev, &options, network_changed, monitor);
+
+	if (!network)
+		return -ENOMEM;
+	talloc_free(monitor->network);
+	monitor->network = network;
+	return 0;
+}
+
 static const struct daemon_hooks hooks = {
 	.terminate = terminate,
 	.hangup = hangup,
@@ -367,7 +400,6 @@ static void forget(void *data)
 
 static int make_parts(struct monitor *monitor, const struct arguments *args)
 {
-	bool netlink = !args->disable_netlink && !monitor->options.disable_netlink;
 	int r;
 
 	monitor->look = tevent_create_immediate(monitor);
@@ -381,9 +413,10 @@ static int make_parts(struct monitor *monitor, const struct arguments *args)
 	r = control_new(monitor, monitor, &monitor->control);
 	if (r < 0)
 		return r;
-	monitor->network = network_new(monitor, monitor->ev, netlink,
-	                               monitor->options.monitor_resolv_conf ? RESOLV_CONF : NULL,
-	                               network_changed, monitor);
+	monitor->disable_netlink = args->disable_netlink;
+	r = watch_network(monitor);
+	if (r < 0)
+		return r;
 	r = watch_tree(monitor);
 	if (r < 0)
 		return r;
@@ -391,7 +424,7 @@ static int make_parts(struct monitor *monitor, const struct arguments *args)
 	if (r < 0)
 		log_warn("new compiled configurations are only noticed by sssctl reload: %s",
 		         error_text(r));
-	return monitor->network ? 0 : -ENOMEM;
+	return 0;
 }
 
 /* What the root steps of the unit do under systemd. 0, or the status to exit with. */

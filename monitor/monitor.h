@@ -33,6 +33,7 @@ struct monitor {
 	struct monitor_paths paths;
 	const char *debug_level, *logger; /* for children; NULL = they decide */
 	bool owns_sockets;                /* no service manager does it */
+	bool disable_netlink;             /* the command line says so */
 
 	struct daemon *daemon;
 	struct tevent_context *ev;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/error.h"
@@ -35,7 +36,9 @@ struct network {
 	int fd; /* of rtnetlink; -1 = not watched */
 	struct tevent_fd *fde;
 	struct timer *settle; /* while a burst lasts */
+	const char *path;     /* borrowed: of resolv.conf */
 	struct pathwatch *resolv_conf;
+	struct stat seen; /* without inotify: how it was; all 0 = there was none */
 };
 
 /* The kernel also sends news that are none: statistics of wireless links (nothing in ifi_change),
@@ -151,6 +154,8 @@ static int watch_netlink(struct network *network)
 	return network->fde ? 0 : -ENOMEM;
 }
 
+/* ---- resolv.conf ---- */
+
 static void resolv_conf_changed(void *data)
 {
 	struct network *network = data;
@@ -158,8 +163,48 @@ static void resolv_conf_changed(void *data)
 	network->changed(network->data);
 }
 
-struct network *network_new(TALLOC_CTX *mem, struct tevent_context *ev, bool netlink,
-                            const char *resolv_conf, void (*changed)(void *data), void *data)
+static struct stat stamp_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st : (struct stat){ 0 };
+}
+
+static void look_at_resolv_conf(void *data)
+{
+	struct network *network = data;
+	struct stat now = stamp_of(network->path), *seen = &network->seen;
+	bool is_same = now.st_dev == seen->st_dev && now.st_ino == seen->st_ino &&
+	               now.st_ctim.tv_sec == seen->st_ctim.tv_sec &&
+	               now.st_ctim.tv_nsec == seen->st_ctim.tv_nsec;
+
+	*seen = now;
+	if (!is_same)
+		something_changed(network);
+}
+
+static int watch_resolv_conf(struct network *network, const struct network_options *options)
+{
+	int r;
+
+	network->path = options->resolv_conf;
+	if (options->inotify) {
+		r = pathwatch_new(network, network->ev, network->path, SETTLE_MS,
+		                  resolv_conf_changed, network, &network->resolv_conf);
+		if (r == 0)
+			return 0;
+		log_warn("inotify cannot watch %s: %s: it is looked at every %d ms", network->path,
+		         error_text(r), (int)options->look_ms);
+	}
+	network->seen = stamp_of(network->path);
+	return timer_every(network, network->ev, options->look_ms, 0, look_at_resolv_conf, network)
+	               ? 0
+	               : -ENOMEM;
+}
+
+struct network *network_new(TALLOC_CTX *mem, struct tevent_context *ev,
+                            const struct network_options *options, void (*changed)(void *data),
+                            void *data)
 {
 	struct network *network = talloc_zero(mem, struct network);
 	int r;
@@ -172,16 +217,15 @@ struct network *network_new(TALLOC_CTX *mem, struct tevent_context *ev, bool net
 	network->fd = -1;
 	talloc_set_destructor(network, network_free);
 
-	r = netlink ? watch_netlink(network) : 0;
+	r = options->netlink ? watch_netlink(network) : 0;
 	if (r < 0)
 		log_warn("changes of the network cannot be watched: %s", error_text(r));
 	r = clock_watch(network, ev, clock_was_set, network);
 	if (r < 0)
 		log_warn("steps of the clock cannot be watched: %s", error_text(r));
-	r = resolv_conf ? pathwatch_new(network, ev, resolv_conf, SETTLE_MS, resolv_conf_changed,
-	                                network, &network->resolv_conf)
-	                : 0;
+	r = options->resolv_conf ? watch_resolv_conf(network, options) : 0;
 	if (r < 0)
-		log_warn("changes of %s cannot be watched: %s", resolv_conf, error_text(r));
+		log_warn("changes of %s cannot be watched: %s", options->resolv_conf,
+		         error_text(r));
 	return network;
 }

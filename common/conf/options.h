@@ -27,7 +27,7 @@ struct sssd_conf {
 	char **domain_resolution_order;
 	const char *default_domain_suffix;
 	char override_space;
-	bool monitor_resolv_conf, disable_netlink;
+	bool monitor_resolv_conf, try_inotify, disable_netlink;
 	bool core_dumpable; /* every process is told; true must be written */
 };
 extern const struct opt sssd_opts[];

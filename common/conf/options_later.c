@@ -29,8 +29,6 @@ const struct opt later_sssd_opts[] = {
 	{ "passkey_verification", OPT_LIST, .state = OPT_LATER },
 	{ "implicit_pac_responder", OPT_BOOL, .state = OPT_LATER },
 	{ "user", OPT_TEXT, .state = OPT_IGNORED },
-	{ "try_inotify", OPT_BOOL, .state = OPT_IGNORED,
-	  .help = "inotify is used, always" },
 	{ "config_file_version", OPT_NUMBER, .state = OPT_IGNORED, .min = 2, .max = 2 },
 	{ "enable_files_domain", OPT_BOOL, .state = OPT_LATER },
 	OPT_END

@@ -24,6 +24,8 @@ const struct opt sssd_opts[] = {
 	  .help = "A character in place of each space in names" },
 	{ "monitor_resolv_conf", OPT_BOOL, AT(monitor_resolv_conf), .fallback = "true",
 	  .help = "Watch resolv.conf and tell the backends when it changes" },
+	{ "try_inotify", OPT_BOOL, AT(try_inotify), .fallback = "true",
+	  .help = "Watch it with inotify; false = look at it every 5 s" },
 	{ "disable_netlink", OPT_BOOL, AT(disable_netlink), .fallback = "false",
 	  .help = "Do not try to go online when an address, a link or a route changes" },
 	{ "core_dumpable", OPT_BOOL, AT(core_dumpable), .fallback = "false", .flags = OPT_RESTART,

@@ -2,6 +2,7 @@
 """Options that say how long something is waited for, and options that switch off what would shorten
 a wait: what is seen of them from outside, at values that are good and at their edges."""
 import json
+import re
 import subprocess
 import time
 
@@ -185,7 +186,15 @@ LOST = {"offline_timeout": 20, "offline_timeout_random_offset": 0}
 EVENTS = {
     "disable_netlink": "ip addr add 10.9.8.7/32 dev lo; ip addr del 10.9.8.7/32 dev lo",
     "monitor_resolv_conf": "echo '# touched' >>/etc/resolv.conf",
+    "try_inotify": "echo '# touched' >>/etc/resolv.conf",
 }
+
+
+def watches(c, path):
+    """Does the monitor watch this directory by inotify?"""
+    inode = int(c.run(["stat", "-c", "%i", path]).out)
+    info = c.sh("cat /proc/$(pidof -s sssd)/fdinfo/*").out
+    return re.search(rf"^inotify wd:\w+ ino:{inode:x} ", info, re.M) is not None
 
 
 @pytest.mark.parametrize(
@@ -195,11 +204,16 @@ EVENTS = {
         ("disable_netlink", "TRUE", False),
         ("monitor_resolv_conf", "TRUE", True),
         ("monitor_resolv_conf", "false", False),
+        ("try_inotify", "TRUE", True),
+        ("try_inotify", "false", True),
+        ("try_inotify", "false\nmonitor_resolv_conf = false", False),
     ],
 )
 def test_what_is_an_event(c, option, value, heard):
     """A domain that would wait for 20 s is back at once, or is not."""
     begin(c, {"SITE": LOST}, sssd=[f"{option} = {value}"])
+    if option == "try_inotify":
+        assert watches(c, "/etc") == (value == "TRUE")
     c.wait_for("online", lambda: state(c, "SITE") == "online")
     c.sh("sleep 1")
     suite = Suite(c)
@@ -209,7 +223,7 @@ def test_what_is_an_event(c, option, value, heard):
     finally:
         c.slapd.up()
     c.sh(EVENTS[option])
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + (9 if option == "try_inotify" else 5)
     while time.monotonic() < deadline and state(c, "SITE") != "online":
         time.sleep(0.1)
     assert (state(c, "SITE") == "online") == heard
@@ -399,3 +413,12 @@ def test_refresh_expired_interval_offset(c, offset, words):
     said = [line for line in log.lines() if "refresh_expired_interval is longer than entries live" in line]
     assert len(said) == (words is not None)
     assert not words or words in said[0]
+
+
+def test_what_is_watched_changes_with_a_reload(c):
+    begin(c, {"SITE": {}}, sssd=["try_inotify = true"])
+    assert watches(c, "/etc")
+    for before, now in ("true", "false"), ("false", "true"):
+        c.sh(f"sed -i 's/^try_inotify = {before}/try_inotify = {now}/' /etc/sssd/sssd.conf")
+        c.systemctl("reload", "sssd.service")
+        c.wait_for("the other way", lambda now=now: watches(c, "/etc") == (now == "true"))

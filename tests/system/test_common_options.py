@@ -33,7 +33,7 @@ SEEN = {
         domain max_id, * debug_level, * debug_timestamps, * debug_microseconds,
         ldap ldap_tls_cert, ldap ldap_tls_key, ldap ldap_tls_cipher_suite""",
     "fault/test_option_times.py": """
-        sssd disable_netlink, sssd monitor_resolv_conf, domain offline_timeout,
+        sssd disable_netlink, sssd monitor_resolv_conf, sssd try_inotify, domain offline_timeout,
         domain offline_timeout_random_offset, domain failover_primary_timeout,
         domain refresh_expired_interval_offset, * timeout, ldap ldap_network_timeout,
         ldap ldap_opt_timeout, ldap ldap_enumeration_search_timeout,
@@ -470,7 +470,6 @@ def test_pairs_that_are_not_fatal(start):
 
 
 NOTES = {
-    "try_inotify": ("sssd", "inotify is used, always"),
     "enum_cache_timeout": ("nss", "none is kept that could be too old"),
     "ldap_ignore_unreadable_references": ("domain/LDAP", "members that cannot be read are left out, always"),
 }
@@ -478,15 +477,14 @@ NOTES = {
 
 def test_what_has_no_effect_is_noted_and_is_no_issue(start):
     suite = start(
-        sssd={"try_inotify": "false"},
         nss={"enum_cache_timeout": 60},
         ldap_ignore_unreadable_references="true",
     )
     assert suite.passwd("alice") == ALICE
     check = suite.c.run(["sssctl", "config-check"])
     assert check.out.startswith("Issues identified by validators: 0\n\n")
-    notes = check.out.split("\nNotes: 3\n")[1].splitlines()
-    assert len(notes) == 3
+    notes = check.out.split("\nNotes: 2\n")[1].splitlines()
+    assert len(notes) == 2
     for option, (section, why) in NOTES.items():
         line = f"[rule/effect]: Attribute '{option}' in section '{section}' has no effect: "
         assert any(note.startswith(line) and why in note for note in notes), option

@@ -108,8 +108,9 @@ static const struct {
 	{ "reconnection_retries = 3\n",
 	  "N effect 6 Attribute 'reconnection_retries' in section 'domain/A' is no longer needed: "
 	  "it has no effect.|", false },
-	{ "[sssd]\ntry_inotify = false\n",
-	  "N effect 7 Attribute 'try_inotify' in section 'sssd' has no effect: inotify is used, always.|", false },
+	{ "[nss]\nenum_cache_timeout = 60\n",
+	  "N effect 7 Attribute 'enum_cache_timeout' in section 'nss' has no effect: a list is read from the cache "
+	  "of the moment, none is kept that could be too old.|", false },
 	{ "ldap_ignore_unreadable_references = perhaps\n",
 	  "E value 6 Attribute 'ldap_ignore_unreadable_references' in section 'domain/A' has an invalid value: "
 	  "'perhaps' is not true or false.|"

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -234,11 +235,12 @@ END_TEST
 
 START_TEST(test_network_waits_a_second_after_resolv_conf)
 {
+	struct network_options options = { .resolv_conf = in_dir("resolv.conf"), .inotify = true };
 	int64_t start_us;
 	struct network *network;
 
 	write_to("resolv.conf");
-	network = network_new(ev, ev, false, in_dir("resolv.conf"), changed, NULL);
+	network = network_new(ev, ev, &options, changed, NULL);
 	ck_assert_ptr_nonnull(network);
 	start_us = monotonic_us();
 	write_to("resolv.conf");
@@ -247,6 +249,54 @@ START_TEST(test_network_waits_a_second_after_resolv_conf)
 	ck_assert_int_eq(changes, 1);
 	ck_assert_int_ge(monotonic_us() - start_us, 990000);
 	ck_assert_int_le(monotonic_us() - start_us, 1500000);
+}
+END_TEST
+
+/* ---- without inotify ---- */
+
+static bool has_no_inotify;
+
+int inotify_init1(int flags)
+{
+	if (!has_no_inotify)
+		return (int)syscall(SYS_inotify_init1, flags);
+	errno = EMFILE;
+	return -1;
+}
+
+static void wait_for_change(int n)
+{
+	int64_t start_us = monotonic_us();
+
+	while (changes < n && monotonic_us() < start_us + 5000000)
+		run_ms(20);
+	ck_assert_int_eq(changes, n);
+}
+
+/* It is not to be had, or not wanted; and then nothing but looking is left. */
+START_TEST(test_resolv_conf_is_looked_at)
+{
+	struct network_options options = { .resolv_conf = in_dir("resolv.conf"),
+		                           .inotify = _i == 0,
+		                           .look_ms = 50 };
+
+	has_no_inotify = true;
+	write_to("b");
+	ck_assert_ptr_nonnull(network_new(ev, ev, &options, changed, NULL));
+	has_no_inotify = false;
+	write_to("resolv.conf");
+	wait_for_change(1);
+	write_to("resolv.conf");
+	wait_for_change(2);
+	unlink(in_dir("resolv.conf"));
+	ck_assert_int_eq(symlink("b", in_dir("resolv.conf")), 0);
+	wait_for_change(3);
+	write_to("b");
+	wait_for_change(4);
+	unlink(in_dir("b"));
+	wait_for_change(5);
+	run_ms(1200);
+	ck_assert_int_eq(changes, 5);
 }
 END_TEST
 
@@ -278,7 +328,8 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct iti
 START_TEST(test_step_of_the_clock_is_a_change)
 {
 	int64_t start_us = monotonic_us();
-	struct network *network = network_new(ev, ev, false, NULL, changed, NULL);
+	struct network *network =
+		network_new(ev, ev, &(struct network_options){ 0 }, changed, NULL);
 
 	ck_assert_ptr_nonnull(network);
 	ck_assert_int_eq(armed, 1);
@@ -298,7 +349,9 @@ END_TEST
 
 START_TEST(test_netlink_can_be_watched)
 {
-	ck_assert_ptr_nonnull(network_new(ev, ev, true, NULL, changed, NULL));
+	struct network_options options = { .netlink = true };
+
+	ck_assert_ptr_nonnull(network_new(ev, ev, &options, changed, NULL));
 	run_ms(20);
 }
 END_TEST
@@ -321,6 +374,7 @@ int main(void)
 	tcase_add_test(files, test_file_appears_is_replaced_and_goes);
 	tcase_add_test(files, test_symlink_and_its_target);
 	tcase_add_test(files, test_network_waits_a_second_after_resolv_conf);
+	tcase_add_loop_test(files, test_resolv_conf_is_looked_at, 0, 2);
 	tcase_add_test(files, test_step_of_the_clock_is_a_change);
 	tcase_add_test(files, test_netlink_can_be_watched);
 	suite_add_tcase(suite, netlink);
