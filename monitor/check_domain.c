@@ -152,11 +152,10 @@ static int tell_ldap(const struct ldap_fault *fault, void *data)
 	const struct conf_value *where = conf_get(report->conf, checked->section, fault->option);
 	enum finding_severity severity =
 		fault->kind == LDAP_FAULT_WARNING ? FINDING_WARNING : FINDING_ERROR;
-	const char *rule = fault->kind == LDAP_FAULT_NOT_BUILT ? "not_implemented" : "value";
 
 	if (!where)
 		where = conf_written(report->conf, checked->section, NULL);
-	return finding_add(report, rule, severity, checked->section, where, "%s", fault->text);
+	return finding_add(report, "value", severity, checked->section, where, "%s", fault->text);
 }
 
 static int check_ldap(struct conf_report *report, const char *section)

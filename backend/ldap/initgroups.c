@@ -35,6 +35,7 @@
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
+#include "common/ldap/schema.h"
 
 #define JUST_NOW_S 1
 
@@ -64,7 +65,7 @@ static void committed(struct tevent_req *subreq);
 
 static bool lists_names(const struct initgroups_state *state)
 {
-	return state->domain->conf.schema == LDAP_SCHEMA_RFC2307;
+	return !schema_lists_dns(&state->domain->conf);
 }
 
 struct tevent_req *initgroups_send(TALLOC_CTX *mem, void *data, const struct query *query,

@@ -32,6 +32,7 @@
 #include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/ldap/dn.h"
+#include "common/ldap/schema.h"
 
 /* One search is for so many groups, or so many bytes of DNs, which may grow threefold in a filter.
  */
@@ -104,7 +105,7 @@ int parents_filter(TALLOC_CTX *mem, const struct ldap_conf *conf, const struct a
 		filter_close(&filter);
 	lookup_add_group_class(&filter, conf);
 	filter_present(&filter, conf->group_name);
-	if (conf->schema == LDAP_SCHEMA_RFC2307) {
+	if (!schema_lists_dns(conf)) {
 		/* Where groups are not in groups, one without a number is of no use. */
 		filter_open(&filter, '&');
 		filter_present(&filter, conf->group_gid_number);
@@ -146,7 +147,7 @@ struct parents *parents_new(TALLOC_CTX *mem, struct ldap_domain *domain, const c
 	if (!parents)
 		return NULL;
 	parents->domain = domain;
-	if (domain->conf.schema != LDAP_SCHEMA_RFC2307)
+	if (schema_lists_dns(&domain->conf))
 		parents->levels_left = domain->conf.group_nesting_level;
 	parents->met = map_new(parents);
 	if (!parents->met || add_next(parents, member, 0) < 0)

@@ -26,6 +26,7 @@
 #include "common/ldap/base.h"
 #include "common/ldap/check.h"
 #include "common/ldap/obfuscated.h"
+#include "common/ldap/schema.h"
 #include "common/ldap/uri.h"
 
 /* What 0 means as the limit of a step. Who asks has a deadline of its own, and a round of attempts
@@ -188,8 +189,7 @@ static void set_attrs(struct ldap_domain *domain)
 	set_attr(group, GROUP_GID, conf->group_gid_number);
 	domain->gid_attrs = *group;
 	if (!domain->host->options->ignore_group_members)
-		set_attr(group,
-		         conf->schema == LDAP_SCHEMA_RFC2307 ? GROUP_MEMBER : GROUP_MEMBER_DN,
+		set_attr(group, schema_lists_dns(conf) ? GROUP_MEMBER_DN : GROUP_MEMBER,
 		         conf->group_member);
 	domain->known_attrs = *group;
 	set_attr(&domain->known_attrs, GROUP_CLASS, "objectClass");
@@ -257,9 +257,7 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	if (r == -E_CONFIG)
 		log_error("%s", problem.text);
 	lift_limits(&domain->conf);
-	if (!domain->conf.group_member)
-		domain->conf.group_member =
-			domain->conf.schema == LDAP_SCHEMA_RFC2307 ? "memberuid" : "member";
+	schema_set_defaults(host->conf, host->section, &domain->conf);
 	if (r == 0)
 		r = ldap_check(&domain->conf, host->section, log_fault, (void *)host);
 	if (r == 0 && domain->conf.referrals &&

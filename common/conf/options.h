@@ -143,8 +143,7 @@ enum start_tls {
 enum ldap_schema {
 	LDAP_SCHEMA_RFC2307,
 	LDAP_SCHEMA_RFC2307BIS,
-	LDAP_SCHEMA_IPA, /* this and the next: words we know; such a domain does not start yet and
-	                  * says so */
+	LDAP_SCHEMA_IPA,
 	LDAP_SCHEMA_AD,
 };
 
@@ -192,7 +191,7 @@ struct ldap_conf {
 	uint32_t enumeration_search_timeout_s;                                /* 0 = no limit */
 	uint32_t enumeration_refresh_timeout_s, enumeration_refresh_offset_s; /* 0 = once */
 	uint32_t purge_cache_timeout_s, purge_cache_offset_s; /* 0 = never */
-	/* attribute maps; group_member NULL: its default is the schema's */
+	/* attribute maps: conf_read() knows the defaults of rfc2307, common/ldap/schema.h all */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname, *user_email;
 	const char *group_object_class, *group_object_class_alt; /* the second one may be NULL */

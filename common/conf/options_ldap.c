@@ -127,6 +127,7 @@ const struct opt ldap_opts[] = {
 	{ "ldap_force_upper_case_realm", OPT_BOOL, AT(force_upper_case_realm), .fallback = "false",
 	  .help = "Write the realm of principals in capitals" },
 
+	/* The defaults are those of rfc2307; where other schemas differ common/ldap/schema.c has them. */
 	{ "ldap_user_object_class", OPT_TEXT, AT(user_object_class), .fallback = "posixAccount",
 	  .help = "Object class of users" },
 	{ "ldap_user_name", OPT_TEXT, AT(user_name), .fallback = "uid",
@@ -156,8 +157,8 @@ const struct opt ldap_opts[] = {
 	  .help = "Attribute with the name of a group" },
 	{ "ldap_group_gid_number", OPT_TEXT, AT(group_gid_number), .fallback = "gidNumber",
 	  .help = "Attribute with the gid" },
-	{ "ldap_group_member", OPT_TEXT, AT(group_member),
-	  .help = "Attribute with the members; unset = memberuid in rfc2307, member in rfc2307bis" },
+	{ "ldap_group_member", OPT_TEXT, AT(group_member), .fallback = "memberuid",
+	  .help = "Attribute with the members" },
 	OPT_END
 };
 /* clang-format on */

@@ -214,19 +214,6 @@ static int check_password(const struct check *check)
 
 /* ---- the directory ---- */
 
-static int check_schema(const struct check *check)
-{
-	static const char *const later[] = { [LDAP_SCHEMA_IPA] = "IPA", [LDAP_SCHEMA_AD] = "AD" };
-	int schema = check->conf->schema;
-
-	if (schema != LDAP_SCHEMA_IPA && schema != LDAP_SCHEMA_AD)
-		return 0;
-	return found(check, LDAP_FAULT_NOT_BUILT, "ldap_schema",
-	             "Attribute 'ldap_schema' in section '%s': '%s' is not implemented: the domain "
-	             "does not start.",
-	             check->section, later[schema]);
-}
-
 /* They stand in filters as they are: only names may. */
 static int check_attrs(const struct check *check)
 {
@@ -285,8 +272,7 @@ static int check_extra(const struct check *check)
 int ldap_check(const struct ldap_conf *conf, const char *section, ldap_fault_fn *tell, void *data)
 {
 	static int (*const parts[])(const struct check *check) = {
-		check_uris,   check_bases, check_sasl,  check_password,
-		check_schema, check_attrs, check_extra,
+		check_uris, check_bases, check_sasl, check_password, check_attrs, check_extra,
 	};
 	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
 	const struct check check = { conf, section, tell, data, scratch };

@@ -11,9 +11,8 @@
 #include "common/conf/options.h"
 
 enum ldap_fault_kind {
-	LDAP_FAULT_WARNING,   /* a part of the value is passed over */
-	LDAP_FAULT_ERROR,     /* the domain cannot work */
-	LDAP_FAULT_NOT_BUILT, /* nor now, but the value is a good one */
+	LDAP_FAULT_WARNING, /* a part of the value is passed over */
+	LDAP_FAULT_ERROR,   /* the domain cannot work */
 };
 
 struct ldap_fault {

@@ -179,6 +179,7 @@ include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 include {home}/nis.schema
+{schema}
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload back_monitor
@@ -232,6 +233,7 @@ class Slapd:
     anonymous  may anybody read? False: only READER
     tls        False: no certificate at all, StartTLS is refused
     security   more lines for the global part of slapd.conf, for instance "security ssf=128"
+    schema     the same for attributetype and objectclass (slapd.conf(5))
     deref      the overlay that dereferences members (slapo-deref(5))
     extra      more entries (LDIF)
     bis        groups of rfc2307bis (bis_group_ldif()) in the place of those of RFC 2307
@@ -262,6 +264,7 @@ class Slapd:
         netns=None,
         provider=False,
         replica_of=None,
+        schema="",
     ):
         self.c, self.name, self.address, self.tls = container, name, address, tls
         self.unit, self.home = f"test-slapd-{name}.service", f"/srv/slapd-{name}"
@@ -269,7 +272,7 @@ class Slapd:
         self.anonymous, self.security, self.loose, self.stats = anonymous, security, loose, stats
         self.extra, self.bis, self.deref = extra, bis, deref
         self.names = names or [address, "ldap.test", "localhost"]
-        self.netns = netns
+        self.netns, self.schema = netns, schema
         self.provider, self.replica_of = provider, replica_of
         self.ldapi = f"ldapi://{(self.home + '/ldapi').replace('/', '%2F')}"
 
@@ -283,6 +286,7 @@ class Slapd:
             password=ADMIN_PASSWORD,
             reader=READER,
             security=self.security,
+            schema=self.schema,
             others="read" if self.anonymous else "auth",
         )
         if self.deref:

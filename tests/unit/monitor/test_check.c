@@ -181,9 +181,8 @@ static const struct {
 	{ "id_provider =\n",
 	  "E sssd_checks 3 Attribute 'id_provider' is missing in section 'domain/A'.|"
 	  "N value 6 Attribute 'id_provider' in section 'domain/A' is empty: it counts as not set.|", true },
-	{ "ldap_schema = ipa\n",
-	  "E not_implemented 6 Attribute 'ldap_schema' in section 'domain/A': 'IPA' is not implemented: "
-	  "the domain does not start.|", true },
+	{ "ldap_schema = ipa\n", "", false },
+	{ "ldap_schema = AD\n", "", false },
 	{ "ldap_schema = rfc2307\n", "", false },
 	{ "ldap_schema = RFC2307BIS\n", "", false },
 	{ "ldap_default_authtok_type = obfuscated_password\n", "", false },

@@ -67,6 +67,19 @@ START_TEST(test_groups_are_asked_for_by_number_as_well)
 }
 END_TEST
 
+START_TEST(test_group_may_have_either_class)
+{
+	const struct asked members[] = { { "cn=a" } };
+
+	conf.schema = LDAP_SCHEMA_IPA;
+	conf.group_member = "member";
+	conf.group_object_class = "ipaUserGroup";
+	conf.group_object_class_alt = "posixGroup";
+	ck_assert_str_eq(filter(members, 1), "(&(member=cn\\3da)(|(objectclass=ipaUserGroup)"
+	                                     "(objectclass=posixGroup))(cn=*))");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("parents");
@@ -78,6 +91,7 @@ int main(void)
 	tcase_add_test(tests, test_rfc2307_asks_by_name_for_groups_with_a_number);
 	tcase_add_test(tests, test_rfc2307bis_asks_by_dn_for_any_group);
 	tcase_add_test(tests, test_groups_are_asked_for_by_number_as_well);
+	tcase_add_test(tests, test_group_may_have_either_class);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);

@@ -190,7 +190,7 @@ START_TEST(test_defaults_where_nothing_is_set)
 	ck_assert_int_eq(ldap.id_use_start_tls, START_TLS_UNSET);
 	ck_assert_int_eq(ldap.tls_reqcert, LDAP_REQCERT_HARD);
 	ck_assert_uint_eq(ldap.network_timeout_s, 6);
-	ck_assert_ptr_null(ldap.group_member); /* the schema's */
+	ck_assert_str_eq(ldap.group_member, "memberuid");
 }
 END_TEST
 

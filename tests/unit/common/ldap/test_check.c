@@ -36,7 +36,7 @@ static int remember(const struct ldap_fault *fault, void *data)
 {
 	char **told = data;
 
-	*told = talloc_asprintf_append(*told, "%c %s|", "WEN"[fault->kind], fault->option);
+	*told = talloc_asprintf_append(*told, "%c %s|", "WE"[fault->kind], fault->option);
 	return 0;
 }
 
