@@ -9,12 +9,14 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "backend/ldap/range.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+
+#define NAME_SHOWN 64 /* of an attribute's name, to people */
 
 struct entry_owner {
 	struct entry_values values; /* first: what callers see */
@@ -52,70 +54,144 @@ static void place(struct entry_owner *owner, const struct attrs *attrs, const ch
 			owner->values.values[i] = array;
 }
 
-#define DIGITS     "0123456789"
-#define DIGITS_MAX 9
-
-/* "0-1499" or "3000-*": *ret_next is the number of the first behind it, 0 = none. Errors: -EBADMSG,
- * also when it does not begin with first. */
-static int read_range(const char *text, uint32_t first, uint32_t *ret_next)
+/* Which of those that are read has this part of its values, and with which of them it has to begin:
+ * what was asked for is the first part, or "member;range=1500-*". */
+static const char *find_part(const struct attrs *attrs, const char *type, size_t type_size,
+                             uint32_t *ret_first)
 {
-	size_t size = strspn(text, DIGITS);
-	const char *last = text + size + 1;
-	uint32_t next;
-
-	if (size == 0 || size > DIGITS_MAX || text[size] != '-' ||
-	    strtoul(text, NULL, 10) != first)
-		return -EBADMSG;
-	*ret_next = 0;
-	if (strcmp(last, "*") == 0)
-		return 0;
-	size = strspn(last, DIGITS);
-	next = (uint32_t)strtoul(last, NULL, 10) + 1;
-	if (size == 0 || size > DIGITS_MAX || last[size] || next <= first)
-		return -EBADMSG;
-	*ret_next = next;
-	return 0;
-}
-
-/* Of what is read, the one of which name is a part, else name. Errors: -EBADMSG it is a part, and
- * not the one that was asked for: the first, or "member;range=1500-*". */
-static int find_read(struct entry_values *values, const struct attrs *attrs, const char *name,
-                     const char **ret_read)
-{
-	static const char range[] = ";range=";
-	size_t size = strcspn(name, ";");
-
-	*ret_read = name;
-	if (strncasecmp(name + size, range, strlen(range)) != 0)
-		return 0;
 	for (size_t i = 0; i < attrs->count; i++) {
 		const char *read = attrs->names[i];
-		uint32_t first = 0, next;
+		struct range asked = { 0 };
+		size_t size;
 
-		if (!read || strcspn(read, ";") != size || strncasecmp(read, name, size) != 0)
+		if (!read)
 			continue;
-		if (strncmp(read + size, range, strlen(range)) == 0)
-			first = (uint32_t)strtoul(read + size + strlen(range), NULL, 10);
-		else if (read[size])
-			continue;
-		*ret_read = read;
-		if (read_range(name + size + strlen(range), first, &next) < 0)
-			return -EBADMSG;
-		if (next > values->cut)
-			values->cut = next;
-		return 0;
+		size = strlen(read);
+		range_parse(read, size, &size, &asked);
+		if (size == type_size && strncasecmp(read, type, size) == 0) {
+			*ret_first = asked.first;
+			return read;
+		}
 	}
+	return NULL;
+}
+
+static size_t count(const struct berval *array)
+{
+	size_t n = 0;
+
+	while (array && array[n].bv_val)
+		n++;
+	return n;
+}
+
+static int set_cut(struct entry_owner *owner, const struct attrs *attrs, const char *read,
+                   uint32_t next)
+{
+	uint32_t *cut = owner->values.cut;
+
+	if (!cut)
+		cut = owner->values.cut = talloc_zero_array(owner, uint32_t, ATTRS_MAX);
+	if (!cut)
+		return -ENOMEM;
+	for (size_t i = 0; i < attrs->count; i++)
+		if (attrs->names[i] && strcasecmp(attrs->names[i], read) == 0)
+			cut[i] = next;
 	return 0;
 }
 
-/* As ldap_get_attribute_ber(3) does, but for those that nobody reads: a server may give a million
- * values that it was not asked for, and they are passed over at once. */
+/* The values of one attribute, or nothing: as ldap_get_attribute_ber(3) does. */
+static int take_values(BerElement *ber, struct berval **ret_array)
+{
+	struct berval *array = NULL;
+	ber_len_t size = sizeof(*array);
+
+	if (ber_scanf(ber, "M", &array, &size, (ber_len_t)0) == LBER_ERROR)
+		return -EBADMSG;
+	if (array && !array[0].bv_val) {
+		ber_memfree(array);
+		array = NULL;
+	}
+	*ret_array = array;
+	return 0;
+}
+
+static int pass_over(BerElement *ber)
+{
+	return ber_scanf(ber, "x") == LBER_ERROR ? -EBADMSG : 0;
+}
+
+static int set_bad(struct entry_owner *owner, const struct berval *name)
+{
+	size_t size = name->bv_len < NAME_SHOWN ? name->bv_len : NAME_SHOWN;
+
+	talloc_free(owner->values.bad);
+	owner->values.bad = talloc_strndup(owner, name->bv_val, size);
+	return owner->values.bad ? 0 : -ENOMEM;
+}
+
+/* A part of the values of read. */
+static int take_part(struct entry_owner *owner, BerElement *ber, const struct attrs *attrs,
+                     const struct berval *name, const char *read, const struct range *range)
+{
+	struct berval *array;
+	int r = take_values(ber, &array);
+
+	if (r < 0)
+		return r;
+	if (range->next && count(array) != range->next - range->first)
+		r = set_bad(owner, name);
+	if (r == 0 && range->next)
+		r = set_cut(owner, attrs, read, range->next);
+	if (array)
+		place(owner, attrs, read, array);
+	return r;
+}
+
+static int take_whole(struct entry_owner *owner, BerElement *ber, const struct attrs *attrs,
+                      const char *name)
+{
+	struct berval *array;
+	int r;
+
+	if (!is_wanted(owner, attrs, name))
+		return pass_over(ber);
+	r = take_values(ber, &array);
+	if (r == 0 && array)
+		place(owner, attrs, name, array);
+	return r;
+}
+
+static int take_attribute(struct entry_owner *owner, BerElement *ber, const struct attrs *attrs,
+                          const struct berval *name)
+{
+	const char *read = NULL;
+	struct range range;
+	uint32_t first = 0;
+	size_t size = 0;
+	int r = range_parse(name->bv_val, name->bv_len, &size, &range);
+
+	if (r == -ENOENT)
+		return take_whole(owner, ber, attrs, name->bv_val);
+	if (!attrs->no_ranges)
+		read = find_part(attrs, name->bv_val, size, &first);
+	if (!read)
+		return pass_over(ber);
+	/* One after another, and none of them twice. */
+	if (r == 0 && range.first == first && is_wanted(owner, attrs, read))
+		return take_part(owner, ber, attrs, name, read, &range);
+	r = set_bad(owner, name);
+	return r == 0 ? pass_over(ber) : r;
+}
+
+/* What nobody reads is passed over at once: a server may give a million values that it was not
+ * asked for. */
 static int read_attributes(struct entry_owner *owner, BerElement *ber, const struct attrs *attrs)
 {
 	for (;;) {
-		struct berval name = { 0 }, *array = NULL;
-		const char *read;
-		ber_len_t left = 0, size = sizeof(*array);
+		struct berval name = { 0 };
+		ber_len_t left = 0;
+		int r;
 
 		if (ber_get_option(ber, LBER_OPT_BER_REMAINING_BYTES, &left) != LBER_OPT_SUCCESS)
 			return -EBADMSG;
@@ -123,19 +199,9 @@ static int read_attributes(struct entry_owner *owner, BerElement *ber, const str
 			return 0;
 		if (ber_scanf(ber, "{m", &name) == LBER_ERROR)
 			return -EBADMSG;
-		if (find_read(&owner->values, attrs, name.bv_val, &read) < 0)
-			return -EBADMSG;
-		if (!is_wanted(owner, attrs, read)) {
-			if (ber_scanf(ber, "x}") == LBER_ERROR)
-				return -EBADMSG;
-			continue;
-		}
-		if (ber_scanf(ber, "M", &array, &size, (ber_len_t)0) == LBER_ERROR)
-			return -EBADMSG;
-		if (array && array[0].bv_val)
-			place(owner, attrs, read, array);
-		else
-			ber_memfree(array);
+		r = take_attribute(owner, ber, attrs, &name);
+		if (r < 0)
+			return r;
 		if (ber_scanf(ber, "}") == LBER_ERROR)
 			return -EBADMSG;
 	}
@@ -169,6 +235,11 @@ int entry_read(TALLOC_CTX *mem, LDAP *ld, LDAPMessage *msg, const struct attrs *
 	}
 	*ret_values = &owner->values;
 	return 0;
+}
+
+uint32_t entry_cut(const struct entry_values *values, size_t attr)
+{
+	return values->cut ? values->cut[attr] : 0;
 }
 
 char *entry_text(const struct entry_values *values, size_t attr)

@@ -4,9 +4,8 @@
  *
  * Nothing is copied: the texts point into the message, which the entry owns.
  *
- * Active Directory gives at most some of the values of an attribute at once: those of a large group
- * as "member;range=0-1499", and the next ones if it is asked for "member;range=1500-*" (MS-ADTS,
- * range retrieval of attribute values). The last part is called "member;range=3000-*".
+ * Of an attribute with very many values a server may give some, and the others when it is asked for
+ * them (range.h).
  */
 #pragma once
 
@@ -24,19 +23,29 @@
 struct attrs {
 	const char *names[ATTRS_MAX];
 	size_t count;
+	uint64_t in_parts; /* a bit for each place at which some of the values will do: whoever
+	                    * reads them asks for the rest */
+	bool no_ranges;    /* what is a part counts as if it had not come */
 };
+_Static_assert(ATTRS_MAX <= 64, "a bit for each");
 
 struct entry_values {
 	char *dn;
 	struct berval *values[ATTRS_MAX]; /* ends with a NULL bv_val; NULL = the entry has none */
-	uint32_t cut; /* the values of an attribute from this number on are not here; 0 = all are.
-	               * Of several such attributes the one with most here counts. */
+	uint32_t *cut; /* by place: the values from this number on are not here, 0 = all are; NULL:
+	                * all are at all places */
+	char *bad; /* an attribute that is read whose range makes no sense, or is not the one that
+	            * was asked for, or has too few or too many values, as the server calls it;
+	            * NULL = there is none. Without its values the entry is of no use. */
 };
 
 /* A talloc object that owns msg, a message of type LDAP_RES_SEARCH_ENTRY, and has read it.
  * Errors: -EBADMSG; -ENOMEM; msg is freed then, too. */
 int entry_read(TALLOC_CTX *mem, LDAP *ld, LDAPMessage *msg, const struct attrs *attrs,
                struct entry_values **ret_values);
+
+/* From which number on values at this place are not here; 0 = all are. */
+uint32_t entry_cut(const struct entry_values *values, size_t attr);
 
 /* The first value; NULL when there is none. Its NUL is the first one in it. */
 char *entry_text(const struct entry_values *values, size_t attr);

@@ -541,13 +541,6 @@ static int one_entry(struct entry_values *values, void *data)
 				add_job(pass, values, &group);
 				return 0;
 			}
-			if (values->cut) {
-				log_at(LEVEL_WARN, &pass->id,
-				       "entry %s: the server gives a part of its members",
-				       values->dn);
-				talloc_free(values);
-				return -E_SERVER;
-			}
 			put_group(pass, &group);
 		}
 	}

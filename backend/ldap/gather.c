@@ -197,7 +197,8 @@ static int hold(struct gather *gather, struct entry_values *values)
 
 	for (; value && value->bv_val; value++)
 		n++;
-	if (!gather->known || gather->n_held + n > HELD_MAX || values->cut)
+	if (!gather->known || gather->n_held + n > HELD_MAX ||
+	    entry_cut(values, GROUP_MEMBER_DN))
 		return 0;
 	scratch = talloc_new(NULL);
 	r = scratch ? dn_parse(scratch, values->dn, &dn) : -ENOMEM;
@@ -225,7 +226,7 @@ static int put(struct gather *gather, struct slot *slot, const struct entry_valu
                struct group *group)
 {
 	struct ldap_domain *domain = gather->domain;
-	int r = values->cut ? -EAGAIN : 0;
+	int r = entry_cut(values, GROUP_MEMBER_DN) ? -EAGAIN : 0;
 
 	if (!gather->change)
 		gather->change = cache_change_new(gather, gather->epoch);

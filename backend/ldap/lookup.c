@@ -240,13 +240,6 @@ static void searched(struct tevent_req *subreq)
 		find_private(req);
 		return;
 	}
-	if (pick->kind == PICK_GROUP && pick->values && pick->values->cut &&
-	    !pick->values->values[GROUP_MEMBER_DN]) {
-		log_at(LEVEL_WARN, pick->id, "entry %s: the server gives a part of its members",
-		       pick->values->dn);
-		req_finish(req, -E_SERVER);
-		return;
-	}
 	if (pick->kind == PICK_USER || !pick->values || !pick->values->values[GROUP_MEMBER_DN]) {
 		commit(req);
 		return;

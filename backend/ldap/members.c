@@ -8,7 +8,7 @@
  *                        │             └───────── groups within these ────────────┤
  *                        └────────────────── of each group that was found ────────┘
  *
- * Of a large group Active Directory gives only some members, and is asked for the rest (entry.h)
+ * Of a large group Active Directory gives only some members, and is asked for the rest (range.h)
  * before the level ends.
  *
  * Many DNs tell the name already ("uid=alice,…"): no question is asked about those. Of the others
@@ -18,7 +18,6 @@
 #include "backend/ldap/members.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <ldap.h>
 #include <string.h>
 #include <strings.h>
@@ -27,6 +26,7 @@
 #include "backend/ldap/filter.h"
 #include "backend/ldap/link.h"
 #include "backend/ldap/lookup.h"
+#include "backend/ldap/range.h"
 #include "backend/ldap/search.h"
 #include "common/base/error.h"
 #include "common/base/list.h"
@@ -55,9 +55,8 @@ struct rest {
 	struct list node;
 	struct members_state *state;
 	struct tevent_req *search;
-	struct base base;   /* the group alone */
+	char *dn;
 	struct attrs attrs; /* "member;range=1500-*" in the place of GROUP_MEMBER_DN */
-	struct search_page page;
 	bool came;
 };
 
@@ -261,14 +260,12 @@ static int add_rest(struct members_state *state, const struct entry_values *grou
 	if (!rest)
 		return -ENOMEM;
 	rest->state = state;
-	rest->base.dn = talloc_strdup(rest, group->dn);
-	rest->base.scope = LDAP_SCOPE_BASE;
-	rest->attrs.count = GROUP_MEMBER_DN + 1;
-	rest->attrs.names[GROUP_MEMBER_DN] =
-		talloc_asprintf(rest, "%s;range=%" PRIu32 "-*",
-	                        state->domain->conf.group_member, group->cut);
+	rest->dn = talloc_strdup(rest, group->dn);
+	rest->attrs = state->domain->nested_attrs;
+	rest->attrs.names[GROUP_MEMBER_DN] = range_from(rest, state->domain->conf.group_member,
+	                                                entry_cut(group, GROUP_MEMBER_DN));
 	list_append(&state->rests, &rest->node);
-	return rest->base.dn && rest->attrs.names[GROUP_MEMBER_DN] ? 0 : -ENOMEM;
+	return rest->dn && rest->attrs.names[GROUP_MEMBER_DN] ? 0 : -ENOMEM;
 }
 
 /* Reads a slice of what is in taking; the rest is read from the loop. */
@@ -284,7 +281,7 @@ static int take_slice(struct members_state *state)
 			r = take_member(state, taking->next++, taking->group->dn);
 		if (taking->next && taking->next->bv_val)
 			break;
-		if (r == 0 && taking->group->cut)
+		if (r == 0 && entry_cut(taking->group, GROUP_MEMBER_DN))
 			r = add_rest(state, taking->group);
 		if (r == 0 && deref_is_usable(state->domain) &&
 		    state->n_wanted - taking->n_wanted > state->domain->conf.deref_threshold)
@@ -467,9 +464,8 @@ static int start_rest(struct members_state *state)
 		return -E_SERVER;
 	list_remove(&rest->node);
 	state->rest = rest;
-	rest->search = search_page_send(rest, state->domain, state->id, &rest->base,
-	                                "(objectclass=*)", &rest->attrs, rest_of_group, rest,
-	                                &rest->page);
+	rest->search = search_dn_send(rest, state->domain, state->id, rest->dn, &rest->attrs,
+	                              rest_of_group, rest);
 	if (!rest->search)
 		return -ENOMEM;
 	state->last = rest->search;
@@ -483,7 +479,7 @@ static int rest_of_group(struct entry_values *values, void *data)
 	struct rest *rest = data;
 
 	if (rest->came || !values->values[GROUP_MEMBER_DN] ||
-	    strcasecmp(values->dn, rest->base.dn) != 0) {
+	    strcasecmp(values->dn, rest->dn) != 0) {
 		talloc_free(values);
 		return 0;
 	}
@@ -501,12 +497,11 @@ static void rest_came(struct tevent_req *subreq)
 
 	state->rest = NULL;
 	state->last = NULL;
-	search_page_reset(&rest->page);
 	if (r == 0 && link_generation(state->domain->link) != state->generation)
 		r = -E_DISCONNECTED;
 	if (r == 0 && !rest->came) {
-		log_at(LEVEL_WARN, state->id, "entry %s: the server does not give its %s",
-		       rest->base.dn, rest->attrs.names[GROUP_MEMBER_DN]);
+		log_at(LEVEL_WARN, state->id, "entry %s: the server does not give its %s", rest->dn,
+		       rest->attrs.names[GROUP_MEMBER_DN]);
 		r = -E_SERVER;
 	}
 	talloc_free(rest); /* and subreq */

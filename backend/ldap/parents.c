@@ -456,7 +456,7 @@ static int look_at_members(struct parents_state *state, const struct entry_value
 	enum holds holds = HOLDS_NONE;
 	int r = 0;
 
-	if (values->cut || count(value) > LARGE) {
+	if (entry_cut(values, GROUP_MEMBER_DN) || count(value) > LARGE) {
 		*ret_holds = HOLDS_UNCLEAR;
 		return 0;
 	}

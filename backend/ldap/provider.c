@@ -170,6 +170,20 @@ static int set_user_rules(struct ldap_domain *domain)
 	return r;
 }
 
+/* Members of groups are read part by part (members.h), all else comes whole. */
+static void set_ranges(struct ldap_domain *domain)
+{
+	struct attrs *all[] = {
+		&domain->user_attrs,   &domain->group_attrs,  &domain->gid_attrs,
+		&domain->member_attrs, &domain->nested_attrs, &domain->known_attrs,
+	};
+
+	for (size_t i = 0; i < str_size(all); i++)
+		all[i]->no_ranges = domain->conf.disable_range_retrieval;
+	domain->group_attrs.in_parts = domain->known_attrs.in_parts =
+		domain->nested_attrs.in_parts = UINT64_C(1) << GROUP_MEMBER_DN;
+}
+
 static void set_attrs(struct ldap_domain *domain)
 {
 	const struct ldap_conf *conf = &domain->conf;
@@ -197,6 +211,7 @@ static void set_attrs(struct ldap_domain *domain)
 	set_attr(&domain->member_attrs, USER_NAME, conf->user_name);
 	set_attr(&domain->member_attrs, USER_UID, conf->user_uid_number);
 	set_attr(&domain->nested_attrs, GROUP_MEMBER_DN, conf->group_member);
+	set_ranges(domain);
 }
 
 /* The backend keeps libsasl2 from loading its plug-ins, which only mechanisms other than EXTERNAL

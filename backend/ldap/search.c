@@ -14,6 +14,7 @@
 #include "backend/ldap/conn.h"
 #include "backend/ldap/error.h"
 #include "backend/ldap/link.h"
+#include "backend/ldap/whole.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
@@ -40,9 +41,12 @@ struct search_state {
 	struct conn *conn;        /* borrowed: valid while a part is on it */
 	const struct base *bases; /* borrowed; NULL until a connection stands */
 	size_t n_bases;
+	bool given;               /* the base came from whoever asks, and the entry may be gone */
+	struct base dn;           /* search_dn_send(): that */
 	struct search_page *page; /* borrowed; NULL = in one piece */
 	struct part *parts;       /* owned */
 	size_t n_parts, n_ended, n_missing, n_entries;
+	size_t n_wholes; /* requests for the rest of entries; they hang below this one */
 	uint64_t lacking, elsewhere; /* of the link's server, when it was asked (link.h) */
 	uint64_t missing;            /* the bases that it says it does not have */
 	bool for_one;
@@ -56,6 +60,7 @@ static void begin(struct search_state *state, struct conn *conn);
 static int part_send(struct conn_op *op, LDAP *ld, int *ret_msgid);
 static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
 static void part_failed(struct conn_op *op, int r);
+static void entry_is_whole(struct tevent_req *subreq);
 
 static const struct conn_op_type part_type = { part_send, part_message, part_failed };
 
@@ -141,7 +146,26 @@ struct tevent_req *search_page_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state = tevent_req_data(req, struct search_state);
 	state->bases = base;
 	state->n_bases = 1;
+	state->given = true;
 	state->page = page;
+	begin_or_wait(req);
+	return req;
+}
+
+struct tevent_req *search_dn_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                  const struct request_id *id, const char *dn,
+                                  const struct attrs *attrs, search_entry *entry, void *data)
+{
+	struct tevent_req *req = create(mem, domain, id, "(objectclass=*)", attrs, entry, data);
+	struct search_state *state;
+
+	if (!req)
+		return NULL;
+	state = tevent_req_data(req, struct search_state);
+	state->dn = (struct base){ .dn = dn, .scope = LDAP_SCOPE_BASE };
+	state->bases = &state->dn;
+	state->n_bases = 1;
+	state->given = true;
 	begin_or_wait(req);
 	return req;
 }
@@ -182,12 +206,12 @@ static void begin(struct search_state *state, struct conn *conn)
 		req_finish(state->req, -E_DISCONNECTED);
 		return;
 	}
-	if (!state->page) {
+	if (!state->given) {
 		state->bases = state->domain->bases[state->where].items;
 		state->n_bases = state->domain->bases[state->where].count;
-	} else {
-		state->page->generation = generation;
 	}
+	if (state->page)
+		state->page->generation = generation;
 
 	state->conn = conn;
 	state->lacking = link_lacking(state->domain->link);
@@ -322,13 +346,13 @@ static bool is_lacking(const struct part *part)
 {
 	const struct search_state *state = part->search;
 
-	return !state->page && (state->lacking & part_bit(part));
+	return !state->given && (state->lacking & part_bit(part));
 }
 
 /* Is this something new? */
 static bool base_is_lost(const struct part *part)
 {
-	return !part->search->page && !is_lacking(part);
+	return !part->search->given && !is_lacking(part);
 }
 
 /* Nothing that is below a base which was not to be had is any of its other bases' business. */
@@ -349,8 +373,9 @@ static void part_ended(struct part *part, int code, const char *text)
 		state->missing |= part_bit(part);
 		state->lost_base |= base_is_lost(part);
 		r = 0;
-		if (state->page) { /* whoever asks for all looks at all bases, and says so */
+		if (state->page) /* whoever asks for all looks at all bases, and says so */
 			state->page->missing = true;
+		if (state->given) {
 			req_finish(state->req, state->entry_error);
 			return;
 		}
@@ -370,7 +395,7 @@ static void part_ended(struct part *part, int code, const char *text)
 		req_finish(state->req, r == -E_BIND ? -E_SERVER : r);
 		return;
 	}
-	if (++state->n_ended == state->n_bases)
+	if (++state->n_ended == state->n_bases && state->n_wholes == 0)
 		all_ended(state);
 }
 
@@ -401,6 +426,69 @@ static int check_place(const struct part *part, const struct entry_values *value
 	return domain->conf.deref == LDAP_DEREF_NEVER ? base_holds(part->base, values->dn) : 0;
 }
 
+static void note_error(struct search_state *state, int r)
+{
+	if (state->entry_error == 0)
+		state->entry_error = r == -EBADMSG ? -E_SERVER : r;
+}
+
+/* The server gave some of its values. */
+static int ask_for_rest(struct search_state *state, struct entry_values *values)
+{
+	struct tevent_req *subreq;
+
+	if (state->conn != link_conn(state->domain->link))
+		return -E_DISCONNECTED;
+	subreq = whole_send(state, state->domain, state->id, values, state->attrs);
+	if (!subreq)
+		return -ENOMEM;
+	state->n_wholes++;
+	tevent_req_set_callback(subreq, entry_is_whole, state);
+	return 0;
+}
+
+static void entry_is_whole(struct tevent_req *subreq)
+{
+	struct search_state *state = tevent_req_callback_data(subreq, struct search_state);
+	struct entry_values *values;
+	int r = whole_recv(subreq, state, &values);
+
+	TALLOC_FREE(subreq);
+	/* The connection may break while one of these is being asked: they go with the search. */
+	if (!tevent_req_is_in_progress(state->req))
+		return;
+	if (r == 0)
+		r = state->entry(values, state->data);
+	note_error(state, r);
+	state->n_wholes--;
+	if (state->n_ended == state->n_bases && state->n_wholes == 0)
+		all_ended(state);
+}
+
+static int give_entry(struct part *part, struct entry_values *values)
+{
+	struct search_state *state = part->search;
+	int r = check_place(part, values);
+
+	if (r == -ENOENT) {
+		refusals_report(state->domain->refusals, state->id, values->dn,
+		                "it is not below the search base");
+		talloc_free(values);
+		return 0;
+	}
+	if (r == 0 && values->bad) {
+		log_at(LEVEL_WARN, state->id, "entry %s: its %s makes no sense", values->dn,
+		       values->bad);
+		r = -E_SERVER;
+	}
+	if (r < 0) {
+		talloc_free(values);
+		return r;
+	}
+	return whole_is_needed(values, state->attrs) ? ask_for_rest(state, values)
+	                                             : state->entry(values, state->data);
+}
+
 /* Takes msg over. The search goes on: each entry that cannot be read is to be named. */
 static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 {
@@ -414,17 +502,8 @@ static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 		log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read: %s",
 		       base_text(part), error_text(r));
 	else
-		r = check_place(part, values);
-	if (r == -ENOENT) {
-		refusals_report(state->domain->refusals, state->id, values->dn,
-		                "it is not below the search base");
-		talloc_free(values);
-		r = 0;
-	} else if (r == 0) {
-		r = state->entry(values, state->data);
-	}
-	if (state->entry_error == 0)
-		state->entry_error = r == -EBADMSG ? -E_SERVER : r;
+		r = give_entry(part, values);
+	note_error(state, r);
 }
 
 /* A reference to another server (RFC 4511 section 4.5.3): not followed, and whoever wanted that

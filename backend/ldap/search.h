@@ -9,7 +9,8 @@
 
 #include "backend/ldap/domain.h"
 
-/* Called for each entry as it comes. values is freed afterwards unless the callee steals it. An
+/* Called for each entry as it comes, and when all its values have (range.h), but for those at the
+ * places of attrs.in_parts. values is freed afterwards unless the callee steals it. An
  * error becomes the search's own in the end: who was lost must not pass for who is not there. */
 typedef int search_entry(struct entry_values *values, void *data);
 
@@ -40,12 +41,18 @@ struct tevent_req *search_page_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                     const char *filter, const struct attrs *attrs,
                                     search_entry *entry, void *data, struct search_page *page);
 
+/* Searches for the entry dn alone, which is borrowed; none comes where there is none. */
+struct tevent_req *search_dn_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                  const struct request_id *id, const char *dn,
+                                  const struct attrs *attrs, search_entry *entry, void *data);
+
 /* Frees what page holds; it is at the beginning again. */
 void search_page_reset(struct search_page *page);
 
 /* 0 the server said all there is: bases that it does not have, nor any other, are passed over.
  * Errors: -E_OFFLINE; -E_SIZE_LIMIT it cut the answer; -E_DISCONNECTED the server went away, or
- * another one should be asked; -E_SERVER, also for an entry that cannot be read; -ETIMEDOUT; what a
+ * another one should be asked; -E_SERVER, also for an entry that cannot be read, or
+ * of which not all values are to be had; -ETIMEDOUT; what a
  * search_entry returned. */
 int search_recv(struct tevent_req *req);
 

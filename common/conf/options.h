@@ -187,7 +187,7 @@ struct ldap_conf {
 	bool rfc2307_fallback_to_local_users, force_upper_case_realm;
 	char **user_extra_attrs; /* "ldapName" or "cacheName:ldapName" */
 	uint32_t page_size;
-	bool disable_paging;
+	bool disable_paging, disable_range_retrieval;
 	uint32_t enumeration_search_timeout_s;                                /* 0 = no limit */
 	uint32_t enumeration_refresh_timeout_s, enumeration_refresh_offset_s; /* 0 = once */
 	uint32_t purge_cache_timeout_s, purge_cache_offset_s; /* 0 = never */

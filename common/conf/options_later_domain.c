@@ -102,7 +102,6 @@ const struct opt later_subdomain_opts[] = {
 
 const struct opt later_ldap_opts[] = {
 	{ "ldap_offline_timeout", OPT_NUMBER, .state = OPT_LATER, .unit = "s", .flags = OPT_HIDDEN },
-	{ "ldap_disable_range_retrieval", OPT_BOOL, .state = OPT_LATER },
 	/* A server does not tell members that cannot be read from those that are not there. */
 	{ "ldap_ignore_unreadable_references", OPT_BOOL, .state = OPT_IGNORED,
 	  .help = "members that cannot be read are left out, always" },

@@ -89,6 +89,8 @@ const struct opt ldap_opts[] = {
 	  .help = "How many entries an enumeration asks for at once" },
 	{ "ldap_disable_paging", OPT_BOOL, AT(disable_paging), .fallback = "false",
 	  .help = "Ask for all at once, for servers that do this badly" },
+	{ "ldap_disable_range_retrieval", OPT_BOOL, AT(disable_range_retrieval), .fallback = "false",
+	  .help = "Pass values over that a server gives in parts: large groups have no members then" },
 	{ "ldap_connection_expire_timeout", OPT_NUMBER, AT(connection_expire_timeout_s), .fallback = "900", .unit = "s",
 	  .help = "A connection is replaced by a new one at this age; 0 = never" },
 	{ "ldap_connection_expire_offset", OPT_NUMBER, AT(connection_expire_offset_s), .fallback = "0", .unit = "s",

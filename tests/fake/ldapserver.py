@@ -35,8 +35,12 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     broad N        user9 and group9 have N MB of values more, of ten bytes each: so, too
     long N         the home directory of user9 has N MB, and so has a member of group9
     crowd N        group9 has N MB of members
-    ranges N       group9 has N members, of which it gives 100 at once, as Active Directory does
+    ranges N       group9 has N members, and user9 N addresses, of which it gives 100 at once, as
+                   Active Directory does
     ranges N:M     … and never those from M on
+    slices N       the same with 1,500 at once
+    stalls N       the same with 100, and it never answers who asks for the second ones
+    misnames N:R   the same of 350, but of those from N on it says "member;range=R"
     giant          user9 is announced as a message of 2 GB, which comes as long as somebody takes it
     others         gives user0, user1, group0 and group1 before what was asked for
     many N         gives N users or groups before what was asked for, whatever the limit was
@@ -198,23 +202,35 @@ class Server:
         wrong = {"homeDirectory": ["/wrong"], "memberUid": ["wrong"]}
         return [(dn.replace("dc=com", "dc=org"), {**attrs, **wrong}) for dn, attrs in entries if mode == "outside"]
 
-    def ranges(self, entries, fields):
-        """The members of group9 as member;range=0-99, and so on, or memberUid where that is asked for."""
-        n, without = (self.modes[0][1].split(":") + [None])[:2]
-        dn, attrs = group(9)
+    def in_parts(self, entries, fields):
+        """Gives the values of one attribute in parts: "member;range=0-99" and so on. None: no answer."""
+        mode, argument = self.modes[0]
+        n, other = (argument.split(":") + [None])[:2]
         base = parse(fields[0])[1].decode()
-        asked = re.search(rb"member;range=(\d+)-\*", fields[7])
-        first = int(asked[1]) if asked else 0
-        if base != dn and dn not in [found for found, _ in entries]:
+        for kind in (user, group):
+            dn, attrs = kind(9)
+            if base == dn or dn in [found for found, _ in entries]:
+                break
+        else:
             return entries
-        name = "memberUid" if b"memberuid" in fields[7].lower() else "member"
-        of = (lambda i: f"user{i}") if name == "memberUid" else (lambda i: user(i)[0])
-        members = [of(i) for i in range(first, min(first + 100, int(n)))]
-        if without and first >= int(without):
+        name, value = "member", lambda i: user(i)[0]
+        if kind == user:
+            name, value = "mail", lambda i: f"mail{i}@corp.test"
+        elif b"memberuid" in fields[7].lower():
+            name, value = "memberUid", lambda i: f"user{i}"
+        asked = re.search(name.encode() + rb";range=(\d+)-\*", fields[7], re.I)
+        first, size = int(asked[1]) if asked else 0, 1500 if mode == "slices" else 100
+        n = 350 if mode == "misnames" else int(n)
+        values = [value(i) for i in range(first, min(first + size, n))]
+        if mode == "stalls" and first > 0:
+            return None
+        if mode == "ranges" and other and first >= int(other):
             return [(dn, attrs)]
-        last = "*" if first + 100 >= int(n) else first + len(members) - 1
-        attrs.pop("memberUid")
-        return [(dn, {**attrs, name: [], f"{name};range={first}-{last}": members})]
+        shown = f"{first}-{'*' if first + size >= n else first + size - 1}"
+        if mode == "misnames" and f"{first}:" == argument[:argument.index(":") + 1]:
+            shown = other
+        attrs.pop("memberUid", None)
+        return [(dn, {**attrs, name: [], f"{name};range={shown}": values})]
 
     def prepare(self):
         """Makes what is long in the making before anybody waits for it."""
@@ -326,8 +342,10 @@ class Server:
             _, _, at = parse(parts, at)
             fields.append(parts[start:at])
         entries = [] if base.startswith("ou=void,") else find(fields[6])
-        if mode == "ranges":
-            entries = self.ranges(entries, fields)
+        if mode in ("ranges", "slices", "stalls", "misnames"):
+            entries = self.in_parts(entries, fields)
+            if entries is None:
+                return None
         if mode in ("ponder", "toil") and ("uid", "user7") in assertions(fields[6]):
             await asyncio.sleep(self.argument)
         if mode == "refuse" and ("uid", "user7") in assertions(fields[6]):

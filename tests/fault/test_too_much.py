@@ -202,13 +202,22 @@ def test_parts_that_are_never_given(c, first):
 
 
 @pytest.mark.parametrize("enumerate", ("false", "true"))
-def test_parts_of_members_by_name_are_no_group(c, enumerate):
-    """No server we know of does so with rfc2307, and nobody is told half a group."""
+def test_members_by_name_and_addresses_that_are_given_in_parts(c, enumerate):
     suite = begin(c, "ranges 350", enumerate=enumerate)
-    calls = ask(c, "group", "group9")
+    if enumerate == "true":
+        c.wait_for("all", lambda: "group9:" in suite.getent("group").out, timeout=60)
+    assert suite.group("group9") == ("group9", 30009, {f"user{n}" for n in range(350)})
+    assert suite.passwd("user9") == passwd(9)
+    assert suite.passwd("mail0@corp.test") == passwd(9)
+
+
+@pytest.mark.parametrize("schema, database, key", [("rfc2307", "group", "group9"), ("rfc2307", "passwd", "user9")])
+def test_other_parts_that_are_never_given(c, schema, database, key):
+    suite = begin(c, "ranges 350:200", ldap_schema=schema)
+    calls = ask(c, database, key)
     assert calls.failed == calls.calls == 1, calls
     assert suite.group("group5") and suite.passwd("user5") == passwd(5)
-    assert "gives a part of its members" in suite.log.text()
+    assert "does not give its m" in suite.log.text() and ";range=200-*" in suite.log.text()
 
 
 def test_a_message_that_does_not_end(c):

@@ -2,6 +2,7 @@
  *
  * Fuzz: the bytes of an entry, as a server sends it and libldap hands it to us
  *   | objectName | attributes |, RFC 4511 section 4.5.2; what stands around it is right
+ * Parts of the values of an attribute (range.h) are whole, or named as bad.
  * Values lie within the message and end with a NUL, and so they come to users and groups.
  */
 #include <assert.h>
@@ -14,6 +15,7 @@
 
 #include "backend/ldap/entry.h"
 #include "backend/ldap/records.h"
+#include "common/base/str.h"
 #include "common/ident/accept.h"
 #include "common/wire/writer.h"
 
@@ -43,6 +45,22 @@ static const struct attrs group_attrs = {
 	  [GROUP_CLASS] = "cn" },
 	N_GROUP_ATTRS,
 };
+
+/* The next part of a large group. */
+static const struct attrs part_attrs = {
+	{ [GROUP_NAME] = "cn", [GROUP_GID] = "gidNumber", [GROUP_MEMBER_DN] = "member;range=3-*" },
+	N_GROUP_ATTRS,
+};
+static const struct attrs whole_attrs = {
+	{ [USER_NAME] = "uid", [USER_UID] = "uidNumber", [USER_EMAIL] = "member" },
+	N_USER_ATTRS,
+	.no_ranges = true,
+};
+static const struct {
+	const struct attrs *attrs;
+	uint32_t first; /* number of the first value that was asked for, where not all were */
+} kinds[] = { { &user_attrs, 0 }, { &group_attrs, 0 }, { &part_attrs, 3 }, { &whole_attrs, 0 } };
+enum { USERS, GROUPS, PARTS, WHOLES };
 
 static void put_head(struct writer *out, uint8_t tag, size_t size)
 {
@@ -87,31 +105,45 @@ static LDAPMessage *take_entry(LDAP *ld)
 	return msg;
 }
 
-static void walk(const struct entry_values *values, const struct attrs *attrs)
+static size_t walk_values(const struct berval *values)
 {
-	walked += strlen(values->dn);
-	for (size_t i = 0; i < attrs->count; i++)
-		for (const struct berval *value = values->values[i]; value && value->bv_val;
-		     value++) {
-			assert(value->bv_val[value->bv_len] == '\0');
-			assert(strlen(value->bv_val) <= value->bv_len);
-		}
+	size_t n = 0;
+
+	for (; values && values[n].bv_val; n++) {
+		assert(values[n].bv_val[values[n].bv_len] == '\0');
+		assert(strlen(values[n].bv_val) <= values[n].bv_len);
+	}
+	return n;
 }
 
-static void read_one(TALLOC_CTX *mem, LDAP *ld, LDAPMessage *msg, bool is_user)
+/* What is cut is whole up to there. */
+static void walk(const struct entry_values *values, size_t kind)
+{
+	walked += strlen(values->dn);
+	walked += values->bad ? strlen(values->bad) : 0;
+	assert(kind != WHOLES || (!values->bad && !values->cut));
+	for (size_t i = 0; i < kinds[kind].attrs->count; i++) {
+		size_t n = walk_values(values->values[i]);
+		uint32_t cut = entry_cut(values, i);
+
+		if (cut && !values->bad)
+			assert(n > 0 && (cut == n || cut == n + kinds[kind].first));
+	}
+}
+
+static void read_one(TALLOC_CTX *mem, LDAP *ld, LDAPMessage *msg, size_t kind)
 {
 	static const struct id_range range = { 1, 0 };
-	const struct attrs *attrs = is_user ? &user_attrs : &group_attrs;
 	struct entry_values *values;
 	struct group group;
 	struct user user;
 
-	if (entry_read(mem, ld, msg, attrs, &values) < 0)
+	if (entry_read(mem, ld, msg, kinds[kind].attrs, &values) < 0)
 		return;
-	walk(values, attrs);
-	if (is_user && !user_from(mem, values, "uid", "asked", &range, NULL, &user))
+	walk(values, kind);
+	if (kind == USERS && !user_from(mem, values, "uid", "asked", &range, NULL, &user))
 		assert(accept_name(user.name) == ACCEPTED);
-	if (!is_user && !group_from(mem, values, "cn", "asked", &range, &group))
+	if (kind == GROUPS && !group_from(mem, values, "cn", "asked", &range, &group))
 		assert(accept_name(group.name) == ACCEPTED);
 }
 
@@ -120,7 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > SIZE_MAX_ENTRY)
 		return 0;
 	signal(SIGPIPE, SIG_IGN);
-	for (int is_user = 0; is_user < 2; is_user++) {
+	for (size_t kind = 0; kind < str_size(kinds); kind++) {
 		TALLOC_CTX *mem = talloc_new(NULL);
 		LDAPMessage *msg;
 		LDAP *ld = NULL;
@@ -131,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		send_entry(ends[1], data, size);
 		msg = take_entry(ld);
 		if (msg)
-			read_one(mem, ld, msg, is_user);
+			read_one(mem, ld, msg, kind);
 		talloc_free(mem);
 		ldap_unbind_ext(ld, NULL, NULL);
 		close(ends[1]);

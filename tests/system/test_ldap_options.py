@@ -144,6 +144,28 @@ ROWS = [
         {"ldap_group_object_class_alt": "noSuchClass"},
         {(G, "devs"): "devs:20002:alice,bob", (G, "admins"): 1},
     ),
+    # ---- all names at once: more in test_schemas.py
+    Row("schema-bis", {"ldap_schema": "RFC2307BIS"}, {(U, "alice"): alice(), (G, "devs"): "devs:20002:"}),
+    Row("schema-ipa", {"ldap_schema": "IPA"}, {(U, "alice"): alice(), (G, "devs"): "devs:20002:"}),
+    Row("schema-ad", {"ldap_schema": "AD"}, {(U, "alice"): None, (G, "devs"): None}),
+    Row(
+        "schema-ad-written",
+        {
+            "ldap_schema": "ad",
+            "ldap_user_object_class": "posixAccount",
+            "ldap_user_name": "uid",
+            "ldap_user_home_directory": "street",
+            "ldap_group_object_class": "posixGroup",
+            "ldap_group_name": "cn",
+        },
+        {(U, "alice"): alice(home="/second/home"), (G, "devs"): "devs:20002:"},
+    ),
+    # ---- parts of values: test_ranges.py; this server gives none
+    Row(
+        "ranges-off",
+        {"ldap_disable_range_retrieval": "TRUE"},
+        {(U, "alice"): alice(), (G, "devs"): "devs:20002:alice,bob"},
+    ),
     # ---- where to search
     Row(
         "base",
@@ -410,6 +432,7 @@ BAD = [
     ("ldap_schema", "rfc2308"),
     ("ldap_schema", "freeipa"),
     ("ldap_schema", "AD IPA"),
+    ("ldap_disable_range_retrieval", "yes"),
     ("ldap_read_rootdse", "bound"),
     ("ldap_default_authtok_type", "secret"),
     ("ldap_id_use_start_tls", "perhaps"),

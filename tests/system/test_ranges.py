@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Servers that give the members of a large group in parts, "member;range=0-1499", as Active Directory
+does. The whole group is told, or the one that was there before, or that nobody knows: never a part."""
+import pathlib
+
+import pytest
+
+from load import ask
+from suite import Suite
+from watch import Log
+
+FAKE = pathlib.Path(__file__).resolve().parents[1] / "fake/ldapserver.py"
+BASE = "dc=example,dc=com"
+GROUP_DN = f"cn=group9,ou=groups,{BASE}"
+UNIT = "test-fake.service"
+SCHEMAS = ["rfc2307bis", "rfc2307"]
+MEMBER = {"rfc2307bis": "member", "rfc2307": "memberUid"}
+
+
+@pytest.fixture(scope="module")
+def c(container):
+    with container() as c:
+        c.write("/srv/ldapserver.py", FAKE.read_text())
+        c.systemctl("enable", "--now", "sssd-nss.socket")
+        yield c
+
+
+def begin(c, mode, **options):
+    """The suite with a server in this mode, nothing cached."""
+    c.systemctl("stop", UNIT, "sssd.service", "sssd-nss.service", check=False)
+    c.run(
+        ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "/usr/bin/python3"]
+        + ["/srv/ldapserver.py", "--port", "389", *mode.split()]
+    )
+    c.wait_for("it listens", lambda: "127.0.0.1:389 " in c.sh("ss -Hltn").out, timeout=60)
+    suite = Suite(c)
+    suite.configure(
+        uri="ldap://127.0.0.1", ldap_id_use_start_tls="false", ldap_search_base=BASE, **options
+    )
+    c.sh("rm -rf /var/lib/sss/db/*")
+    suite.log = Log(c)
+    c.systemctl("start", "sssd.service")
+    c.wait_for("online", lambda: "LDAP: online" in c.show("sssd.service", "StatusText"))
+    return suite
+
+
+def users(n):
+    return {f"user{i}" for i in range(n)}
+
+
+def cannot_tell(c, name):
+    """Neither the group nor that there is none."""
+    calls = ask(c, "group", name)
+    return calls.failed == calls.calls == 1
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+@pytest.mark.parametrize("n", [1500, 1501, 5000])
+def test_a_large_group_comes_whole(c, schema, n):
+    suite = begin(c, f"slices {n}", ldap_schema=schema)
+    for key in ("group9", 30009):
+        assert suite.group(key) == ("group9", 30009, users(n))
+
+
+def test_a_large_group_comes_whole_with_an_enumeration(c):
+    suite = begin(c, "slices 5000", ldap_schema="rfc2307bis", enumerate="true")
+    c.wait_for("all", lambda: "group9:" in suite.getent("group").out, timeout=60)
+    assert suite.group("group9") == ("group9", 30009, users(5000))
+
+
+# What the server calls the values from 100 on, and what it calls the first 100.
+BAD_LATER = ["100-198", "100-200", "99-198", "0-99", "200-299", "100-99", "100-", "x", "100-99999999999999999999"]
+BAD_FIRST = ["0-98", "0-100", "1-100", "99-0", "", "18446744073709551616-*"]
+
+
+@pytest.mark.parametrize(
+    "schema, first, shown",
+    [("rfc2307bis", 100, shown) for shown in BAD_LATER]
+    + [("rfc2307bis", 0, shown) for shown in BAD_FIRST]
+    + [("rfc2307", first, "100-98") for first in (0, 100)],
+)
+def test_a_range_that_makes_no_sense_is_an_error_of_that_group(c, schema, first, shown):
+    suite = begin(c, f"misnames {first}:{shown}", ldap_schema=schema)
+    assert cannot_tell(c, "group9")
+    assert suite.group("group5"), "others are not affected"
+    assert f"entry {GROUP_DN}: its {MEMBER[schema]};range={shown} makes no sense" in suite.log.text()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+@pytest.mark.parametrize("later", ["stalls 350", "ranges 350:200", "misnames 100:100-150"])
+def test_what_was_whole_stays(c, schema, later):
+    """While the rest does not come, or makes no sense."""
+    suite = begin(c, f"ranges 350 then {later}", ldap_schema=schema, entry_cache_timeout=1, ldap_search_timeout=2)
+    assert suite.group("group9") == ("group9", 30009, users(350))
+    c.systemctl("kill", "-s", "USR1", UNIT)
+    c.wait_for("the other mode", lambda: f"mode {later.split()[0]}" in suite.log.text())
+    said = {"stalls": "no end of it within 2 s", "ranges": "range=200-*", "misnames": "makes no sense"}
+    c.wait_for(
+        "it was asked again",
+        lambda: suite.group("group9") == ("group9", 30009, users(350)) and said[later.split()[0]] in suite.log.text(),
+        timeout=30,
+    )
+    assert suite.group("group9") == ("group9", 30009, users(350))
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_rest_that_never_comes_is_waited_for_once(c, schema):
+    suite = begin(c, "stalls 350", ldap_schema=schema)
+    result = suite.getent("group", "group9")
+    assert result.rc != 0 and result.ms < 5500, result
+    assert suite.group("group5")
+
+
+@pytest.mark.parametrize(
+    "mode, extra, n", [("ranges 350", "mail, second:MAIL", 350), ("slices 1600", "mail", 1600)]
+)
+def test_addresses_come_whole(c, mode, extra, n):
+    """Where they stand twice among what is read, too."""
+    suite = begin(c, mode, ldap_user_extra_attrs=extra)
+    assert suite.passwd("user9").startswith("user9:*:20009:")
+    shown = suite.c.run(["sssctl", "user-show", "user9"]).out.splitlines()
+    for name in extra.split(":")[0].split(", "):
+        assert {value for value in shown if value.startswith(f"{name}: ")} == {
+            f"{name}: mail{i}@corp.test" for i in range(n)
+        }
+
+
+# ---- ldap_disable_range_retrieval
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_without_ranges_a_large_group_has_no_members(c, schema):
+    suite = begin(c, "slices 5000", ldap_schema=schema, ldap_disable_range_retrieval="true")
+    assert suite.group("group9") == ("group9", 30009, set())
+    assert suite.group(30005)[2] == ({"user0", "user1"} if schema == "rfc2307" else set())
+    assert suite.passwd("user9").startswith("user9:")
+    assert suite.passwd("mail0@corp.test") is None
+
+
+def test_without_ranges_none_is_bad(c):
+    suite = begin(c, "misnames 0:x", ldap_schema="rfc2307bis", ldap_disable_range_retrieval="true")
+    assert suite.group("group9") == ("group9", 30009, set())
+    assert "makes no sense" not in suite.log.text()
