@@ -20,6 +20,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/cache/file.h"
 #include "common/event/child.h"
 #include "common/event/req.h"
@@ -154,13 +155,18 @@ static void set_aside(struct store_open_state *state)
 		         state->options->domain);
 }
 
-/* Did the child find the file damaged, or fall over it? A child that was ended from outside, with
- * all of us maybe, says nothing. */
+/* Did the child find the file damaged, or fall over it? Only these signals come from its own steps
+ * (signal(7)): any other is somebody's, meant for all of us maybe, and says nothing. */
 static bool is_damaged(const struct store_open_state *state, int status)
 {
+	static const int falls[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE };
+
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status) == EXIT_DAMAGED;
-	return state->late || (WTERMSIG(status) != SIGTERM && WTERMSIG(status) != SIGKILL);
+	for (size_t i = 0; i < str_size(falls); i++)
+		if (WTERMSIG(status) == falls[i])
+			return true;
+	return state->late;
 }
 
 static void check_ended(struct child *child, int status, void *data)
