@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,9 @@
 #include "common/base/time.h"
 #include "common/conf/ini.h"
 #include "common/conf/options.h"
+
+#define LOCK_US      10000000
+#define LOCK_LOOK_US 10000
 
 DEFINE_CLEANUP(DIR *, closedir)
 
@@ -492,6 +496,31 @@ static int begin_output(struct output *out, const char *backends)
 	 * before: seconds are ahead of any count of changes. */
 	out->next = newest > 0 ? newest + 1 : (uint64_t)walltime_now().s;
 	return r;
+}
+
+int conf_lock(const char *dir, gid_t gid, int *ret_fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/.lock", dir);
+	int64_t end_us = monotonic_us() + LOCK_US;
+	auto_close int fd = -1;
+	int r = path ? make_dir(dir, gid) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return told(-errno, path);
+	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES)
+			return told(-errno, path);
+		if (monotonic_us() > end_us)
+			return told(-EBUSY, path);
+		usleep(LOCK_LOOK_US);
+	}
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
 }
 
 int conf_compile_kcm(const struct conf_report *report, const char *dir, gid_t gid)

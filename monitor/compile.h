@@ -17,6 +17,12 @@
 
 #include "monitor/check.h"
 
+/* Makes dir and waits, up to 10 s, until nobody else holds the lock in it, which is root's alone:
+ * of two who read and write at once the last has read last, and no step of one is undone by the
+ * other. The lock lasts as long as ret_fd is open.
+ * Errors: -EBUSY it took too long; errno of open(2). */
+int conf_lock(const char *dir, gid_t gid, int *ret_fd);
+
 /* Writes what changed below dir, for the group gid to read, and takes out the files of domains
  * that are gone. report must be good. ret_generation is the suite's from now on.
  * Errors: errno of mkdir(2), open(2) and their like; the log tells the path. */

@@ -173,14 +173,26 @@ static int judge(TALLOC_CTX *mem, const struct args *args)
 {
 	struct conf_report *report;
 	struct conf_paths paths;
+	auto_close int lock = -1;
+	int locked = 0;
 
-	if (conf_check_paths(mem, args->root, args->config, &paths) < 0 ||
-	    conf_check(mem, &paths, &report) < 0) {
+	if (conf_check_paths(mem, args->root, args->config, &paths) < 0) {
+		say(LEVEL_FATAL, "%s", error_text(-ENOMEM));
+		return STATUS_NO_MEMORY;
+	}
+	if (args->action == 'w')
+		locked = conf_lock(args->out, paths.gid, &lock);
+	if (conf_check(mem, &paths, &report) < 0) {
 		say(LEVEL_FATAL, "%s", error_text(-ENOMEM));
 		return STATUS_NO_MEMORY;
 	}
 
 	say_report(report);
+	if (locked < 0) {
+		say(LEVEL_ERROR, "the configuration cannot be written below %s: %s", args->out,
+		    error_text(locked));
+		return report->status != CONF_STATUS_GOOD ? report->status : CONF_STATUS_UNREADABLE;
+	}
 	if (report->status == CONF_STATUS_BAD && report->n_domains == 0 && args->action == 'w')
 		write_kcm(report, &paths, args);
 	if (report->status != CONF_STATUS_GOOD || args->action != 'w')

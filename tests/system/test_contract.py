@@ -216,8 +216,9 @@ def test_password_is_in_the_file_of_its_backend_only(suite):
     assert suite.passwd("alice") == ALICE
     found = c.sh("grep -rl reader-secret /var/lib/sss /run/sssd /run/sss || true").out.split()
     assert found and all(path.startswith("/var/lib/sss/conf/be/LDAP/") for path in found), found
-    modes = c.sh("find /var/lib/sss/conf -type f -printf '%m %u:%g\\n' | sort -u").out
+    modes = c.sh("find /var/lib/sss/conf -type f ! -name .lock -printf '%m %u:%g\\n' | sort -u").out
     assert modes.splitlines() == ["640 root:sssd"]
+    assert c.sh("stat -c '%a %U' /var/lib/sss/conf/.lock").out == "600 root\n"
 
 
 # ---- guides, backups -------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """sssd_conf from outside: exit status, what it says, what stays. usage: conf_main.py SSSD_CONF"""
+import fcntl
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 PROGRAM = pathlib.Path(sys.argv.pop())
@@ -50,6 +53,39 @@ class SssdConf(unittest.TestCase):
         self.assertRegex(err, r"\A[^\n]*sssd.conf:3: Domains 'A' and 'B' overlap in the ids [^\n]*\n\Z")
         self.assertEqual(self.run_conf("--services"), (0, "nss\n", ""))
         self.assertIn("be/A/current", self.compiled())
+
+    def test_one_at_a_time(self):
+        """The last to begin has read last: nobody fails, and what is in force is one's alone."""
+        texts = [GOOD + f"[nss]\nfilter_users = u{i}\n[kcm]\nmax_uid_ccaches = {i}\n" for i in range(1, 5)]
+        for i, text in enumerate(texts):
+            self.put(text, f"{i}.conf")
+        command = [PROGRAM, "--root", self.root, "--write", "--config"]
+        for _ in range(20):
+            runs = [
+                subprocess.Popen([*command, self.root / f"etc/sssd/{i}.conf"], stderr=subprocess.PIPE, text=True)
+                for i in range(4)
+            ]
+            self.assertEqual([(run.communicate()[1].count("cannot"), run.returncode) for run in runs], [(0, 0)] * 4)
+            compiled = self.compiled()
+            (user,) = re.findall("filter_users = u(.)", compiled["nss/current"])
+            self.assertIn(f"max_uid_ccaches = {user}", compiled["kcm/current"])
+
+    def test_waits_for_the_one_before(self):
+        self.put(GOOD)
+        self.run_conf("--write")
+        before = self.compiled()
+        self.put(GOOD + "[nss]\nfilter_users = bin\n")
+        with open(self.root / "var/lib/sss/conf/.lock", "r+") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            run = subprocess.Popen([PROGRAM, "--root", self.root, "--write"], stderr=subprocess.PIPE)
+            while ".lock" not in " ".join(map(os.readlink, pathlib.Path(f"/proc/{run.pid}/fd").iterdir())):
+                pass
+            time.sleep(0.1)
+            self.assertIsNone(run.poll())
+            self.assertEqual(self.compiled(), before)
+        run.communicate()
+        self.assertEqual(run.returncode, 0)
+        self.assertNotEqual(self.compiled(), before)
 
     def test_check_writes_nothing(self):
         self.put(GOOD)
