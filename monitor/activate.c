@@ -58,6 +58,7 @@ struct responder {
 	const struct row *row;
 	int fd; /* listens; -1 = it is not ours */
 	char *path;
+	struct stat bound;       /* the file we made there */
 	struct tevent_fd *watch; /* NULL while it runs or waits */
 	struct child *child;     /* NULL unless it runs */
 	struct timer *wait;
@@ -86,7 +87,7 @@ static int give_away(const char *path)
 }
 
 /* Binds, gives it its mode and owner and then listens: nobody gets in before. */
-static int listen_at(const char *path, mode_t mode, int *ret_fd)
+static int listen_at(const char *path, mode_t mode, int *ret_fd, struct stat *ret_bound)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -99,7 +100,8 @@ static int listen_at(const char *path, mode_t mode, int *ret_fd)
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
-	    (mode == 0600 && give_away(path) < 0) || listen(fd, BACKLOG) < 0)
+	    (mode == 0600 && give_away(path) < 0) || lstat(path, ret_bound) < 0 ||
+	    listen(fd, BACKLOG) < 0)
 		return -errno;
 	*ret_fd = fd;
 	fd = -1;
@@ -158,17 +160,22 @@ static int open_socket(struct responder *responder)
 		         responder->path);
 		return 0;
 	}
-	r = listen_at(responder->path, responder->row->mode, &responder->fd);
+	r = listen_at(responder->path, row->mode, &responder->fd, &responder->bound);
 	if (r < 0)
 		log_fatal("%s: %s", responder->path, error_text(r));
 	return r;
 }
 
+/* Who has put another file there since listens at that one. */
 static void close_socket(struct responder *responder)
 {
+	struct stat now;
+
 	if (responder->fd < 0)
 		return;
-	unlink(responder->path);
+	if (lstat(responder->path, &now) == 0 && now.st_ino == responder->bound.st_ino &&
+	    now.st_dev == responder->bound.st_dev)
+		unlink(responder->path);
 	close(responder->fd);
 	responder->fd = -1;
 }

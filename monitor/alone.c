@@ -114,7 +114,7 @@ static void make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid, bool b
 		close(fd);
 }
 
-void alone_make_dirs(const struct monitor_paths *paths)
+void alone_make_run_dir(const struct monitor_paths *paths)
 {
 	uid_t uid = 0;
 	gid_t gid = 0;
@@ -122,10 +122,20 @@ void alone_make_dirs(const struct monitor_paths *paths)
 	if (geteuid() != 0)
 		return;
 	account_find(NULL, ACCOUNT_SERVICE, &uid, &gid); /* missing: all is root's */
+	make_dir(paths->run_dir, 0755, uid, gid, false);
+}
+
+void alone_make_dirs(const struct monitor_paths *paths)
+{
+	uid_t uid = 0;
+	gid_t gid = 0;
+
+	if (geteuid() != 0)
+		return;
+	account_find(NULL, ACCOUNT_SERVICE, &uid, &gid);
 
 	if (paths->conf_dir || paths->cache_dir) { /* a test's, with its own tree */
 		make_dir(paths->pipes_dir, 0755, 0, 0, false);
-		make_dir(paths->run_dir, 0755, uid, gid, false);
 		return;
 	}
 	for (const struct dirs_item *item = dirs_items; item->path; item++)

@@ -15,6 +15,9 @@ bool alone_has_systemd(void);
 /* Did it start us? */
 bool alone_is_supervised(void);
 
+/* Makes the one where the pid file is; alone_make_dirs() is for who has that. */
+void alone_make_run_dir(const struct monitor_paths *paths);
+
 /* Makes the directories of the suite, with their owners (root only). What cannot be made is named
  * on stderr, and missed later by whoever needs it. */
 void alone_make_dirs(const struct monitor_paths *paths);

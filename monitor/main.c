@@ -2,7 +2,7 @@
  *
  * sssd - the monitor: starts the backends, keeps the register, passes on what concerns all
  *
- *   main ─ (alone: directories, sssd_conf, sockets, uid) ─▶ configuration ─▶ bus ─▶ backends
+ *   main ─ (alone: lock, directories, sssd_conf, sockets, uid) ─▶ configuration ─▶ bus ─▶ backends
  *        ─ all registered, or 2 s ─▶ READY ─▶ loop ─ TERM ─▶ drain, TERM, 5 s, KILL ─▶ exit 0
  *
  * It is in nobody's data path: kill it and lookups go on. So it is slim, and READY does not wait
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/account.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
@@ -337,23 +338,26 @@ static int load_first(struct monitor *monitor)
 	return 0;
 }
 
-static int say_running(const char *path)
-{
-	log_fatal("SSSD is already running (%s)", path);
-	return EXIT_RUNNING;
-}
-
+/* 0, or the status to exit with. */
 static int take_pidfile(struct monitor *monitor)
 {
 	auto_talloc char *path = talloc_asprintf(NULL, "%s/sssd.pid", monitor->paths.run_dir);
 	struct pidfile *pidfile;
 	int r = path ? pidfile_take(monitor, path, &pidfile) : -ENOMEM;
+	uid_t uid;
+	gid_t gid;
 
-	if (r == -EEXIST)
-		return say_running(path);
-	if (r < 0)
+	if (r == -EEXIST) {
+		log_fatal("SSSD is already running (%s)", path);
+		return EXIT_RUNNING;
+	}
+	if (r < 0) {
 		log_fatal("%s: %s", path, error_text(r));
-	return r < 0 ? EXIT_UNREADABLE : 0;
+		return EXIT_UNREADABLE;
+	}
+	if (geteuid() == 0 && account_find(NULL, ACCOUNT_SERVICE, &uid, &gid) == 0)
+		pidfile_give(pidfile, uid, gid);
+	return 0;
 }
 
 static int watch_compiled(struct monitor *monitor)
@@ -430,11 +434,13 @@ static int make_parts(struct monitor *monitor, const struct arguments *args)
 /* What the root steps of the unit do under systemd. 0, or the status to exit with. */
 static int prepare_alone(struct monitor *monitor, const struct arguments *args)
 {
-	auto_talloc char *path = talloc_asprintf(NULL, "%s/sssd.pid", monitor->paths.run_dir);
 	int r;
 
-	if (path && pidfile_held(path))
-		return say_running(path); /* before we take its sockets */
+	/* Who runs, or starts at the same moment, keeps its sockets. */
+	alone_make_run_dir(&monitor->paths);
+	r = take_pidfile(monitor);
+	if (r > 0)
+		return r;
 	alone_make_dirs(&monitor->paths);
 	r = alone_run_conf(&monitor->paths, "--write", args->config);
 	if (r > 0)
@@ -476,7 +482,7 @@ static int run(struct monitor *monitor, const struct arguments *args)
 		status = prepare_alone(monitor, args);
 	if (status == 0)
 		status = start_daemon(monitor);
-	if (status == 0)
+	if (status == 0 && !monitor->owns_sockets)
 		status = take_pidfile(monitor);
 	if (status == 0)
 		status = load_first(monitor);

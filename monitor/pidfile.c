@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 
 struct pidfile {
@@ -26,11 +27,6 @@ static int pidfile_free(struct pidfile *pidfile)
 	unlink(pidfile->lock);
 	close(pidfile->fd);
 	return 0;
-}
-
-static char *lock_path(TALLOC_CTX *mem, const char *path)
-{
-	return talloc_asprintf(mem, "%s.lock", path);
 }
 
 static bool still_there(int fd, const char *path)
@@ -72,7 +68,7 @@ int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile
 	if (!pidfile)
 		return -ENOMEM;
 	pidfile->path = talloc_strdup(pidfile, path);
-	pidfile->lock = lock_path(pidfile, path);
+	pidfile->lock = talloc_asprintf(pidfile, "%s.lock", path);
 	if (!pidfile->path || !pidfile->lock)
 		return -ENOMEM;
 	r = open_locked(pidfile->lock, &pidfile->fd);
@@ -88,11 +84,11 @@ int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile
 	return 0;
 }
 
-bool pidfile_held(const char *path)
+void pidfile_give(struct pidfile *pidfile, uid_t uid, gid_t gid)
 {
-	auto_talloc char *name = lock_path(NULL, path);
-	auto_close int fd = name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st;
 
-	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	/* The directory is theirs: what has another name elsewhere may be anybody's file. */
+	if (fstat(pidfile->fd, &st) < 0 || st.st_nlink != 1 || fchown(pidfile->fd, uid, gid) < 0)
+		log_debug("%s stays with its owner", pidfile->lock);
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include <sys/types.h>
 #include <talloc.h>
 
 struct pidfile; /* a talloc object; freeing it removes the file */
@@ -15,5 +15,6 @@ struct pidfile; /* a talloc object; freeing it removes the file */
  * Errors: -EEXIST a live process holds it; errno of open(2) and rename(2). */
 int pidfile_take(TALLOC_CTX *mem, const char *path, struct pidfile **ret_pidfile);
 
-/* Does a live process hold the lock of the file at path? */
-bool pidfile_held(const char *path);
+/* Gives the lock to the user whom this process of root's will be: one of that user's that comes
+ * after a crash of ours could not open it else. */
+void pidfile_give(struct pidfile *pidfile, uid_t uid, gid_t gid);

@@ -310,6 +310,17 @@ def test_second_one_is_refused_and_harms_nothing(suite):
     assert suite.passwd("carol") and suite.passwd("alice", client="debian") == ALICE
 
 
+def test_two_starts_at_once_are_one_that_answers(bare, slapd):
+    bare.write("/etc/sssd/sssd.conf", sssd_conf(), 0o600)
+    suite = Alone(bare, slapd)
+    for n in range(by_length(10, 100)):
+        script = f"(sssd -D; echo $?) & sleep {n % 10 * 0.002}; (sssd -D; echo $?); wait"
+        assert sorted(bare.sh("set +e; " + script).out.split()) == ["0", "6"]
+        assert len(suite.pids("sssd")) == 1
+        assert bare.sh("getent passwd alice").out == ALICE + "\n"
+        suite.end()
+
+
 def test_reload_takes_effect_and_a_bad_one_changes_nothing(suite):
     assert suite.passwd("bob") is not None
     pid = suite.pids("sssd_nss")

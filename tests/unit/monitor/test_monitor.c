@@ -344,6 +344,48 @@ START_TEST(test_second_monitor_says_it_is_running)
 }
 END_TEST
 
+static int connect_nss(void)
+{
+	int fd = -1;
+
+	ck_assert_int_eq(fd_connect_unix(path("pipes/nss"), &fd), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
+	return fd;
+}
+
+/* The other one begins while this one is not ready by far: its sockets are not taken from it. */
+START_TEST(test_two_that_start_at_once_are_one_that_answers)
+{
+	static const char slow[] = "#!/bin/sh\necho >>\"$3/../began\"\nsleep 0.5\n";
+	pid_t second;
+
+	write_conf(1, "A", "");
+	unlink(path("libexec/sssd_conf"));
+	ck_assert_int_eq(fd_write_file(path("libexec/sssd_conf"), slow, strlen(slow), 0755), 0);
+	monitor = spawn("-i");
+	ck_assert(until(strlen(content(path("began"))) == 1));
+	second = spawn(_i == 0 ? "-i" : "-D");
+	ck_assert_int_eq(status_of(second), W_EXITCODE(6, 0));
+
+	ck_assert(until(strstr(log_of("A"), "registered 1 1")));
+	ck_assert_uint_eq(strlen(content(path("began"))), 1);
+	ck_assert_int_eq(atoi(content(path("run/sssd.pid"))), monitor);
+	close(connect_nss());
+	ck_assert_int_eq(stop(), 0);
+}
+END_TEST
+
+/* As somebody who has removed the lock's file can do. */
+START_TEST(test_only_our_own_socket_is_removed_at_the_end)
+{
+	start("A", "");
+	ck_assert_int_eq(unlink(path("pipes/nss")), 0);
+	ck_assert_int_eq(fd_write_file(path("pipes/nss"), "", 0, 0644), 0);
+	ck_assert_int_eq(stop(), 0);
+	ck_assert_int_eq(access(path("pipes/nss"), F_OK), 0);
+}
+END_TEST
+
 START_TEST(test_killed_monitor_leaves_lookups_alone_and_comes_back)
 {
 	pid_t backend;
@@ -503,15 +545,6 @@ END_TEST
 
 /* ---- sockets ---- */
 
-static int connect_nss(void)
-{
-	int fd = -1;
-
-	ck_assert_int_eq(fd_connect_unix(path("pipes/nss"), &fd), 0);
-	ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
-	return fd;
-}
-
 /* Asks the responder for its pid, and tells it how to go on. */
 static pid_t nss_pid(char then)
 {
@@ -641,6 +674,8 @@ int main(void)
 	tcase_add_test(life, test_two_crashes_make_the_cache_suspect);
 	tcase_add_test(life, test_deaf_backend_is_killed_at_the_end);
 	tcase_add_test(life, test_second_monitor_says_it_is_running);
+	tcase_add_loop_test(life, test_two_that_start_at_once_are_one_that_answers, 0, 2);
+	tcase_add_test(life, test_only_our_own_socket_is_removed_at_the_end);
 	tcase_add_test(life, test_killed_monitor_leaves_lookups_alone_and_comes_back);
 	tcase_add_test(life, test_a_readers_lock_on_what_a_crash_left_is_no_monitor);
 	tcase_add_test(life, test_no_domain_is_no_start);
