@@ -53,11 +53,12 @@ int background_enter(struct background *ret_background)
 	return 0;
 }
 
-void background_detach(void)
+void background_detach(bool keep_stderr)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int last = keep_stderr ? STDOUT_FILENO : STDERR_FILENO;
 
-	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+	for (int fd = 0; null >= 0 && fd <= last; fd++)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);

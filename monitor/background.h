@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct background {
 	int fd; /* where the parent hears of us */
 };
@@ -13,9 +15,9 @@ struct background {
  * called, else with the child's status. Errors: errno of fork(2), pipe(2). */
 int background_enter(struct background *ret_background);
 
-/* Lets go of the terminal: before the first child starts, which would keep it open. From here on
- * there is only the log. */
-void background_detach(void);
+/* Lets go of the terminal: before the first child starts, which would keep it open. Unless stderr
+ * is kept, where somebody wants the log there, it leads nowhere from here on. */
+void background_detach(bool keep_stderr);
 
 /* Lets the parent go. */
 void background_ready(struct background *background);

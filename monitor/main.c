@@ -17,6 +17,7 @@
 
 #include "common/base/account.h"
 #include "common/base/error.h"
+#include "common/base/journal.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/event/pathwatch.h"
@@ -474,6 +475,16 @@ static int start_daemon(struct monitor *monitor)
 	return 0;
 }
 
+/* Without stderr and journal there are files. */
+static void detach(struct monitor *monitor)
+{
+	background_detach(monitor->logger && strcmp(monitor->logger, "stderr") == 0);
+	if (monitor->logger || access(JOURNAL_SOCKET, F_OK) == 0)
+		return;
+	monitor->logger = "files";
+	log_start("sssd", LOG_TO_FILE);
+}
+
 static int run(struct monitor *monitor, const struct arguments *args)
 {
 	int status = 0, r;
@@ -501,7 +512,7 @@ static int run(struct monitor *monitor, const struct arguments *args)
 		return r == -ENOMEM ? EXIT_NO_MEMORY : EXIT_UNREADABLE;
 	}
 	if (monitor->background)
-		background_detach();
+		detach(monitor);
 	backends_follow(monitor->backends);
 	if (monitor->activate)
 		activate_follow(monitor->activate);

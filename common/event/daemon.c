@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/journal.h"
 #include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/event/timer.h"
@@ -26,7 +27,6 @@
 
 #define LONG_ITERATION_US 10000 /* a slice of work that is done in slices */
 #define SLOW_ITERATION_US 50000
-#define JOURNAL_SOCKET    "/run/systemd/journal/socket"
 
 /* Longer ones are cut. */
 #define STATUS_MAX 3900

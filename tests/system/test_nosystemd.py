@@ -310,6 +310,24 @@ def test_second_one_is_refused_and_harms_nothing(suite):
     assert suite.passwd("carol") and suite.passwd("alice", client="debian") == ALICE
 
 
+def test_daemon_logs_into_files(bare, slapd):
+    """There is neither a terminal nor a journal."""
+    Alone(bare, slapd).start("-D", uri="ldap://127.0.0.9", nss={"debug_level": 9})
+    bare.run(["getent", "passwd", "alice"], check=False)
+    bare.run(["sssctl", "reload", "--wait"])
+    for name, words in (("sssd", "generation"), ("sssd_LDAP", "refused"), ("sssd_nss", "alice")):
+        path = f"/var/log/sssd/{name}.log"
+        bare.wait_for(path, lambda: bare.exists(path) and words in bare.read(path))
+        assert bare.sh(f"stat -c %U {path}").out == "sssd\n"
+
+
+def test_daemon_logs_to_stderr_where_that_is_asked_for(bare, slapd):
+    bare.write("/etc/sssd/sssd.conf", sssd_conf(uri="ldap://127.0.0.9"), 0o600)
+    bare.sh("sssd -D --logger=stderr </dev/null >/dev/null 2>/root/log")
+    bare.wait_for("the log", lambda: "refused" in bare.read("/root/log"))
+    assert not bare.exists("/var/log/sssd/sssd_LDAP.log")
+
+
 def test_two_starts_at_once_are_one_that_answers(bare, slapd):
     bare.write("/etc/sssd/sssd.conf", sssd_conf(), 0o600)
     suite = Alone(bare, slapd)

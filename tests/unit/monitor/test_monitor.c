@@ -181,7 +181,8 @@ static pid_t spawn(const char *option)
 		if (!getenv("TEST_LOUD"))
 			dup2(null, STDERR_FILENO);
 		execl(BUILD_ROOT "/monitor/sssd", "sssd", option, "--run-dir", run, "--pipes-dir",
-		      pipes, "--conf-dir", conf, "--libexec", libexec, "--mc-dir", mc, NULL);
+		      pipes, "--conf-dir", conf, "--libexec", libexec, "--mc-dir", mc,
+		      "--logger=stderr", NULL);
 		_exit(127);
 	}
 	return pid;
