@@ -23,6 +23,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/signals.h"
 #include "common/base/str.h"
 #include "monitor/check.h"
 #include "monitor/compile.h"
@@ -310,6 +311,7 @@ int main(int argc, char *argv[])
 	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	struct args args;
 
+	signals_calm();
 	log_start("sssd_conf", stderr_is_journal() ? LOG_TO_JOURNAL : LOG_TO_STDERR);
 	if (!mem)
 		return STATUS_NO_MEMORY;

@@ -19,6 +19,7 @@
 #include "common/base/error.h"
 #include "common/base/journal.h"
 #include "common/base/mem.h"
+#include "common/base/signals.h"
 #include "common/base/str.h"
 #include "common/event/pathwatch.h"
 #include "common/event/timer.h"
@@ -531,6 +532,7 @@ int main(int argc, char *argv[])
 	struct arguments args;
 	int r;
 
+	signals_calm();
 	if (!monitor)
 		return EXIT_NO_MEMORY;
 	r = arguments_read(argc, argv, &args);

@@ -10,6 +10,7 @@
 #include "common/base/account.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/signals.h"
 #include "common/memcache/boots.h"
 
 #define WAIT_MS 5000 /* for the responder, which is told to end at the same time as we are */
@@ -50,6 +51,7 @@ int main(int argc, char *argv[])
 	const char *what = argc == 2 ? argv[1] : "";
 	int r;
 
+	signals_calm();
 	if (strcmp(what, "open") != 0 && strcmp(what, "close") != 0) {
 		fprintf(stderr, "usage: sssd_memcache open|close\n");
 		return 1;

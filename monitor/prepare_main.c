@@ -25,6 +25,7 @@
 #include "common/base/account.h"
 #include "common/base/error.h"
 #include "common/base/log.h"
+#include "common/base/signals.h"
 #include "common/memcache/boots.h"
 #include "monitor/dirs.h"
 
@@ -108,6 +109,7 @@ int main(int argc, char *argv[])
 		              reload ? (char *)"--reload" : NULL, NULL };
 	int r = 0;
 
+	signals_calm();
 	if (argc > 1 && !reload) {
 		fprintf(stderr, "usage: sssd_prepare [--reload]\n");
 		return 1;

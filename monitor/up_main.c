@@ -25,6 +25,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/signals.h"
 #include "common/base/str.h"
 #include "common/conf/conf.h"
 
@@ -157,6 +158,7 @@ int main(void)
 	size_t n = 0;
 	int r;
 
+	signals_calm();
 	log_start("sssd_up", LOG_TO_JOURNAL);
 	revive_sockets();
 

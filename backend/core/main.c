@@ -29,6 +29,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/signals.h"
 #include "common/event/daemon.h"
 #include "common/event/timer.h"
 #include "common/metrics/metrics.h"
@@ -575,6 +576,7 @@ int main(int argc, char *argv[])
 {
 	struct arguments args = { 0 };
 
+	signals_calm();
 	if (parse_arguments(argc, argv, &args) < 0)
 		return usage(stderr, EXIT_FAILURE);
 	if (args.check)

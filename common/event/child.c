@@ -149,9 +149,6 @@ static int set_signals(posix_spawnattr_t *attr)
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGTERM);
 	sigaddset(&defaults, SIGINT);
-	sigaddset(&defaults, SIGHUP);
-	sigaddset(&defaults, SIGUSR1);
-	sigaddset(&defaults, SIGUSR2);
 	sigaddset(&defaults, SIGPIPE);
 
 	r = posix_spawnattr_setsigmask(attr, &none);

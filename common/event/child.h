@@ -3,7 +3,9 @@
  * Child - start a program of ours, notice its end
  *
  * posix_spawn(3) with an argv, never a shell. The child gets an empty signal mask and default
- * handlers; PR_SET_PDEATHSIG is not used (the parent decides on a grace).
+ * handlers, except that it ignores what we ignore of HUP, USR1 and USR2: these three must not hit
+ * it before its main() has begun (common/base/signals.h). PR_SET_PDEATHSIG is not used (the parent
+ * decides on a grace).
  */
 #pragma once
 

@@ -21,6 +21,7 @@
 #include "common/base/error.h"
 #include "common/base/journal.h"
 #include "common/base/mem.h"
+#include "common/base/signals.h"
 #include "common/base/time.h"
 #include "common/event/timer.h"
 #include "common/metrics/metrics.h"
@@ -63,16 +64,6 @@ static sigset_t our_signals(const struct daemon_hooks *hooks)
 	return ours;
 }
 
-/* A blocked signal waits for the signalfd even where it is ignored (signal(7)). The three are
- * ignored all the same: a child forked from us may empty its mask. */
-void daemon_calm(void)
-{
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGUSR1, SIG_IGN);
-	signal(SIGUSR2, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 void daemon_hurry_resolver(void)
 {
 	setenv("RES_OPTIONS", "timeout:1 attempts:1", 0);
@@ -93,9 +84,11 @@ int daemon_forbid_core_dump(void)
 	return r;
 }
 
+/* A blocked signal waits for the signalfd even where it is ignored (signal(7)). Three are ignored
+ * all the same: a child forked from us may empty its mask. */
 static void take_signals(const sigset_t *ours)
 {
-	daemon_calm();
+	signals_calm();
 	signal(SIGCHLD, SIG_DFL); /* one that was ignored before exec would lose exit statuses */
 	sigprocmask(SIG_SETMASK, ours, NULL);
 }

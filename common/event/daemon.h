@@ -4,8 +4,8 @@
  *
  *   daemon_start ─▶ (the caller sets itself up) ─▶ daemon_ready ─▶ daemon_run ─▶ exit status
  *
- * USR1, USR2 and HUP are harmless from the first instruction on: scripts signal by name.
- * daemon_start() is therefore the first call of main(), before any thread.
+ * USR1, USR2 and HUP are harmless from the first instruction on: daemon_start() is the first call
+ * of main(), or comes after signals_calm() (common/base/signals.h); before any thread in any case.
  */
 #pragma once
 
@@ -35,10 +35,6 @@ struct daemon_args {
 };
 
 struct daemon; /* a talloc object */
-
-/* HUP, USR1, USR2 and PIPE are ignored from here on. For a main() that has something to do before
- * daemon_start(), which does the same first thing. */
-void daemon_calm(void);
 
 /* From here on glibc and libkrb5 give a name server one second, once, unless the environment says
  * otherwise: with dead ones a name must not take longer than what it is asked for. */

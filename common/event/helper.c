@@ -20,6 +20,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/signals.h"
 #include "common/base/time.h"
 #include "common/event/daemon.h"
 #include "common/event/listen.h"
@@ -326,7 +327,7 @@ int helper_main(const struct helper *helper, int argc, char *argv[])
 	uint32_t mask;
 	int option, r;
 
-	daemon_calm();
+	signals_calm();
 	forbid_core_dump();
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {

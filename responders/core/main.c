@@ -21,6 +21,7 @@
 #include "common/base/account.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "common/base/signals.h"
 #include "common/base/str.h"
 #include "common/base/time.h"
 #include "common/conf/conf.h"
@@ -589,7 +590,7 @@ int resp_main(const struct resp *resp, int argc, char *argv[])
 	};
 	int r;
 
-	daemon_calm();
+	signals_calm();
 	r = read_arguments(argc, argv, &args);
 	if (r >= 0)
 		return r;

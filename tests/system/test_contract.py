@@ -6,6 +6,7 @@ the time step: a container may not set the clock, so tests/unit/common/event and
 it with clocks of their own.
 """
 import re
+import subprocess
 import time
 
 import pytest
@@ -335,6 +336,58 @@ def test_signal_is_harmless_to_every_process(running, signal):
     assert {program: running.pids(program) for program in PROGRAMS} == before
     assert c.failed_units() == []
     c.run(["kill", "-USR2", str(c.main_pid("sssd.service"))])
+
+
+HOLD = """
+import fcntl, sys
+lock = open("/var/lib/sss/conf/.lock", "r+")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def signal_all(c, times=5):
+    for _ in range(times):
+        for signal in "HUP", "USR1", "USR2":
+            c.systemctl("kill", "-s", signal, "sssd.service")
+
+
+@pytest.mark.parametrize("job", ["start", "reload"])
+def test_signals_are_harmless_to_the_step_that_reads_the_configuration(running, job):
+    c = running.c
+    if job == "start":
+        c.systemctl("stop", "sssd.service")
+    running.configure(nss={"filter_users": "bob"})
+    holder = c.popen(["python3", "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    waits = c.popen(["systemctl", job, "sssd.service"])
+    c.wait_for("sssd_conf", lambda: "sssd_conf" in c.sh("ps -e -o comm=").out.split())
+    time.sleep(0.1)  # it comes from sssd_prepare by execve(2): its main() has begun
+    signal_all(c)
+    holder.stdin.close()
+    holder.wait()
+    assert waits.wait() == 0
+    assert running.passwd("bob") is None and running.passwd("alice") == ALICE
+
+
+def test_signals_are_harmless_to_the_step_that_starts_services(suite):
+    c = suite.c
+    slow = "/run/systemd/system/sssd-nss.service.d/slow.conf"
+    c.systemctl("stop", "sssd-nss.service")
+    c.write(slow, "[Service]\nExecStartPre=sleep 2\n")
+    c.systemctl("daemon-reload")
+    try:
+        suite.configure(services="nss")
+        waits = c.popen(["systemctl", "start", "sssd.service"])
+        c.wait_for("it waits", lambda: "start-pre" in c.show("sssd-nss.service", "SubState"))
+        signal_all(c)
+        assert waits.wait() == 0
+        assert c.show("sssd.service", "NRestarts") == "0"
+        assert suite.passwd("alice") == ALICE
+    finally:
+        c.run(["rm", slow])
+        c.systemctl("daemon-reload")
 
 
 @pytest.mark.parametrize("program", ["sssd", "sssd_be"])

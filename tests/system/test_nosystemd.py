@@ -364,6 +364,28 @@ def test_signal_is_harmless_to_every_process(suite, signal):
     assert [suite.pids(program) for program in PROGRAMS] == before
 
 
+def test_signals_are_harmless_to_a_start(bare, slapd):
+    """While sssd_conf waits, the monitor waits for it; nothing of a daemon is there yet."""
+    suite = Alone(bare, slapd)
+    suite.start("-D", uri="ldaps://ldap.test")
+    suite.end()
+    hold = (
+        "import fcntl, sys; lock = open('/var/lib/sss/conf/.lock', 'r+'); fcntl.lockf(lock, fcntl.LOCK_EX); "
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    holder = bare.popen(["python3", "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    sssd = bare.popen(["sssd", "-D"])
+    bare.wait_for("sssd_conf", lambda: suite.pids("sssd_conf"))
+    time.sleep(0.1)  # main() has begun
+    for signal in "HUP", "USR1", "USR2":
+        bare.run(["kill", f"-{signal}", *map(str, suite.pids("sssd") + suite.pids("sssd_conf"))])
+    holder.stdin.close()
+    holder.wait()
+    assert sssd.wait() == 0
+    assert suite.passwd("alice") == ALICE
+
+
 def test_tree_of_other_owners_is_repaired_at_the_start(suite):
     """As a backup left it (design §9); here the monitor itself does it, before it drops root."""
     suite.passwd("alice")

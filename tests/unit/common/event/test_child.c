@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/signals.h"
 #include "common/base/time.h"
 #include "common/event/timer.h"
 #include "tests/unit/common/event/in_fork.h"
@@ -44,9 +45,18 @@ static int play_fds(void)
 	return highest == n + 2 ? n : 100;
 }
 
+/* What the monitor and its children would not survive before their main(). */
+static int play_calm(void)
+{
+	kill(getpid(), SIGHUP);
+	kill(getpid(), SIGUSR1);
+	kill(getpid(), SIGUSR2);
+	return 0;
+}
+
 static int play_signals(void)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
+	static const int numbers[] = { SIGTERM, SIGINT, SIGPIPE };
 	struct sigaction now;
 	sigset_t mask;
 
@@ -86,6 +96,8 @@ static int play(const char *part)
 		return play_fds();
 	if (strcmp(part, "signals") == 0)
 		return play_signals();
+	if (strcmp(part, "calm") == 0)
+		return play_calm();
 	if (strcmp(part, "environment") == 0)
 		return play_environment();
 	if (strcmp(part, "stubborn") == 0)
@@ -174,12 +186,18 @@ START_TEST(test_signals_are_at_their_defaults)
 	sigset_t mask;
 
 	sigfillset(&mask);
-	signal(SIGUSR1, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	ck_assert_int_eq(status_of("signals"), 0);
+}
+END_TEST
+
+START_TEST(test_what_scripts_send_is_harmless_from_the_first_instruction_on)
+{
+	signals_calm();
+	ck_assert_int_eq(status_of("calm"), 0);
 }
 END_TEST
 
@@ -439,6 +457,7 @@ int main(int argc, char *argv[])
 	tcase_add_checked_fixture(all, begin, end);
 	tcase_add_test(all, test_exit_status_comes_through);
 	tcase_add_test(all, test_signals_are_at_their_defaults);
+	tcase_add_test(all, test_what_scripts_send_is_harmless_from_the_first_instruction_on);
 	tcase_add_test(all, test_what_the_service_manager_said_to_us_stays_with_us);
 	tcase_add_test(all, test_a_given_environment_is_all_there_is);
 	tcase_add_test(all, test_exactly_the_kept_descriptors_arrive);
