@@ -310,12 +310,15 @@ def test_files_that_vanish_under_running_daemons_come_back(running, what):
 def test_healthy_sockets_are_left_alone_by_a_start(running):
     c = running.c
     before = c.run(["stat", "-c", "%i", "/run/sss/pipes/nss"]).out
-    pid = c.main_pid("sssd-nss.service")
-    c.systemctl("restart", "sssd.service")
+    listens_since = c.show("sssd-nss.socket", "ActiveEnterTimestampMonotonic")
+    with steady(c, "passwd", "alice", "bob") as load:
+        c.systemctl("restart", "sssd.service")
+    assert load.calls.were_all_right(), load.calls
     assert c.run(["stat", "-c", "%i", "/run/sss/pipes/nss"]).out == before
     assert is_whole(running)
     assert c.show("sssd-nss.socket", "ActiveState") == "active"
-    assert running.pids("sssd_nss") == [pid] or len(running.pids("sssd_nss")) == 1
+    assert c.show("sssd-nss.socket", "ActiveEnterTimestampMonotonic") == listens_since
+    assert running.pids("sssd_nss") == [c.main_pid("sssd-nss.service")]
 
 
 # ---- signals ---------------------------------------------------------------------------------------
