@@ -90,12 +90,11 @@ static void apply_debug_level(const struct monitor *monitor, const struct common
 {
 	uint32_t mask = LOG_DEFAULT_MASK;
 
-	if (monitor->debug_level)
-		return;
-	if (!common->debug_level || log_mask_of(common->debug_level, &mask) == 0)
+	if (!monitor->debug_level &&
+	    (!common->debug_level || log_mask_of(common->debug_level, &mask) == 0))
 		log_set_mask(mask);
 	log_set_timestamps(common->debug_timestamps);
-	log_set_microseconds(common->debug_microseconds);
+	log_set_microseconds(common->debug_microseconds || monitor->microseconds);
 }
 
 static int watch_network(struct monitor *monitor);
@@ -500,8 +499,6 @@ static int run(struct monitor *monitor, const struct arguments *args)
 		status = load_first(monitor);
 	if (status != 0)
 		return status;
-	if (args->microseconds)
-		log_set_microseconds(true);
 	if (geteuid() == 0 && !monitor->owns_sockets)
 		log_warn("running as root: the unit should say User=sssd");
 
@@ -546,6 +543,7 @@ int main(int argc, char *argv[])
 	monitor->paths = args.paths;
 	monitor->debug_level = args.debug_level;
 	monitor->logger = args.logger;
+	monitor->microseconds = args.microseconds;
 	monitor->owns_sockets = !alone_is_supervised();
 	if (args.config && !monitor->owns_sockets) {
 		fprintf(stderr, "sssd: --config belongs to sssd_conf, in ExecStartPre= and "

@@ -32,6 +32,7 @@ struct monitor_paths {
 struct monitor {
 	struct monitor_paths paths;
 	const char *debug_level, *logger; /* for children; NULL = they decide */
+	bool microseconds;                /* --debug-microseconds */
 	bool owns_sockets;                /* no service manager does it */
 	bool disable_netlink;             /* the command line says so */
 

@@ -187,23 +187,20 @@ static void network_changed(void *data)
 	online_retry(be->host.online, false);
 }
 
-static int apply_debug_level(struct backend *be, const struct conf *conf)
+static void apply_debug_level(const struct backend *be, const struct conf *conf)
 {
+	auto_talloc TALLOC_CTX *mem = talloc_new(NULL);
 	struct common_conf common;
 	struct conf_problem problem;
 	uint32_t mask = LOG_DEFAULT_MASK;
-	int r;
 
-	r = conf_read(conf, be, be->host.section, common_opts, &common, &problem);
-	if (r < 0)
-		return r;
-	if (be->args.debug_level || log_mask_of(common.debug_level ?: "2", &mask) < 0)
-		return 0;
-	if (common.debug_level)
+	if (!mem || conf_read(conf, mem, be->host.section, common_opts, &common, &problem) < 0)
+		return;
+	if (!be->args.debug_level &&
+	    (!common.debug_level || log_mask_of(common.debug_level, &mask) == 0))
 		log_set_mask(mask);
 	log_set_timestamps(common.debug_timestamps);
 	log_set_microseconds(common.debug_microseconds);
-	return 0;
 }
 
 /* We hold a bind password. Not PR_SET_DUMPABLE: it would hide us from the monitor, which looks at

@@ -318,6 +318,46 @@ def test_debug_level_and_microseconds(start):
     )
 
 
+@pytest.mark.parametrize("name, section", [("sssd", "sssd"), ("sssd_LDAP", None), ("sssd_nss", "nss")])
+def test_debug_level_that_is_taken_out_is_the_default_again(start, name, section):
+    def options(**values):
+        return {section: values} if section else values
+
+    suite = start(**options(debug_level=9))
+    suite.c.write("/etc/default/sssd", "DEBUG_LOGGER=--logger=files\n")
+    suite.c.systemctl("restart", "sssd.service", "sssd-nss.service")
+    path = f"/var/log/sssd/{name}.log"
+
+    def logged(user):
+        suite.c.sh(f": >{path}")
+        if name == "sssd":
+            suite.c.systemctl("restart", "sssd-nss.service")
+        assert suite.passwd(user)
+        suite.c.wait_for("it has registered", lambda: "nss" in suite.c.run(["sssctl", "services"]).out)
+        return suite.c.read(path)
+
+    suite.c.wait_for("the domain is online", lambda: suite.passwd("alice"))
+    assert logged("bob") != ""
+    suite.configure()
+    suite.c.systemctl("reload", "sssd.service")
+    time.sleep(0.5)
+    assert logged("carol") == ""
+
+
+@pytest.mark.parametrize("name, section", [("sssd", "sssd"), ("sssd_LDAP", None), ("sssd_nss", "nss")])
+def test_microseconds_and_timestamps_with_a_level_of_the_command_line(start, name, section):
+    def options(**values):
+        return {section: values} if section else values
+
+    suite = start(**options(debug_microseconds="true"))
+    suite.c.write("/etc/default/sssd", "DEBUG_LOGGER=--logger=files --debug-level=9\n")
+    path = f"/var/log/sssd/{name}.log"
+    suite.c.sh(f"rm -f {path}")
+    suite.c.systemctl("restart", "sssd.service", "sssd-nss.service")
+    suite.passwd("alice"), suite.c.run(["sssctl", "services"])
+    suite.c.wait_for("a time", lambda: re.search(r"\d\d:\d\d:\d\d:\d{6}", suite.c.read(path).splitlines()[-1]))
+
+
 @pytest.mark.parametrize(
     "options, logs",
     [
