@@ -18,7 +18,8 @@
 #include "monitor/activate.h"
 #include "monitor/backends.h"
 
-#define FOREVER_MS UINT32_MAX
+#define FOREVER_MS    UINT32_MAX
+#define HUNG_GRACE_MS 10000 /* as that of a child */
 
 struct ping {
 	struct monitor *monitor; /* borrowed */
@@ -71,6 +72,7 @@ static void ask(struct ping *ping, struct service *service)
 static void end(struct ping *ping, struct service *service)
 {
 	struct monitor *monitor = ping->monitor;
+	int r;
 
 	log_error("%s, pid %d, does not answer and uses the CPU all the time: ending it",
 	          service->name, (int)service->pid);
@@ -78,7 +80,10 @@ static void end(struct ping *ping, struct service *service)
 		return;
 	if (monitor->activate && activate_end(monitor->activate, service->pid))
 		return;
-	log_error("pid %d was started by somebody else and is left to them", (int)service->pid);
+	/* Of a service manager, which starts it again, or of the monitor before us. */
+	r = registry_end(service, monitor->ev, HUNG_GRACE_MS);
+	if (r < 0)
+		log_error("pid %d cannot be ended: %s", (int)service->pid, error_text(r));
 }
 
 static void missed(struct ping *ping, struct service *service)

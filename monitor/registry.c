@@ -6,10 +6,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/event/timer.h"
 
 #define NAME_MAX_SIZE  300 /* a prefix and a domain */
 #define STATE_MAX_SIZE 500
@@ -124,6 +128,8 @@ const char *registry_last_end(struct registry *registry, const char *name)
 static int service_free(struct service *service)
 {
 	list_remove(&service->node);
+	if (service->pidfd >= 0)
+		close(service->pidfd);
 	if (service->registry)
 		service->registry->changed(service->registry->data);
 	return 0;
@@ -161,6 +167,8 @@ int registry_add(struct registry *registry, struct sbus_conn *conn, const char *
 	service->since = walltime_now();
 	liveness_heard(&service->health);
 
+	/* It lives, it has just called: the number is still its own. */
+	service->pidfd = pidfd_open(peer.pid, 0);
 	service->registry = registry;
 	list_append(&registry->services, &service->node);
 	talloc_set_destructor(service, service_free);
@@ -198,6 +206,26 @@ void registry_report(struct service *service, const char *state)
 	talloc_free(service->state);
 	service->state = copy;
 	service->registry->changed(service->registry->data);
+}
+
+static void grace_over(void *data)
+{
+	struct service *service = data;
+
+	service->kill = NULL; /* freed by its firing */
+	pidfd_send_signal(service->pidfd, SIGKILL, NULL, 0);
+}
+
+int registry_end(struct service *service, struct tevent_context *ev, int64_t grace_ms)
+{
+	if (service->kill)
+		return 0;
+	if (pidfd_send_signal(service->pidfd, SIGTERM, NULL, 0) < 0)
+		return -errno;
+	service->kill = timer_once(service, ev, grace_ms, grace_over, service);
+	if (!service->kill)
+		pidfd_send_signal(service->pidfd, SIGKILL, NULL, 0);
+	return 0;
 }
 
 struct list *registry_all(struct registry *registry)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <talloc.h>
+#include <tevent.h>
 
 #include "common/base/list.h"
 #include "common/base/time.h"
@@ -35,10 +36,12 @@ struct service {
 	char *name;
 	enum service_type type;
 	pid_t pid;
+	int pidfd;             /* of pid (pidfd_open(2)), -1 = it cannot be had */
 	uint32_t starts;       /* of the name, this one included */
 	struct walltime since; /* the registration */
 	char *state;           /* what it reported last; NULL = nothing */
 	struct liveness health;
+	struct timer *kill; /* NULL unless it is being ended */
 };
 
 struct registry; /* a talloc object */
@@ -59,6 +62,11 @@ struct service *registry_find(struct registry *registry, const char *name);
 
 /* The state in one line; control bytes become blanks. */
 void registry_report(struct service *service, const char *state);
+
+/* SIGTERM now, SIGKILL after grace_ms unless its connection has closed by then; again while that is
+ * under way: nothing. For a process that is no child of ours. Errors: errno of
+ * pidfd_send_signal(2); -EBADF there is no pidfd. */
+int registry_end(struct service *service, struct tevent_context *ev, int64_t grace_ms);
 
 /* How a process of name ended last, for people. */
 void registry_note_end(struct registry *registry, const char *name, const char *end);
