@@ -258,16 +258,23 @@ static bool generation(uint64_t generation_now, void *data)
 		return false;
 	}
 
+	if (conf_generation(conf) == conf_generation(be->conf)) {
+		talloc_free(conf); /* the news is of others */
+		return false;
+	}
 	if (!same_options(be->conf, conf) || !same_options(conf, be->conf)) {
 		log_notice("the configuration changed: ending, so that a new process takes over");
 		drain(be);
 		return true;
 	}
-	/* The old snapshot stays: the structs made of it may point into it. */
-	be->conf = conf;
 	if (be->memcache)
 		memcache_set_domains(be->memcache, conf);
 	apply_debug_level(be, conf);
+
+	/* The first snapshot stays: the structs made of it may point into it. */
+	if (be->conf != be->host.conf)
+		talloc_free(be->conf);
+	be->conf = conf;
 	return false;
 }
 

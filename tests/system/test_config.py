@@ -5,6 +5,7 @@ Every case is met three times: by `sssctl config-check`, by a start, and by a su
 suite that runs goes on with what it had, whatever was written.
 """
 import collections
+import re
 import time
 
 import pytest
@@ -497,6 +498,31 @@ def test_reload_takes_ldap_uri(reload, other):
     reload(uri="ldaps://127.0.0.2")
     assert suite.passwd("erin").startswith("erin:*:11001:")
     assert suite.passwd("alice") == ALICE
+
+
+@pytest.mark.parametrize("changes", ["nss", "how the backend logs"])
+def test_reload_keeps_no_configuration_of_before(reload, changes):
+    """A backend goes on with one it had, or takes over one that differs in debug_level alone."""
+    suite = reload.suite
+    c = suite.c
+    many = ", ".join(f"nobody{n:05}" for n in range(4000))  # a file that is seen when it is kept
+
+    def reload_often(times):
+        for n in range(times):
+            changed = {"nss": {"filter_groups": f"nobody{n % 2}"}} if changes == "nss" else {"debug_level": n % 2}
+            suite.configure(filter_users=many, **changed)
+            c.sh("/usr/libexec/sssd/sssd_conf --write 2>/dev/null && sssctl reload --wait")
+
+    def anonymous_kib():
+        return int(re.search(r"RssAnon:\s+(\d+)", c.read(f"/proc/{pid}/status"))[1])
+
+    reload(filter_users=many)
+    (pid,) = c.wait_for("the backend with it", lambda: len(pids := suite.pids("sssd_be")) == 1 and pids)
+    reload_often(5)
+    before = anonymous_kib()
+    reload_often(40)
+    assert suite.pids("sssd_be") == [pid]
+    assert anonymous_kib() - before < 1000
 
 
 def test_reload_adds_and_removes_a_domain(reload, other):
