@@ -138,12 +138,12 @@ static void probe_due(void *data)
 static void become(struct online *online, enum online_state state, const char *format,
                    const char *detail)
 {
-	char clock[sizeof("HH:MM:SS")] = "";
+	char clock[sizeof("YYYY-MM-DD HH:MM:SS")] = "";
 	time_t now = (time_t)walltime_now().s;
 	struct tm tm;
 
 	if (localtime_r(&now, &tm))
-		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+		strftime(clock, sizeof(clock), "%F %T", &tm);
 
 	if (state == ONLINE_YES ? online->state != ONLINE_YES : !offline(online))
 		metrics_count(state == ONLINE_YES ? METRICS_WENT_ONLINE : METRICS_WENT_OFFLINE);

@@ -71,5 +71,6 @@ void online_retry(struct online *online, bool also_forced);
 /* Pretend to be offline. */
 void online_force_off(struct online *online);
 
-/* "online since 10:27:42, ldap://a" or "offline since 10:27:42: connection refused". Borrowed. */
+/* "online since 2026-11-21 10:27:42, ldap://a" or "offline since 2026-11-21 10:27:42: connection
+ * refused": local time. Borrowed. */
 const char *online_text(const struct online *online);

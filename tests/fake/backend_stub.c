@@ -97,7 +97,7 @@ static void reported(struct tevent_req *req)
 static void registered(struct tevent_req *req)
 {
 	struct sbus_conn *conn = tevent_req_callback_data_void(req);
-	struct monitor_report_status_in in = { "online since 10:20:55 (stub)" };
+	struct monitor_report_status_in in = { "online since 2026-11-21 10:20:55 (stub)" };
 	struct monitor_registration_service_out out;
 	int r = monitor_registration_service_recv(req, req, &out);
 

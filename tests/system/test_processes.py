@@ -107,7 +107,7 @@ def test_status_says_online_since_when_and_where(suite):
     text = suite.c.wait_for(
         "it is online",
         lambda: re.fullmatch(
-            r"LDAP: online since \d\d:\d\d:\d\d, ldaps://ldap\.test:636", status(suite)
+            r"LDAP: online since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, ldaps://ldap\.test:636", status(suite)
         ),
     )
     assert text
@@ -152,7 +152,7 @@ def test_status_says_offline_since_when_and_why(suite, odd_servers, why):
     text = suite.c.wait_for(
         "it is offline", lambda: "LDAP: offline" in status(suite) and status(suite), timeout=20
     )
-    found = re.match(r"LDAP: offline since \d\d:\d\d:\d\d: (.*)", text)
+    found = re.match(r"LDAP: offline since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: (.*)", text)
     assert found and re.search(words, found[1]), text
     log = suite.c.journal("-u", "sssd.service")
     assert found[1] in log  # the reason is in the log, too

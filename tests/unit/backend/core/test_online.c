@@ -88,7 +88,7 @@ END_TEST
 
 START_TEST(test_later_reason_keeps_the_time)
 {
-	char since[sizeof("offline since HH:MM:SS")] = "";
+	char since[sizeof("offline since YYYY-MM-DD HH:MM:SS")] = "";
 
 	online_failed(online, "first");
 	memcpy(since, online_text(online), sizeof(since) - 1);
