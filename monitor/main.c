@@ -3,7 +3,7 @@
  * sssd - the monitor: starts the backends, keeps the register, passes on what concerns all
  *
  *   main ─ (alone: lock, directories, sssd_conf, sockets, uid) ─▶ configuration ─▶ bus ─▶ backends
- *        ─ all registered, or 2 s ─▶ READY ─▶ loop ─ TERM ─▶ drain, TERM, 5 s, KILL ─▶ exit 0
+ *        ─ all registered, or 2 s ─▶ READY ─▶ loop ─ TERM ─▶ drain, TERM, 7 s, KILL ─▶ exit 0
  *
  * It is in nobody's data path: kill it and lookups go on. So it is slim, and READY does not wait
  * for any server.
@@ -39,7 +39,7 @@
 #include "monitor/ping.h"
 
 #define READY_MS      2000
-#define STOP_GRACE_MS 5000
+#define STOP_GRACE_MS (DAEMON_DRAIN_MS + 2000)
 #define COMPILED_MS   500  /* after a new compiled file; sssctl reload is faster */
 #define LOST_MS       1000 /* after what looks like a loss: it may be a replacement */
 #define FORGET_MS     (24 * 3600 * 1000)

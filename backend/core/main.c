@@ -36,8 +36,6 @@
 #include "common/sbus/sbus.h"
 #include "common/wire/memcache.h"
 
-/* What is under way may end before we do. */
-#define DRAIN_MS      5000
 #define DRAIN_LOOK_MS 20
 
 #define LARGE (1 << 20) /* bytes: what takes more is a mapping of its own */
@@ -119,7 +117,7 @@ static void drain(void *data)
 		return;
 	TALLOC_FREE(be->refresh); /* it would ask and ask */
 	daemon_stopping(be->daemon);
-	be->drain_until = deadline_in_ms(DRAIN_MS);
+	be->drain_until = deadline_in_ms(DAEMON_DRAIN_MS);
 	be->drain = timer_every(be, be->host.ev, DRAIN_LOOK_MS, 0, drain_look, be);
 	if (!be->drain)
 		daemon_stop(be->daemon, EXIT_SUCCESS);

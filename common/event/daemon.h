@@ -16,6 +16,10 @@
 
 #include "common/base/log.h"
 
+/* How long a backend that is to end may go on with what is under way; who waits for its end waits a
+ * little longer. */
+#define DAEMON_DRAIN_MS 5000
+
 /* The hooks may be NULL. They run from the loop, never in signal context. */
 struct daemon_hooks {
 	void (*terminate)(void *data); /* TERM, INT: drain and call daemon_stop(); may come

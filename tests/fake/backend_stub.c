@@ -6,7 +6,8 @@
  *   RUN_DIR/stub-DOMAIN.log: "started PID [suspect]", then a line for each command
  *
  * The domain's name chooses how it behaves: CRASH ends with SIGABRT once it has registered, DEAF
- * ignores SIGTERM and drain, SILENT never registers; all others are good.
+ * ignores SIGTERM and drain, SILENT never registers, SLOW takes all the time there is to end
+ * (DAEMON_DRAIN_MS); all others are good.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/event/daemon.h"
 #include "common/sbus/iface_monitor.h"
 #include "common/sbus/iface_service.h"
 
@@ -58,11 +60,20 @@ ON(go_offline)
 ON(reset_offline)
 ON(network_changed)
 
+static _Noreturn void end_slowly(void)
+{
+	usleep(1000 * (DAEMON_DRAIN_MS + 300));
+	note("ended in order");
+	exit(0);
+}
+
 static void on_config_changed(struct sbus_call *call, const struct service_config_changed_in *in,
                               void *data)
 {
 	(void)data;
 	note("config_changed %llu", (unsigned long long)in->generation);
+	if (strcmp(domain, "SLOW") == 0)
+		end_slowly();
 	service_config_changed_reply(call);
 }
 
@@ -71,6 +82,8 @@ static void on_drain(struct sbus_call *call, void *data)
 	(void)data;
 	note("drain");
 	service_drain_reply(call);
+	if (strcmp(domain, "SLOW") == 0)
+		end_slowly();
 	if (strcmp(domain, "DEAF") != 0)
 		exit(0);
 }
@@ -166,7 +179,10 @@ int main(int argc, char *argv[])
 	if (!domain || !run_dir)
 		return 2;
 	events = tevent_context_init(NULL);
-	signal(SIGTERM, strcmp(domain, "DEAF") == 0 ? SIG_IGN : SIG_DFL);
+	if (strcmp(domain, "DEAF") == 0 || strcmp(domain, "SLOW") == 0)
+		signal(SIGTERM, SIG_IGN);
+	else
+		signal(SIGTERM, SIG_DFL);
 	note("started %d%s", (int)getpid(), suspect ? " suspect" : "");
 	snprintf(path, sizeof(path), "%s/sbus-monitor", run_dir);
 	if (strcmp(domain, "SILENT") != 0 &&

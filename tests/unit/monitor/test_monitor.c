@@ -127,7 +127,7 @@ static void kill_what_is_left(void)
 		waitpid(monitor, NULL, 0);
 	}
 	for (const char *const *domain =
-	             (const char *const[]){ "A", "B", "CRASH", "DEAF", "SILENT", NULL };
+	             (const char *const[]){ "A", "B", "CRASH", "DEAF", "SILENT", "SLOW", NULL };
 	     *domain; domain++)
 		if (alive(pid_of(*domain)))
 			kill(pid_of(*domain), SIGKILL);
@@ -263,7 +263,7 @@ static const char *services_text(void)
 static int reload(uint64_t *ret_generation)
 {
 	struct asked *asked = ask();
-	struct tevent_req *req = monitor_reload_send(asked, asked->ev, asked->conn, 9000);
+	struct tevent_req *req = monitor_reload_send(asked, asked->ev, asked->conn, 20000);
 	struct monitor_reload_out out = { 0 };
 	int r;
 
@@ -520,6 +520,21 @@ START_TEST(test_reload_starts_and_ends_backends)
 }
 END_TEST
 
+/* What others ask it from then on is answered by its successor. */
+START_TEST(test_backend_may_take_all_its_time_to_end)
+{
+	uint64_t generation;
+
+	start("A, SLOW", "");
+	ck_assert(until(strstr(log_of("SLOW"), "registered 1 1")));
+	write_conf(2, "A, SLOW", "");
+	ck_assert_int_eq(reload(&generation), 0);
+	ck_assert_ptr_nonnull(strstr(log_of("SLOW"), "registered 2 2"));
+	ck_assert_int_eq(stop(), 0);
+	ck_assert_uint_eq(count(log_of("SLOW"), "ended in order"), 2);
+}
+END_TEST
+
 START_TEST(test_compiled_file_is_noticed_without_being_told)
 {
 	start("A", "");
@@ -685,6 +700,7 @@ int main(void)
 	tcase_add_test(life, test_daemon_returns_when_it_is_ready);
 	tcase_add_test(life, test_backend_that_hangs_does_not_hold_up_the_start);
 	tcase_add_test(life, test_reload_starts_and_ends_backends);
+	tcase_add_test(life, test_backend_may_take_all_its_time_to_end);
 	tcase_add_test(life, test_compiled_file_is_noticed_without_being_told);
 	tcase_add_test(life, test_signals_are_passed_on);
 	tcase_add_test(life, test_first_connection_starts_the_responder);
