@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "common/base/error.h"
@@ -279,6 +280,8 @@ int store_check_main(const char *path)
 	struct cache_options options = { .domain = domain_of(mem, path) };
 	int r;
 
+	/* Started as /proc/self/exe, we would be called "exe", and nobody would find us. */
+	prctl(PR_SET_NAME, "sssd_be");
 	if (!options.domain) {
 		fprintf(stderr, "%s: not the name of a cache\n", path);
 		return EXIT_FAILURE;

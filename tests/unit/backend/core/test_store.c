@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -235,6 +236,18 @@ START_TEST(test_check_wants_a_cache_that_is_there)
 }
 END_TEST
 
+/* By the name that scripts look for. */
+START_TEST(test_checking_child_is_called_as_the_backend)
+{
+	char name[16] = "";
+
+	ck_assert_int_eq(prctl(PR_SET_NAME, "exe"), 0);
+	store_check_main("/tmp/other.mdb");
+	ck_assert_int_eq(prctl(PR_GET_NAME, name), 0);
+	ck_assert_str_eq(name, "sssd_be");
+}
+END_TEST
+
 /* As if no sanitizer were there to make an exit of it. */
 static void dies(int number)
 {
@@ -283,6 +296,7 @@ int main(int argc, char *argv[])
 	tcase_add_test(tests, test_waits_for_the_writer_before_us);
 	tcase_add_test(tests, test_check_wants_the_name_of_a_cache);
 	tcase_add_test(tests, test_check_wants_a_cache_that_is_there);
+	tcase_add_test(tests, test_checking_child_is_called_as_the_backend);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);
