@@ -222,6 +222,14 @@ def test_password_is_in_the_file_of_its_backend_only(suite):
     assert c.sh("stat -c '%a %U' /var/lib/sss/conf/.lock").out == "600 root\n"
 
 
+def test_a_service_takes_no_other_configuration(suite):
+    """Its root step has read one already."""
+    result = suite.c.run(
+        ["sssd", "-i", "--config=/etc/sssd/sssd.conf"], check=False, timeout=20, env={"NOTIFY_SOCKET": "/run/none"}
+    )
+    assert result.rc == 1 and "--config belongs to sssd_conf" in result.err, result
+
+
 # ---- guides, backups -------------------------------------------------------------------------------
 
 
