@@ -220,6 +220,7 @@ int main(void)
 
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60); /* each take waits for the disk */
 	tcase_add_test(tcase, test_one_at_a_time);
 	tcase_add_test(tcase, test_a_rival_between_two_steps_keeps_its_file);
 	tcase_add_test(tcase, test_a_readers_lock_is_in_nobodys_way);
