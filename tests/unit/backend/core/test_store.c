@@ -34,8 +34,8 @@ static void begin(void)
 
 static void end(void)
 {
-	static const char *const names[] = { "",         "-lock",      "-state",
-		                             "-suspect", ".damaged-1", "-bereft" };
+	static const char *const names[] = { "",          "-lock",      "-state", "-touched",
+		                             "-suspect",  ".damaged-1", "-bereft", "-died" };
 	char path[128];
 
 	talloc_free(ev);
@@ -43,7 +43,7 @@ static void end(void)
 		snprintf(path, sizeof(path), "%s/cache_A_20b.mdb%s", dir, names[i]);
 		unlink(path);
 	}
-	rmdir(dir);
+	ck_assert_int_eq(rmdir(dir), 0);
 }
 
 static void note(struct tevent_req *req)
