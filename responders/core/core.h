@@ -61,6 +61,7 @@ struct core {
 	int64_t last_request_us;
 	struct timer *idle_timer;
 	int conf_watch; /* of inotify(7), -1 without */
+	struct timer *untold; /* the monitor has yet to say something of a configuration */
 	bool draining;
 	bool left_idle; /* that is why */
 };
@@ -141,7 +142,8 @@ void list_dispatch(struct client *client);
 bool list_is_open(const struct client *client);
 
 /* main.c */
-void core_reload(struct core *core);
+/* Takes the compiled configuration, if there is another one. True when it did. */
+bool core_reload(struct core *core);
 void core_client_left(struct core *core);
 void core_drain(struct core *core);
 void core_clear_memory(struct core *core);
@@ -149,3 +151,6 @@ void core_clear_negative(struct core *core);
 
 /* monitor_client.c */
 struct monitor_client *monitor_client_new(struct core *core);
+
+/* Does a monitor know of us, or is it about to? Then it says when a configuration is in force. */
+bool monitor_client_is_known(const struct monitor_client *monitor);

@@ -38,6 +38,7 @@
 #define NEGATIVE_MAX        8192 /* a few MiB of the longest names */
 #define ACCEPT_REST_MS      100
 #define FDS_RESERVED        32
+#define UNTOLD_MS           15000 /* longer than a monitor waits for its backends */
 #define NO_ACCOUNT_QUIET_MS 1000 /* without our user there is nothing to do here */
 
 struct arguments {
@@ -231,16 +232,17 @@ static void limit_descriptors(struct core *core)
 		limit.rlim_cur > 2 * FDS_RESERVED ? limit.rlim_cur - FDS_RESERVED : FDS_RESERVED;
 }
 
-void core_reload(struct core *core)
+bool core_reload(struct core *core)
 {
 	struct setup *setup;
 
+	TALLOC_FREE(core->untold);
 	if (setup_load(core, core->resp, &core->paths, core->stores, &setup) < 0)
-		return; /* no memory: the one we have stays in force */
+		return false; /* no memory: the one we have stays in force */
 	/* The same one; or it is gone (somebody tidied up), and the one we have stays in force. */
 	if (setup->generation == core->setup->generation || setup->generation == 0) {
 		setup_unpin(setup);
-		return;
+		return false;
 	}
 	log_notice("configuration %llu in force", (unsigned long long)setup->generation);
 	setup_unpin(core->setup);
@@ -252,6 +254,7 @@ void core_reload(struct core *core)
 	if (core->memory)
 		core->resp->memory->configure(core->memory, core->setup);
 	watch_idleness(core);
+	return true;
 }
 
 /* Our directory, where a new file is renamed to, and those above, where that may appear. Watching
@@ -274,20 +277,36 @@ static void watch_places(struct core *core)
 	talloc_free(path);
 }
 
-/* sssd_conf renames a new file into our directory; this is how we hear of it without a monitor. */
+static void untold(void *data)
+{
+	struct core *core = data;
+
+	if (core_reload(core))
+		log_warn("the monitor has not told of the new configuration, it is taken all the "
+		         "same");
+}
+
+/* sssd_conf renames a new file into our directory; this is how we hear of it without a monitor.
+ * With one it is too early: a domain may be in it whose backend has yet to be started, and to ask
+ * that one would be an error where "not found" is the answer. So the monitor has the first word. */
 static void conf_dir_changed(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
                              void *data)
 {
 	struct core *core = data;
 	char events[4096] __attribute__((aligned(8)));
 
-	(void)ev;
 	(void)fde;
 	(void)flags;
-	if (read(core->conf_watch, events, sizeof(events)) > 0) {
-		watch_places(core); /* one of them may have appeared, or be another one now */
-		core_reload(core);
+	if (read(core->conf_watch, events, sizeof(events)) <= 0)
+		return;
+	watch_places(core); /* one of them may have appeared, or be another one now */
+	if (monitor_client_is_known(core->monitor)) {
+		if (!core->untold)
+			core->untold = timer_once(core, ev, UNTOLD_MS, untold, core);
+		if (core->untold)
+			return;
 	}
+	core_reload(core);
 }
 
 static void watch_conf_dir(struct core *core)

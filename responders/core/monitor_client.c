@@ -21,6 +21,7 @@ struct monitor_client {
 	struct core *core;
 	struct sbus_client *sbus;
 	struct tevent_req *registration; /* owned; NULL once it was answered */
+	bool is_registered;
 };
 
 /* ---- what the monitor asks ---- */
@@ -99,6 +100,7 @@ static void registered(struct tevent_req *subreq)
 		log_warn("registration with the monitor: %s", error_text(r));
 		return;
 	}
+	monitor->is_registered = true;
 	metrics_look(); /* root's steps have repaired the tree */
 	log_debug("registered with the monitor, start %u, generation %llu", out.starts,
 	          (unsigned long long)out.generation);
@@ -120,6 +122,7 @@ static void connected(struct sbus_client *client, struct sbus_conn *conn, void *
 
 	(void)client;
 	TALLOC_FREE(monitor->registration);
+	monitor->is_registered = false;
 	if (!conn)
 		return;
 	r = service_serve(conn, &methods, monitor);
@@ -131,6 +134,11 @@ static void connected(struct sbus_client *client, struct sbus_conn *conn, void *
 		return;
 	}
 	tevent_req_set_callback(monitor->registration, registered, monitor);
+}
+
+bool monitor_client_is_known(const struct monitor_client *monitor)
+{
+	return monitor->registration || monitor->is_registered;
 }
 
 struct monitor_client *monitor_client_new(struct core *core)

@@ -535,7 +535,9 @@ def test_reload_adds_and_removes_a_domain(reload, other):
     both = conf().replace("domains = LDAP", "domains = LDAP, SECOND") + second
     for _ in range(by_length(2, 20)):
         assert suite.passwd("erin") is None
-        with steady(suite.c, "passwd", "alice", "bob") as load:
+        with steady(suite.c, "passwd", "alice", "bob") as load, steady(
+            suite.c, "passwd", "absent%05u:1:20000"
+        ) as misses:
             reload(both)
             assert suite.passwd("erin").startswith("erin:*:11001:")
             assert suite.passwd("erin@SECOND").startswith("erin:*:11001:")
@@ -544,6 +546,8 @@ def test_reload_adds_and_removes_a_domain(reload, other):
             reload()
             assert suite.passwd("erin") is None and suite.passwd("erin@SECOND") is None
         assert load.calls.were_all_right(), load.calls
+        # Nobody is asked for the domain before its backend is there to answer.
+        assert misses.calls.notfound == misses.calls.calls > 0, misses.calls
         c.wait_for("its backend is gone", lambda: len(suite.pids("sssd_be")) == 1)
         assert "SECOND" not in c.show("sssd.service", "StatusText")
         assert c.exists("/var/lib/sss/db/cache_SECOND.mdb")  # kept for 30 days
@@ -570,6 +574,26 @@ def test_responder_hears_of_a_reload_without_a_monitor(running):
     running.configure(nss={"filter_users": "bob"})
     c.run(["/usr/libexec/sssd/sssd_conf", "--write"])
     c.wait_for("bob is hidden", lambda: running.passwd("bob") is None, timeout=5)
+    assert running.passwd("alice") == ALICE
+
+
+@pytest.mark.parametrize("monitor", ["runs", "hangs"])
+def test_what_is_compiled_by_hand_is_taken(running, monitor):
+    """Nobody told the monitor; it notices. One that says nothing is not waited for for long."""
+    c = running.c
+    assert running.passwd("bob") is not None
+    running.configure(nss={"filter_users": "bob"})
+    pid = str(c.main_pid("sssd.service"))
+    log = Log(c)
+    if monitor == "hangs":
+        c.run(["kill", "-STOP", pid])
+    try:
+        c.run(["/usr/libexec/sssd/sssd_conf", "--write"])
+        c.wait_for("bob is hidden", lambda: running.passwd("bob") is None, timeout=25, step=0.1)
+    finally:
+        c.run(["kill", "-CONT", pid])
+    told = "the monitor has not told" not in log.text("sssd_nss")
+    assert told == (monitor == "runs")
     assert running.passwd("alice") == ALICE
 
 
