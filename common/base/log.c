@@ -39,9 +39,11 @@
  * followed, and a FIFO without a reader is refused instead of waited for. */
 #define OPEN_FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 
+#define PATH_SIZE     (sizeof(LOG_FOLDER "/.log") + sizeof(state.name))
 #define LINE_MAX_SIZE 4096
 #define WINDOW_US     (10 * INT64_C(1000000))
 #define WINDOW_LINES  20
+#define LOOK_US       (10 * INT64_C(1000000))
 
 _Atomic uint32_t log_mask_now = LOG_DEFAULT_MASK;
 
@@ -50,6 +52,8 @@ static struct {
 	enum log_target target;
 	bool stderr_is_journal;
 	_Atomic int file; /* -1 while there is none: lines go to stderr */
+	atomic_bool failing;     /* it cannot be opened, which was said once */
+	_Atomic int64_t look_us; /* of CLOCK_MONOTONIC: when the file's path is looked at again */
 	atomic_bool undated, microseconds;
 	atomic_uint requests;
 } state = { .name = "sssd", .file = -1 };
@@ -70,26 +74,61 @@ static bool is_journal_stream(int fd)
 	return strcmp(stream, ours) == 0;
 }
 
-static void open_file(void)
+static void path_of_file(char *ret_path, size_t size)
 {
-	char path[sizeof(LOG_FOLDER "/.log") + sizeof(state.name)];
-	int fd;
+	snprintf(ret_path, size, LOG_FOLDER "/%s.log", state.name);
+}
 
-	snprintf(path, sizeof(path), LOG_FOLDER "/%s.log", state.name);
+static bool open_file(void)
+{
+	char path[PATH_SIZE];
+	int number = -1, fd;
+
+	path_of_file(path, sizeof(path));
 	fd = open(path, OPEN_FLAGS, 0640);
 	if (fd < 0) {
-		dprintf(STDERR_FILENO, "%s: cannot open %s: %s\n", state.name, path,
-		        error_text(-errno));
-		return;
+		if (!atomic_exchange(&state.failing, true))
+			dprintf(STDERR_FILENO, "%s: cannot open %s: %s\n", state.name, path,
+			        error_text(-errno));
+		return false;
 	}
+	state.failing = false;
 
 	/* Other threads may be writing: the number stays, what is behind it changes at once. */
-	if (state.file >= 0) {
-		dup3(fd, state.file, O_CLOEXEC);
+	if (!atomic_compare_exchange_strong(&state.file, &number, fd)) {
+		dup3(fd, number, O_CLOEXEC);
 		close(fd);
-	} else {
-		state.file = fd;
 	}
+	return true;
+}
+
+/* Somebody tidied up, or put back what a backup had. A file that was only renamed is logrotate's,
+ * who makes the new one and sends a HUP. Where there is no opening a new one, what was deleted is
+ * let go all the same, and lines go to stderr. */
+static void look_at_file(void)
+{
+	struct stat open_one = { .st_nlink = 1 }, named;
+	char path[PATH_SIZE];
+	int file = state.file;
+	bool another;
+
+	path_of_file(path, sizeof(path));
+	if (file >= 0 && fstat(file, &open_one) < 0)
+		return;
+	another = lstat(path, &named) == 0 && S_ISREG(named.st_mode) &&
+	          (named.st_ino != open_one.st_ino || named.st_dev != open_one.st_dev);
+	if ((another || open_one.st_nlink == 0 || state.failing) && !open_file() &&
+	    open_one.st_nlink == 0)
+		dup3(STDERR_FILENO, file, O_CLOEXEC);
+}
+
+void log_look(void)
+{
+	int64_t now = monotonic_us(), due = state.look_us;
+
+	if (state.target == LOG_TO_FILE && now >= due &&
+	    atomic_compare_exchange_strong(&state.look_us, &due, now + LOOK_US))
+		look_at_file();
 }
 
 void log_start(const char *name, enum log_target target)
@@ -102,6 +141,8 @@ void log_start(const char *name, enum log_target target)
 	state.target = target;
 	state.stderr_is_journal = is_journal_stream(STDERR_FILENO);
 	state.requests = (unsigned)monotonic_us(); /* pids come again */
+	state.failing = false;
+	state.look_us = monotonic_us() + LOOK_US;
 	tzset();
 	if (target == LOG_TO_FILE)
 		open_file();
@@ -109,8 +150,10 @@ void log_start(const char *name, enum log_target target)
 
 void log_reopen(void)
 {
-	if (state.target == LOG_TO_FILE)
-		open_file();
+	if (state.target != LOG_TO_FILE)
+		return;
+	state.failing = false;
+	open_file();
 }
 
 /* debug_level 0 is the first one, 1 the first two, … Level 9 brings two bits more, which old
@@ -336,6 +379,7 @@ void log_line(struct log_site *site, enum log_level level, const struct request_
 	int before = errno;
 	va_list args;
 
+	log_look();
 	while (take_silenced(now, &over))
 		output_as(LEVEL_NOTICE, over.file, over.line,
 		          "%u more lines of %s:%d were left out within 10 s", over.dropped,

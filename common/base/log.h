@@ -43,7 +43,7 @@ enum log_target {
 
 /* Starts logging as name ("sssd_nss", "sssd_be", "sssd_LDAP": it is the file name too), before
  * there are threads; later again to change either. Until then lines go to stderr. A file that
- * cannot be opened is never fatal: one line on stderr names it, and lines go there. */
+ * cannot be opened is never fatal: one line on stderr names it, and lines go there until it can. */
 void log_start(const char *name, enum log_target target);
 
 /* The mask a debug_level text stands for: 0-10 cumulative, or a number whose low four bits are
@@ -57,6 +57,10 @@ void log_set_microseconds(bool on);
 
 /* Opens the file again after logrotate(8) moved it. */
 void log_reopen(void);
+
+/* Opens it again where it was deleted, or is another one now, or could not be opened before. It is
+ * looked at every 10 s at most: each line does, and who may be silent for long calls this. */
+void log_look(void);
 
 /* A request's id: 16 hex digits, 4 of the boot id, 6 of the pid, 6 of a counter; sub-steps append
  * "-N". */

@@ -153,6 +153,7 @@ static void loop_traced(enum tevent_trace_point point, void *data)
 	if (point != TEVENT_TRACE_BEFORE_WAIT || daemon->woke_us == 0)
 		return;
 
+	log_look(); /* the monitor wakes everybody up once a minute */
 	took_us = monotonic_us() - daemon->woke_us;
 	metrics_time(METRICS_LOOP, took_us);
 	if (took_us > daemon->longest_us)

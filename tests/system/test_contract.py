@@ -315,6 +315,34 @@ def test_files_that_vanish_under_running_daemons_come_back(running, what):
     assert is_whole(running)
 
 
+def test_log_files_that_vanish_under_running_daemons_come_back(running):
+    """Within ten seconds where there is something to do, else when the monitor asks who lives."""
+    c = running.c
+    wake = by_length(True, False)
+    c.write("/etc/default/sssd", "DEBUG_LOGGER=--logger=files\n")
+    try:
+        c.systemctl("stop", "sssd-nss.service", "sssd.service")
+        running.start(services="nss")
+        files = [f"/var/log/sssd/{name}.log" for name in ("sssd", "sssd_nss", "sssd_LDAP")]
+        assert all(c.exists(file) for file in files)
+        before = {program: running.pids(program) for program in PROGRAMS}
+        c.sh("rm -f /var/log/sssd/*")
+
+        def whole():
+            if wake:
+                c.run(["sssctl", "services"])
+                assert running.passwd(f"absent{time.monotonic_ns()}") is None
+            return all(c.exists(file) for file in files)
+
+        c.wait_for("they are there", whole, timeout=20 if wake else 70, step=0.5)
+        assert is_whole(running)
+        assert deleted_files(running) == []
+        assert {program: running.pids(program) for program in PROGRAMS} == before
+    finally:
+        c.run(["rm", "-f", "/etc/default/sssd"])
+        c.systemctl("stop", "sssd-nss.service", "sssd.service")
+
+
 def test_healthy_sockets_are_left_alone_by_a_start(running):
     c = running.c
     before = c.run(["stat", "-c", "%i", "/run/sss/pipes/nss"]).out

@@ -236,6 +236,74 @@ START_TEST(test_reopening_begins_a_new_file)
 }
 END_TEST
 
+#define LOOK_US 10000000 /* log.h */
+
+START_TEST(test_a_deleted_file_is_made_again)
+{
+	log_start("sssd_test", LOG_TO_FILE);
+	log_warn("one");
+	ck_assert_int_eq(unlink("sssd_test.log"), 0);
+	now_us += LOOK_US;
+	log_warn("two");
+	assert_match(content("sssd_test.log"), "^[^\n]* two\n$");
+
+	/* Without a line, too. */
+	ck_assert_int_eq(unlink("sssd_test.log"), 0);
+	log_look();
+	ck_assert_int_eq(access("sssd_test.log", F_OK), -1);
+	now_us += LOOK_US;
+	log_look();
+	ck_assert_int_eq(access("sssd_test.log", F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_a_file_that_was_replaced_is_the_one_that_is_written)
+{
+	log_start("sssd_test", LOG_TO_FILE);
+	log_warn("one");
+	ck_assert_int_eq(rename("sssd_test.log", "old.log"), 0);
+	now_us += LOOK_US;
+	log_warn("two"); /* logrotate(8) is about to make the new one */
+	ck_assert_int_eq(access("sssd_test.log", F_OK), -1);
+	close(open("sssd_test.log", O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
+	now_us += LOOK_US;
+	log_warn("three");
+	assert_match(content("old.log"), " one\n.* two\n$");
+	assert_match(content("sssd_test.log"), "^[^\n]* three\n$");
+}
+END_TEST
+
+START_TEST(test_what_cannot_be_made_again_is_on_stderr_until_it_can)
+{
+	log_start("sssd_test", LOG_TO_FILE);
+	log_warn("one");
+	ck_assert_int_eq(unlink("sssd_test.log"), 0);
+	ck_assert_int_eq(mkdir("sssd_test.log", 0700), 0);
+	for (int i = 0; i < 2; i++) {
+		now_us += LOOK_US;
+		log_warn("two");
+	}
+	assert_match(content("stderr"), "^sssd_test: cannot open [^\n]*: Is a directory\n"
+	                                "[^\n]* two\n[^\n]* two\n$");
+
+	ck_assert_int_eq(rmdir("sssd_test.log"), 0);
+	now_us += LOOK_US;
+	log_warn("three");
+	assert_match(content("sssd_test.log"), "^[^\n]* three\n$");
+}
+END_TEST
+
+START_TEST(test_a_file_that_could_not_be_opened_is_tried_again)
+{
+	ck_assert_int_eq(mkdir("sssd_test.log", 0700), 0);
+	log_start("sssd_test", LOG_TO_FILE);
+	ck_assert_int_eq(rmdir("sssd_test.log"), 0);
+	now_us += LOOK_US;
+	log_warn("one");
+	assert_match(content("sssd_test.log"), "^[^\n]* one\n$");
+}
+END_TEST
+
 START_TEST(test_a_file_that_cannot_be_opened_is_named_on_stderr)
 {
 	ck_assert_int_eq(mkdir("sssd_test.log", 0700), 0);
@@ -506,6 +574,10 @@ int main(void)
 	tcase_add_test(log, test_a_long_line_is_cut);
 	tcase_add_test(log, test_the_file_is_for_its_owner_and_group);
 	tcase_add_test(log, test_reopening_begins_a_new_file);
+	tcase_add_test(log, test_a_deleted_file_is_made_again);
+	tcase_add_test(log, test_a_file_that_was_replaced_is_the_one_that_is_written);
+	tcase_add_test(log, test_what_cannot_be_made_again_is_on_stderr_until_it_can);
+	tcase_add_test(log, test_a_file_that_could_not_be_opened_is_tried_again);
 	tcase_add_test(log, test_a_file_that_cannot_be_opened_is_named_on_stderr);
 	tcase_add_test(log, test_links_are_not_followed);
 	tcase_add_test(log, test_a_fifo_does_not_stop_the_start);
