@@ -234,6 +234,7 @@ static void limit_descriptors(struct core *core)
 
 bool core_reload(struct core *core)
 {
+	const char *restarts;
 	struct setup *setup;
 
 	TALLOC_FREE(core->untold);
@@ -245,6 +246,7 @@ bool core_reload(struct core *core)
 		return false;
 	}
 	log_notice("configuration %llu in force", (unsigned long long)setup->generation);
+	restarts = setup_restarts(core->resp, core->setup, setup);
 	setup_unpin(core->setup);
 	core->setup = setup;
 	negative_clear(core->lookups.negative);
@@ -254,6 +256,10 @@ bool core_reload(struct core *core)
 	if (core->memory)
 		core->resp->memory->configure(core->memory, core->setup);
 	watch_idleness(core);
+	if (restarts) {
+		log_notice("%s changed: ending, so that the next process begins with it", restarts);
+		core_drain(core);
+	}
 	return true;
 }
 

@@ -100,6 +100,11 @@ static void order_domains(struct setup *setup)
 	}
 }
 
+static const struct opt *service_opts_of(const struct resp *resp)
+{
+	return resp->service_opts ? resp->service_opts : service_opts;
+}
+
 int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths *paths,
                struct stores *stores, struct setup **ret_setup)
 {
@@ -135,15 +140,14 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 	if (r == 0)
 		r = read_section(conf, setup, resp->name, common_opts, &setup->common);
 	if (r == 0)
-		r = read_section(conf, setup, resp->name,
-		                 resp->service_opts ? resp->service_opts : service_opts,
-		                 &setup->service);
+		r = read_section(conf, setup, resp->name, service_opts_of(resp), &setup->service);
 	if (r == 0)
 		r = read_section(conf, setup, resp->name, resp->opts, setup->conf);
 	if (r == 0 && resp->prepare)
 		r = resp->prepare(setup, setup->conf);
 	if (r == 0) {
 		setup->generation = conf_generation(conf);
+		setup->compiled = conf;
 		setup->kept_running = conf_named(conf);
 		if (!resp->service)
 			r = read_domains(conf, setup, stores);
@@ -164,6 +168,32 @@ int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths
 failed:
 	talloc_free(setup);
 	return r;
+}
+
+static const char *restarts_in(const char *section, const struct opt *opts, const struct conf *a,
+                               const struct conf *b)
+{
+	for (; opts->name; opts++) {
+		const struct conf_value *x = conf_get(a, section, opts->name);
+		const struct conf_value *y = conf_get(b, section, opts->name);
+
+		if ((opts->flags & OPT_RESTART) &&
+		    (!x != !y || (x && strcmp(x->text, y->text) != 0)))
+			return opts->name;
+	}
+	return NULL;
+}
+
+/* Those of domains concern their backends. Those of [sssd] who has secrets (core_dumpable). */
+const char *setup_restarts(const struct resp *resp, const struct setup *a, const struct setup *b)
+{
+	const char *name = restarts_in(resp->name, service_opts_of(resp), a->compiled, b->compiled);
+
+	if (!name)
+		name = restarts_in(resp->name, resp->opts, a->compiled, b->compiled);
+	if (!name && resp->secretive)
+		name = restarts_in("sssd", sssd_opts, a->compiled, b->compiled);
+	return name;
 }
 
 void setup_unpin(struct setup *setup)

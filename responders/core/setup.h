@@ -38,6 +38,7 @@ struct domain {
 struct setup {
 	unsigned pins;
 	uint64_t generation; /* 0: nothing was ever compiled */
+	const struct conf *compiled;
 	struct sssd_conf sssd;
 	struct common_conf common;
 	struct service_conf service;
@@ -60,6 +61,10 @@ static inline bool domain_is_called(const struct domain *domain, const char *nam
  * Errors: -ENOMEM only. */
 int setup_load(TALLOC_CTX *mem, const struct resp *resp, const struct resp_paths *paths,
                struct stores *stores, struct setup **ret_setup);
+
+/* The first of the options of resp that only a new process takes (OPT_RESTART) and that both set in
+ * different ways, or only one sets; NULL when there is none. */
+const char *setup_restarts(const struct resp *resp, const struct setup *a, const struct setup *b);
 
 static inline struct setup *setup_pin(struct setup *setup)
 {

@@ -14,7 +14,8 @@ import time
 
 import pytest
 
-from load import ask
+from kcm import Kcm
+from load import ask, steady
 from memcache import FILES
 from slapd import BASE, CA, GROUPS, USERS, Group, Slapd, authority
 from suite import MEMCACHE, Suite, build_dir, sssd_conf
@@ -289,6 +290,55 @@ def test_core_dumpable(start):
     suite.configure(sssd={"core_dumpable": "true"})
     suite.c.systemctl("restart", "sssd.service")
     assert suite.c.sh(limit).out.split()[5] != "1"
+
+
+def limits(c, unit):
+    """{name: soft limit} of the unit's main process, which has to be there."""
+    text = c.read(f"/proc/{c.main_pid(unit)}/limits")
+    return {line[:26].strip(): line[26:].split()[0] for line in text.splitlines()[1:]}
+
+
+def test_reload_of_what_only_a_new_process_takes(start):
+    """The one that runs answers what it was asked, and goes."""
+    suite = start(nss={"fd_limit": 200})
+    c = suite.c
+    assert suite.passwd("alice") == ALICE
+    assert limits(c, "sssd-nss.service")["Max open files"] == "200"
+    with steady(c, "passwd", "alice") as load:
+        for more, limit in ({"fd_limit": 300}, "300"), ({}, "8192"):
+            suite.configure(nss=more)
+            c.systemctl("reload", "sssd.service")
+            c.wait_for(
+                f"another one with {limit}",
+                lambda limit=limit: c.main_pid("sssd-nss.service")
+                and limits(c, "sssd-nss.service")["Max open files"] == limit,
+            )
+        pid = c.main_pid("sssd-nss.service")
+        suite.configure(sssd={"core_dumpable": "true"})  # it holds no password
+        c.systemctl("reload", "sssd.service")
+        assert suite.passwd("alice") == ALICE
+        assert c.main_pid("sssd-nss.service") == pid
+    assert load.calls.were_all_right(), load.calls
+
+
+def test_reload_of_core_dumpable(start):
+    """Tickets are secrets as a bind password is."""
+    suite = start(sssd={"core_dumpable": "true"})
+    c = suite.c
+    c.systemctl("start", "sssd-kcm.socket")
+
+    def owner_of_environment():
+        path = f"/proc/{c.main_pid('sssd-kcm.service')}/environ"
+        return c.run(["stat", "-c", "%U", path], check=False).out.strip()
+
+    for options, dumps in ({"core_dumpable": "true"}, True), ({}, False), ({"core_dumpable": "true"}, True):
+        suite.configure(sssd=options)
+        c.systemctl("reload", "sssd.service")
+        with Kcm(c, uid=4001) as kcm:
+            kcm.initialize("4001")
+        # proc(5): what is in there belongs to root where the process may not be dumped.
+        owner = "sssd" if dumps else "root"
+        c.wait_for(f"it is {owner}'s", lambda owner=owner: owner_of_environment() == owner)
 
 
 def test_debug_level_and_microseconds(start):
