@@ -232,8 +232,19 @@ static void limit_descriptors(struct core *core)
 		limit.rlim_cur > 2 * FDS_RESERVED ? limit.rlim_cur - FDS_RESERVED : FDS_RESERVED;
 }
 
+/* What the service manager shows. NULL without memory. */
+static char *status_text(struct core *core)
+{
+	size_t n = core->setup->n_domains;
+
+	return core->resp->service
+	               ? talloc_strdup(core, "Serving")
+	               : talloc_asprintf(core, "Serving %zu %s", n, n == 1 ? "domain" : "domains");
+}
+
 bool core_reload(struct core *core)
 {
+	auto_talloc char *status = NULL;
 	const char *restarts;
 	struct setup *setup;
 
@@ -256,6 +267,9 @@ bool core_reload(struct core *core)
 	if (core->memory)
 		core->resp->memory->configure(core->memory, core->setup);
 	watch_idleness(core);
+	status = status_text(core);
+	if (status)
+		daemon_status(core->daemon, "%s", status);
 	if (restarts) {
 		log_notice("%s changed: ending, so that the next process begins with it", restarts);
 		core_drain(core);
@@ -559,6 +573,7 @@ static int run(const struct resp *resp, const struct arguments *args)
 		                      .debug_level = args->debug_level,
 		                      .logger = args->logger };
 	bool account_known = true;
+	char *status;
 	int r;
 
 	if (!core || !name)
@@ -593,11 +608,8 @@ static int run(const struct resp *resp, const struct arguments *args)
 			return EXIT_FAILURE;
 	}
 
-	if (resp->service)
-		daemon_ready(core->daemon, "Serving");
-	else
-		daemon_ready(core->daemon, "Serving %zu %s", core->setup->n_domains,
-		             core->setup->n_domains == 1 ? "domain" : "domains");
+	status = status_text(core);
+	daemon_ready(core->daemon, "%s", status ? status : "");
 	r = daemon_run(core->daemon);
 	metrics_count(core->left_idle ? METRICS_IDLE_EXITS : METRICS_STOPS);
 

@@ -565,6 +565,24 @@ def test_reload_adds_and_removes_a_domain(reload, other):
     assert suite.passwd("alice") == ALICE
 
 
+def test_responder_says_how_many_domains_it_serves(suite):
+    """Also when it was there before they were."""
+    c = suite.c
+
+    def serves(text):
+        c.wait_for(text, lambda: c.show("sssd-nss.service", "StatusText") == text)
+
+    assert ask(c, "passwd", "alice").unavail == 1
+    serves("Serving 0 domains")
+    pid = c.main_pid("sssd-nss.service")
+    suite.start()
+    serves("Serving 1 domain")
+    suite.configure(two_domains("enumerate = false"))
+    c.systemctl("reload", "sssd.service")
+    serves("Serving 2 domains")
+    assert c.main_pid("sssd-nss.service") == pid
+
+
 def test_responder_hears_of_a_reload_without_a_monitor(running):
     """Sockets answer without sssd.service: what was compiled meanwhile counts for them, too."""
     c = running.c
