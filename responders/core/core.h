@@ -60,7 +60,6 @@ struct core {
 	int64_t idle_exit_ms;    /* from the command line, for tests; -1 = as configured */
 	int64_t last_request_us;
 	struct timer *idle_timer;
-	int conf_watch; /* of inotify(7), -1 without */
 	struct timer *untold; /* the monitor has yet to say something of a configuration */
 	bool draining;
 	bool left_idle; /* that is why */

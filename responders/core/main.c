@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -28,6 +26,7 @@
 #include "common/event/listen.h"
 #include "common/sbus/sbus.h"
 #include "common/wire/memcache.h"
+#include "responders/core/confwatch.h"
 #include "responders/core/core.h"
 
 #define GREETING_GRACE_MS   200
@@ -277,26 +276,6 @@ bool core_reload(struct core *core)
 	return true;
 }
 
-/* Our directory, where a new file is renamed to, and those above, where that may appear. Watching
- * one again changes nothing. */
-static void watch_places(struct core *core)
-{
-	char *path = talloc_asprintf(core, "%s/%s", core->paths.conf_dir, core->resp->name);
-
-	for (int i = 0; path && i < 3; i++) {
-		char *slash;
-
-		inotify_add_watch(core->conf_watch, path,
-		                  i == 0 ? IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF
-		                         : IN_CREATE | IN_MOVED_TO);
-		slash = strrchr(path, '/');
-		if (!slash || slash == path)
-			break;
-		*slash = '\0';
-	}
-	talloc_free(path);
-}
-
 static void untold(void *data)
 {
 	struct core *core = data;
@@ -306,43 +285,31 @@ static void untold(void *data)
 		         "same");
 }
 
-/* sssd_conf renames a new file into our directory; this is how we hear of it without a monitor.
- * With one it is too early: a domain may be in it whose backend has yet to be started, and to ask
- * that one would be an error where "not found" is the answer. So the monitor has the first word. */
-static void conf_dir_changed(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
-                             void *data)
+/* This is how we hear of a new configuration without a monitor. With one it is too early: a domain
+ * may be in it whose backend has yet to be started, and to ask that one would be an error where
+ * "not found" is the answer. So the monitor has the first word. */
+static void compiled(void *data)
 {
 	struct core *core = data;
-	char events[4096] __attribute__((aligned(8)));
 
-	(void)fde;
-	(void)flags;
-	if (read(core->conf_watch, events, sizeof(events)) <= 0)
-		return;
-	watch_places(core); /* one of them may have appeared, or be another one now */
 	if (monitor_client_is_known(core->monitor)) {
 		if (!core->untold)
-			core->untold = timer_once(core, ev, UNTOLD_MS, untold, core);
+			core->untold = timer_once(core, core->ev, UNTOLD_MS, untold, core);
 		if (core->untold)
 			return;
 	}
 	core_reload(core);
 }
 
-static void watch_conf_dir(struct core *core)
+static void watch_configuration(struct core *core)
 {
-	struct tevent_fd *fde;
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	struct confwatch *watch;
+	int r;
 
-	if (fd < 0)
-		return;
-	core->conf_watch = fd;
-	fde = tevent_add_fd(core->ev, core, fd, TEVENT_FD_READ, conf_dir_changed, core);
-	if (fde)
-		tevent_fd_set_auto_close(fde);
-	else
-		close(fd);
-	watch_places(core);
+	r = confwatch_new(core, core->ev, core->paths.conf_dir, core->resp->name, compiled, core,
+	                  &watch);
+	if (r < 0)
+		log_warn("of new configurations only a monitor can tell: %s", error_text(r));
 }
 
 /* ---- sockets ---- */
@@ -533,7 +500,7 @@ static int core_start(struct core *core, const struct arguments *args)
 	limit_descriptors(core);
 	if (core->resp->secretive && !core->setup->sssd.core_dumpable)
 		forbid_core_dump();
-	watch_conf_dir(core);
+	watch_configuration(core);
 	if (core->resp->memory) {
 		core->memory = core->resp->memory->new(core, core->ev, &core->paths);
 		if (!core->memory)
