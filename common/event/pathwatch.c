@@ -2,10 +2,9 @@
  *
  * Path watch - notice that a file changed, was replaced, or that a symlink on the way to it did
  *
- * What is watched are directories (inotify(7)): that of the path, and of each symlink's target in
- * turn
- * (/etc/resolv.conf → ../run/systemd/resolve/stub-resolv.conf). The names in them that matter are
- * collected anew after each change.
+ * What is watched are directories (inotify(7)): that of the path, and in turn those of the targets
+ * of symlinks (/etc/resolv.conf → ../run/systemd/resolve/stub-resolv.conf). The names in them that
+ * matter are collected anew after each change.
  */
 #include "common/event/pathwatch.h"
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What administrators, tools and scripts rely on: design §9, line by line.
 
-Where it says "start", 200 lookups a second go on meanwhile. Not here: sss_cache (not built yet), and
-the time step: a container may not set the clock, so tests/unit/common/event and common/cache do
-it with clocks of their own.
+Where it says "start", 200 lookups a second go on meanwhile. Not here: sss_cache (test_sss_cache.py),
+and the time step (fault/test_clock.py): a container may not set the clock, our processes are shown
+another one.
 """
 import re
 import subprocess
