@@ -17,7 +17,8 @@ from suite import NOT_FOUND, Suite
 
 BUDGET_MS = 5000
 NOISE_MS = by_length(500, 100)  # what a busy machine adds to one call
-NOISE_US = by_length(2000, 200)  # … and to a p99
+SLOWER = by_length(4, 2.2)  # times: 2 is what is promised, the rest is what it makes of a p99
+WINDOWS = 6  # of which one has to be good: one that the machine itself disturbed proves nothing
 ALICE = "alice:*:10001:20001:Alice Example:/home/alice:/bin/bash"
 WELL = [User(f"well{n:04}", 30000 + n, 20001, "", f"/home/{n}", "/bin/sh") for n in range(2000)]
 
@@ -154,7 +155,6 @@ def sick(container):
         Slapd(c, "well", (WELL, []), address="127.0.0.3", names=["well.test"]).start()
         c.relay = Relay(c, "127.0.0.2")
         c.systemctl("enable", "--now", "sssd-nss.socket")
-        c.cold = iter(range(len(WELL)))
         yield c
 
 
@@ -168,6 +168,7 @@ def start(c, uri, *lines):
     for name in ("alice", "bob"):
         suite.id(name)
     assert suite.passwd("well1999@WELL")
+    c.cold = iter(range(1999))
     return suite
 
 
@@ -208,10 +209,18 @@ def p99s(c):
     return load.p99(c), well.p99_us
 
 
+def usual(c):
+    return [max(pair) for pair in zip(p99s(c), p99s(c))]
+
+
+def is_as(now, usually):
+    return all(us <= SLOWER * usual_us for us, usual_us in zip(now, usually))
+
+
 def test_nobody_else_is_slower(ill):
     """While 8 clients ask the ill domain for users it has not seen."""
     c = ill.c
-    before = [max(pair) for pair in zip(p99s(c), p99s(c))]
+    before, during = usual(c), []
     ill.fall_ill()
     crowd = Load(  # with a pause: of a server that refuses it would ask for all of the machine
         c,
@@ -224,17 +233,16 @@ def test_nobody_else_is_slower(ill):
         until_eof=True,
     )
     try:
-        during = []
-        for _ in range(3):  # one that the machine itself disturbed proves nothing
+        while len(during) < WINDOWS and not (during and is_as(during[-1], before)):
             during.append(p99s(c))
-            if all(now <= 2 * was + NOISE_US for now, was in zip(during[-1], before)):
-                break
-        else:
-            raise AssertionError(f"p99 was {before} us, and is {during}")
     finally:
         calls = crowd.stop()
     assert calls.max_us < (BUDGET_MS + 100 + NOISE_MS) * 1000, calls
     assert calls.success == 0 and calls.wrong == 0, calls
+    if not is_as(during[-1], before):
+        let_pass(c)
+        after = usual(c)  # the machine may have something else to do now
+        assert any(is_as(now, map(max, before, after)) for now in during), (before, during, after)
 
 
 def test_cached_and_unknown_and_back(ill):
