@@ -415,10 +415,30 @@ def test_refresh_expired_interval_offset(c, offset, words):
     assert not words or words in said[0]
 
 
-def test_what_is_watched_changes_with_a_reload(c):
-    begin(c, {"SITE": {}}, sssd=["try_inotify = true"])
-    assert watches(c, "/etc")
-    for before, now in ("true", "false"), ("false", "true"):
-        c.sh(f"sed -i 's/^try_inotify = {before}/try_inotify = {now}/' /etc/sssd/sssd.conf")
+def hears_of_links(c):
+    """Has the monitor a socket of rtnetlink(7)?"""
+    sockets = re.findall(r"socket:\[(\d+)\]", c.sh("ls -l /proc/$(pidof -s sssd)/fd").out)
+    netlink = c.read("/proc/net/netlink").splitlines()[1:]
+    return any(line.split()[-1] in sockets for line in netlink)
+
+
+def watches_etc(c):
+    return watches(c, "/etc")
+
+
+@pytest.mark.parametrize(
+    "option, default, is_watched",
+    [
+        ("try_inotify", "true", watches_etc),
+        ("monitor_resolv_conf", "true", watches_etc),
+        ("disable_netlink", "false", hears_of_links),
+    ],
+)
+def test_what_is_watched_changes_with_a_reload(c, option, default, is_watched):
+    other = {"true": "false", "false": "true"}[default]
+    begin(c, {"SITE": {}}, sssd=[f"{option} = {default}"])
+    assert is_watched(c)
+    for before, now in (default, other), (other, default):
+        c.sh(f"sed -i 's/^{option} = {before}/{option} = {now}/' /etc/sssd/sssd.conf")
         c.systemctl("reload", "sssd.service")
-        c.wait_for("the other way", lambda now=now: watches(c, "/etc") == (now == "true"))
+        c.wait_for("the other way", lambda now=now: is_watched(c) == (now == default))
