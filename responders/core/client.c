@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,14 +20,17 @@
 
 #define IN_ROOM         1024 /* to begin with; holds every usual request */
 #define ACCEPTS_AT_ONCE 4    /* before those who are here are looked at again */
-#define TURN_US         1000 /* of one client that has many requests here, likewise */
+#define TURN_US         200  /* of those in line, likewise */
 
 static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
                          void *data);
 
 /* ---- whose turn it is ---- */
 
-static void client_work(struct client *client);
+static void client_work(struct client *client, bool arrived);
+static bool client_serve(struct client *client, uint32_t size, int64_t now_us);
+static void client_flush(struct client *client, int64_t now_us);
+static int64_t whole_request(struct client *client);
 
 /* Requests of a uid ended: those that wait for that are dispatched once more, maybe the answer is
  * in the cache by now. Run from the loop and not from where the request ended, so that nothing is
@@ -45,7 +49,7 @@ static void take_turns(struct tevent_context *ev, struct tevent_immediate *im, v
 		core->n_waiting--;
 		dispatch(client, client->request_size);
 		if (!client->busy)
-			client_work(client);
+			client_work(client, false);
 	}
 }
 
@@ -72,6 +76,66 @@ static void turn_ends(struct client *client)
 		tevent_schedule_immediate(core->turn, core->ev, take_turns, core);
 }
 
+/* ---- the line of those that are ready ---- */
+
+static void line_up(struct client *client)
+{
+	struct core *core = client->core;
+
+	if (!callers_in_line(core->callers))
+		tevent_fd_set_flags(core->line, TEVENT_FD_READ);
+	caller_lines_up(core->callers, client->caller, &client->turn);
+}
+
+static bool is_in_line(const struct client *client)
+{
+	return !list_empty(&client->turn.node);
+}
+
+/* A descriptor that is always ready comes after all that were when it came last: epoll(7) gives
+ * each its turn. So whoever may be served before those in line was. */
+static void line_moves(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags, void *data)
+{
+	struct core *core = data;
+	struct turn *turn = callers_turn(core->callers);
+	int64_t began_us = monotonic_us();
+
+	(void)ev;
+	(void)flags;
+	if (!turn) {
+		callers_begin_round(core->callers);
+		turn = callers_turn(core->callers);
+	}
+	for (int64_t now_us = began_us; turn;) {
+		struct client *client = list_item(turn, struct client, turn);
+
+		if (client->sending)
+			client_flush(client, now_us);
+		else if (client_serve(client, (uint32_t)whole_request(client), now_us) &&
+		         !client->busy)
+			client_work(client, false);
+		now_us = monotonic_us();
+		turn = now_us - began_us > TURN_US ? NULL : callers_turn(core->callers);
+	}
+	if (!callers_in_line(core->callers))
+		tevent_fd_set_flags(fde, 0);
+}
+
+int clients_start(struct core *core)
+{
+	int fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	core->line = tevent_add_fd(core->ev, core, fd, 0, line_moves, core);
+	if (!core->line) {
+		close(fd);
+		return -ENOMEM;
+	}
+	tevent_fd_set_auto_close(core->line);
+	return 0;
+}
+
 /* ---- coming and going ---- */
 
 static void wipe(const struct client *client, void *bytes, size_t size)
@@ -89,6 +153,7 @@ static int client_gone(struct client *client)
 	if (!list_empty(&client->waiting))
 		core->n_waiting--;
 	list_remove(&client->waiting);
+	caller_leaves_line(client->caller, &client->turn);
 	turn_ends(client);
 	client->caller->unsent -= client->unsent;
 	if (client->in_room > IN_ROOM)
@@ -112,7 +177,7 @@ void client_free(struct client *client)
 
 static bool is_idle(const struct client *client)
 {
-	return !client->busy && !client->resumes;
+	return !client->busy && !is_in_line(client);
 }
 
 /* Descriptors ran out: the uid that has most idle connections loses the one that was quiet longest.
@@ -224,6 +289,7 @@ static void client_new(struct core *core, int fd)
 	client->out = writer_new(reply_max(core));
 	client->out.secretive = core->resp->secretive;
 	list_init(&client->waiting);
+	list_init(&client->turn.node);
 	list_init(&client->node);
 	list_append(&core->clients, &client->node);
 	core->n_clients++;
@@ -309,9 +375,9 @@ void clients_watch_idle(struct core *core)
 		timer_once(core, core->ev, wait_us / 1000 + 1, close_quiet_clients, core);
 }
 
-static void client_is_active(struct client *client)
+static void client_is_active(struct client *client, int64_t now_us)
 {
-	client->active_us = client->core->last_request_us = monotonic_us();
+	client->active_us = now_us;
 	list_remove(&client->node);
 	list_append(&client->core->clients, &client->node);
 }
@@ -360,28 +426,47 @@ static int64_t whole_request(struct client *client)
 }
 
 /* Which events matter now. tevent tells of a client that hung up only where bytes are wanted of it,
- * so they are wanted of one that does not read its answer, even without room for them. The end of
- * what it says is one more event for a client whose next request waits here. */
+ * so they are wanted of one that does not read its answer, even without room for them. That one in
+ * line takes more of its answer need not be told again and again. */
 static void want_bytes(struct client *client)
 {
 	bool room = client->sending || client->in_size < client->in_room;
-	bool read = client->resumes || (!client->at_end && room);
-	bool write = client->resumes || client->sending;
 
 	tevent_fd_set_flags(client->fde,
-	                    (read ? TEVENT_FD_READ : 0) | (write ? TEVENT_FD_WRITE : 0));
+	                    (!client->at_end && room ? TEVENT_FD_READ : 0) |
+	                            (client->sending && !is_in_line(client) ? TEVENT_FD_WRITE : 0));
 }
 
-/* Takes up requests until one has to wait, none is left, or the client had its turn: a buffer full
- * of them may be work for seconds. No byte will tell of those that are left then, so the loop comes
- * back as soon as the client takes answers. */
-static void client_work(struct client *client)
+/* Takes up the request at the start of the buffer, or goes on with it. False: the client went. */
+static bool client_serve(struct client *client, uint32_t size, int64_t now_us)
 {
-	int64_t began_us = 0;
+	struct core *core = client->core;
 
-	client->resumes = false;
-	while (!client->busy) {
-		int64_t size = whole_request(client);
+	client->busy = true;
+	client->request_size = size;
+	core->last_request_us = now_us;
+	if (!client->unfinished)
+		client_is_active(client, now_us);
+	if (!dispatch(client, size)) {
+		client_free(client);
+		return false;
+	}
+	if (client->unfinished) {
+		client->busy = false;
+		core->last_request_us = monotonic_us();
+		line_up(client);
+	}
+	callers_served(core->callers, client->caller, now_us, core->last_request_us);
+	return true;
+}
+
+/* Takes up requests until one has to wait, or none is left. arrived: bytes came. */
+static void client_work(struct client *client, bool arrived)
+{
+	struct callers *callers = client->core->callers;
+
+	while (!client->busy && !is_in_line(client)) {
+		int64_t size = whole_request(client), now_us;
 
 		if (size < 0) {
 			log_info("uid %u pid %d: malformed message: %s", (unsigned)client->peer.uid,
@@ -394,19 +479,12 @@ static void client_work(struct client *client)
 				client_free(client);
 			return;
 		}
-		/* Both were read for other reasons: when the last one ended, the first began. */
-		client->resumes = began_us && client->core->last_request_us - began_us > TURN_US;
-		if (client->resumes)
-			break;
-		client->busy = true;
-		client->request_size = (uint32_t)size;
-		client_is_active(client);
-		if (!began_us)
-			began_us = client->active_us;
-		if (!dispatch(client, (uint32_t)size)) {
-			client_free(client);
+		now_us = monotonic_us();
+		if (!caller_may_go(callers, client->caller, &client->turn, arrived, now_us))
+			line_up(client);
+		else if (!client_serve(client, (uint32_t)size, now_us))
 			return;
-		}
+		arrived = false;
 	}
 	want_bytes(client);
 }
@@ -493,6 +571,15 @@ void client_replied(struct client *client)
 	request_ends(client);
 }
 
+/* More of an answer can be sent, which is work like that on a request. */
+static void client_flush(struct client *client, int64_t now_us)
+{
+	client_replied(client);
+	callers_served(client->core->callers, client->caller, now_us, monotonic_us());
+	if (!client->sending)
+		client_work(client, false);
+}
+
 /* ---- bytes ---- */
 
 /* Is nobody left to read an answer? shutdown(2) of one direction is no hang-up (poll(2)). */
@@ -531,7 +618,7 @@ static void client_receive(struct client *client)
 	if (n == 0)
 		client->at_end = true;
 	client->in_size += (size_t)n;
-	client_work(client);
+	client_work(client, true);
 }
 
 static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint16_t flags,
@@ -541,14 +628,16 @@ static void client_ready(struct tevent_context *ev, struct tevent_fd *fde, uint1
 
 	(void)ev;
 	(void)fde;
-	if (client->resumes) {
-		client_work(client);
-		return;
-	}
-	if (flags & TEVENT_FD_WRITE) {
-		client_replied(client);
-		if (!client->sending)
-			client_work(client);
+	if ((flags & TEVENT_FD_WRITE) && !is_in_line(client)) {
+		int64_t now_us = monotonic_us();
+
+		if (caller_may_go(client->core->callers, client->caller, &client->turn, true,
+		                  now_us)) {
+			client_flush(client, now_us);
+		} else {
+			line_up(client);
+			want_bytes(client);
+		}
 		return;
 	}
 	if (flags & TEVENT_FD_READ)
@@ -559,7 +648,7 @@ void client_replied_later(struct client *client)
 {
 	client_replied(client);
 	if (!client->busy)
-		client_work(client);
+		client_work(client, false);
 }
 
 void client_half_close(struct client *client)

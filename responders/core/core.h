@@ -54,6 +54,7 @@ struct core {
 	size_t n_clients, n_waiting; /* waiting: for their uid's turn */
 	size_t clients_max;          /* what the limit of descriptors leaves for clients */
 	struct tevent_immediate *turn;
+	struct tevent_fd *line;     /* always ready; looked at while anybody is in line */
 	struct timer *client_timer; /* runs only while there are clients */
 
 	const char *debug_level; /* from the command line, may be NULL; wins over the files */
@@ -69,6 +70,7 @@ struct core {
 struct client {
 	struct list node;    /* in core->clients */
 	struct list waiting; /* in caller->waiting */
+	struct turn turn;    /* in caller->ready while its next request is here and has to wait */
 	struct core *core;
 	struct caller *caller;
 	struct peer peer;
@@ -84,24 +86,28 @@ struct client {
 	bool at_end;       /* no more bytes will come */
 	bool dismissed;    /* it made place for another connection of its uid */
 	bool sending;      /* the reply did not go out whole */
-	bool resumes;      /* its next request is here, and others are looked at first */
 
 	struct listing *users, *groups; /* owned; NULL while none is under way */
 
 	/* the request under way */
 	bool busy;
-	bool counted; /* in caller->requests */
+	bool counted;  /* in caller->requests */
 	bool greeting; /* it is the handshake */
 	const struct resp_cmd *cmd;
 	uint32_t request_size;
 	struct question question;
 	struct request_id id;
 	struct tevent_req *lookup;
-	unsigned kind; /* for the metrics … */
-	int result;    /* … 0 or an error */
+	struct resp_place place; /* of a service's: how far it came … */
+	bool unfinished;         /* … and the rest has to line up */
+	unsigned kind;           /* for the metrics … */
+	int result;              /* … 0 or an error */
 };
 
 /* client.c */
+
+/* Before anybody is accepted. Errors: -ENOMEM, errno of eventfd(2). */
+int clients_start(struct core *core);
 
 /* Takes in who waits at the socket. ret_exhausted: there are no descriptors left. */
 void client_accept(struct core *core, int listen_fd, bool *ret_exhausted);
@@ -127,7 +133,8 @@ int64_t request_length(const struct client *client);
 /* The longest reply there is. */
 uint32_t reply_max(const struct core *core);
 
-/* Answers the request at the start of client->in, now or later.
+/* Answers the request at the start of client->in, now or later; or client->unfinished, and it is to
+ * be called again.
  * False: the client broke the protocol and must go. */
 bool dispatch(struct client *client, uint32_t size);
 

@@ -146,7 +146,12 @@ static bool serve(struct client *client, uint32_t size)
 	int r;
 
 	client->id.text[0] = '\0';
-	r = core->resp->service->answer(core->service, &client->peer, &in, &client->out, &served);
+	r = core->resp->service->answer(core->service, &client->peer, &in, &client->out,
+	                                &client->place, &served);
+	client->unfinished = r == -EAGAIN;
+	if (client->unfinished)
+		return true;
+	client->place = (struct resp_place){ 0 };
 	client->kind = served.kind;
 	client->result = r;
 	if (log_wants(LEVEL_INFO)) {

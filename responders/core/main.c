@@ -492,6 +492,9 @@ static int core_start(struct core *core, const struct arguments *args)
 	if (!core->turn || !core->callers || !core->stores || !core->lookups.negative ||
 	    !core->lookups.locals)
 		return -ENOMEM;
+	r = clients_start(core);
+	if (r < 0)
+		return r;
 
 	r = setup_load(core, core->resp, &core->paths, core->stores, &core->setup);
 	if (r < 0)

@@ -79,6 +79,11 @@ struct resp_served {
 	unsigned kind; /* of common/metrics/metrics.h */
 };
 
+/* How far a service came with a request; all zero: it is to begin. Only the service reads it. */
+struct resp_place {
+	uint8_t bytes[64];
+};
+
 /* A responder that answers each request at once, from a store of its own, in a protocol whose
  * messages begin with their length (frame_be_length()). */
 struct resp_service {
@@ -96,9 +101,11 @@ struct resp_service {
 
 	/* Reads the request, behind its length, and writes the whole reply; *ret_served as far as
 	 * it was understood. Errors are for log and metrics: the reply was written all the same;
-	 * but -E_CACHE_REPLACED: this process cannot go on, the next one may. */
+	 * but -E_CACHE_REPLACED: this process cannot go on, the next one may; and -EAGAIN: this
+	 * was enough for a turn, nothing was written, and the same request and place are to come
+	 * again when others had theirs. No turn should be much over 1 ms. */
 	int (*answer)(void *service, const struct peer *caller, struct reader *in,
-	              struct writer *out, struct resp_served *ret_served);
+	              struct writer *out, struct resp_place *place, struct resp_served *ret_served);
 };
 
 struct setup;

@@ -30,14 +30,17 @@ struct kcm_request {
 	int64_t now_s;
 	struct reader *in; /* the parameters */
 	struct writer *out;
+	struct ccache_walk *walk;
+	bool more; /* what was done is to be committed, and the request goes on */
 	char default_name[CCACHE_NAME_MAX + 1]; /* once it was asked for */
 };
 
 /* Answers one request: reads it, behind its length, and writes the whole reply; *ret_served as
  * far as it was understood. Errors, which the client was told: of store_begin() and store_end(),
- * those of the limits, -ENOENT, -EBADMSG, -ENOTSUP. */
+ * those of the limits, -ENOENT, -EBADMSG, -ENOTSUP; and without a reply, -EAGAIN: the same request
+ * is to go on with walk, which is all zero at first. */
 int kcm_answer(struct store *store, uid_t uid, struct reader *in, struct writer *out,
-               struct resp_served *ret_served);
+               struct ccache_walk *walk, struct resp_served *ret_served);
 
 /* The reply that says r, whatever was written before. */
 void kcm_refuse(struct writer *out, int r);

@@ -4,9 +4,11 @@
  *
  * It asks nobody and needs nobody: no monitor, no backend, no configuration.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -337,14 +339,17 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
  * from there. A directory that is missing is not ours to make: the service manager does when it
  * starts us the next time. */
 static int answer(void *service, const struct peer *caller, struct reader *in, struct writer *out,
-                  struct resp_served *ret_served)
+                  struct resp_place *place, struct resp_served *ret_served)
 {
+	struct ccache_walk walk;
 	struct reader again = *in;
 	struct kcm *kcm = service;
 	int r = -E_CACHE_REPLACED;
 
+	static_assert(sizeof(walk) <= sizeof(place->bytes), "a walk has its place");
+	memcpy(&walk, place->bytes, sizeof(walk));
 	if (kcm->store)
-		r = kcm_answer(kcm->store, caller->uid, in, out, ret_served);
+		r = kcm_answer(kcm->store, caller->uid, in, out, &walk, ret_served);
 	if (must_reopen(r)) {
 		TALLOC_FREE(kcm->store);
 		r = open_store(kcm);
@@ -353,8 +358,9 @@ static int answer(void *service, const struct peer *caller, struct reader *in, s
 			return r == -ENOENT ? -E_CACHE_REPLACED : r;
 		}
 		writer_reset(out);
-		r = kcm_answer(kcm->store, caller->uid, &again, out, ret_served);
+		r = kcm_answer(kcm->store, caller->uid, &again, out, &walk, ret_served);
 	}
+	memcpy(place->bytes, &walk, sizeof(walk));
 	look_in(kcm, kcm->interval_ms);
 	return r;
 }

@@ -409,9 +409,9 @@ static int op_retrieve(struct kcm_request *request)
 	int r = find_tagged(request, &ccache, &how, &tag);
 
 	if (r == 0)
-		r = in_words(
-			store_match(request->store, &ccache, &tag, how, request->now_s, &stored),
-			KCM_CC_NOTFOUND);
+		r = in_words(store_match(request->store, &ccache, &tag, how, request->now_s,
+		                         request->walk, &stored),
+		             KCM_CC_NOTFOUND);
 	if (r == 0)
 		writer_bytes(request->out, stored.credential.at, stored.credential.size);
 	return r;
@@ -425,7 +425,8 @@ static int op_remove_cred(struct kcm_request *request)
 	int r = find_tagged(request, &ccache, &how, &tag);
 
 	if (r == 0)
-		r = in_words(store_remove_matching(request->store, &ccache, &tag, how),
+		r = in_words(store_remove_matching(request->store, &ccache, &tag, how,
+		                                   request->walk, &request->more),
 		             KCM_CC_NOTFOUND);
 	return r;
 }
@@ -581,7 +582,9 @@ static int run(struct kcm_request *request, const struct op *op)
 	int r;
 
 	r = store_begin(request->store, op->writes);
-	return r < 0 ? r : store_end(request->store, op->run(request));
+	if (r == 0)
+		r = store_end(request->store, op->run(request));
+	return r == 0 && request->more ? -EAGAIN : r;
 }
 
 static int answer(struct kcm_request *request, struct resp_served *ret_served)
@@ -625,15 +628,24 @@ void kcm_refuse(struct writer *out, int r)
 }
 
 int kcm_answer(struct store *store, uid_t uid, struct reader *in, struct writer *out,
-               struct resp_served *ret_served)
+               struct ccache_walk *walk, struct resp_served *ret_served)
 {
 	struct kcm_request request = {
-		.store = store, .uid = uid, .now_s = walltime_now().s, .in = in, .out = out
+		.store = store,
+		.uid = uid,
+		.now_s = walltime_now().s,
+		.in = in,
+		.out = out,
+		.walk = walk,
 	};
 	int r;
 
 	begin_reply(out);
 	r = answer(&request, ret_served);
+	if (r == -EAGAIN) {
+		writer_reset(out);
+		return r;
+	}
 	if (r == 0)
 		r = writer_end(out); /* too large: the client then asks for one after the other */
 	if (r < 0)

@@ -162,19 +162,30 @@ int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
 int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
                           struct stored *ret_stored);
 
-/* The same without the credential, which costs less where it is encrypted. */
+/* The same without the credential, of which nothing is read: no sum is asked for. */
 int store_next_number(struct store *store, const struct ccache *ccache, uint64_t number,
                       struct stored *ret_stored);
 
-/* One that tag matches and that expires after now_s. Errors: -ENOENT. */
+/* Where a walk through a cache goes on, in another transaction; all zero: it begins. A cache that
+ * is another one by then is walked from its beginning. */
+#define WALK_KEY_MAX 47
+struct ccache_walk {
+	uint8_t at_size;
+	uint8_t at[WALK_KEY_MAX];
+	bool any; /* some were removed */
+};
+
+/* One that tag matches and that expires after now_s. Errors: -ENOENT; -EAGAIN this was enough for
+ * once, and walk says where it goes on. */
 int store_match(struct store *store, const struct ccache *ccache, const struct tag *tag,
-                uint32_t how, int64_t now_s, struct stored *ret_stored);
+                uint32_t how, int64_t now_s, struct ccache_walk *walk, struct stored *ret_stored);
 
 int store_remove(struct store *store, struct ccache *ccache, uint64_t number);
 
-/* Removes all that tag matches, in one walk. Errors: -ENOENT there was none. */
+/* Removes all that tag matches. *ret_more: this was enough for once, and walk says where it goes
+ * on; what was removed so far is to be committed. Errors: -ENOENT there was none. */
 int store_remove_matching(struct store *store, struct ccache *ccache, const struct tag *tag,
-                          uint32_t how);
+                          uint32_t how, struct ccache_walk *walk, bool *ret_more);
 
 /* Does the cache hold a ticket that is good now, or none at all? */
 int store_is_usable(struct store *store, const struct ccache *ccache, int64_t now_s,

@@ -4,6 +4,7 @@
  *
  *   | uid: u8 | size: u16 | request | … |
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +21,14 @@ static void ask(uid_t uid, struct reader in)
 	struct writer out = writer_new(KCM_MESSAGE_MAX + 8);
 	struct reader request, reply;
 	struct resp_served served;
+	struct ccache_walk walk = { 0 };
 	uint32_t length;
 
 	if (size > 0)
 		memcpy(copy, in.pos, size);
-	request = reader_over(copy, size);
-	kcm_answer(store, uid, &request, &out, &served);
+	do {
+		request = reader_over(copy, size);
+	} while (kcm_answer(store, uid, &request, &out, &walk, &served) == -EAGAIN);
 	free(copy);
 
 	reply = reader_over(out.bytes, out.size);

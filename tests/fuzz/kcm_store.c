@@ -45,6 +45,16 @@ static bool walk(void)
 	return all;
 }
 
+static void look_for(const struct ccache *ccache, const struct tag *tag, uint32_t how,
+                     int64_t now_s)
+{
+	struct stored stored;
+	struct ccache_walk place = { 0 };
+
+	while (store_match(store, ccache, tag, how, now_s, &place, &stored) == -EAGAIN)
+		continue;
+}
+
 static int use_one(struct ccache *ccache)
 {
 	struct stored stored = { 0 };
@@ -56,16 +66,14 @@ static int use_one(struct ccache *ccache)
 
 	store_principal(store, ccache, &principal);
 	store_is_usable(store, ccache, 1000, &usable);
-	store_match(store, ccache, &tag, 0, 1000, &stored);
-	stored = (struct stored){ 0 };
+	look_for(ccache, &tag, 0, 1000);
 	while ((r = store_next_credential(store, ccache, stored.number, &stored)) == 0) {
 		struct reader in = reader_over(stored.credential.at, stored.credential.size);
 
 		credential = read_credential(&in);
 		if (reader_end(&in) == 0) {
 			tag.like = credential;
-			store_match(store, ccache, &tag, DONT_MATCH_REALM, 0,
-			            &(struct stored){ 0 });
+			look_for(ccache, &tag, DONT_MATCH_REALM, 0);
 		}
 	}
 	return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Clients of a responder whose requests are one byte each: 's' has a short answer, 'l' one that no
- * socket holds, 't' takes two milliseconds, 'w' waits until its client goes. They are ours, and
- * counted like anybody's.
+ * socket holds, 't' takes two milliseconds, 'u' that in each of five turns, 'w' waits until its
+ * client goes. They are ours, and counted like anybody's.
  */
 #include <check.h>
 #include <errno.h>
@@ -47,8 +47,11 @@ bool dispatch(struct client *client, uint32_t size)
 	ck_assert_uint_eq(size, 1);
 	if (client->in[0] == 'w')
 		return true;
-	if (client->in[0] == 't')
+	if (client->in[0] == 't' || client->in[0] == 'u')
 		usleep(2000);
+	client->unfinished = client->in[0] == 'u' && ++client->place.bytes[0] % 5 > 0;
+	if (client->unfinished)
+		return true;
 	writer_u8(&client->out, client->in[0]);
 	if (client->in[0] == 'l')
 		writer_room(&client->out, LONG_ANSWER - 1);
@@ -86,6 +89,7 @@ static void set_up(void)
 	setup->service.client_idle_timeout_s = 60;
 	core->clients_max = 2 * FDS;
 	list_init(&core->clients);
+	ck_assert_int_eq(clients_start(core), 0);
 
 	where.sun_family = AF_UNIX; /* without a name the kernel finds one */
 	where_size = sizeof(where);
@@ -121,6 +125,17 @@ static int come(void)
 	first = list_item(core->clients.next, struct client, node);
 	first->caller->exempt = false;
 	fds[n_fds++] = fd;
+	return fd;
+}
+
+/* The same as somebody else. */
+static int come_as(uid_t uid)
+{
+	int fd = come();
+	struct client *client = list_item(core->clients.prev, struct client, node);
+
+	callers_left(core->callers, client->caller);
+	client->caller = callers_came(core->callers, uid);
 	return fd;
 }
 
@@ -173,6 +188,21 @@ static size_t count_ready(int fd)
 	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 
 	return n > 0 ? (size_t)n : 0;
+}
+
+static size_t count_all_ready(const int *some_fds, int n)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < n; i++)
+		size += count_ready(some_fds[i]);
+	return size;
+}
+
+static void work_until_ready(int fd, size_t n)
+{
+	while (count_ready(fd) < n)
+		ck_assert_int_eq(tevent_loop_once(core->ev), 0);
 }
 
 /* ---- connections ---- */
@@ -249,25 +279,106 @@ START_TEST(test_many_requests_at_once_are_in_nobody_s_way)
 
 	say(many, "tttttttttttttttttttt");
 	say(one, "s");
-	while (count_ready(one) == 0)
-		ck_assert_int_eq(tevent_loop_once(core->ev), 0);
-	ck_assert_uint_le(count_ready(many), 2);
-	while (count_ready(many) < 20)
-		ck_assert_int_eq(tevent_loop_once(core->ev), 0);
+	work_until_ready(one, 1);
+	/* The first, the one in line before it, and one for which a uid that is alone had time. */
+	ck_assert_uint_le(count_ready(many), 3);
+	work_until_ready(many, 20);
 	say(many, "s");
 	ck_assert_uint_eq(count_answered(many), 21);
 }
 END_TEST
 
-START_TEST(test_many_quick_requests_take_one_turn)
-{
-	int fd = come();
+#define CROWD 20
+#define A     50001u
+#define B     50002u
 
-	say(fd, "ssssssssssssssssssss");
-	ck_assert_int_eq(tevent_loop_once(core->ev), 0);
-	/* As a rule all of them: but nobody knows when this process stood still. */
-	ck_assert_uint_ge(count_ready(fd), 1);
-	ck_assert_uint_eq(count_answered(fd), 20);
+static void crowd_says(const char *requests)
+{
+	for (int i = 0; i < CROWD; i++)
+		come_as(A);
+	for (int i = 0; i < CROWD; i++)
+		say(fds[i], requests);
+}
+
+START_TEST(test_who_comes_first_in_a_round_waits_for_one_request)
+{
+	int one = come_as(B);
+
+	n_fds = 0;
+	crowd_says("t");
+	say(one, "s");
+	work_until_ready(one, 1);
+	ck_assert_uint_eq(count_all_ready(fds, CROWD), 1);
+	close(one);
+}
+END_TEST
+
+START_TEST(test_a_uid_with_many_connections_counts_as_one)
+{
+	int one = come_as(B);
+
+	n_fds = 0;
+	crowd_says("tt");
+	say(one, "tttttttttt");
+	for (size_t n = 1; n <= 10; n++) {
+		work_until_ready(one, n);
+		ck_assert_uint_ge(count_all_ready(fds, CROWD) + 1, n);
+		ck_assert_uint_le(count_all_ready(fds, CROWD), n + 1);
+	}
+	for (int i = 0; i < CROWD; i++)
+		work_until_ready(fds[i], 2);
+	close(one);
+}
+END_TEST
+
+START_TEST(test_connections_of_one_uid_take_turns)
+{
+	crowd_says("tt");
+	work_until_ready(fds[CROWD / 2], 2);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_uint_ge(count_ready(fds[i]), 1);
+	for (int i = 0; i < CROWD; i++)
+		work_until_ready(fds[i], 2);
+	ck_assert(!callers_in_line(core->callers));
+}
+END_TEST
+
+START_TEST(test_what_is_not_finished_in_its_turn_lines_up_again)
+{
+	int slow = come_as(A), one = come_as(B);
+
+	say(slow, "us");
+	say(one, "tttttttt");
+	work_until_ready(one, 3);
+	ck_assert_uint_eq(count_ready(slow), 0);
+	work_until_ready(slow, 1);
+	ck_assert_uint_le(count_ready(one), 6);
+	work_until_ready(slow, 2);
+	ck_assert_uint_eq(count_answered(one), 8);
+	say(slow, "u");
+	ck_assert_uint_eq(count_answered(slow), 3);
+}
+END_TEST
+
+/* Those in line: nobody waits for what they would have asked. */
+START_TEST(test_who_leaves_the_line_is_not_served)
+{
+	int one = come_as(B);
+
+	n_fds = 0;
+	crowd_says("t");
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_int_eq(tevent_loop_once(core->ev), 0);
+	ck_assert(callers_in_line(core->callers));
+	for (int i = 0; i < CROWD; i++)
+		close(fds[i]);
+	settle();
+	ck_assert_uint_eq(core->n_clients, 1);
+	ck_assert(!callers_in_line(core->callers));
+	n_fds = 0;
+	say(one, "s");
+	ck_assert_uint_eq(count_answered(one), 1);
+	close(one);
 }
 END_TEST
 
@@ -321,7 +432,11 @@ int main(void)
 	tcase_add_test(tcase, test_those_that_made_place_and_do_not_read_are_few);
 	tcase_add_test(tcase, test_where_those_that_made_place_wait_the_next_one_is_refused);
 	tcase_add_test(tcase, test_many_requests_at_once_are_in_nobody_s_way);
-	tcase_add_test(tcase, test_many_quick_requests_take_one_turn);
+	tcase_add_test(tcase, test_who_comes_first_in_a_round_waits_for_one_request);
+	tcase_add_test(tcase, test_a_uid_with_many_connections_counts_as_one);
+	tcase_add_test(tcase, test_connections_of_one_uid_take_turns);
+	tcase_add_test(tcase, test_what_is_not_finished_in_its_turn_lines_up_again);
+	tcase_add_test(tcase, test_who_leaves_the_line_is_not_served);
 	tcase_add_test(tcase, test_all_requests_are_answered_whose_client_says_no_more);
 	tcase_add_test(tcase, test_whose_turn_will_come_is_not_idle);
 	tcase_add_test(tcase, test_who_hangs_up_in_its_turn_is_gone);

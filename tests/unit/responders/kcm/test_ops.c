@@ -23,6 +23,8 @@ static struct store *store;
 static struct writer asked, out;
 static struct reader answer; /* what follows the status */
 static uint32_t later, past;
+static unsigned n_parts; /* of the walk of the last request */
+static void (*between_parts)(uid_t uid);
 
 static void setup(void)
 {
@@ -31,6 +33,7 @@ static void setup(void)
 	ck_assert_int_eq(store_open(NULL, dir, NULL, &store), 0);
 	asked = writer_new(1u << 20);
 	out = writer_new(KCM_MESSAGE_MAX + 8);
+	between_parts = NULL;
 	later = (uint32_t)time(NULL) + 3600;
 	past = (uint32_t)time(NULL) - 10;
 }
@@ -61,14 +64,23 @@ static int32_t send_cut(uid_t uid, size_t size)
 {
 	uint8_t *copy = malloc(size ? size : 1); /* its own, so that ASan guards its end */
 	struct reader in;
+	struct ccache_walk walk = { 0 };
 	struct resp_served served;
 	uint32_t length;
 	int32_t status;
+	int r;
 
 	memcpy(copy, asked.bytes, size);
-	in = reader_over(copy, size);
-	writer_reset(&out);
-	kcm_answer(store, uid, &in, &out, &served);
+	n_parts = 0;
+	do {
+		in = reader_over(copy, size);
+		writer_reset(&out);
+		r = kcm_answer(store, uid, &in, &out, &walk, &served);
+		n_parts++;
+		ck_assert(r != -EAGAIN || out.size == 0);
+		if (between_parts && r == -EAGAIN)
+			take_ptr(between_parts)(uid);
+	} while (r == -EAGAIN);
 	free(copy);
 
 	answer = reader_over(out.bytes, out.size);
@@ -321,6 +333,59 @@ START_TEST(test_many_are_removed_in_one_walk)
 	ck_assert_int_eq(named(ALICE, KCM_GET_CRED_UUID_LIST, "1001"), 0);
 	ck_assert_uint_eq(reader_left(&answer), CCACHE_CREDENTIALS / 2 * 16);
 	ck_assert_int_lt(took, 60 * walk_time());
+}
+END_TEST
+
+/* What others do meanwhile: the cache of a walk becomes another one. */
+static void make_anew(uid_t uid)
+{
+	struct ccache ccache;
+
+	ck_assert_int_eq(store_begin(store, true), 0);
+	ck_assert_int_eq(store_find(store, uid, "1001", &ccache), 0);
+	ck_assert_int_eq(store_destroy(store, &ccache), 0);
+	ck_assert_int_eq(store_make(store, uid, "1001", &ccache), 0);
+	ck_assert_int_eq(store_end(store, 0), 0);
+}
+
+/* The parts are of so many credentials or so many bytes, and meet each of them once. */
+START_TEST(test_a_long_walk_is_done_in_parts)
+{
+	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS - 1), 0);
+	writer_str(ask(KCM_STORE), "1001");
+	put_credential(&asked, "dave", "last", later, "ticket");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ask_for_client(KCM_RETRIEVE, "alice");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_uint_eq(n_parts, 1);
+	ask_for_client(KCM_RETRIEVE, "dave");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_uint_gt(n_parts, 4);
+	ask_for_client(KCM_REMOVE_CRED, "dave");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_uint_gt(n_parts, 4);
+	ck_assert_int_eq(sent(ALICE), KCM_CC_NOTFOUND);
+	ask_for_client(KCM_REMOVE_CRED, "bob");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_uint_gt(n_parts, 10);
+	ck_assert_int_eq(named(ALICE, KCM_GET_CRED_UUID_LIST, "1001"), 0);
+	ck_assert_uint_eq(reader_left(&answer), CCACHE_CREDENTIALS / 2 * 16);
+}
+END_TEST
+
+START_TEST(test_a_walk_ends_when_its_cache_is_another_one)
+{
+	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS), 0);
+	between_parts = make_anew;
+	ask_for_client(KCM_RETRIEVE, "carol");
+	ck_assert_int_eq(sent(ALICE), KCM_CC_NOTFOUND);
+	ck_assert_uint_eq(n_parts, 2);
+
+	ck_assert_int_eq(replace_with(CCACHE_CREDENTIALS), 0);
+	between_parts = make_anew;
+	ask_for_client(KCM_REMOVE_CRED, "bob");
+	ck_assert_int_eq(sent(ALICE), 0); /* some were removed */
+	ck_assert_uint_eq(n_parts, 2);
 }
 END_TEST
 
@@ -716,6 +781,8 @@ int main(void)
 	tcase_add_test(tcase, test_nobody_reaches_what_is_another_users);
 	tcase_add_test(tcase, test_a_credential_is_removed);
 	tcase_add_test(tcase, test_many_are_removed_in_one_walk);
+	tcase_add_test(tcase, test_a_long_walk_is_done_in_parts);
+	tcase_add_test(tcase, test_a_walk_ends_when_its_cache_is_another_one);
 	tcase_add_test(tcase, test_a_cache_has_room_for_so_many);
 	tcase_add_test(tcase, test_a_credential_has_an_end);
 	tcase_add_test(tcase, test_replace_is_all_or_nothing);

@@ -141,6 +141,7 @@ static int match(uid_t uid, const char *name, const char *server, int64_t now_s,
 {
 	struct writer out = writer_new(4096);
 	struct ccache ccache = find(uid, name);
+	struct ccache_walk walk = { 0 };
 	struct reader in;
 	struct tag tag;
 	int r;
@@ -155,7 +156,9 @@ static int match(uid_t uid, const char *name, const char *server, int64_t now_s,
 	in = reader_over(out.bytes, out.size);
 	tag = read_tag(&in);
 	ck_assert_int_eq(reader_end(&in), 0);
-	r = store_match(store, &ccache, &tag, 0, now_s, ret_stored);
+	do
+		r = store_match(store, &ccache, &tag, 0, now_s, &walk, ret_stored);
+	while (r == -EAGAIN);
 	writer_free(&out);
 	return r;
 }
