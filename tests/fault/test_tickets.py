@@ -54,24 +54,33 @@ def c(machine):
     return machine
 
 
-def ticket(server):
-    """No two servers have the same: a wrong one would show."""
-    return hashlib.sha256(server.encode()).digest() * 20
+def ticket(server, version=0):
+    """No two servers and no two versions have the same: a wrong one would show, or an old one."""
+    told = f"version {version} of {server}".encode()
+    return told + hashlib.sha256(told).digest() * 20
 
 
-def wanted(server):
-    return credential(server, ENDTIME, ticket(server))
+def wanted(server, version=0):
+    return credential(server, ENDTIME, ticket(server, version))
 
 
-def store(kcm, cache, server):
-    return kcm.store(cache, server, ENDTIME, ticket=ticket(server))
+def store(kcm, cache, server, version=0):
+    return kcm.store(cache, server, ENDTIME, ticket=ticket(server, version))
 
 
-def fill(c, n, uid=ALICE):
+def version_of(server, result):
+    """Which one this is, as it was stored, byte by byte."""
+    version = int(re.search(rb"version (\d+) of", result)[1])
+    assert result == wanted(server, version), server
+    return version
+
+
+def fill(c, n, uid=ALICE, cache=None):
+    cache = cache or str(uid)
     with Kcm(c, uid=uid) as kcm:
-        kcm.initialize(str(uid))
+        kcm.initialize(cache)
         for i in range(n):
-            assert store(kcm, str(uid), f"s{i}") == 0
+            assert store(kcm, cache, f"s{i}") == 0
 
 
 def found(c, servers, uid=ALICE):
@@ -95,25 +104,51 @@ def log(c):
 # ---- kill -9 ----
 
 
+SERVERS = 500
+
+
+def server_of(version):
+    return f"s{version % SERVERS}"
+
+
 class Storer(threading.Thread):
-    """Stores one ticket after the other; those that were acknowledged are in stored."""
+    """Stores one ticket after the other, in the end the servers' next versions over those before."""
 
     def __init__(self, c, uid):
         super().__init__()
         self.c, self.uid = c, uid
-        self.stored, self.stopped, self.broken = [], threading.Event(), 0
+        self.stopped, self.broken = threading.Event(), 0
+        self.stored = []  # (when it was acknowledged, version)
+        self.last = 0  # the version that was tried last
 
     def run(self):
-        kcm, i = None, 0
+        kcm = None
         while not self.stopped.is_set():
-            i += 1
+            self.last += 1
             try:
                 kcm = kcm or Kcm(self.c, uid=None)
-                if store(kcm, str(self.uid), f"s{i % 500}") == 0:
-                    self.stored.append(f"s{i % 500}")
+                if store(kcm, str(self.uid), server_of(self.last), self.last) == 0:
+                    self.stored.append((time.monotonic(), self.last))
             except (Closed, ConnectionError):
                 self.broken += 1
                 kcm = None
+
+    def stop(self):
+        self.stopped.set()
+        self.join()
+
+    def newest(self, until=float("inf")):
+        """{server: the last version that was acknowledged by then}"""
+        return {server_of(version): version for when, version in self.stored if when <= until}
+
+
+def none_is_lost(c, cache, newest, last):
+    """Of each server there is the version that was acknowledged last, or one that was tried later."""
+    with Kcm(c) as kcm:
+        for server, version in newest.items():
+            status, result = kcm.retrieve(cache, server)
+            assert status == 0, server
+            assert version <= version_of(server, result) <= last, server
 
 
 def test_kills_lose_no_ticket_that_was_acknowledged(c):
@@ -131,15 +166,12 @@ def test_kills_lose_no_ticket_that_was_acknowledged(c):
             killed += processes.kill("sssd_kcm")
     finally:
         for storer in storers:
-            storer.stopped.set()
-        for storer in storers:
-            storer.join()
+            storer.stop()
     for storer in storers:
-        assert len(storer.stored) > KILLS and storer.broken > 0
+        assert len(storer.stored) > 2 * SERVERS and storer.broken > 0
+        none_is_lost(c, storer.uid, storer.newest(), storer.last)
         with Kcm(c) as kcm:
-            for server in set(storer.stored):
-                assert kcm.retrieve(storer.uid, server) == (0, wanted(server))
-            assert len(kcm.list(storer.uid)) <= 500
+            assert len(kcm.list(storer.uid)) <= SERVERS
     assert "damaged" not in log(c)
     assert c.failed_units() == []
 
@@ -149,44 +181,47 @@ def test_kills_lose_no_ticket_that_was_acknowledged(c):
 ENABLE = [["systemctl", "enable", "sssd-kcm.socket"]]
 
 
+ON_DISK_S = 6  # promised is 5
+
+
 @pytest.fixture(scope="module")
 def snapshots(tmp_path_factory):
-    """(image, what was stored 6 s before it was made) for each."""
+    """(image, {server: version} acknowledged ON_DISK_S before it was made, the last one tried)"""
     folder, chance, made = tmp_path_factory.mktemp("kcm"), random.Random(4), []
     with Container(install=[ours()], files=KCM_ON_EXT4, before=ENABLE, ext4_mib=24) as c:
         with Kcm(c) as kcm:
             kcm.initialize("0:0")
-        storer, times = Storer(c, "0:0"), []
+        storer = Storer(c, "0:0")
         storer.start()
         try:
-            time.sleep(6)
+            time.sleep(ON_DISK_S + 2)
             for n in range(SNAPSHOTS):
-                times.append((time.monotonic(), len(storer.stored)))
                 time.sleep(chance.uniform(0.2, 1.0))
-                at = time.monotonic()
-                old = [count for when, count in times if at - when >= 6]
-                made.append((folder / f"{n}.ext4", set(storer.stored[: max(old, default=0)])))
-                snapshot(c, made[-1][0], ["sssd_kcm"])
+                old = storer.newest(time.monotonic() - ON_DISK_S)
+                snapshot(c, folder / f"{n}.ext4", ["sssd_kcm"])
+                made.append((folder / f"{n}.ext4", old, storer.last))
         finally:
-            storer.stopped.set()
-            storer.join()
+            storer.stop()
     return made
 
 
 @pytest.mark.parametrize("number", range(SNAPSHOTS))
 def test_the_boot_after_a_power_cut_finds_it_whole_or_begins_anew(snapshots, number):
-    image, old = snapshots[number]
+    image, old, last = snapshots[number]
+    assert len(old) == SERVERS and max(old.values()) > SERVERS
     with Container(install=[ours()], files=KCM_ON_EXT4, before=ENABLE, ext4_from=image) as c:
         with Kcm(c) as kcm:
-            there = [f"s{i}" for i in range(500) if kcm.retrieve("0:0", f"s{i}")[0] == 0]
-            for server in there:
-                assert kcm.retrieve("0:0", server) == (0, wanted(server))
+            there = {}
+            for server in old:
+                status, result = kcm.retrieve("0:0", server)
+                if status == 0:
+                    there[server] = version_of(server, result)
             lines = [line for line in log(c).splitlines() if "credential caches" in line]
             if any("a new one begun" in line for line in lines):
-                assert there == []
+                assert there == {}
                 kcm.initialize("0:0")
             else:
-                assert old <= set(there)
+                none_is_lost(c, "0:0", old, last)
                 assert lines == ["credential caches were not closed in order, and are whole"]
             assert store(kcm, "0:0", "more") == 0
         assert c.failed_units() == []
@@ -295,12 +330,9 @@ def test_a_stopped_process_is_not_in_the_way(c):
             time.sleep(0.1)
             c.systemctl("restart", "sssd-kcm.service")
     finally:
-        storer.stopped.set()
-        storer.join()
-    with Kcm(c) as kcm:
-        for server in set(storer.stored):
-            assert kcm.retrieve("0:0", server) == (0, wanted(server))
-    assert len(storer.stored) > 100
+        storer.stop()
+    none_is_lost(c, "0:0", storer.newest(), storer.last)
+    assert len(storer.stored) > 2 * SERVERS
 
 
 # ---- crowds ----
