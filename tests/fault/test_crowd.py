@@ -11,6 +11,7 @@ import pytest
 
 import load
 import wire
+from hammer import NSS, Burner, Hammer
 from length import by_length
 from load import Processes
 from slapd import GROUPS, USERS, Group, Slapd
@@ -240,6 +241,35 @@ def test_the_crowd_leaves_in_the_middle(suite, path, silent):
         wire.close_all(wires)
     # Not at once, the ends have to be seen; but not only when the server's time is over.
     suite.c.wait_for("the uid is served", lambda: answered(path, CROWD), timeout=1)
+
+
+TURN_US = 500  # of a request of somebody else that is being answered when one comes
+
+
+def median_and_p99(c):
+    calls = load.ask(
+        c, "passwd", "alice", "bob", user=4000, clients=2, seconds=load.WINDOW, pause_us=400
+    )
+    assert calls.were_all_right(100), calls
+    return calls.median_us, calls.p99_us
+
+
+def test_one_who_asks_without_end_on_many_connections(c, path):
+    """250 with a question each all the time, for a group of 5,000 in the cache: others are served as
+    they are beside processes that only burn processor time, one for the crowd's and one for ours."""
+    alone, _ = median_and_p99(c)
+    with Burner(), Burner():
+        burnt = max(median_and_p99(c)[1] for _ in range(2))
+    with Hammer(path, CROWD, 250, frame(wire.GETGRNAM, name("choir")), NSS) as hammer:
+        during = []
+        for _ in range(3):
+            during.append(median_and_p99(c))
+            if during[-1][0] <= 2 * alone + TURN_US and during[-1][1] <= 2 * burnt + NOISE_US:
+                break
+    print(f"alone {alone} us, p99 beside who burn {burnt} us, median and p99 then {during}")
+    assert hammer.answers > 1000
+    assert during[-1][0] <= 2 * alone + TURN_US, during
+    assert during[-1][1] <= 2 * burnt + NOISE_US, during
 
 
 # -- clients that never read ----------------------------------------------------------------------
