@@ -469,6 +469,8 @@ static int op_get_cred_list(struct kcm_request *request)
 
 	if (r != 0)
 		return r;
+	if (ccache.size > KCM_MESSAGE_MAX)
+		return -EMSGSIZE; /* the client then asks for one after the other */
 	writer_be32(request->out, ccache.n_credentials);
 	while (request->out->err == 0 &&
 	       (r = store_next_credential(request->store, &ccache, stored.number, &stored)) == 0)

@@ -414,6 +414,7 @@ HAMMERS = {
     "large stores": request(STORE, name("5001:more") + credential("large", ENDTIME, bytes(260000))),
     "numbers": request(CRED_UUID_LIST, name("5001")),
     "lists": request(CRED_LIST, name("5001:many")),
+    "lists that are too long": request(CRED_LIST, name("5001")),
     "light requests": request(DEFAULT_CACHE),
 }
 
