@@ -33,6 +33,7 @@ struct kcm_request {
 	struct ccache_walk *walk;
 	bool more; /* what was done is to be committed, and the request goes on */
 	char default_name[CCACHE_NAME_MAX + 1]; /* once it was asked for */
+	int failed;                             /* why it could not be told; 0 = it could */
 };
 
 /* Answers one request: reads it, behind its length, and writes the whole reply; *ret_served as

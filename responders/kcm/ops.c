@@ -35,18 +35,28 @@ static int pick_default(struct kcm_request *request, char name[CCACHE_NAME_MAX +
 static const char *read_name(struct kcm_request *request)
 {
 	const char *name = reader_str(request->in, CCACHE_NAME_MAX, NULL);
+	int r;
 
 	if (!name || name[0] != '\0')
 		return name;
-	if (pick_default(request, request->default_name) < 0)
-		reader_fail(request->in);
+	r = pick_default(request, request->default_name);
+	if (r < 0)
+		request->failed = r;
 	return request->default_name;
+}
+
+/* Nothing that was read so far was wrong. */
+static int is_read(const struct kcm_request *request)
+{
+	return request->failed < 0 ? request->failed : request->in->err;
 }
 
 /* Read all, ask once. */
 static int all_read(struct kcm_request *request)
 {
-	return reader_end(request->in);
+	int r = is_read(request);
+
+	return r < 0 ? r : reader_end(request->in);
 }
 
 static void write_uuid(struct writer *out, uint64_t id, uint64_t number)
@@ -135,23 +145,25 @@ static int op_get_name(struct kcm_request *request)
 /* ---- caches ---- */
 
 /* An empty cache of that name with that principal. One that was there becomes another one, with
- * another uuid, unless it only was the default so far. */
+ * another uuid, unless it had no principal so far. */
 static int make_anew(struct kcm_request *request, const char *name,
                      const struct principal *principal, struct ccache *ret_ccache)
 {
 	struct store *store = request->store;
 	char other[CCACHE_NAME_MAX + 1];
-	bool was_default = false;
 	struct bytes old;
 	int r;
 
-	if (store_default(store, request->uid, other) == 0)
-		was_default = strcmp(other, name) == 0;
 	r = store_find(store, request->uid, name, ret_ccache);
-	if (r == 0 && store_principal(store, ret_ccache, &old) == 0) {
-		r = store_destroy(store, ret_ccache);
-		if (r == 0)
-			r = -ENOENT;
+	if (r == 0) {
+		r = store_principal(store, ret_ccache, &old);
+		if (r == -ENOENT) {
+			r = store_empty(store, ret_ccache);
+		} else if (r == 0) {
+			r = store_destroy(store, ret_ccache);
+			if (r == 0)
+				r = -ENOENT;
+		}
 	}
 	if (r == -ENOENT)
 		r = make(request, name, ret_ccache);
@@ -159,9 +171,8 @@ static int make_anew(struct kcm_request *request, const char *name,
 		r = store_set_principal(store, ret_ccache, principal->all);
 	if (r != 0)
 		return r;
-	if (was_default || store_default(store, request->uid, other) == -ENOENT)
-		r = store_set_default(store, ret_ccache);
-	return r;
+	r = store_default(store, request->uid, other);
+	return r == -ENOENT ? store_set_default(store, ret_ccache) : r;
 }
 
 static int op_initialize(struct kcm_request *request)
@@ -182,7 +193,7 @@ static int op_replace(struct kcm_request *request)
 	struct principal principal = read_principal(request->in);
 	uint32_t count = reader_be32(request->in);
 	struct ccache ccache;
-	int r = request->in->err;
+	int r = is_read(request);
 
 	/* They are work even where each takes the place of the one before. */
 	if (r == 0 && count > CCACHE_CREDENTIALS)

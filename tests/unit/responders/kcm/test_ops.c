@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -17,6 +18,8 @@
 
 #define ALICE 1001
 #define BOB   1002
+
+DEFINE_CLEANUP(MDB_env *, mdb_env_close)
 
 static char dir[64];
 static struct store *store;
@@ -38,16 +41,20 @@ static void setup(void)
 	past = (uint32_t)time(NULL) - 10;
 }
 
+static void unlink_in_dir(const char *name)
+{
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/%s", dir, name);
+
+	unlink(path);
+}
+
 static void teardown(void)
 {
-	auto_talloc char *data = talloc_asprintf(NULL, "%s/kcm.mdb", dir);
-	auto_talloc char *state = talloc_asprintf(NULL, "%s/kcm.mdb-state", dir);
-
 	TALLOC_FREE(store);
 	writer_free(&asked);
 	writer_free(&out);
-	unlink(data);
-	unlink(state);
+	unlink_in_dir("kcm.mdb");
+	unlink_in_dir("kcm.mdb-state");
 	ck_assert_int_eq(rmdir(dir), 0);
 }
 
@@ -457,6 +464,132 @@ START_TEST(test_a_credential_has_an_end)
 }
 END_TEST
 
+static void put_request(uint16_t opcode)
+{
+	ask(opcode);
+	switch (opcode) {
+	case KCM_STORE:
+		writer_str(&asked, "1001");
+		put_credential(&asked, "alice", "www", later, "ticket");
+		break;
+	case KCM_RETRIEVE:
+	case KCM_REMOVE_CRED:
+		writer_str(&asked, "1001");
+		writer_be32(&asked, 0);
+		put_server_tag(&asked, "www");
+		break;
+	case KCM_REPLACE:
+		put_replace("1001", 2, 2);
+		break;
+	case KCM_INITIALIZE:
+		writer_str(&asked, "1001");
+		put_principal(&asked, "TEST", "alice", NULL);
+		break;
+	case KCM_MOVE_CACHE:
+		writer_str(&asked, "1001");
+		writer_str(&asked, "1001:x");
+		break;
+	case KCM_GET_CACHE_BY_UUID:
+		writer_be64(&asked, 1);
+		writer_be64(&asked, 1);
+		break;
+	case KCM_GET_CRED_BY_UUID:
+		writer_str(&asked, "1001");
+		writer_be64(&asked, 1);
+		writer_be64(&asked, 1);
+		break;
+	case KCM_SET_FLAGS:
+	case KCM_SET_KDC_OFFSET:
+		writer_str(&asked, "1001");
+		writer_be32(&asked, 1);
+		break;
+	case KCM_NOOP:
+	case KCM_GEN_NEW:
+	case KCM_GET_CACHE_UUID_LIST:
+	case KCM_GET_DEFAULT_CACHE:
+		break;
+	default:
+		writer_str(&asked, "1001");
+	}
+}
+
+/* Whoever made the cache by choosing it may have stored something there before. */
+START_TEST(test_a_cache_begins_empty)
+{
+	ck_assert_int_eq(named(ALICE, KCM_SET_DEFAULT_CACHE, "1001"), 0);
+	ck_assert_int_eq(stores(ALICE, "1001", "old", later), 0);
+	if (_i == 0)
+		put_replace("1001", 1, 1);
+	else
+		put_request(KCM_INITIALIZE);
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_CRED_UUID_LIST, "1001"), 0);
+	ck_assert_uint_eq(reader_left(&answer), _i == 0 ? 16 : 0);
+	ck_assert_int_eq(retrieves(ALICE, "1001", "old"), KCM_CC_NOTFOUND);
+	ck_assert_str_eq(default_of(ALICE), "1001");
+}
+END_TEST
+
+/* Spoils the value of the key that begins with type, in whose file there is one of them. */
+static void damage(char type)
+{
+	auto_talloc char *path = talloc_asprintf(NULL, "%s/kcm.mdb", dir);
+	cleanup_with(mdb_env_close) MDB_env *mdb = NULL;
+	MDB_val key = { .mv_size = 1, .mv_data = &type }, value;
+	MDB_cursor *cursor;
+	MDB_txn *txn;
+	MDB_dbi table;
+
+	TALLOC_FREE(store);
+	ck_assert_int_eq(mdb_env_create(&mdb), 0);
+	ck_assert_int_eq(mdb_env_open(mdb, path, MDB_NOSUBDIR | MDB_NOLOCK, 0600), 0);
+	ck_assert_int_eq(mdb_txn_begin(mdb, NULL, 0, &txn), 0);
+	ck_assert_int_eq(mdb_dbi_open(txn, NULL, 0, &table), 0);
+	ck_assert_int_eq(mdb_cursor_open(txn, table, &cursor), 0);
+	ck_assert_int_eq(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE), 0);
+	ck_assert_int_eq(((char *)key.mv_data)[0], type);
+	value.mv_size--;
+	ck_assert_int_eq(mdb_cursor_put(cursor, &key, &value, MDB_CURRENT), 0);
+	mdb_cursor_close(cursor);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+	ck_assert_int_eq(store_open(NULL, dir, NULL, &store), 0);
+}
+
+/* It is passed on, so that the file is checked: nothing of it is overwritten, and nobody's tickets
+ * get another owner. */
+START_TEST(test_damage_is_not_taken_for_nothing)
+{
+	static const struct {
+		char type;
+		uint16_t opcode;
+		const char *name;
+	} damages[] = {
+		{ 'p', KCM_INITIALIZE, "1001" },
+		{ 'd', KCM_INITIALIZE, "1001" },
+		{ 'd', KCM_GET_NAME, "" },
+		{ 'd', KCM_REPLACE, "" },
+	};
+	struct resp_served served;
+	struct reader in;
+
+	initialize(ALICE, "1001");
+	ck_assert_int_eq(stores(ALICE, "1001", "www", later), 0);
+	damage(damages[_i].type);
+	if (damages[_i].opcode == KCM_REPLACE) {
+		put_replace(damages[_i].name, 1, 1);
+	} else {
+		writer_str(ask(damages[_i].opcode), damages[_i].name);
+		if (damages[_i].opcode == KCM_INITIALIZE)
+			put_principal(&asked, "TEST", "mallory", NULL);
+	}
+	in = reader_over(asked.bytes, asked.size);
+	writer_reset(&out);
+	ck_assert_int_eq(kcm_answer(store, ALICE, &in, &out, &served), -E_CACHE_DAMAGED);
+	TALLOC_FREE(store);
+	unlink_in_dir("kcm.mdb-suspect");
+}
+END_TEST
+
 START_TEST(test_replace_is_all_or_nothing)
 {
 	initialize(ALICE, "1001");
@@ -626,55 +759,6 @@ START_TEST(test_what_nobody_serves_is_answered)
 }
 END_TEST
 
-static void put_request(uint16_t opcode)
-{
-	ask(opcode);
-	switch (opcode) {
-	case KCM_STORE:
-		writer_str(&asked, "1001");
-		put_credential(&asked, "alice", "www", later, "ticket");
-		break;
-	case KCM_RETRIEVE:
-	case KCM_REMOVE_CRED:
-		writer_str(&asked, "1001");
-		writer_be32(&asked, 0);
-		put_server_tag(&asked, "www");
-		break;
-	case KCM_REPLACE:
-		put_replace("1001", 2, 2);
-		break;
-	case KCM_INITIALIZE:
-		writer_str(&asked, "1001");
-		put_principal(&asked, "TEST", "alice", NULL);
-		break;
-	case KCM_MOVE_CACHE:
-		writer_str(&asked, "1001");
-		writer_str(&asked, "1001:x");
-		break;
-	case KCM_GET_CACHE_BY_UUID:
-		writer_be64(&asked, 1);
-		writer_be64(&asked, 1);
-		break;
-	case KCM_GET_CRED_BY_UUID:
-		writer_str(&asked, "1001");
-		writer_be64(&asked, 1);
-		writer_be64(&asked, 1);
-		break;
-	case KCM_SET_FLAGS:
-	case KCM_SET_KDC_OFFSET:
-		writer_str(&asked, "1001");
-		writer_be32(&asked, 1);
-		break;
-	case KCM_NOOP:
-	case KCM_GEN_NEW:
-	case KCM_GET_CACHE_UUID_LIST:
-	case KCM_GET_DEFAULT_CACHE:
-		break;
-	default:
-		writer_str(&asked, "1001");
-	}
-}
-
 static const uint16_t served[] = {
 	KCM_NOOP,
 	KCM_GET_NAME,
@@ -785,6 +869,8 @@ int main(void)
 	tcase_add_test(tcase, test_a_walk_ends_when_its_cache_is_another_one);
 	tcase_add_test(tcase, test_a_cache_has_room_for_so_many);
 	tcase_add_test(tcase, test_a_credential_has_an_end);
+	tcase_add_loop_test(tcase, test_a_cache_begins_empty, 0, 2);
+	tcase_add_loop_test(tcase, test_damage_is_not_taken_for_nothing, 0, 4);
 	tcase_add_test(tcase, test_replace_is_all_or_nothing);
 	tcase_add_test(tcase, test_offsets_names_and_flags);
 	tcase_add_test(tcase, test_limits_have_errors_of_their_own);
