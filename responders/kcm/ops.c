@@ -253,21 +253,28 @@ static int op_set_flags(struct kcm_request *request)
 static int op_move_cache(struct kcm_request *request)
 {
 	const char *from = read_name(request), *to = read_name(request);
+	char chosen[CCACHE_NAME_MAX + 1] = "";
+	struct store *store = request->store;
 	struct ccache ccache, other;
 	int r = all_read(request);
 
 	if (r == 0)
-		r = store_find(request->store, request->uid, from, &ccache);
+		r = store_find(store, request->uid, from, &ccache);
 	if (r < 0)
 		return in_words(r, KCM_FCC_NOFILE);
 	if (strcmp(from, to) == 0)
 		return 0;
 	if (!is_own_name(request->uid, to))
 		return KCM_CC_BADNAME;
-	r = store_find(request->store, request->uid, to, &other);
+	r = store_default(store, request->uid, chosen);
+	if (r == 0 || r == -ENOENT)
+		r = store_find(store, request->uid, to, &other);
 	if (r == 0)
-		r = store_destroy(request->store, &other);
-	return r == 0 || r == -ENOENT ? store_rename(request->store, &ccache, to) : r;
+		r = store_destroy(store, &other);
+	if (r == 0 || r == -ENOENT)
+		r = store_rename(store, &ccache, to);
+	/* What was chosen is the name, whatever stands there. */
+	return r == 0 && strcmp(chosen, to) == 0 ? store_set_default(store, &ccache) : r;
 }
 
 /* ---- the collection ---- */

@@ -631,6 +631,28 @@ START_TEST(test_offsets_names_and_flags)
 }
 END_TEST
 
+START_TEST(test_a_cache_moves_onto_another)
+{
+	initialize(ALICE, "1001:a");
+	initialize(ALICE, "1001:b");
+	ck_assert_int_eq(named(ALICE, KCM_SET_DEFAULT_CACHE, "1001:b"), 0);
+	ck_assert_int_eq(stores(ALICE, "1001:b", "old", later), 0);
+	initialize(ALICE, "1001:c");
+	ck_assert_int_eq(stores(ALICE, "1001:c", "new", later), 0);
+	writer_str(ask(KCM_MOVE_CACHE), "1001:c");
+	writer_str(&asked, "1001:b");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001:c"), KCM_FCC_NOFILE);
+	ck_assert_int_eq(retrieves(ALICE, "1001:b", "new"), 0);
+	ck_assert_int_eq(retrieves(ALICE, "1001:b", "old"), KCM_CC_NOTFOUND);
+	ck_assert_str_eq(default_of(ALICE), "1001:b"); /* it was chosen, and still is */
+	writer_str(ask(KCM_MOVE_CACHE), "1001:b");
+	writer_str(&asked, "1001:a");
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001:a");
+}
+END_TEST
+
 START_TEST(test_limits_have_errors_of_their_own)
 {
 	struct store_limits limits = { .uid_ccaches = 1, .ccache_size = 200 };
@@ -873,6 +895,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_damage_is_not_taken_for_nothing, 0, 4);
 	tcase_add_test(tcase, test_replace_is_all_or_nothing);
 	tcase_add_test(tcase, test_offsets_names_and_flags);
+	tcase_add_test(tcase, test_a_cache_moves_onto_another);
 	tcase_add_test(tcase, test_limits_have_errors_of_their_own);
 	tcase_add_test(tcase, test_a_principal_has_an_end);
 	tcase_add_test(tcase, test_a_full_map_is_told);
