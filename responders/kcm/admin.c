@@ -134,7 +134,7 @@ int op_admin_purge(struct kcm_request *request)
 		                         : store_next(request->store, uid, name, &ccache);
 		if (r == 0 && expired_only)
 			r = store_is_usable(request->store, &ccache, request->now_s, &usable);
-		if (r < 0 || usable)
+		if (r < 0 || usable || (expired_only && ccache.n_tickets == 0))
 			continue;
 		r = store_destroy(request->store, &ccache);
 		n++;

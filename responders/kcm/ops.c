@@ -324,14 +324,15 @@ static int first_usable(struct kcm_request *request, char name[CCACHE_NAME_MAX +
 	return r;
 }
 
-/* The one that was chosen, unless all its tickets have expired and another has some that have not;
- * else any; else the name under which the first will be made. */
+/* The one that was chosen, unless all its tickets have expired and another has some that have not:
+ * one without any is about to get them. Else any; else the name under which the first will be
+ * made. */
 static int pick_default(struct kcm_request *request, char name[CCACHE_NAME_MAX + 1])
 {
 	char other[CCACHE_NAME_MAX + 1];
 	struct store *store = request->store;
 	struct ccache ccache;
-	bool usable = false;
+	bool stays = false;
 	int r;
 
 	name[0] = '\0';
@@ -339,10 +340,12 @@ static int pick_default(struct kcm_request *request, char name[CCACHE_NAME_MAX +
 	if (r == 0)
 		r = store_find(store, request->uid, name, &ccache);
 	if (r == 0)
-		r = store_is_usable(store, &ccache, request->now_s, &usable);
+		stays = ccache.n_tickets == 0;
+	if (r == 0 && !stays)
+		r = store_is_usable(store, &ccache, request->now_s, &stays);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (!usable) {
+	if (!stays) {
 		r = first_usable(request, other);
 		if (r < 0 && r != -ENOENT)
 			return r;

@@ -187,7 +187,7 @@ int store_remove(struct store *store, struct ccache *ccache, uint64_t number);
 int store_remove_matching(struct store *store, struct ccache *ccache, const struct tag *tag,
                           uint32_t how, struct ccache_walk *walk, bool *ret_more);
 
-/* Does the cache hold a ticket that is good now, or none at all? */
+/* Does the cache hold a ticket that is good now? */
 int store_is_usable(struct store *store, const struct ccache *ccache, int64_t now_s,
                     bool *ret_usable);
 

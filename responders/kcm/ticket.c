@@ -490,10 +490,10 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
 	struct key prefix = key_of_ccache_id(KEY_CREDENTIAL, ccache->uid, ccache->id);
 	MDB_val key = key_val(&prefix), value;
-	bool usable = ccache->n_tickets == 0;
+	bool usable = false;
 	int r;
 
-	if (!usable && ticket_time(ccache, ccache->last_end_s) <= now_s) {
+	if (ticket_time(ccache, ccache->last_end_s) <= now_s) {
 		*ret_usable = false;
 		return 0;
 	}

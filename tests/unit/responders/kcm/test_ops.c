@@ -230,6 +230,21 @@ START_TEST(test_an_expired_default_gives_way)
 }
 END_TEST
 
+/* To one with tickets, not to the first in the order of names. */
+START_TEST(test_an_empty_cache_is_no_default_unless_it_was_chosen)
+{
+	initialize(ALICE, "1001:c");
+	initialize(ALICE, "1001:a");
+	initialize(ALICE, "1001:b");
+	ck_assert_int_eq(stores(ALICE, "1001:b", "www", later), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001:c"); /* it was the first */
+	ck_assert_int_eq(stores(ALICE, "1001:c", "www", past), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001:b");
+	ck_assert_int_eq(named(ALICE, KCM_SET_DEFAULT_CACHE, "1001:a"), 0);
+	ck_assert_str_eq(default_of(ALICE), "1001:a");
+}
+END_TEST
+
 START_TEST(test_new_names_are_ones_own_and_free)
 {
 	ask(KCM_GEN_NEW);
@@ -882,6 +897,7 @@ int main(void)
 	tcase_add_test(tcase, test_both_ways_to_list_give_the_same);
 	tcase_add_test(tcase, test_the_collection);
 	tcase_add_test(tcase, test_an_expired_default_gives_way);
+	tcase_add_test(tcase, test_an_empty_cache_is_no_default_unless_it_was_chosen);
 	tcase_add_test(tcase, test_new_names_are_ones_own_and_free);
 	tcase_add_test(tcase, test_no_name_is_the_default);
 	tcase_add_test(tcase, test_nobody_reaches_what_is_another_users);
