@@ -120,21 +120,34 @@ int op_admin_list(struct kcm_request *request)
 
 /* ---- purge ---- */
 
+static int is_expired(struct kcm_request *request, const struct ccache *ccache, bool *ret_expired)
+{
+	bool usable;
+	int r;
+
+	if (ccache->n_tickets == 0)
+		return store_is_over(request->store, ccache, request->now_s, ret_expired);
+	r = store_is_usable(request->store, ccache, request->now_s, &usable);
+	if (r == 0)
+		*ret_expired = !usable;
+	return r;
+}
+
 int op_admin_purge(struct kcm_request *request)
 {
 	uint32_t uid = reader_be32(request->in), n = 0;
 	uint8_t expired_only = reader_u8(request->in);
 	char name[CCACHE_NAME_MAX + 1] = "";
 	struct ccache ccache = { 0 };
-	bool usable = false;
+	bool expired = true;
 	int r = reader_end(request->in);
 
 	while (r == 0) {
 		r = uid == KCM_EVERYBODY ? store_next_of_all(request->store, name, &ccache)
 		                         : store_next(request->store, uid, name, &ccache);
 		if (r == 0 && expired_only)
-			r = store_is_usable(request->store, &ccache, request->now_s, &usable);
-		if (r < 0 || usable || (expired_only && ccache.n_tickets == 0))
+			r = is_expired(request, &ccache, &expired);
+		if (r < 0 || !expired)
 			continue;
 		r = store_destroy(request->store, &ccache);
 		n++;

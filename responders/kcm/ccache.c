@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "responders/kcm/impl.h"
 
 #define CCACHE_ROOM     (CCACHE_PRINCIPAL + 1024)
@@ -28,6 +29,14 @@ int ccache_read(struct reader *in, struct ccache *ccache)
 	return reader_end(in) < 0 ? -E_CACHE_DAMAGED : 0;
 }
 
+/* Each time something is written there the hour of an empty cache begins again. */
+static uint32_t empty_end(const struct ccache *ccache)
+{
+	int64_t end_s = walltime_now().s + ccache->kdc_offset + EMPTY_S;
+
+	return end_s < 1 ? 1 : end_s > UINT32_MAX ? UINT32_MAX : (uint32_t)end_s;
+}
+
 int ccache_save(struct store *store, const struct ccache *ccache)
 {
 	struct key key = key_of_ccache(ccache->uid, ccache->name);
@@ -39,7 +48,7 @@ int ccache_save(struct store *store, const struct ccache *ccache)
 	writer_be32(out, ccache->n_tickets);
 	writer_be64(out, ccache->next_number);
 	writer_be64(out, ccache->size);
-	writer_be32(out, ccache->last_end_s);
+	writer_be32(out, ccache->n_tickets > 0 ? ccache->last_end_s : empty_end(ccache));
 	return table_put(store, &key);
 }
 
@@ -171,7 +180,7 @@ static int uid_size(struct store *store, uid_t uid, uint64_t *ret_size)
 }
 
 /* Is there room for so many bytes more? Errors: -EDQUOT. */
-static int admit_size(struct store *store, uid_t uid, uint64_t more)
+static int admit_size(struct store *store, uid_t uid, uint64_t more, bool tell)
 {
 	uint64_t limit = store->limits.uid_size, size;
 	int r;
@@ -181,42 +190,59 @@ static int admit_size(struct store *store, uid_t uid, uint64_t more)
 	r = uid_size(store, uid, &size);
 	if (r < 0 || size + more <= limit)
 		return r;
-	log_notice("uid %u: the credential caches of a user have %llu KiB: no more", (unsigned)uid,
-	           (unsigned long long)limit / 1024);
+	if (tell)
+		log_notice("uid %u: the credential caches of a user have %llu KiB: no more",
+		           (unsigned)uid, (unsigned long long)limit / 1024);
 	return -EDQUOT;
 }
 
-static int admit(struct store *store, uid_t uid)
+static int has_room(struct store *store, uid_t uid, bool tell)
 {
 	struct key of_uid = key_of_uid(KEY_CCACHE, uid), of_all = key_new(KEY_CCACHE);
+	const struct store_limits *limits = &store->limits;
 	uint64_t count;
 	int r = 0;
 
-	if (store->limits.uid_ccaches > 0) {
+	if (limits->uid_ccaches > 0) {
 		r = count_keys(store, &of_uid, &count);
-		if (r == 0 && count >= store->limits.uid_ccaches) {
-			log_notice("uid %u has max_uid_ccaches = %u credential caches: no more",
-			           (unsigned)uid, store->limits.uid_ccaches);
+		if (r == 0 && count >= limits->uid_ccaches)
 			r = -EDQUOT;
-		}
+		if (r == -EDQUOT && tell)
+			log_notice("uid %u has max_uid_ccaches = %u credential caches: no more",
+			           (unsigned)uid, limits->uid_ccaches);
 	}
-	if (r == 0 && store->limits.ccaches > 0) {
+	if (r == 0 && limits->ccaches > 0) {
 		r = count_keys(store, &of_all, &count);
-		if (r == 0 && count >= store->limits.ccaches) {
+		if (r == 0 && count >= limits->ccaches)
+			r = -ENFILE;
+		if (r == -ENFILE && tell)
 			log_notice("there are max_ccaches = %u credential caches: no more for "
 			           "uid %u",
-			           store->limits.ccaches, (unsigned)uid);
-			r = -ENFILE;
-		}
+			           limits->ccaches, (unsigned)uid);
 	}
-	return r < 0 ? r : admit_size(store, uid, CCACHE_ROOM);
+	return r < 0 ? r : admit_size(store, uid, CCACHE_ROOM, tell);
+}
+
+/* What is over makes place before anybody is refused; nobody waits for what others have left. */
+static int admit(struct store *store, uid_t uid, int64_t now_s)
+{
+	int r = has_room(store, uid, false);
+	int64_t next_s;
+
+	if (r == -EDQUOT)
+		r = purge_uid(store, uid, now_s, PURGE_AT_ONCE);
+	else if (r == -ENFILE)
+		r = store_purge(store, now_s, PURGE_AT_ONCE, &next_s);
+	else
+		return r;
+	return r < 0 ? r : has_room(store, uid, true);
 }
 
 int store_save(struct store *store, const struct ccache *ccache)
 {
 	int r = ccache_save(store, ccache);
 
-	return r < 0 ? r : admit_size(store, ccache->uid, 0);
+	return r < 0 ? r : admit_size(store, ccache->uid, 0, true);
 }
 
 /* ---- make, choose, rename, destroy ---- */
@@ -239,7 +265,8 @@ static int draw_id(struct store *store, uid_t uid, uint64_t *ret_id)
 	return r == -ENOENT ? 0 : r;
 }
 
-int store_make(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache)
+int store_make(struct store *store, uid_t uid, const char *name, int64_t now_s,
+               struct ccache *ret_ccache)
 {
 	struct ccache ccache = { .uid = uid, .name = name, .next_number = 1 };
 	struct key key;
@@ -247,7 +274,7 @@ int store_make(struct store *store, uid_t uid, const char *name, struct ccache *
 
 	if (name[0] == '\0' || strlen(name) > CCACHE_NAME_MAX)
 		return -ENAMETOOLONG;
-	r = admit(store, uid);
+	r = admit(store, uid, now_s);
 	if (r == 0)
 		r = draw_id(store, uid, &ccache.id);
 	if (r == 0)

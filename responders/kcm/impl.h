@@ -77,6 +77,8 @@ struct store {
 	bool writing, changed;
 	int64_t looked_us; /* when the file was last looked at */
 	struct writer value;
+	struct ccache swept; /* where store_purge() goes on; only uid counts, and this name */
+	char swept_name[CCACHE_NAME_MAX + 1];
 };
 
 /* What is behind the sum. Errors: -ENOENT; -E_CACHE_DAMAGED. */
@@ -105,6 +107,14 @@ int ccache_read(struct reader *in, struct ccache *ccache);
 /* store_save() without a look at the limits: what makes a cache smaller is never refused. */
 int ccache_save(struct store *store, const struct ccache *ccache);
 
+/* ---- expiry.c ---- */
+
+#define EMPTY_S 3600 /* a cache without tickets has so long to get some */
+
+/* Removes caches of uid that store_is_over() is true of, at most max of them and their
+ * credentials, and one in any case. */
+int purge_uid(struct store *store, uid_t uid, int64_t now_s, unsigned max);
+
 /* ---- ticket.c ---- */
 
 /* A kcm_reseal. */
@@ -118,3 +128,7 @@ uint32_t ticket_renewal(const struct credential *credential);
 
 /* Such a time by ours. */
 int64_t ticket_time(const struct ccache *ccache, uint32_t kdc_s);
+
+/* The cache and the number that a key with a time leads to. */
+int ticket_follow(struct store *store, MDB_val key, char name[CCACHE_NAME_MAX + 1],
+                  struct ccache *ret_ccache, uint64_t *ret_number);

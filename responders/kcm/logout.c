@@ -12,8 +12,6 @@
 #include "common/base/log.h"
 #include "responders/kcm/login.h"
 
-#define PURGE_AT_ONCE 1000 /* caches and credentials */
-
 /* Errors: -EAGAIN some are left, and the user is still one who was seen. */
 static int purge(struct store *store, uid_t uid, unsigned *left)
 {

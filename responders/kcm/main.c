@@ -34,7 +34,6 @@
 #define LOOK_SOON_MS     1000
 #define LOOK_MORE_MS     10
 #define LOOK_AGAIN_MS    10000 /* after one that failed: there may be room on the disk again */
-#define PURGE_AT_ONCE    1000
 #define UID_SHARE        16  /* no user fills the map */
 #define STAY_S           600 /* ending would only mean to begin again */
 #define LOGOUT_S         600 /* between two looks at who has left, if nobody tells of it */

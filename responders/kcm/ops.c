@@ -23,7 +23,6 @@
 
 #define NAME_NUMBERS     99999 /* upstream's names end with a number below */
 #define NAME_TRIES       16
-#define PURGE_AT_ONCE    1000
 #define STATUS_AT        8 /* in a reply */
 #define KRB5_CODES_BELOW (-1000000000)
 
@@ -99,16 +98,11 @@ static bool is_own_name(uid_t uid, const char *name)
 	return strncmp(name, prefix, (size_t)size) == 0;
 }
 
-/* What expired makes place before anybody is refused. */
 static int make(struct kcm_request *request, const char *name, struct ccache *ret_ccache)
 {
-	int64_t next_s;
-	int r;
-
 	if (!is_own_name(request->uid, name))
 		return KCM_CC_BADNAME;
-	r = store_purge(request->store, request->now_s, PURGE_AT_ONCE, &next_s);
-	return r < 0 ? r : store_make(request->store, request->uid, name, ret_ccache);
+	return store_make(request->store, request->uid, name, request->now_s, ret_ccache);
 }
 
 static int op_gen_new(struct kcm_request *request)

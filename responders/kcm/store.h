@@ -49,6 +49,8 @@
 #define CREDENTIAL_SIZE  (256u << 10)
 #define CREDENTIAL_PARTS 512 /* credential_parts() */
 
+#define PURGE_AT_ONCE 250 /* credentials and caches, so that it takes no more than 10 ms either */
+
 struct store; /* a talloc object */
 
 struct store_limits {
@@ -82,7 +84,8 @@ struct ccache {
 	uint32_t n_tickets;   /* of them, those that expire */
 	uint64_t next_number; /* 1 at first: 0 is the cache itself */
 	uint64_t size;        /* bytes of credentials */
-	uint32_t last_end_s;  /* by the KDC's clock: no ticket in it ends later */
+	uint32_t last_end_s;  /* by the KDC's clock: no ticket in it ends later; without any,
+	                       * when the cache goes, 0 = not known */
 };
 
 /* Errors: -ENOENT. */
@@ -101,9 +104,11 @@ int store_next(struct store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
 int store_next_of_all(struct store *store, char name[CCACHE_NAME_MAX + 1],
                       struct ccache *ret_ccache);
 
-/* Makes a cache; none of that name may exist.
+/* Makes a cache; none of that name may exist. Where a limit is reached, what is over by now_s goes
+ * first: of that user, or for limit ccaches as store_purge() does it.
  * Errors: -EDQUOT limit uid_ccaches or uid_size; -ENFILE limit ccaches. */
-int store_make(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache);
+int store_make(struct store *store, uid_t uid, const char *name, int64_t now_s,
+               struct ccache *ret_ccache);
 
 /* Removes the cache and all that is in it; a default that it was is none any more. */
 int store_destroy(struct store *store, struct ccache *ccache);
@@ -191,8 +196,14 @@ int store_remove_matching(struct store *store, struct ccache *ccache, const stru
 int store_is_usable(struct store *store, const struct ccache *ccache, int64_t now_s,
                     bool *ret_usable);
 
-/* Removes credentials that expired by now_s, at most max of them, and caches in which no ticket is
- * left. ret_next_s is when the next one expires, 0 = none does. */
+/* Have all its tickets expired? Of one without any, and without credentials that have no end: has
+ * it been so for an hour? */
+int store_is_over(struct store *store, const struct ccache *ccache, int64_t now_s, bool *ret_over);
+
+/* Removes credentials that expired by now_s, caches in which no ticket is left, and those that are
+ * over without ever having had one, of which it looks at a part each time. Each cache and each
+ * credential costs one: it ends with the cache with which they are max. ret_next_s is when the next
+ * ticket expires, 0 = none does. */
 int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_next_s);
 
 /* The next ticket in the order of when they are to be renewed, at due_s: a TGT of the cache's

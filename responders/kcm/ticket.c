@@ -215,8 +215,6 @@ static int remove_stored(struct store *store, struct ccache *ccache, const struc
 	key = key_of_names(store->env->seed, ccache->uid, ccache->id, &credential);
 	ccache->n_credentials--;
 	ccache->n_tickets -= stored->expires_s != 0;
-	if (ccache->n_tickets == 0)
-		ccache->last_end_s = 0;
 	ccache->size -= stored->credential.size;
 
 	key_add_u64(&key, number);
@@ -446,11 +444,11 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 		r = remove_same(store, ccache, credential);
 	if (r < 0)
 		return r;
+	if (end_s != 0 && (ccache->n_tickets == 0 || end_s > ccache->last_end_s))
+		ccache->last_end_s = end_s;
 	ccache->size += credential->all.size;
 	ccache->n_credentials++;
 	ccache->n_tickets += end_s != 0;
-	if (end_s > ccache->last_end_s)
-		ccache->last_end_s = end_s;
 	r = admit(store, ccache, before);
 	if (r < 0)
 		return r;
@@ -493,7 +491,7 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 	bool usable = false;
 	int r;
 
-	if (ticket_time(ccache, ccache->last_end_s) <= now_s) {
+	if (ccache->n_tickets == 0 || ticket_time(ccache, ccache->last_end_s) <= now_s) {
 		*ret_usable = false;
 		return 0;
 	}
@@ -513,10 +511,9 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 	return 0;
 }
 
-/* ---- what expired ---- */
+/* ---- what is due ---- */
 
-/* The cache and the number that a key with a time leads to. */
-static int follow(struct store *store, MDB_val key, char name[CCACHE_NAME_MAX + 1],
+int ticket_follow(struct store *store, MDB_val key, char name[CCACHE_NAME_MAX + 1],
                   struct ccache *ret_ccache, uint64_t *ret_number)
 {
 	struct reader in = reader_over(key.mv_data, key.mv_size);
@@ -537,50 +534,6 @@ static int follow(struct store *store, MDB_val key, char name[CCACHE_NAME_MAX + 
 		r = store_find(store, uid, name, ret_ccache);
 	return r == -ENOENT ? -E_CACHE_DAMAGED : r;
 }
-
-static int purge_one(struct store *store, MDB_val key)
-{
-	char name[CCACHE_NAME_MAX + 1];
-	struct ccache ccache;
-	uint64_t number;
-	int r;
-
-	r = follow(store, key, name, &ccache, &number);
-	if (r == 0)
-		r = store_remove(store, &ccache, number);
-	if (r == 0 && ccache.n_tickets == 0)
-		r = store_destroy(store, &ccache);
-	return r == -ENOENT ? -E_CACHE_DAMAGED : r;
-}
-
-int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_next_s)
-{
-	struct key prefix = key_new(KEY_EXPIRY);
-	MDB_val key, value;
-	struct reader in;
-	int r;
-
-	for (;;) {
-		r = table_seek(store, &prefix, &prefix, &key, &value);
-		if (r == -ENOENT) {
-			*ret_next_s = 0;
-			return 0;
-		}
-		if (r == 0)
-			r = kcm_unseal(key, value, &in);
-		if (r < 0)
-			return r;
-		in = reader_over((uint8_t *)key.mv_data + 1, key.mv_size - 1);
-		*ret_next_s = (int64_t)reader_be64(&in);
-		if (*ret_next_s > now_s || max-- == 0)
-			return 0;
-		r = purge_one(store, key);
-		if (r < 0)
-			return r;
-	}
-}
-
-/* ---- what is to be renewed ---- */
 
 static bool is_passed_over(MDB_val key, int64_t now_s, store_waits *waits, void *data)
 {
@@ -612,7 +565,7 @@ int store_next_renewal(struct store *store, int64_t now_s, store_waits *waits, v
 		return r;
 	r = kcm_unseal(key, value, &in);
 	if (r == 0)
-		r = follow(store, key, name, ret_ccache, &number);
+		r = ticket_follow(store, key, name, ret_ccache, &number);
 	if (r == 0)
 		r = store_get(store, ret_ccache, number, ret_stored);
 	return r == -ENOENT ? -E_CACHE_DAMAGED : r;

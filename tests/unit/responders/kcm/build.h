@@ -51,6 +51,14 @@ static inline void put_credential(struct writer *out, const char *client, const 
 	put_rest(out, endtime, ticket);
 }
 
+/* An entry about the cache itself. */
+static inline void put_config(struct writer *out, const char *client, const char *name)
+{
+	put_principal(out, "TEST", client, NULL);
+	put_principal(out, "X-CACHECONF:", "krb5_ccache_conf_data", name);
+	put_rest(out, 0, "yes");
+}
+
 /* A TGT that can be renewed; realm is the client's, and TEST the KDC's. */
 static inline void put_tgt(struct writer *out, const char *realm, uint32_t start, uint32_t end,
                            uint32_t renew_till, uint32_t flags)

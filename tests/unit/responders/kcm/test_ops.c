@@ -14,6 +14,7 @@
 
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "tests/unit/responders/kcm/ahead.h"
 #include "tests/unit/responders/kcm/build.h"
 
 #define ALICE 1001
@@ -224,7 +225,7 @@ START_TEST(test_an_expired_default_gives_way)
 	ck_assert_int_eq(stores(ALICE, "1001", "www", past), 0);
 	ck_assert_str_eq(default_of(ALICE), "1001");
 	ck_assert_int_eq(retrieves(ALICE, "1001", "www"), KCM_CC_NOTFOUND);
-	initialize(ALICE, "1001:good"); /* making it purges the other */
+	initialize(ALICE, "1001:good");
 	ck_assert_int_eq(stores(ALICE, "1001:good", "www", later), 0);
 	ck_assert_str_eq(default_of(ALICE), "1001:good");
 }
@@ -686,6 +687,45 @@ START_TEST(test_limits_have_errors_of_their_own)
 }
 END_TEST
 
+/* Nobody waits until what others have left is removed, unless it is in the way. */
+START_TEST(test_room_is_made_of_ones_own)
+{
+	struct store_limits limits = { .ccaches = 4, .uid_ccaches = 2 };
+
+	store_set_limits(store, &limits);
+	initialize(ALICE, "1001:a");
+	ck_assert_int_eq(stores(ALICE, "1001:a", "www", past), 0);
+	initialize(ALICE, "1001:b");
+	ck_assert_int_eq(stores(ALICE, "1001:b", "www", later), 0);
+	initialize(BOB, "1002:a");
+	ck_assert_int_eq(stores(BOB, "1002:a", "www", past), 0);
+	initialize(ALICE, "1001:c");
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001:a"), KCM_FCC_NOFILE);
+	ck_assert_int_eq(named(BOB, KCM_GET_NAME, "1002:a"), 0);
+	initialize(1003, "1003");
+	initialize(1003, "1003:b");
+	ck_assert_int_eq(named(BOB, KCM_GET_NAME, "1002:a"), KCM_FCC_NOFILE);
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001:b"), 0);
+}
+END_TEST
+
+START_TEST(test_empty_caches_make_room_after_an_hour)
+{
+	struct store_limits limits = { .uid_ccaches = 2 };
+
+	store_set_limits(store, &limits);
+	initialize(ALICE, "1001:a");
+	initialize(ALICE, "1001:b");
+	ahead_s = 3500;
+	writer_str(ask(KCM_INITIALIZE), "1001:c");
+	put_principal(&asked, "TEST", "alice", NULL);
+	ck_assert_int_eq(sent(ALICE), EDQUOT);
+	ahead_s = 3700;
+	ck_assert_int_eq(sent(ALICE), 0);
+	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001:a"), KCM_FCC_NOFILE);
+}
+END_TEST
+
 START_TEST(test_a_principal_has_an_end)
 {
 	static char name[CCACHE_PRINCIPAL];
@@ -774,6 +814,12 @@ START_TEST(test_root_removes_caches)
 	ck_assert_uint_eq(purged(KCM_EVERYBODY, true), 1);
 	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001"), 0);
 	initialize(BOB, "1002");
+	initialize(BOB, "1002:b");
+	ck_assert_int_eq(stores(BOB, "1002:b", "www", later + 3600), 0);
+	ahead_s = 3700;
+	ck_assert_uint_eq(purged(BOB, true), 1); /* the empty one */
+	ahead_s = 0;
+	ck_assert_int_eq(named(BOB, KCM_GET_NAME, "1002:b"), 0);
 	ck_assert_uint_eq(purged(BOB, false), 1);
 	ck_assert_uint_eq(purged(KCM_EVERYBODY, false), 1);
 	ck_assert_uint_eq(purged(KCM_EVERYBODY, false), 0);
@@ -913,6 +959,8 @@ int main(void)
 	tcase_add_test(tcase, test_offsets_names_and_flags);
 	tcase_add_test(tcase, test_a_cache_moves_onto_another);
 	tcase_add_test(tcase, test_limits_have_errors_of_their_own);
+	tcase_add_test(tcase, test_room_is_made_of_ones_own);
+	tcase_add_test(tcase, test_empty_caches_make_room_after_an_hour);
 	tcase_add_test(tcase, test_a_principal_has_an_end);
 	tcase_add_test(tcase, test_a_full_map_is_told);
 	tcase_add_test(tcase, test_root_is_told_who_has_what_but_no_ticket);

@@ -95,7 +95,7 @@ static void add(uid_t uid, unsigned number, uint32_t start, uint32_t end)
 	credential = read_credential(&in);
 	snprintf(name, sizeof(name), "%u:%u", (unsigned)uid, number);
 	ck_assert_int_eq(store_begin(store, true), 0);
-	r = store_make(store, uid, name, &ccache);
+	r = store_make(store, uid, name, 0, &ccache);
 	if (r == 0)
 		r = store_set_principal(store, &ccache, credential.client.all);
 	if (r == 0)

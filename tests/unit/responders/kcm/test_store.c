@@ -18,7 +18,9 @@
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/base/time.h"
 #include "responders/kcm/env.h"
+#include "tests/unit/responders/kcm/ahead.h"
 #include "tests/unit/responders/kcm/build.h"
 
 #define ALICE 1001
@@ -87,10 +89,9 @@ static int make_for(const char *principal, uid_t uid, const char *name, struct c
 	int r;
 
 	put_principal(&out, "TEST", principal, NULL);
-	r = store_make(store, uid, name, ret_ccache);
+	r = store_make(store, uid, name, 0, ret_ccache);
 	if (r == 0)
-		r = store_set_principal(store, ret_ccache,
-		                        (struct bytes){ out.bytes, out.size });
+		r = store_set_principal(store, ret_ccache, (struct bytes){ out.bytes, out.size });
 	writer_free(&out);
 	return r;
 }
@@ -103,8 +104,9 @@ static void make(uid_t uid, const char *name)
 	end(make_for("alice", uid, name, &ccache));
 }
 
-/* Instead of host/SERVER: the TGT of alice, which can be renewed. */
-#define TGT "the TGT"
+/* Instead of host/SERVER: the TGT of alice, which can be renewed, or what is no ticket. */
+#define TGT    "the TGT"
+#define CONFIG "the cache's configuration"
 
 static int add_to(struct ccache *ccache, const char *server, uint32_t endtime, const char *ticket)
 {
@@ -115,6 +117,8 @@ static int add_to(struct ccache *ccache, const char *server, uint32_t endtime, c
 
 	if (strcmp(server, TGT) == 0)
 		put_tgt(&out, "TEST", 1, endtime, 100000, TICKET_RENEWABLE);
+	else if (strcmp(server, CONFIG) == 0)
+		put_config(&out, "alice", "fast_avail");
 	else
 		put_credential(&out, "alice", server, endtime, ticket);
 	in = reader_over(out.bytes, out.size);
@@ -764,6 +768,112 @@ START_TEST(test_a_purge_takes_no_more_than_it_is_told)
 }
 END_TEST
 
+/* What goes with the last ticket of a cache counts, too. */
+START_TEST(test_a_purge_counts_whole_caches)
+{
+	int64_t next_s;
+
+	for (int i = 0; i < 3; i++) {
+		make(ALICE, names[i]);
+		ck_assert_int_eq(add(ALICE, names[i], "www", 100), 0);
+		for (int s = 1; s < SERVERS; s++)
+			ck_assert_int_eq(add(ALICE, names[i], servers[s], 0), 0);
+	}
+	begin(true);
+	ck_assert_int_eq(store_purge(store, 200, SERVERS, &next_s), 0);
+	ck_assert_int_eq(next_s, 100);
+	ck_assert_int_eq(store_purge(store, 200, SERVERS, &next_s), 0);
+	ck_assert_int_eq(next_s, 100);
+	ck_assert_int_eq(store_purge(store, 200, 1, &next_s), 0);
+	ck_assert_int_eq(next_s, 0);
+	end(0);
+	assert_sound();
+}
+END_TEST
+
+static bool exists(uid_t uid, const char *name)
+{
+	struct ccache ccache;
+	int r = store_find(store, uid, name, &ccache);
+
+	ck_assert(r == 0 || r == -ENOENT);
+	return r == 0;
+}
+
+/* It has an hour from when it was made, or lost its last ticket. */
+START_TEST(test_a_cache_without_tickets_goes)
+{
+	int64_t now_s = walltime_now().s, next_s;
+	struct ccache ccache;
+	struct stored stored;
+
+	make(ALICE, "1001");
+	make(ALICE, "1001:a");
+	ck_assert_int_eq(add(ALICE, "1001:a", "www", (uint32_t)now_s + 9000), 0);
+	make(ALICE, "1001:b");
+	ck_assert_int_eq(add(ALICE, "1001:b", CONFIG, 0), 0);
+	make(BOB, "1002:endless");
+	ck_assert_int_eq(add(BOB, "1002:endless", "www", 0), 0);
+	make(BOB, "1002");
+	ck_assert_int_eq(add(BOB, "1002", "www", (uint32_t)now_s + 9000), 0);
+	begin(true);
+	ccache = find(BOB, "1002");
+	ck_assert_int_eq(match(BOB, "1002", "www", now_s, &stored), 0);
+	end(store_remove(store, &ccache, stored.number));
+	begin(true);
+	ck_assert_int_eq(store_purge(store, now_s + 3500, 1000, &next_s), 0);
+	ck_assert(exists(ALICE, "1001") && exists(ALICE, "1001:b") && exists(BOB, "1002"));
+	/* Two rounds: the first one may end where the last one began. */
+	ck_assert_int_eq(store_purge(store, now_s + 3700, 1000, &next_s), 0);
+	ck_assert_int_eq(store_purge(store, now_s + 3700, 1000, &next_s), 0);
+	ck_assert(!exists(ALICE, "1001") && !exists(ALICE, "1001:b") && !exists(BOB, "1002"));
+	ck_assert(exists(ALICE, "1001:a") && exists(BOB, "1002:endless"));
+	end(0);
+	assert_sound();
+}
+END_TEST
+
+/* A clock that was wrong when it was made keeps it no longer. */
+START_TEST(test_an_empty_cache_of_the_future_goes_as_well)
+{
+	int64_t now_s = walltime_now().s, next_s;
+
+	ahead_s = 1000000;
+	make(ALICE, "1001");
+	ahead_s = 0;
+	begin(true);
+	ck_assert_int_eq(store_purge(store, now_s, 1000, &next_s), 0);
+	ck_assert(exists(ALICE, "1001"));
+	ck_assert_int_eq(store_purge(store, now_s + 3700, 1000, &next_s), 0);
+	ck_assert(!exists(ALICE, "1001"));
+	end(0);
+}
+END_TEST
+
+/* So that no round takes long. */
+START_TEST(test_a_purge_looks_at_a_part_of_all_caches)
+{
+	int64_t now_s = walltime_now().s + 3700, next_s;
+	char name[CCACHE_NAME_MAX + 1] = "";
+	struct ccache ccache;
+	unsigned n = 0;
+
+	begin(true);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "1001:%d", i);
+		ck_assert_int_eq(store_make(store, ALICE, name, 0, &ccache), 0);
+	}
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(store_purge(store, now_s, 4, &next_s), 0);
+	name[0] = '\0';
+	while (store_next(store, ALICE, name, &ccache) == 0)
+		n++;
+	ck_assert_uint_eq(n, 4);
+	end(0);
+	assert_sound();
+}
+END_TEST
+
 static off_t file_size(void)
 {
 	struct stat st;
@@ -856,7 +966,7 @@ START_TEST(test_only_the_tgt_of_the_caches_own_principal_is_due)
 
 	make(ALICE, "1001");
 	begin(true);
-	ck_assert_int_eq(store_make(store, ALICE, "1001:none", &ccache), 0);
+	ck_assert_int_eq(store_make(store, ALICE, "1001:none", 0, &ccache), 0);
 	ck_assert_int_eq(add_to(&ccache, TGT, 2000, ""), 0);
 	ck_assert_int_eq(make_for("bob", ALICE, "1001:bob", &ccache), 0);
 	ck_assert_int_eq(add_to(&ccache, TGT, 2000, ""), 0);
@@ -879,10 +989,10 @@ START_TEST(test_limits_are_kept)
 	make(ALICE, "1001");
 	make(ALICE, "1001:a");
 	begin(true);
-	ck_assert_int_eq(store_end(store, store_make(store, ALICE, "1001:b", &ccache)), -EDQUOT);
+	ck_assert_int_eq(store_end(store, store_make(store, ALICE, "1001:b", 0, &ccache)), -EDQUOT);
 	make(BOB, "1002");
 	begin(true);
-	ck_assert_int_eq(store_end(store, store_make(store, BOB, "1002:b", &ccache)), -ENFILE);
+	ck_assert_int_eq(store_end(store, store_make(store, BOB, "1002:b", 0, &ccache)), -ENFILE);
 
 	ck_assert_int_eq(add(ALICE, "1001", "a", 5000), 0);
 	ck_assert_int_eq(add(ALICE, "1001", "b", 5000), 0);
@@ -922,7 +1032,7 @@ START_TEST(test_a_user_has_a_total)
 	make(BOB, "1002");
 	ck_assert_int_eq(add(BOB, "1002", "www", 5000), 0);
 	begin(true);
-	while (store_make(store, ALICE, (char[]){ 'x', (char)('a' + n), '\0' }, &ccache) == 0)
+	while (store_make(store, ALICE, (char[]){ 'x', (char)('a' + n), '\0' }, 0, &ccache) == 0)
 		n++;
 	ck_assert_uint_lt(n, 5);
 	end(0);
@@ -944,7 +1054,8 @@ START_TEST(test_a_name_has_an_end)
 	name[CCACHE_NAME_MAX] = '1';
 	name[CCACHE_NAME_MAX + 1] = '\0';
 	begin(true);
-	ck_assert_int_eq(store_end(store, store_make(store, ALICE, name, &ccache)), -ENAMETOOLONG);
+	ck_assert_int_eq(store_end(store, store_make(store, ALICE, name, 0, &ccache)),
+	                 -ENAMETOOLONG);
 	begin(false);
 	ck_assert_int_eq(store_find(store, ALICE, name, &ccache), -ENOENT);
 	end(0);
@@ -1371,6 +1482,10 @@ int main(void)
 	tcase_add_test(tcase, test_who_was_seen);
 	tcase_add_test(tcase, test_what_a_user_has_goes_in_portions);
 	tcase_add_test(tcase, test_a_purge_takes_no_more_than_it_is_told);
+	tcase_add_test(tcase, test_a_purge_counts_whole_caches);
+	tcase_add_test(tcase, test_a_cache_without_tickets_goes);
+	tcase_add_test(tcase, test_an_empty_cache_of_the_future_goes_as_well);
+	tcase_add_test(tcase, test_a_purge_looks_at_a_part_of_all_caches);
 	tcase_add_test(tcase, test_an_offset_leaves_tickets_where_they_are);
 	tcase_add_loop_test(tcase, test_when_a_ticket_is_due, 0, str_size(renewables));
 	tcase_add_test(tcase, test_only_the_tgt_of_the_caches_own_principal_is_due);
