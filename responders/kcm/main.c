@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/fd.h"
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include "common/base/time.h"
 #include "common/event/timer.h"
 #include "common/wire/frame.h"
@@ -27,6 +29,7 @@
 #include "responders/kcm/login.h"
 #include "responders/kcm/logout.h"
 #include "responders/kcm/renew.h"
+#include "responders/kcm/settled.h"
 
 #define LOCK_WAIT_MS     1000
 #define LOCK_PAUSE_MS    10
@@ -49,7 +52,9 @@ struct kcm {
 	struct timer *look;   /* runs only while something will have to be done */
 	int64_t look_us;      /* when it fires */
 	const char *due;      /* owned: the file that says when */
-	int64_t due_s;        /* of the wall clock; 0 = nothing will */
+	int64_t due_s;        /* of the wall clock; 0 = nothing will, -1 = not known */
+	int noted;            /* 0 = the file says so, else why not */
+	struct settled settled;
 	int removed, renewed; /* what became of it when we looked last */
 	bool ending;
 	struct renewals *renewals;
@@ -67,26 +72,6 @@ static bool must_reopen(int r)
 
 /* ---- what expires, and what is to be renewed ---- */
 
-/* sssd-kcm.timer starts us once the time of this file has come; there is none while nothing is kept
- * that will expire. Without it (it is no more than a hint) what expired goes with our next start.
- */
-static void note_due(struct kcm *kcm, int64_t due_s)
-{
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = due_s } };
-	int fd;
-
-	kcm->due_s = due_s;
-	if (due_s == 0) {
-		unlink(kcm->due);
-		return;
-	}
-	fd = open(kcm->due, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || futimens(fd, times) < 0)
-		log_warn("%s: %s", kcm->due, error_text(-errno));
-	if (fd >= 0)
-		close(fd);
-}
-
 static void look(void *data);
 static int open_store(struct kcm *kcm);
 
@@ -102,6 +87,66 @@ static void look_in(struct kcm *kcm, int64_t ms)
 		timer_again(kcm->look, ms);
 	else
 		kcm->look = timer_once(kcm, kcm->ev, ms, look, kcm);
+}
+
+/* A full disk is full each time we look: that is said once, and once when it has passed. */
+static void note_result(int *last, int r, const char *what)
+{
+	if (r < 0 && r != *last)
+		log_warn("%s: %s; it is tried again", what, error_text(r));
+	else if (r == 0 && *last < 0)
+		log_notice("%s: it works again", what);
+	*last = r;
+}
+
+static int write_due(const struct kcm *kcm)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = kcm->due_s } };
+	auto_close int fd = open(kcm->due, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct writer out = writer_new(64);
+	int r;
+
+	settled_write(&kcm->settled, &out);
+	r = writer_end(&out);
+	if (r == 0 && (fd < 0 || pwrite(fd, out.bytes, out.size, 0) != (ssize_t)out.size))
+		r = -errno;
+	writer_free(&out);
+	/* On a full disk the time is worth more than what it says of the clock. */
+	if (fd >= 0 && futimens(fd, times) < 0)
+		r = -errno;
+	return r;
+}
+
+/* sssd-kcm.timer starts us once the time of this file has come; there is none while nothing is kept
+ * that will expire. Without it (it is no more than a hint) what expired goes with our next start,
+ * so who could not write it stays, and tries again. */
+static void note_due(struct kcm *kcm, int64_t due_s)
+{
+	int r = 0;
+
+	kcm->due_s = due_s;
+	if (due_s != 0)
+		r = write_due(kcm);
+	else if (unlink(kcm->due) < 0 && errno != ENOENT)
+		r = -errno;
+	note_result(&kcm->noted, r, kcm->due);
+	if (r < 0)
+		look_in(kcm, LOOK_INTERVAL_MS);
+}
+
+static void read_due(struct kcm *kcm)
+{
+	auto_talloc char *bytes = NULL;
+	size_t size;
+
+	kcm->settled = settled_begin(walltime_now(), boottime_now());
+	if (fd_read_file(NULL, kcm->due, 64, &bytes, &size) == 0)
+		settled_read(&kcm->settled, reader_over(bytes, size));
+}
+
+static int64_t settled_now_s(struct kcm *kcm)
+{
+	return settled_s(&kcm->settled, walltime_now(), boottime_now());
 }
 
 static int purge(struct kcm *kcm, int64_t now_s, int64_t *ret_next_s)
@@ -141,20 +186,10 @@ static void look_in_vain(struct kcm *kcm)
 		look_in(kcm, LOOK_INTERVAL_MS);
 }
 
-/* A full disk is full each time we look: that is said once, and once when it has passed. */
-static void note_result(int *last, int r, const char *what)
-{
-	if (r < 0 && r != *last)
-		log_warn("%s: %s; it is tried again", what, error_text(r));
-	else if (r == 0 && *last < 0)
-		log_notice("%s: it works again", what);
-	*last = r;
-}
-
 static void look(void *data)
 {
-	int64_t now_s = walltime_now().s, next_s = 0, renewal_s = 0;
 	struct kcm *kcm = data;
+	int64_t now_s = settled_now_s(kcm), next_s = 0, renewal_s = 0;
 	bool any = false, more = false;
 	int r = 0;
 
@@ -194,7 +229,7 @@ static void look(void *data)
 		if (next_s == 0 || next_s > logout_s(kcm, now_s))
 			next_s = logout_s(kcm, now_s);
 	}
-	if (next_s != kcm->due_s)
+	if (next_s != kcm->due_s || kcm->noted < 0 || kcm->ending)
 		note_due(kcm, next_s);
 }
 
@@ -218,7 +253,7 @@ static bool stays(void *service)
 {
 	struct kcm *kcm = service;
 
-	if (kcm->due_s > 0 && (kcm->logins || sd_booted() <= 0))
+	if (kcm->due_s > 0 && (kcm->noted < 0 || kcm->logins || sd_booted() <= 0))
 		return true;
 	return renewals_busy(kcm->renewals) ||
 	       (kcm->due_s > 0 && kcm->due_s - walltime_now().s < STAY_S);
@@ -328,6 +363,7 @@ static int start(TALLOC_CTX *mem, struct tevent_context *ev, const struct resp_p
 		return -ENOMEM;
 	}
 	talloc_set_destructor(kcm, kcm_gone);
+	read_due(kcm);
 	reload(kcm, conf);
 	open_store_first(kcm); /* if it cannot be: every request says so, and tries again */
 	*ret_service = kcm;
@@ -348,7 +384,8 @@ static int answer(void *service, const struct peer *caller, struct reader *in, s
 	static_assert(sizeof(walk) <= sizeof(place->bytes), "a walk has its place");
 	memcpy(&walk, place->bytes, sizeof(walk));
 	if (kcm->store)
-		r = kcm_answer(kcm->store, caller->uid, in, out, &walk, ret_served);
+		r = kcm_answer(kcm->store, caller->uid, settled_now_s(kcm), in, out, &walk,
+		               ret_served);
 	if (must_reopen(r)) {
 		TALLOC_FREE(kcm->store);
 		r = open_store(kcm);
@@ -357,7 +394,8 @@ static int answer(void *service, const struct peer *caller, struct reader *in, s
 			return r == -ENOENT ? -E_CACHE_REPLACED : r;
 		}
 		writer_reset(out);
-		r = kcm_answer(kcm->store, caller->uid, &again, out, &walk, ret_served);
+		r = kcm_answer(kcm->store, caller->uid, settled_now_s(kcm), &again, out, &walk,
+		               ret_served);
 	}
 	memcpy(place->bytes, &walk, sizeof(walk));
 	look_in(kcm, kcm->interval_ms);

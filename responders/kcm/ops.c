@@ -102,7 +102,7 @@ static int make(struct kcm_request *request, const char *name, struct ccache *re
 {
 	if (!is_own_name(request->uid, name))
 		return KCM_CC_BADNAME;
-	return store_make(request->store, request->uid, name, request->now_s, ret_ccache);
+	return store_make(request->store, request->uid, name, request->settled_s, ret_ccache);
 }
 
 static int op_gen_new(struct kcm_request *request)
@@ -644,13 +644,14 @@ void kcm_refuse(struct writer *out, int r)
 	end_reply(out, status_of(r));
 }
 
-int kcm_answer(struct store *store, uid_t uid, struct reader *in, struct writer *out,
-               struct ccache_walk *walk, struct resp_served *ret_served)
+int kcm_answer(struct store *store, uid_t uid, int64_t settled_s, struct reader *in,
+               struct writer *out, struct ccache_walk *walk, struct resp_served *ret_served)
 {
 	struct kcm_request request = {
 		.store = store,
 		.uid = uid,
 		.now_s = walltime_now().s,
+		.settled_s = settled_s,
 		.in = in,
 		.out = out,
 		.walk = walk,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "responders/kcm/kcm.h"
 #include "tests/fuzz/kcm_dir.h"
 
@@ -28,7 +29,8 @@ static void ask(uid_t uid, struct reader in)
 		memcpy(copy, in.pos, size);
 	do {
 		request = reader_over(copy, size);
-	} while (kcm_answer(store, uid, &request, &out, &walk, &served) == -EAGAIN);
+	} while (kcm_answer(store, uid, walltime_now().s, &request, &out, &walk, &served) ==
+	         -EAGAIN);
 	free(copy);
 
 	reply = reader_over(out.bytes, out.size);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """sssd-kcm.socket with a real KDC: MIT's and Heimdal's own programs, several users, no sssd.conf."""
 import json
+import pathlib
 import re
+import struct
 import time
 
 import pytest
@@ -336,6 +338,63 @@ def test_what_expires_while_it_sleeps_goes_too(container):
         c.wait_for("the idle exit", lambda: has_gone(c))
         c.systemctl("start", "sssd-kcm-due.service")
         assert has_gone(c) and c.failed_units() == []
+
+
+def test_it_stays_while_it_cannot_say_when_something_is_due(container):
+    """And the last it does is to say it, whatever became of the file."""
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        idle_exit(c, 100)
+        due = "/var/lib/sss/secrets/due"
+        with Kcm(c, uid=ALICE) as kcm:
+            kcm.initialize("4001")
+            assert kcm.store("4001", "www") == 0
+        c.systemctl("stop", "sssd-kcm.service")
+        c.sh(f"rm {due}; mkdir {due}")
+        with Kcm(c, uid=ALICE) as kcm:
+            assert kcm.retrieve("4001", "www")[0] == 0
+        time.sleep(2)
+        assert not has_gone(c)
+        assert c.journal("-u", "sssd-kcm.service").count("due: ") == 1
+        c.sh(f"rmdir {due}")
+        if LENGTH != "short":
+            c.wait_for("the next look, and the idle exit", lambda: has_gone(c), timeout=90)
+            assert c.exists(due)
+            with Kcm(c, uid=ALICE) as kcm:
+                assert kcm.retrieve("4001", "www")[0] == 0
+        c.systemctl("stop", "sssd-kcm.service")
+        assert abs(int(c.run(["stat", "-c", "%Y", due]).out) - time.time() - 3600) < 60
+
+
+def test_a_step_of_the_clock_removes_nothing(container):
+    """Who has the wrong time for a while finds no tickets, and has them all afterwards."""
+    with container(before=[["systemctl", "enable", "sssd-kcm.socket"]]) as c:
+        clock = pathlib.Path(f"/proc/{c.pid}/root/etc/clockstep")
+        c.sh("head -c 8 /dev/zero >/etc/clockstep; chmod 644 /etc/clockstep")
+        c.write(
+            "/etc/systemd/system/sssd-kcm.service.d/clock.conf",
+            "[Service]\nEnvironment=LD_PRELOAD=/usr/libexec/sssd-tests/clockstep.so\n",
+        )
+        c.systemctl("daemon-reload")
+
+        def found():
+            with Kcm(c, uid=ALICE) as kcm:
+                return kcm.retrieve("4001", "www")[0]
+
+        def step(offset_s):
+            with open(clock, "r+b") as file:
+                file.write(struct.pack("=q", offset_s))
+
+        with Kcm(c, uid=ALICE) as kcm:
+            kcm.initialize("4001")
+            assert kcm.store("4001", "www") == 0
+        assert found() == 0
+        step(12 * 3600)
+        assert found() == CC_NOTFOUND
+        c.systemctl("restart", "sssd-kcm.service")  # it looks at the end, and at the beginning
+        assert found() == CC_NOTFOUND
+        c.systemctl("stop", "sssd-kcm.service")
+        step(0)
+        assert found() == 0
 
 
 HURRY = "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/5\nAccuracySec=1s\n"

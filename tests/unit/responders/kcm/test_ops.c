@@ -14,6 +14,7 @@
 
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "common/base/time.h"
 #include "tests/unit/responders/kcm/ahead.h"
 #include "tests/unit/responders/kcm/build.h"
 
@@ -29,6 +30,7 @@ static struct reader answer; /* what follows the status */
 static uint32_t later, past;
 static unsigned n_parts; /* of the walk of the last request */
 static void (*between_parts)(uid_t uid);
+static time_t behind_s; /* is the settled time */
 
 static void setup(void)
 {
@@ -83,7 +85,8 @@ static int32_t send_cut(uid_t uid, size_t size)
 	do {
 		in = reader_over(copy, size);
 		writer_reset(&out);
-		r = kcm_answer(store, uid, &in, &out, &walk, &served);
+		r = kcm_answer(store, uid, walltime_now().s - behind_s, &in, &out, &walk,
+		               &served);
 		n_parts++;
 		ck_assert(r != -EAGAIN || out.size == 0);
 		if (between_parts && r == -EAGAIN)
@@ -600,7 +603,8 @@ START_TEST(test_damage_is_not_taken_for_nothing)
 	}
 	in = reader_over(asked.bytes, asked.size);
 	writer_reset(&out);
-	ck_assert_int_eq(kcm_answer(store, ALICE, &in, &out, &served), -E_CACHE_DAMAGED);
+	ck_assert_int_eq(kcm_answer(store, ALICE, walltime_now().s, &in, &out, &served),
+	                 -E_CACHE_DAMAGED);
 	TALLOC_FREE(store);
 	unlink_in_dir("kcm.mdb-suspect");
 }
@@ -723,6 +727,28 @@ START_TEST(test_empty_caches_make_room_after_an_hour)
 	ahead_s = 3700;
 	ck_assert_int_eq(sent(ALICE), 0);
 	ck_assert_int_eq(named(ALICE, KCM_GET_NAME, "1001:a"), KCM_FCC_NOFILE);
+}
+END_TEST
+
+/* What nobody can find while the clock is wrong is there again when it is right. */
+START_TEST(test_a_step_of_the_clock_makes_no_room)
+{
+	struct store_limits limits = { .uid_ccaches = 1 };
+
+	store_set_limits(store, &limits);
+	initialize(ALICE, "1001:a");
+	ck_assert_int_eq(stores(ALICE, "1001:a", "www", later), 0);
+	ahead_s = behind_s = 43200;
+	ck_assert_int_eq(retrieves(ALICE, "1001:a", "www"), KCM_CC_NOTFOUND);
+	writer_str(ask(KCM_INITIALIZE), "1001:b");
+	put_principal(&asked, "TEST", "alice", NULL);
+	ck_assert_int_eq(sent(ALICE), EDQUOT);
+	ahead_s = behind_s = 0;
+	ck_assert_int_eq(retrieves(ALICE, "1001:a", "www"), 0);
+	ahead_s = 43200;
+	writer_str(ask(KCM_INITIALIZE), "1001:b");
+	put_principal(&asked, "TEST", "alice", NULL);
+	ck_assert_int_eq(sent(ALICE), 0);
 }
 END_TEST
 
@@ -961,6 +987,7 @@ int main(void)
 	tcase_add_test(tcase, test_limits_have_errors_of_their_own);
 	tcase_add_test(tcase, test_room_is_made_of_ones_own);
 	tcase_add_test(tcase, test_empty_caches_make_room_after_an_hour);
+	tcase_add_test(tcase, test_a_step_of_the_clock_makes_no_room);
 	tcase_add_test(tcase, test_a_principal_has_an_end);
 	tcase_add_test(tcase, test_a_full_map_is_told);
 	tcase_add_test(tcase, test_root_is_told_who_has_what_but_no_ticket);
