@@ -156,7 +156,6 @@ int fd_write_file(const char *path, const void *bytes, size_t size, mode_t mode)
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	auto_free char *folder = slash ? strndup(path, (size_t)(name - path)) : strdup("./");
 	auto_free char *aside = NULL;
-	auto_close int fd = -1;
 	int r;
 
 	if (!folder || asprintf(&aside, "%s.%s.XXXXXX", folder, name) < 0) {
@@ -165,12 +164,12 @@ int fd_write_file(const char *path, const void *bytes, size_t size, mode_t mode)
 	}
 
 	r = write_aside(aside, path, bytes, size, mode);
-	if (r < 0)
-		return r;
+	return r < 0 ? r : fd_sync_dir(folder);
+}
 
-	/* Without this a power cut may bring back the old name, or none. */
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		return -errno;
-	return 0;
+int fd_sync_dir(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }

@@ -32,3 +32,6 @@ int fd_read_file(TALLOC_CTX *mem, const char *path, size_t max, char **ret_bytes
 /* Replaces the file at path: written aside in the same directory with mode, synced, renamed, the
  * directory synced. Either the old or the new content is there at any moment. */
 int fd_write_file(const char *path, const void *bytes, size_t size, mode_t mode);
+
+/* Syncs the directory at path: without it a power cut may bring back the name of before, or none. */
+int fd_sync_dir(const char *path);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/cache/impl.h"
 
@@ -287,13 +288,6 @@ static int make_aside(const struct cache_files *files, const struct header *head
 	return write_first(mdb, header);
 }
 
-static int sync_dir(const char *path)
-{
-	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
 int env_make(const struct cache_files *files, enum cache_case names)
 {
 	struct header header = { .names = names, .made = walltime_now(), .domain = files->domain };
@@ -323,5 +317,5 @@ int env_make(const struct cache_files *files, enum cache_case names)
 		return r;
 	if (rename(files->made, files->data) < 0)
 		return -errno;
-	return sync_dir(files->dir);
+	return fd_sync_dir(files->dir);
 }

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "common/base/error.h"
+#include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/cache/record.h"
@@ -411,7 +412,9 @@ static int make_file(const struct cache_files *files, const struct source *sourc
 	r = lmdb_error(mdb_env_sync(mdb, 1));
 	if (r < 0)
 		return r;
-	return rename(files->made, files->data) < 0 ? -errno : 0;
+	if (rename(files->made, files->data) < 0)
+		return -errno;
+	return fd_sync_dir(files->dir); /* or what is encrypted now may be clear again */
 }
 
 /* ---- check ---- */

@@ -1065,6 +1065,29 @@ END_TEST
 
 /* ---- files ---- */
 
+static bool synced_dir; /* with the file in it */
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && access(path_of("kcm.mdb"), F_OK) == 0 &&
+	    access(path_of("kcm.mdb.new"), F_OK) < 0)
+		synced_dir = true;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+/* A power cut must not bring back the one of before. */
+START_TEST(test_the_name_of_a_new_file_is_synced)
+{
+	TALLOC_FREE(store);
+	ck_assert_int_eq(unlink(path_of("kcm.mdb")), 0);
+	synced_dir = false;
+	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+	ck_assert(synced_dir);
+}
+END_TEST
+
 START_TEST(test_only_one_has_it_open)
 {
 	struct store *second;
@@ -1492,6 +1515,7 @@ int main(void)
 	tcase_add_test(tcase, test_limits_are_kept);
 	tcase_add_test(tcase, test_a_user_has_a_total);
 	tcase_add_test(tcase, test_a_name_has_an_end);
+	tcase_add_test(tcase, test_the_name_of_a_new_file_is_synced);
 	tcase_add_test(tcase, test_only_one_has_it_open);
 	tcase_add_test(tcase, test_a_file_that_goes_is_noticed);
 	tcase_add_test(tcase, test_a_check_without_an_end_is_no_damage);
