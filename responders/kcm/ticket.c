@@ -378,18 +378,20 @@ int store_refuse_more(uid_t uid)
 	return -EFBIG;
 }
 
-/* Was there room for what came? before: how many credentials there were. One that only takes the
- * place of another needs none. */
-static int admit(const struct store *store, const struct ccache *ccache, uint32_t before)
+/* Was there room for what came? One that only takes the place of another needs none, also where the
+ * limit was larger once. */
+static int admit(const struct store *store, const struct ccache *ccache,
+                 const struct ccache *before)
 {
 	uint64_t limit = store->limits.ccache_size;
 
-	if (limit > 0 && ccache->size > limit) {
+	if (limit > 0 && ccache->size > limit && ccache->size > before->size) {
 		log_notice("uid %u: a credential cache has max_ccache_size = %llu KiB: no more",
 		           (unsigned)ccache->uid, (unsigned long long)limit / 1024);
 		return -EFBIG;
 	}
-	if (ccache->n_credentials > CCACHE_CREDENTIALS && ccache->n_credentials > before)
+	if (ccache->n_credentials > CCACHE_CREDENTIALS &&
+	    ccache->n_credentials > before->n_credentials)
 		return store_refuse_more(ccache->uid);
 	return 0;
 }
@@ -433,7 +435,7 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 {
 	struct key key = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
 	uint64_t number = ccache->next_number++;
-	uint32_t before = ccache->n_credentials;
+	struct ccache before = *ccache;
 	uint32_t end_s = ticket_end(credential), renewal_s = 0;
 	int r;
 
@@ -449,7 +451,7 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 	ccache->size += credential->all.size;
 	ccache->n_credentials++;
 	ccache->n_tickets += end_s != 0;
-	r = admit(store, ccache, before);
+	r = admit(store, ccache, &before);
 	if (r < 0)
 		return r;
 

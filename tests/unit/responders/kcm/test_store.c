@@ -1004,6 +1004,23 @@ START_TEST(test_limits_are_kept)
 }
 END_TEST
 
+START_TEST(test_a_limit_that_was_lowered_refuses_no_replacement)
+{
+	struct store_limits limits = { .ccache_size = 100 };
+	struct ccache ccache;
+
+	make(ALICE, "1001");
+	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
+	ck_assert_int_eq(add(ALICE, "1001", "ftp", 5000), 0);
+	store_set_limits(store, &limits);
+	ck_assert_int_eq(add(ALICE, "1001", "www", 6000), 0);
+	begin(true);
+	ccache = find(ALICE, "1001");
+	ck_assert_int_eq(store_end(store, add_to(&ccache, "www", 7000, "a longer ticket")), -EFBIG);
+	ck_assert_int_eq(add(ALICE, "1001", "mail", 6000), -EFBIG);
+}
+END_TEST
+
 /* What is kept about caches and tickets counts, too. */
 START_TEST(test_a_user_has_a_total)
 {
@@ -1513,6 +1530,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_when_a_ticket_is_due, 0, str_size(renewables));
 	tcase_add_test(tcase, test_only_the_tgt_of_the_caches_own_principal_is_due);
 	tcase_add_test(tcase, test_limits_are_kept);
+	tcase_add_test(tcase, test_a_limit_that_was_lowered_refuses_no_replacement);
 	tcase_add_test(tcase, test_a_user_has_a_total);
 	tcase_add_test(tcase, test_a_name_has_an_end);
 	tcase_add_test(tcase, test_the_name_of_a_new_file_is_synced);
