@@ -7,16 +7,17 @@
  *
  * Network byte order. code is 0 when there is a status; we always say it there. Numbers are those
  * of MIT krb5 (include/kcm.h) and Heimdal. A name is text and a NUL, "" that of the default cache.
- * A uuid has 16 bytes: | id: u64 of the cache | number: u64 of the credential, 0 = the cache itself
- * |.
+ * A uuid is | id: u64 of the cache | number: u64 of the credential, 0 = the cache itself |.
  *
  * The last two are ours, and root's only; sssctl(8) uses them:
  *
  *   ADMIN_LIST   | uid: u32, KCM_EVERYBODY = all | after: u32 uid, name |
  *                a part of what follows that cache in the order of uids and names; nothing at the
- * end: | uid: u32 | is default: u8 | name \0 | principal \0 | tickets: u32, each | | server \0 |
- * expires: u64 by the wall clock, 0 = never | … | ADMIN_PURGE  | uid: u32 or KCM_EVERYBODY |
- * expired only: u8 |      | caches removed: u32 |
+ *                end:
+ *                | uid: u32 | is default: u8 | name \0 | principal \0 | tickets: u32, each |
+ *                | | server \0 | expires: u64 by the wall clock, 0 = never | … |
+ *   ADMIN_PURGE  | uid: u32 or KCM_EVERYBODY | expired only: u8 |
+ *                | caches removed: u32 |
  */
 #pragma once
 
