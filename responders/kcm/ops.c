@@ -89,7 +89,8 @@ static int find_named(struct kcm_request *request, int not_there, struct ccache 
 
 /* ---- names ---- */
 
-/* UID or UID and anything: what other users' names begin with cannot be taken. */
+/* UID and anything, as upstream has it. Names are each user's own: 40010:x of uid 4001 is in nobody's
+ * way. */
 static bool is_own_name(uid_t uid, const char *name)
 {
 	char prefix[16];
