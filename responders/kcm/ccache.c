@@ -13,7 +13,8 @@
 #include "responders/kcm/impl.h"
 
 #define CCACHE_ROOM     (CCACHE_PRINCIPAL + 1024)
-#define CREDENTIAL_ROOM 512
+#define CREDENTIAL_ROOM (512 + PAGE) /* a larger one has pages of its own, the last never full */
+#define PAGE            4096
 
 /* ---- find ---- */
 

@@ -40,6 +40,8 @@
 #define CHECK_LIMIT_S 20          /* and a second for each */
 #define CHECK_RATE    (32u << 20) /* bytes */
 #define LOCKED_MAX    8
+#define SHRINK_FROM   (16u << 20) /* bytes of the file */
+#define SHRINK_USED   (64u << 20) /* at most: who starts us waits for the copy */
 
 DEFINE_CLEANUP(MDB_env *, mdb_env_close)
 DEFINE_CLEANUP(MDB_txn *, mdb_txn_abort)
@@ -711,6 +713,48 @@ static int copy_unsynced(struct kcm_env *env)
 	return reopen_data(env, env->vault);
 }
 
+/* LMDB gives nothing back to the disk: is little in use of a file that is large? */
+static int is_mostly_free(struct kcm_env *env, bool *ret_free)
+{
+	cleanup_with(mdb_txn_abort) MDB_txn *txn = NULL;
+	MDB_stat stat;
+	MDB_envinfo info;
+	size_t used, all;
+	int r;
+
+	r = lmdb_error(mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn));
+	if (r == 0)
+		r = lmdb_error(mdb_stat(txn, env->table, &stat));
+	if (r == 0)
+		r = lmdb_error(mdb_env_info(env->mdb, &info));
+	if (r < 0)
+		return r;
+	used = (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
+	all = (info.me_last_pgno + 1) * stat.ms_psize;
+	*ret_free = all >= SHRINK_FROM && used <= SHRINK_USED && used < all / 4;
+	return 0;
+}
+
+/* Into a file of its own, as long as what is in use. Without a place for it all stays as it is. */
+static int shrink(struct kcm_env *env)
+{
+	struct source from = { .vault = env->vault, .old = env };
+	bool mostly_free;
+	int r = is_mostly_free(env, &mostly_free);
+
+	if (r < 0 || !mostly_free)
+		return r;
+	r = make_file(env->files, &from);
+	if (r == 0)
+		return reopen_data(env, env->vault);
+	if (is_useless(r))
+		return r;
+	log_notice("credential caches: %s could not be made smaller: %s", env->files->data,
+	           error_text(r));
+	unlink(env->files->made);
+	return 0;
+}
+
 static int open_or_make(struct kcm_env *env, const struct source *source)
 {
 	bool unsynced = access(env->unsynced_mark, F_OK) == 0;
@@ -728,6 +772,8 @@ static int open_or_make(struct kcm_env *env, const struct source *source)
 		r = encrypt_all(env, source);
 	else if (r == 0 && unsynced)
 		r = copy_unsynced(env);
+	else if (r == 0)
+		r = shrink(env);
 	crash_end();
 	if (r == 0 && !env->unsynced)
 		unlink(env->unsynced_mark); /* what is there now was synced when it was made */

@@ -1060,6 +1060,31 @@ START_TEST(test_a_user_has_a_total)
 }
 END_TEST
 
+/* LMDB gives each of these a page of its own. */
+START_TEST(test_a_total_counts_whole_pages)
+{
+	static char ticket[2001];
+	struct store_limits limits = { .uid_size = 100000 };
+	char server[16];
+	struct ccache ccache;
+	unsigned n = 0;
+	int r;
+
+	memset(ticket, 't', sizeof(ticket) - 1);
+	store_set_limits(store, &limits);
+	make(ALICE, "1001");
+	do {
+		begin(true);
+		ccache = find(ALICE, "1001");
+		snprintf(server, sizeof(server), "host%u", n++);
+		r = store_end(store, add_to(&ccache, server, 5000, ticket));
+	} while (r == 0);
+	ck_assert_int_eq(r, -EDQUOT);
+	ck_assert_uint_gt(n, 5);
+	ck_assert_uint_lt(n, limits.uid_size / 4096);
+}
+END_TEST
+
 START_TEST(test_a_name_has_an_end)
 {
 	char name[CCACHE_NAME_MAX + 2];
@@ -1081,6 +1106,43 @@ START_TEST(test_a_name_has_an_end)
 END_TEST
 
 /* ---- files ---- */
+
+/* What was full once is given back when it is opened next. */
+START_TEST(test_a_file_that_is_mostly_free_shrinks)
+{
+	static char ticket[200001];
+	struct ccache ccache;
+	struct stored stored;
+	char server[16];
+
+	memset(ticket, 't', sizeof(ticket) - 1);
+	make(BOB, "1002");
+	ck_assert_int_eq(add(BOB, "1002", "www", 5000), 0);
+	make(ALICE, "1001");
+	begin(true);
+	ccache = find(ALICE, "1001");
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(server, sizeof(server), "host%u", i);
+		ck_assert_int_eq(add_to(&ccache, server, 5000, ticket), 0);
+	}
+	end(0);
+	TALLOC_FREE(store);
+	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+	ck_assert_int_gt(file_size(), 20000000);
+
+	begin(true);
+	ccache = find(ALICE, "1001");
+	end(store_destroy(store, &ccache));
+	TALLOC_FREE(store);
+	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+	ck_assert_int_lt(file_size(), 200000);
+	begin(false);
+	ck_assert_int_eq(match(BOB, "1002", "www", 1000, &stored), 0);
+	end(0);
+	make(ALICE, "1001");
+	assert_sound();
+}
+END_TEST
 
 static bool synced_dir; /* with the file in it */
 
@@ -1532,7 +1594,9 @@ int main(void)
 	tcase_add_test(tcase, test_limits_are_kept);
 	tcase_add_test(tcase, test_a_limit_that_was_lowered_refuses_no_replacement);
 	tcase_add_test(tcase, test_a_user_has_a_total);
+	tcase_add_test(tcase, test_a_total_counts_whole_pages);
 	tcase_add_test(tcase, test_a_name_has_an_end);
+	tcase_add_test(tcase, test_a_file_that_is_mostly_free_shrinks);
 	tcase_add_test(tcase, test_the_name_of_a_new_file_is_synced);
 	tcase_add_test(tcase, test_only_one_has_it_open);
 	tcase_add_test(tcase, test_a_file_that_goes_is_noticed);
