@@ -62,7 +62,8 @@ static int write_tickets(struct kcm_request *request, const struct ccache *ccach
 	size_t mark = writer_mark_u32(request->out);
 	int r;
 
-	while ((r = store_next_credential(request->store, ccache, stored.number, &stored)) == 0) {
+	while ((r = kcm_store_next_credential(request->store, ccache, stored.number, &stored)) ==
+	       0) {
 		struct reader in = reader_over(stored.credential.at, stored.credential.size);
 		struct credential credential = read_credential(&in);
 
@@ -82,13 +83,13 @@ static int write_ccache(struct kcm_request *request, const struct ccache *ccache
 	struct bytes principal;
 	int r;
 
-	r = store_default(request->store, ccache->uid, chosen);
+	r = kcm_store_default(request->store, ccache->uid, chosen);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	writer_be32(request->out, ccache->uid);
 	writer_u8(request->out, r == 0 && strcmp(chosen, ccache->name) == 0);
 	writer_str(request->out, ccache->name);
-	r = store_principal(request->store, ccache, &principal);
+	r = kcm_store_principal(request->store, ccache, &principal);
 	if (r == 0)
 		write_principal(request->out, principal);
 	else if (r == -ENOENT)
@@ -110,8 +111,8 @@ int op_admin_list(struct kcm_request *request)
 		return r;
 	memcpy(name, after, strlen(after) + 1);
 	while (r == 0 && request->out->size < LIST_PART) {
-		r = uid == KCM_EVERYBODY ? store_next_of_all(request->store, name, &ccache)
-		                         : store_next(request->store, uid, name, &ccache);
+		r = uid == KCM_EVERYBODY ? kcm_store_next_of_all(request->store, name, &ccache)
+		                         : kcm_store_next(request->store, uid, name, &ccache);
 		if (r == 0)
 			r = write_ccache(request, &ccache);
 	}
@@ -126,8 +127,8 @@ static int is_expired(struct kcm_request *request, const struct ccache *ccache, 
 	int r;
 
 	if (ccache->n_tickets == 0)
-		return store_is_over(request->store, ccache, request->now_s, ret_expired);
-	r = store_is_usable(request->store, ccache, request->now_s, &usable);
+		return kcm_store_is_over(request->store, ccache, request->now_s, ret_expired);
+	r = kcm_store_is_usable(request->store, ccache, request->now_s, &usable);
 	if (r == 0)
 		*ret_expired = !usable;
 	return r;
@@ -143,13 +144,13 @@ int op_admin_purge(struct kcm_request *request)
 	int r = reader_end(request->in);
 
 	while (r == 0) {
-		r = uid == KCM_EVERYBODY ? store_next_of_all(request->store, name, &ccache)
-		                         : store_next(request->store, uid, name, &ccache);
+		r = uid == KCM_EVERYBODY ? kcm_store_next_of_all(request->store, name, &ccache)
+		                         : kcm_store_next(request->store, uid, name, &ccache);
 		if (r == 0 && expired_only)
 			r = is_expired(request, &ccache, &expired);
 		if (r < 0 || !expired)
 			continue;
-		r = store_destroy(request->store, &ccache);
+		r = kcm_store_destroy(request->store, &ccache);
 		n++;
 	}
 	if (r < 0 && r != -ENOENT)

@@ -38,7 +38,7 @@ static uint32_t empty_end(const struct ccache *ccache)
 	return end_s < 1 ? 1 : end_s > UINT32_MAX ? UINT32_MAX : (uint32_t)end_s;
 }
 
-int ccache_save(struct store *store, const struct ccache *ccache)
+int ccache_save(struct kcm_store *store, const struct ccache *ccache)
 {
 	struct key key = key_of_ccache(ccache->uid, ccache->name);
 	struct writer *out = table_value(store);
@@ -53,7 +53,7 @@ int ccache_save(struct store *store, const struct ccache *ccache)
 	return table_put(store, &key);
 }
 
-int store_find(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache)
+int kcm_store_find(struct kcm_store *store, uid_t uid, const char *name, struct ccache *ret_ccache)
 {
 	struct ccache ccache = { .uid = uid, .name = name };
 	struct reader in;
@@ -80,7 +80,8 @@ static int copy_name(const void *bytes, size_t size, char ret_name[CCACHE_NAME_M
 	return 0;
 }
 
-int store_name(struct store *store, uid_t uid, uint64_t id, char ret_name[CCACHE_NAME_MAX + 1])
+int kcm_store_name(struct kcm_store *store, uid_t uid, uint64_t id,
+                   char ret_name[CCACHE_NAME_MAX + 1])
 {
 	struct key key = key_of_ccache_id(KEY_ID, uid, id);
 	struct reader in;
@@ -91,7 +92,7 @@ int store_name(struct store *store, uid_t uid, uint64_t id, char ret_name[CCACHE
 }
 
 /* The first cache at or behind from that begins with prefix. */
-static int next_ccache(struct store *store, const struct key *from, const struct key *prefix,
+static int next_ccache(struct kcm_store *store, const struct key *from, const struct key *prefix,
                        char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache)
 {
 	struct ccache ccache = { .name = name };
@@ -126,16 +127,16 @@ static struct key key_behind(uid_t uid, const char *name)
 	return key;
 }
 
-int store_next(struct store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
-               struct ccache *ret_ccache)
+int kcm_store_next(struct kcm_store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
+                   struct ccache *ret_ccache)
 {
 	struct key prefix = key_of_uid(KEY_CCACHE, uid), from = key_behind(uid, name);
 
 	return next_ccache(store, &from, &prefix, name, ret_ccache);
 }
 
-int store_next_of_all(struct store *store, char name[CCACHE_NAME_MAX + 1],
-                      struct ccache *ret_ccache)
+int kcm_store_next_of_all(struct kcm_store *store, char name[CCACHE_NAME_MAX + 1],
+                          struct ccache *ret_ccache)
 {
 	struct key prefix = key_new(KEY_CCACHE), from = key_behind(ret_ccache->uid, name);
 
@@ -144,7 +145,7 @@ int store_next_of_all(struct store *store, char name[CCACHE_NAME_MAX + 1],
 
 /* ---- limits ---- */
 
-static int count_keys(struct store *store, const struct key *prefix, uint64_t *ret_count)
+static int count_keys(struct kcm_store *store, const struct key *prefix, uint64_t *ret_count)
 {
 	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
 	MDB_val key = key_val(prefix), value;
@@ -166,14 +167,14 @@ static int count_keys(struct store *store, const struct key *prefix, uint64_t *r
 }
 
 /* What the caches of uid take, with what is kept about each and about each credential. */
-static int uid_size(struct store *store, uid_t uid, uint64_t *ret_size)
+static int uid_size(struct kcm_store *store, uid_t uid, uint64_t *ret_size)
 {
 	char name[CCACHE_NAME_MAX + 1] = "";
 	struct ccache ccache;
 	uint64_t size = 0;
 	int r;
 
-	while ((r = store_next(store, uid, name, &ccache)) == 0)
+	while ((r = kcm_store_next(store, uid, name, &ccache)) == 0)
 		size += CCACHE_ROOM + ccache.n_credentials * CREDENTIAL_ROOM + ccache.size;
 	if (r == -ENOENT)
 		*ret_size = size;
@@ -181,7 +182,7 @@ static int uid_size(struct store *store, uid_t uid, uint64_t *ret_size)
 }
 
 /* Is there room for so many bytes more? Errors: -EDQUOT. */
-static int admit_size(struct store *store, uid_t uid, uint64_t more, bool tell)
+static int admit_size(struct kcm_store *store, uid_t uid, uint64_t more, bool tell)
 {
 	uint64_t limit = store->limits.uid_size, size;
 	int r;
@@ -197,10 +198,10 @@ static int admit_size(struct store *store, uid_t uid, uint64_t more, bool tell)
 	return -EDQUOT;
 }
 
-static int has_room(struct store *store, uid_t uid, bool tell)
+static int has_room(struct kcm_store *store, uid_t uid, bool tell)
 {
 	struct key of_uid = key_of_uid(KEY_CCACHE, uid), of_all = key_new(KEY_CCACHE);
-	const struct store_limits *limits = &store->limits;
+	const struct kcm_store_limits *limits = &store->limits;
 	uint64_t count;
 	int r = 0;
 
@@ -225,7 +226,7 @@ static int has_room(struct store *store, uid_t uid, bool tell)
 }
 
 /* What is over makes place before anybody is refused; nobody waits for what others have left. */
-static int admit(struct store *store, uid_t uid, int64_t now_s)
+static int admit(struct kcm_store *store, uid_t uid, int64_t now_s)
 {
 	int r = has_room(store, uid, false);
 	int64_t next_s;
@@ -233,13 +234,13 @@ static int admit(struct store *store, uid_t uid, int64_t now_s)
 	if (r == -EDQUOT)
 		r = purge_uid(store, uid, now_s, PURGE_AT_ONCE);
 	else if (r == -ENFILE)
-		r = store_purge(store, now_s, PURGE_AT_ONCE, &next_s);
+		r = kcm_store_purge(store, now_s, PURGE_AT_ONCE, &next_s);
 	else
 		return r;
 	return r < 0 ? r : has_room(store, uid, true);
 }
 
-int store_save(struct store *store, const struct ccache *ccache)
+int kcm_store_save(struct kcm_store *store, const struct ccache *ccache)
 {
 	int r = ccache_save(store, ccache);
 
@@ -249,7 +250,7 @@ int store_save(struct store *store, const struct ccache *ccache)
 /* ---- make, choose, rename, destroy ---- */
 
 /* Not 0, and not that of another cache of uid. */
-static int draw_id(struct store *store, uid_t uid, uint64_t *ret_id)
+static int draw_id(struct kcm_store *store, uid_t uid, uint64_t *ret_id)
 {
 	struct reader in;
 	struct key key;
@@ -266,8 +267,8 @@ static int draw_id(struct store *store, uid_t uid, uint64_t *ret_id)
 	return r == -ENOENT ? 0 : r;
 }
 
-int store_make(struct store *store, uid_t uid, const char *name, int64_t now_s,
-               struct ccache *ret_ccache)
+int kcm_store_make(struct kcm_store *store, uid_t uid, const char *name, int64_t now_s,
+                   struct ccache *ret_ccache)
 {
 	struct ccache ccache = { .uid = uid, .name = name, .next_number = 1 };
 	struct key key;
@@ -289,7 +290,7 @@ int store_make(struct store *store, uid_t uid, const char *name, int64_t now_s,
 	return r;
 }
 
-int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX + 1])
+int kcm_store_default(struct kcm_store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX + 1])
 {
 	struct key key = key_of_uid(KEY_DEFAULT, uid);
 	struct reader in;
@@ -299,7 +300,7 @@ int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX 
 	return r < 0 ? r : copy_name(in.pos, reader_left(&in), ret_name);
 }
 
-int store_set_default(struct store *store, const struct ccache *ccache)
+int kcm_store_set_default(struct kcm_store *store, const struct ccache *ccache)
 {
 	struct key key = key_of_uid(KEY_DEFAULT, ccache->uid);
 
@@ -307,23 +308,23 @@ int store_set_default(struct store *store, const struct ccache *ccache)
 }
 
 /* Is it the default? 1, 0 or an error. */
-static int is_default(struct store *store, const struct ccache *ccache)
+static int is_default(struct kcm_store *store, const struct ccache *ccache)
 {
 	char name[CCACHE_NAME_MAX + 1];
-	int r = store_default(store, ccache->uid, name);
+	int r = kcm_store_default(store, ccache->uid, name);
 
 	if (r == -ENOENT)
 		return 0;
 	return r < 0 ? r : strcmp(name, ccache->name) == 0;
 }
 
-int store_destroy(struct store *store, struct ccache *ccache)
+int kcm_store_destroy(struct kcm_store *store, struct ccache *ccache)
 {
 	struct key key = key_of_ccache_id(KEY_PRINCIPAL, ccache->uid, ccache->id);
 	struct reader in;
 	int r;
 
-	r = store_empty(store, ccache);
+	r = kcm_store_empty(store, ccache);
 	if (r < 0)
 		return r;
 	r = table_get(store, &key, &in);
@@ -346,7 +347,7 @@ int store_destroy(struct store *store, struct ccache *ccache)
 	return table_drop(store, &key);
 }
 
-int store_rename(struct store *store, struct ccache *ccache, const char *name)
+int kcm_store_rename(struct kcm_store *store, struct ccache *ccache, const char *name)
 {
 	struct key key = key_of_ccache(ccache->uid, ccache->name);
 	int was_default, r;
@@ -365,10 +366,11 @@ int store_rename(struct store *store, struct ccache *ccache, const char *name)
 		return r;
 	key = key_of_ccache_id(KEY_ID, ccache->uid, ccache->id);
 	r = table_put_bytes(store, &key, name, strlen(name));
-	return r < 0 || !was_default ? r : store_set_default(store, ccache);
+	return r < 0 || !was_default ? r : kcm_store_set_default(store, ccache);
 }
 
-int store_principal(struct store *store, const struct ccache *ccache, struct bytes *ret_principal)
+int kcm_store_principal(struct kcm_store *store, const struct ccache *ccache,
+                        struct bytes *ret_principal)
 {
 	struct key key = key_of_ccache_id(KEY_PRINCIPAL, ccache->uid, ccache->id);
 	struct reader in;
@@ -380,7 +382,8 @@ int store_principal(struct store *store, const struct ccache *ccache, struct byt
 	return r;
 }
 
-int store_set_principal(struct store *store, const struct ccache *ccache, struct bytes principal)
+int kcm_store_set_principal(struct kcm_store *store, const struct ccache *ccache,
+                            struct bytes principal)
 {
 	struct key key = key_of_ccache_id(KEY_PRINCIPAL, ccache->uid, ccache->id);
 
@@ -389,16 +392,16 @@ int store_set_principal(struct store *store, const struct ccache *ccache, struct
 	return table_put_bytes(store, &key, principal.at, principal.size);
 }
 
-int store_destroy_some(struct store *store, uid_t uid, unsigned *left, unsigned *ret_n)
+int kcm_store_destroy_some(struct kcm_store *store, uid_t uid, unsigned *left, unsigned *ret_n)
 {
 	char name[CCACHE_NAME_MAX + 1] = "";
 	struct ccache ccache;
 	unsigned cost, n = 0;
 	int r = 0;
 
-	while (*left > 0 && (r = store_next(store, uid, name, &ccache)) == 0) {
+	while (*left > 0 && (r = kcm_store_next(store, uid, name, &ccache)) == 0) {
 		cost = 1 + ccache.n_credentials;
-		r = store_destroy(store, &ccache);
+		r = kcm_store_destroy(store, &ccache);
 		if (r < 0)
 			return r;
 		*left -= cost < *left ? cost : *left;
@@ -412,7 +415,7 @@ int store_destroy_some(struct store *store, uid_t uid, unsigned *left, unsigned 
 
 /* ---- sessions ---- */
 
-int store_is_seen(struct store *store, uid_t uid, bool *ret_seen)
+int kcm_store_is_seen(struct kcm_store *store, uid_t uid, bool *ret_seen)
 {
 	struct key key = key_of_uid(KEY_LOGIN, uid);
 	struct reader in;
@@ -424,14 +427,14 @@ int store_is_seen(struct store *store, uid_t uid, bool *ret_seen)
 	return 0;
 }
 
-int store_set_seen(struct store *store, uid_t uid, bool seen)
+int kcm_store_set_seen(struct kcm_store *store, uid_t uid, bool seen)
 {
 	struct key key = key_of_uid(KEY_LOGIN, uid);
 
 	return seen ? table_put_bytes(store, &key, NULL, 0) : table_drop(store, &key);
 }
 
-int store_next_seen(struct store *store, uid_t uid, uid_t *ret_uid)
+int kcm_store_next_seen(struct kcm_store *store, uid_t uid, uid_t *ret_uid)
 {
 	struct key prefix = key_new(KEY_LOGIN), from = key_of_uid(KEY_LOGIN, uid + 1);
 	MDB_val key, value;

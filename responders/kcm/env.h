@@ -30,8 +30,8 @@ struct kcm_env {                   /* a talloc object; freeing it syncs and clos
 	bool unsynced;             /* one did: all is written anew when it is opened next */
 };
 
-/* As store_open(). sound is asked about each key of a file that has to be checked, in a process of
- * its own; its data is a struct kcm_env with seed and vault alone. A file whose check came to no
+/* As kcm_store_open(). sound is asked about each key of a file that has to be checked, in a process
+ * of its own; its data is a struct kcm_env with seed and vault alone. A file whose check came to no
  * end, -ETIMEDOUT or -ECANCELED, stays as it is. reseal writes the value of a key that was stored
  * without a vault as one of the vault's would be; what it leaves alone is taken as it is. */
 typedef int kcm_reseal(struct vault *vault, MDB_val key, struct reader value, struct writer *out);

@@ -25,7 +25,7 @@
 #define KCM_CC_NOMEM     (-1765328186)
 
 struct kcm_request {
-	struct store *store;
+	struct kcm_store *store;
 	uid_t uid;
 	int64_t now_s;     /* by the wall clock: what has expired by it is not found */
 	int64_t settled_s; /* settled.h: what has expired by it may go */
@@ -39,9 +39,9 @@ struct kcm_request {
 
 /* Answers one request: reads it, behind its length, and writes the whole reply; *ret_served as
  * far as it was understood. settled_s is as in settled.h. Errors, which the client was told: of
- * store_begin() and store_end(), those of the limits, -ENOENT, -EBADMSG, -ENOTSUP; and without a
- * reply, -EAGAIN: the same request is to go on with walk, which is all zero at first. */
-int kcm_answer(struct store *store, uid_t uid, int64_t settled_s, struct reader *in,
+ * kcm_store_begin() and kcm_store_end(), those of the limits, -ENOENT, -EBADMSG, -ENOTSUP; and
+ * without a reply, -EAGAIN: the same request is to go on with walk, which is all zero at first. */
+int kcm_answer(struct kcm_store *store, uid_t uid, int64_t settled_s, struct reader *in,
                struct writer *out, struct ccache_walk *walk, struct resp_served *ret_served);
 
 /* The reply that says r, whatever was written before. */

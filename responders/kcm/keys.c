@@ -91,7 +91,7 @@ struct key key_of_server(const uint64_t seed[2], uid_t uid, uint64_t id,
 	return key;
 }
 
-/* Of those that store_add() takes for the same. */
+/* Of those that kcm_store_add() takes for the same. */
 struct key key_of_names(const uint64_t seed[2], uid_t uid, uint64_t id,
                         const struct credential *credential)
 {

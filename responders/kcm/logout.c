@@ -13,14 +13,14 @@
 #include "responders/kcm/login.h"
 
 /* Errors: -EAGAIN some are left, and the user is still one who was seen. */
-static int purge(struct store *store, uid_t uid, unsigned *left)
+static int purge(struct kcm_store *store, uid_t uid, unsigned *left)
 {
 	unsigned n = 0;
 	int r;
 
-	r = store_destroy_some(store, uid, left, &n);
+	r = kcm_store_destroy_some(store, uid, left, &n);
 	if (r == 0)
-		r = store_set_seen(store, uid, false);
+		r = kcm_store_set_seen(store, uid, false);
 	if ((r == 0 || r == -EAGAIN) && n > 0)
 		log_info("uid %u has logged out: %u credential caches are removed", (unsigned)uid,
 		         n);
@@ -28,13 +28,13 @@ static int purge(struct store *store, uid_t uid, unsigned *left)
 }
 
 /* Errors: -EAGAIN there is more to do. */
-static int purge_who_left(struct store *store)
+static int purge_who_left(struct kcm_store *store)
 {
 	unsigned left = PURGE_AT_ONCE;
 	uid_t uid = (uid_t)-1;
 	int r;
 
-	while ((r = store_next_seen(store, uid, &uid)) == 0) {
+	while ((r = kcm_store_next_seen(store, uid, &uid)) == 0) {
 		if (login_of(uid) == LOGIN_AWAY)
 			r = purge(store, uid, &left);
 		if (r < 0)
@@ -45,7 +45,7 @@ static int purge_who_left(struct store *store)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int see_who_is_here(struct store *store, bool *ret_any)
+static int see_who_is_here(struct kcm_store *store, bool *ret_any)
 {
 	char name[CCACHE_NAME_MAX + 1] = "";
 	struct ccache ccache = { 0 };
@@ -54,30 +54,30 @@ static int see_who_is_here(struct store *store, bool *ret_any)
 	int r;
 
 	*ret_any = false;
-	while ((r = store_next_of_all(store, name, &ccache)) == 0) {
+	while ((r = kcm_store_next_of_all(store, name, &ccache)) == 0) {
 		*ret_any = true;
 		if (ccache.uid == last)
 			continue;
 		last = ccache.uid;
-		r = store_is_seen(store, last, &seen);
+		r = kcm_store_is_seen(store, last, &seen);
 		if (r == 0 && !seen && login_of(last) == LOGIN_HERE)
-			r = store_set_seen(store, last, true);
+			r = kcm_store_set_seen(store, last, true);
 		if (r < 0)
 			return r;
 	}
 	return r == -ENOENT ? 0 : r;
 }
 
-int logouts_run(struct store *store, bool *ret_any, bool *ret_more)
+int logouts_run(struct kcm_store *store, bool *ret_any, bool *ret_more)
 {
 	int r;
 
-	r = store_begin(store, true);
+	r = kcm_store_begin(store, true);
 	if (r < 0)
 		return r;
 	r = purge_who_left(store);
 	*ret_more = r == -EAGAIN;
 	if (r == 0 || r == -EAGAIN)
 		r = see_who_is_here(store, ret_any);
-	return store_end(store, r);
+	return kcm_store_end(store, r);
 }

@@ -10,4 +10,4 @@
  * who has caches and a session now. Somebody who gets tickets before the session begins, as at a
  * login, keeps them. ret_any: are there caches left? ret_more: not all were removed that are to be,
  * so that nobody waits long. Errors: those of the store. */
-int logouts_run(struct store *store, bool *ret_any, bool *ret_more);
+int logouts_run(struct kcm_store *store, bool *ret_any, bool *ret_more);

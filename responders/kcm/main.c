@@ -37,23 +37,23 @@
 #define LOOK_SOON_MS     1000
 #define LOOK_MORE_MS     10
 #define LOOK_AGAIN_MS    10000 /* after one that failed: there may be room on the disk again */
-#define UID_SHARE        16  /* no user fills the map */
-#define STAY_S           600 /* ending would only mean to begin again */
-#define LOGOUT_S         600 /* between two looks at who has left, if nobody tells of it */
+#define UID_SHARE        16    /* no user fills the map */
+#define STAY_S           600   /* ending would only mean to begin again */
+#define LOGOUT_S         600   /* between two looks at who has left, if nobody tells of it */
 
 struct kcm {
 	struct tevent_context *ev;
-	const char *dir;     /* borrowed */
-	struct vault *vault; /* NULL without a key */
-	struct store *store; /* NULL while it cannot be opened */
-	int failed;          /* why; 0 = it was not tried, or could be */
-	int64_t retry_us;    /* not before */
-	struct store_limits limits;
-	struct timer *look;   /* runs only while something will have to be done */
-	int64_t look_us;      /* when it fires */
-	const char *due;      /* owned: the file that says when */
-	int64_t due_s;        /* of the wall clock; 0 = nothing will, -1 = not known */
-	int noted;            /* 0 = the file says so, else why not */
+	const char *dir;         /* borrowed */
+	struct vault *vault;     /* NULL without a key */
+	struct kcm_store *store; /* NULL while it cannot be opened */
+	int failed;              /* why; 0 = it was not tried, or could be */
+	int64_t retry_us;        /* not before */
+	struct kcm_store_limits limits;
+	struct timer *look; /* runs only while something will have to be done */
+	int64_t look_us;    /* when it fires */
+	const char *due;    /* owned: the file that says when */
+	int64_t due_s;      /* of the wall clock; 0 = nothing will, -1 = not known */
+	int noted;          /* 0 = the file says so, else why not */
 	struct settled settled;
 	int removed, renewed; /* what became of it when we looked last */
 	bool ending;
@@ -151,11 +151,11 @@ static int64_t settled_now_s(struct kcm *kcm)
 
 static int purge(struct kcm *kcm, int64_t now_s, int64_t *ret_next_s)
 {
-	int r = store_begin(kcm->store, true);
+	int r = kcm_store_begin(kcm->store, true);
 
 	return r < 0 ? r
-	             : store_end(kcm->store,
-	                         store_purge(kcm->store, now_s, PURGE_AT_ONCE, ret_next_s));
+	             : kcm_store_end(kcm->store,
+	                             kcm_store_purge(kcm->store, now_s, PURGE_AT_ONCE, ret_next_s));
 }
 
 /* When to look again for what is next at next_s, which may be now. */
@@ -284,7 +284,7 @@ static int open_store(struct kcm *kcm)
 		return kcm->failed;
 	r = open_vault(kcm);
 	if (r == 0)
-		r = store_open(kcm, kcm->dir, kcm->vault, &kcm->store);
+		r = kcm_store_open(kcm, kcm->dir, kcm->vault, &kcm->store);
 	now_us = monotonic_us();
 	kcm->retry_us = r < 0 ? now_us + (now_us - start_us) : 0;
 	if (r < 0 && r != kcm->failed)
@@ -292,7 +292,7 @@ static int open_store(struct kcm *kcm)
 	kcm->failed = r;
 	if (r < 0)
 		return r;
-	store_set_limits(kcm->store, &kcm->limits);
+	kcm_store_set_limits(kcm->store, &kcm->limits);
 	TALLOC_FREE(kcm->look);
 	kcm->due_s = -1; /* whatever the file says */
 	look(kcm);
@@ -317,7 +317,7 @@ static void reload(void *service, const void *conf)
 	const struct kcm_conf *options = conf;
 	struct kcm *kcm = service;
 
-	kcm->limits = (struct store_limits){
+	kcm->limits = (struct kcm_store_limits){
 		.ccaches = options->max_ccaches,
 		.uid_ccaches = options->max_uid_ccaches,
 		.ccache_size = (uint64_t)options->max_ccache_size_kib * 1024,
@@ -329,7 +329,7 @@ static void reload(void *service, const void *conf)
 	kcm->interval_ms =
 		options->tgt_renewal || options->purge_at_logout ? LOOK_SOON_MS : LOOK_INTERVAL_MS;
 	if (kcm->store) {
-		store_set_limits(kcm->store, &kcm->limits);
+		kcm_store_set_limits(kcm->store, &kcm->limits);
 		look_in(kcm, 0);
 	}
 }

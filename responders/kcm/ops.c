@@ -83,14 +83,14 @@ static int find_named(struct kcm_request *request, int not_there, struct ccache 
 	int r = all_read(request);
 
 	if (r == 0)
-		r = store_find(request->store, request->uid, name, ret_ccache);
+		r = kcm_store_find(request->store, request->uid, name, ret_ccache);
 	return in_words(r, not_there);
 }
 
 /* ---- names ---- */
 
-/* UID and anything, as upstream has it. Names are each user's own: 40010:x of uid 4001 is in nobody's
- * way. */
+/* UID and anything, as upstream has it. Names are each user's own: 40010:x of uid 4001 is in
+ * nobody's way. */
 static bool is_own_name(uid_t uid, const char *name)
 {
 	char prefix[16];
@@ -103,7 +103,7 @@ static int make(struct kcm_request *request, const char *name, struct ccache *re
 {
 	if (!is_own_name(request->uid, name))
 		return KCM_CC_BADNAME;
-	return store_make(request->store, request->uid, name, request->settled_s, ret_ccache);
+	return kcm_store_make(request->store, request->uid, name, request->settled_s, ret_ccache);
 }
 
 static int op_gen_new(struct kcm_request *request)
@@ -119,7 +119,7 @@ static int op_gen_new(struct kcm_request *request)
 			return -errno;
 		snprintf(name, sizeof(name), "%u:%" PRIu32, (unsigned)request->uid,
 		         lot % NAME_NUMBERS);
-		r = store_find(request->store, request->uid, name, &ccache);
+		r = kcm_store_find(request->store, request->uid, name, &ccache);
 	}
 	if (r != -ENOENT)
 		return r == 0 ? KCM_FCC_INTERNAL : r;
@@ -144,18 +144,18 @@ static int op_get_name(struct kcm_request *request)
 static int make_anew(struct kcm_request *request, const char *name,
                      const struct principal *principal, struct ccache *ret_ccache)
 {
-	struct store *store = request->store;
+	struct kcm_store *store = request->store;
 	char other[CCACHE_NAME_MAX + 1];
 	struct bytes old;
 	int r;
 
-	r = store_find(store, request->uid, name, ret_ccache);
+	r = kcm_store_find(store, request->uid, name, ret_ccache);
 	if (r == 0) {
-		r = store_principal(store, ret_ccache, &old);
+		r = kcm_store_principal(store, ret_ccache, &old);
 		if (r == -ENOENT) {
-			r = store_empty(store, ret_ccache);
+			r = kcm_store_empty(store, ret_ccache);
 		} else if (r == 0) {
-			r = store_destroy(store, ret_ccache);
+			r = kcm_store_destroy(store, ret_ccache);
 			if (r == 0)
 				r = -ENOENT;
 		}
@@ -163,11 +163,11 @@ static int make_anew(struct kcm_request *request, const char *name,
 	if (r == -ENOENT)
 		r = make(request, name, ret_ccache);
 	if (r == 0)
-		r = store_set_principal(store, ret_ccache, principal->all);
+		r = kcm_store_set_principal(store, ret_ccache, principal->all);
 	if (r != 0)
 		return r;
-	r = store_default(store, request->uid, other);
-	return r == -ENOENT ? store_set_default(store, ret_ccache) : r;
+	r = kcm_store_default(store, request->uid, other);
+	return r == -ENOENT ? kcm_store_set_default(store, ret_ccache) : r;
 }
 
 static int op_initialize(struct kcm_request *request)
@@ -192,22 +192,22 @@ static int op_replace(struct kcm_request *request)
 
 	/* They are work even where each takes the place of the one before. */
 	if (r == 0 && count > CCACHE_CREDENTIALS)
-		r = store_refuse_more(request->uid);
+		r = kcm_store_refuse_more(request->uid);
 	if (r == 0)
 		r = make_anew(request, name, &principal, &ccache);
 	if (r == 0)
-		r = store_set_offset(request->store, &ccache, kdc_offset);
+		r = kcm_store_set_offset(request->store, &ccache, kdc_offset);
 	for (uint32_t i = 0; i < count && r == 0; i++) {
 		struct reader one = reader_part(request->in, reader_be32(request->in));
 		struct credential credential = read_credential(&one);
 
 		r = request->in->err < 0 ? request->in->err : reader_end(&one);
 		if (r == 0)
-			r = store_add(request->store, &ccache, &credential);
+			r = kcm_store_add(request->store, &ccache, &credential);
 	}
 	if (r == 0)
 		r = all_read(request);
-	return r != 0 ? r : store_save(request->store, &ccache);
+	return r != 0 ? r : kcm_store_save(request->store, &ccache);
 }
 
 static int op_destroy(struct kcm_request *request)
@@ -215,7 +215,7 @@ static int op_destroy(struct kcm_request *request)
 	struct ccache ccache;
 	int r = find_named(request, KCM_FCC_NOFILE, &ccache);
 
-	return r != 0 ? r : store_destroy(request->store, &ccache);
+	return r != 0 ? r : kcm_store_destroy(request->store, &ccache);
 }
 
 static int op_get_principal(struct kcm_request *request)
@@ -225,7 +225,8 @@ static int op_get_principal(struct kcm_request *request)
 	int r = find_named(request, KCM_FCC_NOFILE, &ccache);
 
 	if (r == 0)
-		r = in_words(store_principal(request->store, &ccache, &principal), KCM_FCC_NOFILE);
+		r = in_words(kcm_store_principal(request->store, &ccache, &principal),
+		             KCM_FCC_NOFILE);
 	if (r == 0)
 		writer_bytes(request->out, principal.at, principal.size);
 	return r;
@@ -241,7 +242,7 @@ static int op_set_flags(struct kcm_request *request)
 	reader_be32(request->in);
 	r = all_read(request);
 	if (r == 0)
-		r = store_find(request->store, request->uid, name, &ccache);
+		r = kcm_store_find(request->store, request->uid, name, &ccache);
 	return in_words(r, KCM_FCC_NOFILE);
 }
 
@@ -249,27 +250,27 @@ static int op_move_cache(struct kcm_request *request)
 {
 	const char *from = read_name(request), *to = read_name(request);
 	char chosen[CCACHE_NAME_MAX + 1] = "";
-	struct store *store = request->store;
+	struct kcm_store *store = request->store;
 	struct ccache ccache, other;
 	int r = all_read(request);
 
 	if (r == 0)
-		r = store_find(store, request->uid, from, &ccache);
+		r = kcm_store_find(store, request->uid, from, &ccache);
 	if (r < 0)
 		return in_words(r, KCM_FCC_NOFILE);
 	if (strcmp(from, to) == 0)
 		return 0;
 	if (!is_own_name(request->uid, to))
 		return KCM_CC_BADNAME;
-	r = store_default(store, request->uid, chosen);
+	r = kcm_store_default(store, request->uid, chosen);
 	if (r == 0 || r == -ENOENT)
-		r = store_find(store, request->uid, to, &other);
+		r = kcm_store_find(store, request->uid, to, &other);
 	if (r == 0)
-		r = store_destroy(store, &other);
+		r = kcm_store_destroy(store, &other);
 	if (r == 0 || r == -ENOENT)
-		r = store_rename(store, &ccache, to);
+		r = kcm_store_rename(store, &ccache, to);
 	/* What was chosen is the name, whatever stands there. */
-	return r == 0 && strcmp(chosen, to) == 0 ? store_set_default(store, &ccache) : r;
+	return r == 0 && strcmp(chosen, to) == 0 ? kcm_store_set_default(store, &ccache) : r;
 }
 
 /* ---- the collection ---- */
@@ -283,7 +284,7 @@ static int op_get_cache_uuid_list(struct kcm_request *request)
 
 	if (r < 0)
 		return r;
-	while ((r = store_next(request->store, request->uid, name, &ccache)) == 0) {
+	while ((r = kcm_store_next(request->store, request->uid, name, &ccache)) == 0) {
 		write_uuid(request->out, ccache.id, 0);
 		any = true;
 	}
@@ -297,7 +298,7 @@ static int op_get_cache_by_uuid(struct kcm_request *request)
 	int r = all_read(request);
 
 	if (r == 0)
-		r = number == 0 ? store_name(request->store, request->uid, id, name) : -ENOENT;
+		r = number == 0 ? kcm_store_name(request->store, request->uid, id, name) : -ENOENT;
 	if (r == 0)
 		writer_str(request->out, name);
 	return in_words(r, KCM_CC_END);
@@ -311,8 +312,8 @@ static int first_usable(struct kcm_request *request, char name[CCACHE_NAME_MAX +
 	int r;
 
 	name[0] = '\0';
-	while ((r = store_next(request->store, request->uid, name, &ccache)) == 0) {
-		r = store_is_usable(request->store, &ccache, request->now_s, &usable);
+	while ((r = kcm_store_next(request->store, request->uid, name, &ccache)) == 0) {
+		r = kcm_store_is_usable(request->store, &ccache, request->now_s, &usable);
 		if (r < 0 || usable)
 			return r;
 	}
@@ -325,19 +326,19 @@ static int first_usable(struct kcm_request *request, char name[CCACHE_NAME_MAX +
 static int pick_default(struct kcm_request *request, char name[CCACHE_NAME_MAX + 1])
 {
 	char other[CCACHE_NAME_MAX + 1];
-	struct store *store = request->store;
+	struct kcm_store *store = request->store;
 	struct ccache ccache;
 	bool stays = false;
 	int r;
 
 	name[0] = '\0';
-	r = store_default(store, request->uid, name);
+	r = kcm_store_default(store, request->uid, name);
 	if (r == 0)
-		r = store_find(store, request->uid, name, &ccache);
+		r = kcm_store_find(store, request->uid, name, &ccache);
 	if (r == 0)
 		stays = ccache.n_tickets == 0;
 	if (r == 0 && !stays)
-		r = store_is_usable(store, &ccache, request->now_s, &stays);
+		r = kcm_store_is_usable(store, &ccache, request->now_s, &stays);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (!stays) {
@@ -348,7 +349,7 @@ static int pick_default(struct kcm_request *request, char name[CCACHE_NAME_MAX +
 			memcpy(name, other, sizeof(other));
 	}
 	if (name[0] == '\0') {
-		r = store_next(store, request->uid, name, &ccache);
+		r = kcm_store_next(store, request->uid, name, &ccache);
 		if (r < 0 && r != -ENOENT)
 			return r;
 	}
@@ -376,10 +377,10 @@ static int op_set_default_cache(struct kcm_request *request)
 
 	if (r < 0)
 		return r;
-	r = store_find(request->store, request->uid, name, &ccache);
+	r = kcm_store_find(request->store, request->uid, name, &ccache);
 	if (r == -ENOENT)
 		r = make(request, name, &ccache);
-	return r != 0 ? r : store_set_default(request->store, &ccache);
+	return r != 0 ? r : kcm_store_set_default(request->store, &ccache);
 }
 
 /* ---- credentials ---- */
@@ -392,12 +393,12 @@ static int op_store(struct kcm_request *request)
 	int r = all_read(request);
 
 	if (r == 0)
-		r = in_words(store_find(request->store, request->uid, name, &ccache),
+		r = in_words(kcm_store_find(request->store, request->uid, name, &ccache),
 		             KCM_CC_NOTFOUND);
 	if (r == 0)
-		r = store_add(request->store, &ccache, &credential);
+		r = kcm_store_add(request->store, &ccache, &credential);
 	if (r == 0)
-		r = store_save(request->store, &ccache);
+		r = kcm_store_save(request->store, &ccache);
 	return r;
 }
 
@@ -412,7 +413,7 @@ static int find_tagged(struct kcm_request *request, struct ccache *ret_ccache, u
 	*ret_tag = read_tag(request->in);
 	r = all_read(request);
 	if (r == 0)
-		r = store_find(request->store, request->uid, name, ret_ccache);
+		r = kcm_store_find(request->store, request->uid, name, ret_ccache);
 	return in_words(r, KCM_FCC_NOFILE);
 }
 
@@ -425,8 +426,8 @@ static int op_retrieve(struct kcm_request *request)
 	int r = find_tagged(request, &ccache, &how, &tag);
 
 	if (r == 0)
-		r = in_words(store_match(request->store, &ccache, &tag, how, request->now_s,
-		                         request->walk, &stored),
+		r = in_words(kcm_store_match(request->store, &ccache, &tag, how, request->now_s,
+		                             request->walk, &stored),
 		             KCM_CC_NOTFOUND);
 	if (r == 0)
 		writer_bytes(request->out, stored.credential.at, stored.credential.size);
@@ -441,8 +442,8 @@ static int op_remove_cred(struct kcm_request *request)
 	int r = find_tagged(request, &ccache, &how, &tag);
 
 	if (r == 0)
-		r = in_words(store_remove_matching(request->store, &ccache, &tag, how,
-		                                   request->walk, &request->more),
+		r = in_words(kcm_store_remove_matching(request->store, &ccache, &tag, how,
+		                                       request->walk, &request->more),
 		             KCM_CC_NOTFOUND);
 	return r;
 }
@@ -455,7 +456,7 @@ static int op_get_cred_uuid_list(struct kcm_request *request)
 
 	if (r != 0)
 		return r;
-	while ((r = store_next_number(request->store, &ccache, stored.number, &stored)) == 0)
+	while ((r = kcm_store_next_number(request->store, &ccache, stored.number, &stored)) == 0)
 		write_uuid(request->out, ccache.id, stored.number);
 	return in_words(r, 0);
 }
@@ -469,9 +470,10 @@ static int op_get_cred_by_uuid(struct kcm_request *request)
 	int r = all_read(request);
 
 	if (r == 0)
-		r = store_find(request->store, request->uid, name, &ccache);
+		r = kcm_store_find(request->store, request->uid, name, &ccache);
 	if (r == 0)
-		r = ccache.id == id ? store_get(request->store, &ccache, number, &stored) : -ENOENT;
+		r = ccache.id == id ? kcm_store_get(request->store, &ccache, number, &stored)
+		                    : -ENOENT;
 	if (r == 0)
 		writer_bytes(request->out, stored.credential.at, stored.credential.size);
 	return in_words(r, KCM_CC_END);
@@ -489,7 +491,8 @@ static int op_get_cred_list(struct kcm_request *request)
 		return -EMSGSIZE; /* the client then asks for one after the other */
 	writer_be32(request->out, ccache.n_credentials);
 	while (request->out->err == 0 &&
-	       (r = store_next_credential(request->store, &ccache, stored.number, &stored)) == 0)
+	       (r = kcm_store_next_credential(request->store, &ccache, stored.number, &stored)) ==
+	               0)
 		write_sized(request->out, stored.credential);
 	return in_words(r, 0);
 }
@@ -514,9 +517,9 @@ static int op_set_kdc_offset(struct kcm_request *request)
 	int r = all_read(request);
 
 	if (r == 0)
-		r = in_words(store_find(request->store, request->uid, name, &ccache),
+		r = in_words(kcm_store_find(request->store, request->uid, name, &ccache),
 		             KCM_CC_NOTFOUND);
-	return r != 0 ? r : store_set_offset(request->store, &ccache, kdc_offset);
+	return r != 0 ? r : kcm_store_set_offset(request->store, &ccache, kdc_offset);
 }
 
 /* ---- the table ---- */
@@ -599,9 +602,9 @@ static int run(struct kcm_request *request, const struct op *op)
 {
 	int r;
 
-	r = store_begin(request->store, op->writes);
+	r = kcm_store_begin(request->store, op->writes);
 	if (r == 0)
-		r = store_end(request->store, op->run(request));
+		r = kcm_store_end(request->store, op->run(request));
 	return r == 0 && request->more ? -EAGAIN : r;
 }
 
@@ -645,7 +648,7 @@ void kcm_refuse(struct writer *out, int r)
 	end_reply(out, status_of(r));
 }
 
-int kcm_answer(struct store *store, uid_t uid, int64_t settled_s, struct reader *in,
+int kcm_answer(struct kcm_store *store, uid_t uid, int64_t settled_s, struct reader *in,
                struct writer *out, struct ccache_walk *walk, struct resp_served *ret_served)
 {
 	struct kcm_request request = {

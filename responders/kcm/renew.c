@@ -49,7 +49,7 @@ struct pause {
 
 struct renewals {
 	struct tevent_context *ev;
-	struct store **store; /* borrowed */
+	struct kcm_store **store; /* borrowed */
 	void (*changed)(void *data);
 	void *data;
 	const char *socket; /* borrowed: the helper's */
@@ -64,12 +64,12 @@ struct renewals {
 struct renewal {
 	struct renewals *renewals;
 	uid_t uid;
-	uint64_t id, number; /* of its cache, and there */
+	uint64_t id, number;    /* of its cache, and there */
 	struct writer out;      /* what the helper will be asked */
 	struct tevent_req *ask; /* owned; NULL before it is */
 };
 
-struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct store **store,
+struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct kcm_store **store,
                               const char *socket, void (*changed)(void *data), void *data)
 {
 	struct renewals *renewals = talloc_zero(mem, struct renewals);
@@ -140,8 +140,8 @@ static void forget_old_pauses(struct renewals *renewals, int64_t now_us)
 
 static struct pause *new_pause(struct renewals *renewals, uid_t uid)
 {
-	struct pause *pauses = talloc_realloc(renewals, renewals->pauses, struct pause,
-	                                      renewals->n_pauses + 1);
+	struct pause *pauses =
+		talloc_realloc(renewals, renewals->pauses, struct pause, renewals->n_pauses + 1);
 
 	if (!pauses)
 		return NULL;
@@ -199,19 +199,20 @@ static int64_t next_try_s(const struct renewals *renewals, const struct stored *
 
 /* Where our clock is ahead of the KDC's, or a KDC is nobody's friend, what comes back is due
  * already: it has to wait like one that could not be renewed. */
-static int hold_back(struct store *store, const struct renewal *renewal,
+static int hold_back(struct kcm_store *store, const struct renewal *renewal,
                      const struct ccache *ccache)
 {
 	int64_t now_s = walltime_now().s;
 	struct stored stored;
-	int r = store_get(store, ccache, ccache->next_number - 1, &stored);
+	int r = kcm_store_get(store, ccache, ccache->next_number - 1, &stored);
 
 	if (r < 0 || stored.due_s == 0 || stored.due_s >= now_s + WAIT_MIN_S)
 		return r;
-	return store_put_off(store, ccache, &stored, next_try_s(renewal->renewals, &stored, now_s));
+	return kcm_store_put_off(store, ccache, &stored,
+	                         next_try_s(renewal->renewals, &stored, now_s));
 }
 
-static int put_back(struct store *store, const struct renewal *renewal, struct bytes bytes)
+static int put_back(struct kcm_store *store, const struct renewal *renewal, struct bytes bytes)
 {
 	struct reader in = reader_over(bytes.at, bytes.size);
 	struct credential credential = read_credential(&in);
@@ -220,28 +221,28 @@ static int put_back(struct store *store, const struct renewal *renewal, struct b
 	struct stored old;
 	int r;
 
-	r = store_name(store, renewal->uid, renewal->id, name);
+	r = kcm_store_name(store, renewal->uid, renewal->id, name);
 	if (r == 0)
-		r = store_find(store, renewal->uid, name, &ccache);
+		r = kcm_store_find(store, renewal->uid, name, &ccache);
 	if (r == 0)
-		r = store_get(store, &ccache, renewal->number, &old);
+		r = kcm_store_get(store, &ccache, renewal->number, &old);
 	if (r == 0 && !is_successor(&old, &credential))
 		r = -EBADMSG;
 	if (r == 0)
-		r = store_add(store, &ccache, &credential);
+		r = kcm_store_add(store, &ccache, &credential);
 	if (r == 0)
 		r = hold_back(store, renewal, &ccache);
-	return r < 0 ? r : store_save(store, &ccache);
+	return r < 0 ? r : kcm_store_save(store, &ccache);
 }
 
 static void answered(struct renewal *renewal, struct bytes credential)
 {
 	struct renewals *renewals = renewal->renewals;
-	struct store *store = *renewals->store;
-	int r = store ? store_begin(store, true) : -E_CACHE_REPLACED;
+	struct kcm_store *store = *renewals->store;
+	int r = store ? kcm_store_begin(store, true) : -E_CACHE_REPLACED;
 
 	if (r == 0)
-		r = store_end(store, put_back(store, renewal, credential));
+		r = kcm_store_end(store, put_back(store, renewal, credential));
 	if (r == -ENOENT)
 		log_info("uid %u: a ticket that was renewed is not there any more",
 		         (unsigned)renewal->uid);
@@ -430,15 +431,15 @@ static bool has_enough(uid_t uid, void *data)
 }
 
 /* Errors: -ENOENT nothing is due; -EAGAIN ret_next_s is when it is. */
-static int take_next(struct walk *walk, struct store *store, int64_t *ret_next_s)
+static int take_next(struct walk *walk, struct kcm_store *store, int64_t *ret_next_s)
 {
 	const struct stored *stored = &walk->stored;
 	struct renewals *renewals = walk->renewals;
 	uid_t uid;
 	int r;
 
-	r = store_next_renewal(store, walk->now_s, has_enough, walk, walk->name, &walk->ccache,
-	                       &walk->stored);
+	r = kcm_store_next_renewal(store, walk->now_s, has_enough, walk, walk->name, &walk->ccache,
+	                           &walk->stored);
 	if (r < 0)
 		return r;
 	if (stored->due_s > walk->now_s || renewals->ended) {
@@ -454,8 +455,8 @@ static int take_next(struct walk *walk, struct store *store, int64_t *ret_next_s
 	} else {
 		log_debug("uid %u is not logged in: nothing is renewed", (unsigned)uid);
 	}
-	return store_put_off(store, &walk->ccache, stored,
-	                     next_try_s(renewals, stored, walk->now_s));
+	return kcm_store_put_off(store, &walk->ccache, stored,
+	                         next_try_s(renewals, stored, walk->now_s));
 }
 
 /* The earlier of next_s (0 = never) and the end of a pause. */
@@ -472,14 +473,14 @@ static int64_t with_pauses(const struct walk *walk, int64_t next_s)
 int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s)
 {
 	struct walk walk = { .renewals = renewals, .now_s = now_s, .now_us = monotonic_us() };
-	struct store *store = *renewals->store;
+	struct kcm_store *store = *renewals->store;
 	int64_t next_s = 0;
 	int r;
 
 	*ret_next_s = 0;
 	if (!renewals->on || count_busy(renewals, NULL) >= AT_ONCE)
 		return 0;
-	r = store_begin(store, true);
+	r = kcm_store_begin(store, true);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; r == 0 && count_busy(renewals, NULL) < AT_ONCE; i++) {
@@ -489,7 +490,7 @@ int renewals_run(struct renewals *renewals, int64_t now_s, int64_t *ret_next_s)
 		}
 		r = take_next(&walk, store, &next_s);
 	}
-	r = store_end(store, r == -ENOENT || r == -EAGAIN ? 0 : r);
+	r = kcm_store_end(store, r == -ENOENT || r == -EAGAIN ? 0 : r);
 	if (!ask_all(renewals, r))
 		next_s = now_s; /* their places are free */
 	if (r == 0)

@@ -17,7 +17,7 @@ struct renewals; /* a talloc object; freeing it gives up what is under way */
 /* store   where it is found whenever there is one
  * socket  borrowed; the helper's
  * changed is called when a conversation has ended: renewals_run() may have more to do. */
-struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct store **store,
+struct renewals *renewals_new(TALLOC_CTX *mem, struct tevent_context *ev, struct kcm_store **store,
                               const char *socket, void (*changed)(void *data), void *data);
 
 void renewals_configure(struct renewals *renewals, const struct kcm_conf *conf);

@@ -107,7 +107,7 @@ static bool sound_time(MDB_txn *txn, MDB_dbi table, enum key_type type, struct r
 }
 
 /* Is what stands at key what the store writes, and does it lead where it should? */
-bool store_sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *data)
+bool kcm_store_sound(MDB_txn *txn, MDB_dbi table, MDB_val key, MDB_val value, void *data)
 {
 	struct reader in = reader_over(key.mv_data, key.mv_size), bytes, found;
 	uint8_t type = reader_u8(&in);

@@ -14,7 +14,7 @@
 
 #define LOOK_INTERVAL_US 1000000
 
-static int store_gone(struct store *store)
+static int store_gone(struct kcm_store *store)
 {
 	if (store->reading)
 		mdb_txn_abort(store->reading);
@@ -22,16 +22,17 @@ static int store_gone(struct store *store)
 	return 0;
 }
 
-int store_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, struct store **ret_store)
+int kcm_store_open(TALLOC_CTX *mem, const char *dir, struct vault *vault,
+                   struct kcm_store **ret_store)
 {
-	auto_talloc struct store *store = talloc_zero(mem, struct store);
+	auto_talloc struct kcm_store *store = talloc_zero(mem, struct kcm_store);
 	int r;
 
 	if (!store)
 		return -ENOMEM;
 	store->value = writer_new_secretive(SIZE_MAX / 4);
 	store->looked_us = monotonic_us();
-	r = kcm_env_open(store, dir, vault, store_sound, store_reseal, &store->env);
+	r = kcm_env_open(store, dir, vault, kcm_store_sound, kcm_store_reseal, &store->env);
 	if (r < 0)
 		return r;
 	talloc_set_destructor(store, store_gone);
@@ -40,12 +41,12 @@ int store_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, struct sto
 	return 0;
 }
 
-void store_set_limits(struct store *store, const struct store_limits *limits)
+void kcm_store_set_limits(struct kcm_store *store, const struct kcm_store_limits *limits)
 {
 	store->limits = *limits;
 }
 
-static int begin_reading(struct store *store)
+static int begin_reading(struct kcm_store *store)
 {
 	int r;
 
@@ -58,7 +59,7 @@ static int begin_reading(struct store *store)
 	return r;
 }
 
-int store_begin(struct store *store, bool writing)
+int kcm_store_begin(struct kcm_store *store, bool writing)
 {
 	int64_t now_us = monotonic_us();
 	int r;
@@ -81,7 +82,7 @@ int store_begin(struct store *store, bool writing)
 }
 
 /* LMDB says EIO of a write that was cut short, which is what a full disk does first. */
-static int commit(struct store *store, MDB_txn *txn)
+static int commit(struct kcm_store *store, MDB_txn *txn)
 {
 	int r = lmdb_error(mdb_txn_commit(txn)), fd;
 	struct statvfs fs;
@@ -94,7 +95,7 @@ static int commit(struct store *store, MDB_txn *txn)
 	return r;
 }
 
-int store_end(struct store *store, int r)
+int kcm_store_end(struct kcm_store *store, int r)
 {
 	MDB_txn *txn = take_ptr(store->txn);
 
@@ -119,7 +120,7 @@ int store_end(struct store *store, int r)
 
 /* ---- the table ---- */
 
-int table_get(struct store *store, const struct key *key, struct reader *ret_in)
+int table_get(struct kcm_store *store, const struct key *key, struct reader *ret_in)
 {
 	MDB_val asked = key_val(key), value;
 	int r;
@@ -128,14 +129,14 @@ int table_get(struct store *store, const struct key *key, struct reader *ret_in)
 	return r < 0 ? r : kcm_unseal(asked, value, ret_in);
 }
 
-struct writer *table_value(struct store *store)
+struct writer *table_value(struct kcm_store *store)
 {
 	writer_reset(&store->value);
 	writer_u64(&store->value, 0);
 	return &store->value;
 }
 
-int table_put(struct store *store, const struct key *key)
+int table_put(struct kcm_store *store, const struct key *key)
 {
 	struct writer *out = &store->value;
 	MDB_val asked = key_val(key), value;
@@ -152,13 +153,13 @@ int table_put(struct store *store, const struct key *key)
 	return lmdb_error(mdb_put(store->txn, store->env->table, &asked, &value, 0));
 }
 
-int table_put_bytes(struct store *store, const struct key *key, const void *bytes, size_t size)
+int table_put_bytes(struct kcm_store *store, const struct key *key, const void *bytes, size_t size)
 {
 	writer_bytes(table_value(store), bytes, size);
 	return table_put(store, key);
 }
 
-int table_drop(struct store *store, const struct key *key)
+int table_drop(struct kcm_store *store, const struct key *key)
 {
 	MDB_val asked = key_val(key);
 	int r;
@@ -168,7 +169,7 @@ int table_drop(struct store *store, const struct key *key)
 	return r == -ENOENT ? -E_CACHE_DAMAGED : r;
 }
 
-int table_seek(struct store *store, const struct key *from, const struct key *prefix,
+int table_seek(struct kcm_store *store, const struct key *from, const struct key *prefix,
                MDB_val *ret_key, MDB_val *ret_value)
 {
 	int r = 0;
@@ -184,7 +185,8 @@ int table_seek(struct store *store, const struct key *from, const struct key *pr
 	return key_begins(*ret_key, prefix) ? 0 : -ENOENT;
 }
 
-int table_next(struct store *store, const struct key *prefix, MDB_val *ret_key, MDB_val *ret_value)
+int table_next(struct kcm_store *store, const struct key *prefix, MDB_val *ret_key,
+               MDB_val *ret_value)
 {
 	int r = lmdb_error(mdb_cursor_get(store->cursor, ret_key, ret_value, MDB_NEXT));
 

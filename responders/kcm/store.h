@@ -51,9 +51,9 @@
 
 #define PURGE_AT_ONCE 250 /* credentials and caches, so that it takes no more than 10 ms either */
 
-struct store; /* a talloc object */
+struct kcm_store; /* a talloc object */
 
-struct store_limits {
+struct kcm_store_limits {
 	uint32_t ccaches, uid_ccaches; /* 0 = none */
 	uint64_t ccache_size;          /* bytes; 0 = none */
 	uint64_t uid_size;             /* bytes of all caches of a user; 0 = none */
@@ -63,17 +63,18 @@ struct store_limits {
  * another vault, is set aside and begun anew, and the log says so. One without is encrypted.
  * vault  borrowed, NULL: credentials are stored as they are
  * Errors: -EBUSY another process has it open; errno of open(2). */
-int store_open(TALLOC_CTX *mem, const char *dir, struct vault *vault, struct store **ret_store);
+int kcm_store_open(TALLOC_CTX *mem, const char *dir, struct vault *vault,
+                   struct kcm_store **ret_store);
 
-void store_set_limits(struct store *store, const struct store_limits *limits);
+void kcm_store_set_limits(struct kcm_store *store, const struct kcm_store_limits *limits);
 
 /* Everything below happens between these two; what was read points into the environment, and is
- * good until something is written or store_end(), a credential only until the next one is read.
- * store_end(r) commits if r is 0, else gives up, and returns r or what went wrong.
+ * good until something is written or kcm_store_end(), a credential only until the next one is read.
+ * kcm_store_end(r) commits if r is 0, else gives up, and returns r or what went wrong.
  * Errors: -E_CACHE_REPLACED the file is no longer at its path; -E_CACHE_DAMAGED it is marked, and
  * checked when it is opened next; -ENOSPC. */
-int store_begin(struct store *store, bool writing);
-int store_end(struct store *store, int r);
+int kcm_store_begin(struct kcm_store *store, bool writing);
+int kcm_store_end(struct kcm_store *store, int r);
 
 struct ccache {
 	uid_t uid;
@@ -89,68 +90,72 @@ struct ccache {
 };
 
 /* Errors: -ENOENT. */
-int store_find(struct store *store, uid_t uid, const char *name, struct ccache *ret_ccache);
+int kcm_store_find(struct kcm_store *store, uid_t uid, const char *name, struct ccache *ret_ccache);
 
 /* Writes the name, at most CCACHE_NAME_MAX bytes and a NUL. Errors: -ENOENT. */
-int store_name(struct store *store, uid_t uid, uint64_t id, char ret_name[CCACHE_NAME_MAX + 1]);
+int kcm_store_name(struct kcm_store *store, uid_t uid, uint64_t id,
+                   char ret_name[CCACHE_NAME_MAX + 1]);
 
 /* The next cache of uid in the order of names, after the one whose name is in name; "" = the first.
  * Its name is written there. Errors: -ENOENT there are no more. */
-int store_next(struct store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
-               struct ccache *ret_ccache);
+int kcm_store_next(struct kcm_store *store, uid_t uid, char name[CCACHE_NAME_MAX + 1],
+                   struct ccache *ret_ccache);
 
 /* The same among the caches of all users; ret_ccache says whose the last one was, and then whose
  * this one is. */
-int store_next_of_all(struct store *store, char name[CCACHE_NAME_MAX + 1],
-                      struct ccache *ret_ccache);
+int kcm_store_next_of_all(struct kcm_store *store, char name[CCACHE_NAME_MAX + 1],
+                          struct ccache *ret_ccache);
 
 /* Makes a cache; none of that name may exist. Where a limit is reached, what is over by now_s goes
- * first: of that user, or for limit ccaches as store_purge() does it.
+ * first: of that user, or for limit ccaches as kcm_store_purge() does it.
  * Errors: -EDQUOT limit uid_ccaches or uid_size; -ENFILE limit ccaches. */
-int store_make(struct store *store, uid_t uid, const char *name, int64_t now_s,
-               struct ccache *ret_ccache);
+int kcm_store_make(struct kcm_store *store, uid_t uid, const char *name, int64_t now_s,
+                   struct ccache *ret_ccache);
 
 /* Removes the cache and all that is in it; a default that it was is none any more. */
-int store_destroy(struct store *store, struct ccache *ccache);
+int kcm_store_destroy(struct kcm_store *store, struct ccache *ccache);
 
 /* Removes all credentials. */
-int store_empty(struct store *store, struct ccache *ccache);
+int kcm_store_empty(struct kcm_store *store, struct ccache *ccache);
 
 /* Gives it another name; none of that name may exist. */
-int store_rename(struct store *store, struct ccache *ccache, const char *name);
+int kcm_store_rename(struct kcm_store *store, struct ccache *ccache, const char *name);
 
 /* Errors: -ENOENT it has none yet. */
-int store_principal(struct store *store, const struct ccache *ccache, struct bytes *ret_principal);
+int kcm_store_principal(struct kcm_store *store, const struct ccache *ccache,
+                        struct bytes *ret_principal);
 
 /* Errors: -EFBIG it is longer than CCACHE_PRINCIPAL. */
-int store_set_principal(struct store *store, const struct ccache *ccache, struct bytes principal);
+int kcm_store_set_principal(struct kcm_store *store, const struct ccache *ccache,
+                            struct bytes principal);
 
 /* Sets the offset, and with it when the credentials expire by our clock. */
-int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset);
+int kcm_store_set_offset(struct kcm_store *store, struct ccache *ccache, int32_t kdc_offset);
 
 /* Removes caches of uid while *left is above 0, of which each costs one, and one for each of its
  * credentials. ret_n is how many there were, also with -EAGAIN: there may be more. */
-int store_destroy_some(struct store *store, uid_t uid, unsigned *left, unsigned *ret_n);
+int kcm_store_destroy_some(struct kcm_store *store, uid_t uid, unsigned *left, unsigned *ret_n);
 
 /* What is remembered of uid: that it was seen to have a session. */
-int store_is_seen(struct store *store, uid_t uid, bool *ret_seen);
-int store_set_seen(struct store *store, uid_t uid, bool seen);
+int kcm_store_is_seen(struct kcm_store *store, uid_t uid, bool *ret_seen);
+int kcm_store_set_seen(struct kcm_store *store, uid_t uid, bool seen);
 
 /* The next one that was seen, after uid; -1 = the first. Errors: -ENOENT there are no more. */
-int store_next_seen(struct store *store, uid_t uid, uid_t *ret_uid);
+int kcm_store_next_seen(struct kcm_store *store, uid_t uid, uid_t *ret_uid);
 
 /* Errors: -ENOENT there is none. */
-int store_default(struct store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX + 1]);
-int store_set_default(struct store *store, const struct ccache *ccache);
+int kcm_store_default(struct kcm_store *store, uid_t uid, char ret_name[CCACHE_NAME_MAX + 1]);
+int kcm_store_set_default(struct kcm_store *store, const struct ccache *ccache);
 
-/* Adds a credential; one with the same client and server goes. store_save() after the last one.
- * Errors: -EFBIG limit ccache_size, CCACHE_CREDENTIALS, or one of a credential; of store_save(),
- * -EDQUOT limit uid_size. */
-int store_add(struct store *store, struct ccache *ccache, const struct credential *credential);
-int store_save(struct store *store, const struct ccache *ccache);
+/* Adds a credential; one with the same client and server goes. kcm_store_save() after the last one.
+ * Errors: -EFBIG limit ccache_size, CCACHE_CREDENTIALS, or one of a credential; of
+ * kcm_store_save(), -EDQUOT limit uid_size. */
+int kcm_store_add(struct kcm_store *store, struct ccache *ccache,
+                  const struct credential *credential);
+int kcm_store_save(struct kcm_store *store, const struct ccache *ccache);
 
 /* -EFBIG, for more than CCACHE_CREDENTIALS in one cache, and the log says so. */
-int store_refuse_more(uid_t uid);
+int kcm_store_refuse_more(uid_t uid);
 
 struct stored {
 	uint64_t number;
@@ -160,16 +165,16 @@ struct stored {
 };
 
 /* Errors: -ENOENT. */
-int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
-              struct stored *ret_stored);
+int kcm_store_get(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
+                  struct stored *ret_stored);
 
 /* The next one after number, in the order they came. Errors: -ENOENT there are no more. */
-int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
-                          struct stored *ret_stored);
+int kcm_store_next_credential(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
+                              struct stored *ret_stored);
 
 /* The same without the credential, of which nothing is read: no sum is asked for. */
-int store_next_number(struct store *store, const struct ccache *ccache, uint64_t number,
-                      struct stored *ret_stored);
+int kcm_store_next_number(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
+                          struct stored *ret_stored);
 
 /* Where a walk through a cache goes on, in another transaction; all zero: it begins. A cache that
  * is another one by then is walked from its beginning. */
@@ -182,41 +187,43 @@ struct ccache_walk {
 
 /* One that tag matches and that expires after now_s. Errors: -ENOENT; -EAGAIN this was enough for
  * once, and walk says where it goes on. */
-int store_match(struct store *store, const struct ccache *ccache, const struct tag *tag,
-                uint32_t how, int64_t now_s, struct ccache_walk *walk, struct stored *ret_stored);
+int kcm_store_match(struct kcm_store *store, const struct ccache *ccache, const struct tag *tag,
+                    uint32_t how, int64_t now_s, struct ccache_walk *walk,
+                    struct stored *ret_stored);
 
-int store_remove(struct store *store, struct ccache *ccache, uint64_t number);
+int kcm_store_remove(struct kcm_store *store, struct ccache *ccache, uint64_t number);
 
 /* Removes all that tag matches. *ret_more: this was enough for once, and walk says where it goes
  * on; what was removed so far is to be committed. Errors: -ENOENT there was none. */
-int store_remove_matching(struct store *store, struct ccache *ccache, const struct tag *tag,
-                          uint32_t how, struct ccache_walk *walk, bool *ret_more);
+int kcm_store_remove_matching(struct kcm_store *store, struct ccache *ccache, const struct tag *tag,
+                              uint32_t how, struct ccache_walk *walk, bool *ret_more);
 
 /* Does the cache hold a ticket that is good now? */
-int store_is_usable(struct store *store, const struct ccache *ccache, int64_t now_s,
-                    bool *ret_usable);
+int kcm_store_is_usable(struct kcm_store *store, const struct ccache *ccache, int64_t now_s,
+                        bool *ret_usable);
 
 /* Have all its tickets expired? Of one without any, and without credentials that have no end: has
  * it been so for an hour? */
-int store_is_over(struct store *store, const struct ccache *ccache, int64_t now_s, bool *ret_over);
+int kcm_store_is_over(struct kcm_store *store, const struct ccache *ccache, int64_t now_s,
+                      bool *ret_over);
 
 /* Removes credentials that expired by now_s, caches in which no ticket is left, and those that are
  * over without ever having had one, of which it looks at a part each time. Each cache and each
  * credential costs one: it ends with the cache with which they are max. ret_next_s is when the next
  * ticket expires, 0 = none does. */
-int store_purge(struct store *store, int64_t now_s, unsigned max, int64_t *ret_next_s);
+int kcm_store_purge(struct kcm_store *store, int64_t now_s, unsigned max, int64_t *ret_next_s);
 
 /* The next ticket in the order of when they are to be renewed, at due_s: a TGT of the cache's
  * principal and its own realm that can be renewed, after half its life. ret_ccache and ret_stored
  * say which was the last, whatever has become of it; both zero = there was none. Those of a user
  * who waits (NULL: nobody does) are passed over, as far as they are due by now_s. name and
- * ret_ccache as store_next_of_all() gives them. Errors: -ENOENT there are no more.
+ * ret_ccache as kcm_store_next_of_all() gives them. Errors: -ENOENT there are no more.
  */
-typedef bool store_waits(uid_t uid, void *data);
-int store_next_renewal(struct store *store, int64_t now_s, store_waits *waits, void *data,
-                       char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
-                       struct stored *ret_stored);
+typedef bool kcm_store_waits(uid_t uid, void *data);
+int kcm_store_next_renewal(struct kcm_store *store, int64_t now_s, kcm_store_waits *waits,
+                           void *data, char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
+                           struct stored *ret_stored);
 
 /* Its next renewal is at due_s; none is if it will have expired by then. */
-int store_put_off(struct store *store, const struct ccache *ccache, const struct stored *stored,
-                  int64_t due_s);
+int kcm_store_put_off(struct kcm_store *store, const struct ccache *ccache,
+                      const struct stored *stored, int64_t due_s);

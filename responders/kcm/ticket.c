@@ -64,7 +64,7 @@ static int read_times(struct reader *in, const struct ccache *ccache, uint64_t n
 	return 0;
 }
 
-static int read_stored(struct store *store, struct reader *in, const struct ccache *ccache,
+static int read_stored(struct kcm_store *store, struct reader *in, const struct ccache *ccache,
                        uint64_t number, struct stored *ret_stored)
 {
 	struct key key = key_of_number(ccache, number);
@@ -88,8 +88,8 @@ static int parse(const struct stored *stored, struct credential *ret_credential)
 	return reader_end(&in) < 0 ? -E_CACHE_DAMAGED : 0;
 }
 
-int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
-              struct stored *ret_stored)
+int kcm_store_get(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
+                  struct stored *ret_stored)
 {
 	struct key key = key_of_number(ccache, number);
 	struct reader in;
@@ -100,7 +100,7 @@ int store_get(struct store *store, const struct ccache *ccache, uint64_t number,
 }
 
 /* The record of the next one after number. */
-static int next_record(struct store *store, const struct ccache *ccache, uint64_t number,
+static int next_record(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
                        MDB_val *ret_key, MDB_val *ret_value)
 {
 	struct key prefix = key_of_ccache_id(KEY_CREDENTIAL, ccache->uid, ccache->id);
@@ -113,8 +113,8 @@ static int next_record(struct store *store, const struct ccache *ccache, uint64_
 	return r == 0 && ret_key->mv_size != from.size ? -E_CACHE_DAMAGED : r;
 }
 
-int store_next_credential(struct store *store, const struct ccache *ccache, uint64_t number,
-                          struct stored *ret_stored)
+int kcm_store_next_credential(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
+                              struct stored *ret_stored)
 {
 	struct reader in;
 	MDB_val key, value;
@@ -125,8 +125,8 @@ int store_next_credential(struct store *store, const struct ccache *ccache, uint
 	return r < 0 ? r : read_stored(store, &in, ccache, key_number(key), ret_stored);
 }
 
-int store_next_number(struct store *store, const struct ccache *ccache, uint64_t number,
-                      struct stored *ret_stored)
+int kcm_store_next_number(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
+                          struct stored *ret_stored)
 {
 	struct reader in;
 	MDB_val key, value;
@@ -140,7 +140,7 @@ int store_next_number(struct store *store, const struct ccache *ccache, uint64_t
 }
 
 /* at_s 0: there is nothing at such a key. */
-static int write_time(struct store *store, enum key_type type, const struct ccache *ccache,
+static int write_time(struct kcm_store *store, enum key_type type, const struct ccache *ccache,
                       uint64_t number, int64_t at_s)
 {
 	struct key key = key_of_time(type, at_s, ccache, number);
@@ -148,7 +148,7 @@ static int write_time(struct store *store, enum key_type type, const struct ccac
 	return at_s == 0 ? 0 : table_put_bytes(store, &key, NULL, 0);
 }
 
-static int drop_time(struct store *store, enum key_type type, const struct ccache *ccache,
+static int drop_time(struct kcm_store *store, enum key_type type, const struct ccache *ccache,
                      uint64_t number, int64_t at_s)
 {
 	struct key key = key_of_time(type, at_s, ccache, number);
@@ -156,7 +156,7 @@ static int drop_time(struct store *store, enum key_type type, const struct ccach
 	return at_s == 0 ? 0 : table_drop(store, &key);
 }
 
-static int write_times(struct store *store, const struct ccache *ccache, uint64_t number,
+static int write_times(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
                        uint32_t end_s, uint32_t renewal_s)
 {
 	int r = write_time(store, KEY_EXPIRY, ccache, number, ticket_time(ccache, end_s));
@@ -166,14 +166,15 @@ static int write_times(struct store *store, const struct ccache *ccache, uint64_
 	                          ticket_time(ccache, renewal_s));
 }
 
-static int drop_times(struct store *store, const struct ccache *ccache, const struct stored *stored)
+static int drop_times(struct kcm_store *store, const struct ccache *ccache,
+                      const struct stored *stored)
 {
 	int r = drop_time(store, KEY_EXPIRY, ccache, stored->number, stored->expires_s);
 
 	return r < 0 ? r : drop_time(store, KEY_RENEWAL, ccache, stored->number, stored->due_s);
 }
 
-static int write_record(struct store *store, const struct ccache *ccache, uint64_t number,
+static int write_record(struct kcm_store *store, const struct ccache *ccache, uint64_t number,
                         uint32_t end_s, uint32_t renewal_s, struct bytes credential)
 {
 	struct key key = key_of_number(ccache, number);
@@ -185,7 +186,7 @@ static int write_record(struct store *store, const struct ccache *ccache, uint64
 	return table_put(store, &key);
 }
 
-int store_reseal(struct vault *vault, MDB_val key, struct reader value, struct writer *out)
+int kcm_store_reseal(struct vault *vault, MDB_val key, struct reader value, struct writer *out)
 {
 	const uint8_t *type = key.mv_data;
 
@@ -202,7 +203,8 @@ int store_reseal(struct vault *vault, MDB_val key, struct reader value, struct w
 }
 
 /* Without saving the cache. */
-static int remove_stored(struct store *store, struct ccache *ccache, const struct stored *stored)
+static int remove_stored(struct kcm_store *store, struct ccache *ccache,
+                         const struct stored *stored)
 {
 	struct credential credential;
 	uint64_t number = stored->number;
@@ -226,23 +228,23 @@ static int remove_stored(struct store *store, struct ccache *ccache, const struc
 	return r < 0 ? r : drop_times(store, ccache, stored);
 }
 
-int store_remove(struct store *store, struct ccache *ccache, uint64_t number)
+int kcm_store_remove(struct kcm_store *store, struct ccache *ccache, uint64_t number)
 {
 	struct stored stored;
 	int r;
 
-	r = store_get(store, ccache, number, &stored);
+	r = kcm_store_get(store, ccache, number, &stored);
 	if (r == 0)
 		r = remove_stored(store, ccache, &stored);
 	return r < 0 ? r : ccache_save(store, ccache);
 }
 
-int store_empty(struct store *store, struct ccache *ccache)
+int kcm_store_empty(struct kcm_store *store, struct ccache *ccache)
 {
 	struct stored stored;
 	int r;
 
-	while ((r = store_next_credential(store, ccache, 0, &stored)) == 0) {
+	while ((r = kcm_store_next_credential(store, ccache, 0, &stored)) == 0) {
 		r = remove_stored(store, ccache, &stored);
 		if (r < 0)
 			return r;
@@ -254,9 +256,9 @@ int store_empty(struct store *store, struct ccache *ccache)
  * number: the first whose credential tag matches. at becomes the place behind it, so that who goes
  * on from there, whatever was removed, meets each of them once. Errors: -EAGAIN when *left, of
  * bytes, is used up. */
-static int next_match(struct store *store, const struct ccache *ccache, const struct key *prefix,
-                      struct key *at, const struct tag *tag, uint32_t how, int64_t now_s,
-                      int64_t *left, struct stored *ret_stored)
+static int next_match(struct kcm_store *store, const struct ccache *ccache,
+                      const struct key *prefix, struct key *at, const struct tag *tag, uint32_t how,
+                      int64_t now_s, int64_t *left, struct stored *ret_stored)
 {
 	struct credential credential;
 	struct stored stored;
@@ -271,7 +273,7 @@ static int next_match(struct store *store, const struct ccache *ccache, const st
 		at->size = 0;
 		key_add(at, key.mv_data, key.mv_size);
 		key_add(at, "", 1);
-		r = store_get(store, ccache, key_number(key), &stored);
+		r = kcm_store_get(store, ccache, key_number(key), &stored);
 		if (r == 0)
 			r = parse(&stored, &credential);
 		if (r < 0)
@@ -287,7 +289,7 @@ static int next_match(struct store *store, const struct ccache *ccache, const st
 }
 
 /* Before all that tag may match. */
-static struct key key_of_tag(const struct store *store, const struct ccache *ccache,
+static struct key key_of_tag(const struct kcm_store *store, const struct ccache *ccache,
                              const struct tag *tag)
 {
 	if (!tag->like.server.all.at)
@@ -311,8 +313,9 @@ static void walk_rests(struct ccache_walk *walk, const struct key *at)
 	memcpy(walk->at, at->bytes, at->size);
 }
 
-int store_match(struct store *store, const struct ccache *ccache, const struct tag *tag,
-                uint32_t how, int64_t now_s, struct ccache_walk *walk, struct stored *ret_stored)
+int kcm_store_match(struct kcm_store *store, const struct ccache *ccache, const struct tag *tag,
+                    uint32_t how, int64_t now_s, struct ccache_walk *walk,
+                    struct stored *ret_stored)
 {
 	struct key prefix = key_of_tag(store, ccache, tag), at = walk_place(walk, &prefix);
 	int64_t left = WALK_BYTES;
@@ -325,7 +328,7 @@ int store_match(struct store *store, const struct ccache *ccache, const struct t
 }
 
 /* Without saving the cache. Errors: -ENOENT there are no more; -EAGAIN. */
-static int remove_some(struct store *store, struct ccache *ccache, const struct key *prefix,
+static int remove_some(struct kcm_store *store, struct ccache *ccache, const struct key *prefix,
                        struct key *at, const struct tag *tag, uint32_t how, int64_t *left,
                        bool *any)
 {
@@ -342,8 +345,8 @@ static int remove_some(struct store *store, struct ccache *ccache, const struct 
 	return r;
 }
 
-int store_remove_matching(struct store *store, struct ccache *ccache, const struct tag *tag,
-                          uint32_t how, struct ccache_walk *walk, bool *ret_more)
+int kcm_store_remove_matching(struct kcm_store *store, struct ccache *ccache, const struct tag *tag,
+                              uint32_t how, struct ccache_walk *walk, bool *ret_more)
 {
 	struct key prefix = key_of_tag(store, ccache, tag), at = walk_place(walk, &prefix);
 	int64_t left = WALK_BYTES;
@@ -358,7 +361,7 @@ int store_remove_matching(struct store *store, struct ccache *ccache, const stru
 }
 
 /* Removes the one with the same client and server, if there is one. */
-static int remove_same(struct store *store, struct ccache *ccache,
+static int remove_same(struct kcm_store *store, struct ccache *ccache,
                        const struct credential *credential)
 {
 	struct key prefix = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
@@ -371,7 +374,7 @@ static int remove_same(struct store *store, struct ccache *ccache,
 	return r == -ENOENT ? 0 : r;
 }
 
-int store_refuse_more(uid_t uid)
+int kcm_store_refuse_more(uid_t uid)
 {
 	log_notice("uid %u: a credential cache has %u credentials: no more", (unsigned)uid,
 	           CCACHE_CREDENTIALS);
@@ -380,7 +383,7 @@ int store_refuse_more(uid_t uid)
 
 /* Was there room for what came? One that only takes the place of another needs none, also where the
  * limit was larger once. */
-static int admit(const struct store *store, const struct ccache *ccache,
+static int admit(const struct kcm_store *store, const struct ccache *ccache,
                  const struct ccache *before)
 {
 	uint64_t limit = store->limits.ccache_size;
@@ -392,7 +395,7 @@ static int admit(const struct store *store, const struct ccache *ccache,
 	}
 	if (ccache->n_credentials > CCACHE_CREDENTIALS &&
 	    ccache->n_credentials > before->n_credentials)
-		return store_refuse_more(ccache->uid);
+		return kcm_store_refuse_more(ccache->uid);
 	return 0;
 }
 
@@ -408,14 +411,14 @@ static int admit_credential(uid_t uid, const struct credential *credential)
 
 /* 0 unless it is of the cache's own principal: there is one such TGT in a cache, and a user has no
  * more to be renewed than caches. */
-static int own_renewal(struct store *store, const struct ccache *ccache,
+static int own_renewal(struct kcm_store *store, const struct ccache *ccache,
                        const struct credential *credential, uint32_t *ret_renewal_s)
 {
 	uint32_t renewal_s = ticket_renewal(credential);
 	struct principal owner;
 	struct bytes bytes;
 	struct reader in;
-	int r = renewal_s == 0 ? -ENOENT : store_principal(store, ccache, &bytes);
+	int r = renewal_s == 0 ? -ENOENT : kcm_store_principal(store, ccache, &bytes);
 
 	if (r == -ENOENT) {
 		*ret_renewal_s = 0;
@@ -431,7 +434,8 @@ static int own_renewal(struct store *store, const struct ccache *ccache,
 	return 0;
 }
 
-int store_add(struct store *store, struct ccache *ccache, const struct credential *credential)
+int kcm_store_add(struct kcm_store *store, struct ccache *ccache,
+                  const struct credential *credential)
 {
 	struct key key = key_of_names(store->env->seed, ccache->uid, ccache->id, credential);
 	uint64_t number = ccache->next_number++;
@@ -463,7 +467,7 @@ int store_add(struct store *store, struct ccache *ccache, const struct credentia
 	return r < 0 ? r : write_times(store, ccache, number, end_s, renewal_s);
 }
 
-int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_offset)
+int kcm_store_set_offset(struct kcm_store *store, struct ccache *ccache, int32_t kdc_offset)
 {
 	struct ccache before = *ccache;
 	struct stored stored = { 0 };
@@ -472,7 +476,7 @@ int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_off
 	if (ccache->kdc_offset == kdc_offset)
 		return 0;
 	ccache->kdc_offset = kdc_offset;
-	while ((r = store_next_number(store, &before, stored.number, &stored)) == 0) {
+	while ((r = kcm_store_next_number(store, &before, stored.number, &stored)) == 0) {
 		r = drop_times(store, ccache, &stored);
 		if (r == 0)
 			r = write_times(store, ccache, stored.number, stored.end_s,
@@ -484,8 +488,8 @@ int store_set_offset(struct store *store, struct ccache *ccache, int32_t kdc_off
 }
 
 /* No sum is asked for: what this leads to is read with its own, and a cache may hold a lot. */
-int store_is_usable(struct store *store, const struct ccache *ccache, int64_t now_s,
-                    bool *ret_usable)
+int kcm_store_is_usable(struct kcm_store *store, const struct ccache *ccache, int64_t now_s,
+                        bool *ret_usable)
 {
 	cleanup_with(mdb_cursor_close) MDB_cursor *cursor = NULL;
 	struct key prefix = key_of_ccache_id(KEY_CREDENTIAL, ccache->uid, ccache->id);
@@ -515,7 +519,7 @@ int store_is_usable(struct store *store, const struct ccache *ccache, int64_t no
 
 /* ---- what is due ---- */
 
-int ticket_follow(struct store *store, MDB_val key, char name[CCACHE_NAME_MAX + 1],
+int ticket_follow(struct kcm_store *store, MDB_val key, char name[CCACHE_NAME_MAX + 1],
                   struct ccache *ret_ccache, uint64_t *ret_number)
 {
 	struct reader in = reader_over(key.mv_data, key.mv_size);
@@ -531,13 +535,13 @@ int ticket_follow(struct store *store, MDB_val key, char name[CCACHE_NAME_MAX + 
 	if (reader_end(&in) < 0)
 		return -E_CACHE_DAMAGED;
 
-	r = store_name(store, uid, id, name);
+	r = kcm_store_name(store, uid, id, name);
 	if (r == 0)
-		r = store_find(store, uid, name, ret_ccache);
+		r = kcm_store_find(store, uid, name, ret_ccache);
 	return r == -ENOENT ? -E_CACHE_DAMAGED : r;
 }
 
-static bool is_passed_over(MDB_val key, int64_t now_s, store_waits *waits, void *data)
+static bool is_passed_over(MDB_val key, int64_t now_s, kcm_store_waits *waits, void *data)
 {
 	struct reader in = reader_over((uint8_t *)key.mv_data + 1, key.mv_size - 1);
 	int64_t due_s = (int64_t)reader_be64(&in);
@@ -546,9 +550,9 @@ static bool is_passed_over(MDB_val key, int64_t now_s, store_waits *waits, void 
 	return in.err == 0 && due_s <= now_s && waits(uid, data);
 }
 
-int store_next_renewal(struct store *store, int64_t now_s, store_waits *waits, void *data,
-                       char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
-                       struct stored *ret_stored)
+int kcm_store_next_renewal(struct kcm_store *store, int64_t now_s, kcm_store_waits *waits,
+                           void *data, char name[CCACHE_NAME_MAX + 1], struct ccache *ret_ccache,
+                           struct stored *ret_stored)
 {
 	struct key prefix = key_new(KEY_RENEWAL), from = prefix;
 	MDB_val key, value;
@@ -569,12 +573,12 @@ int store_next_renewal(struct store *store, int64_t now_s, store_waits *waits, v
 	if (r == 0)
 		r = ticket_follow(store, key, name, ret_ccache, &number);
 	if (r == 0)
-		r = store_get(store, ret_ccache, number, ret_stored);
+		r = kcm_store_get(store, ret_ccache, number, ret_stored);
 	return r == -ENOENT ? -E_CACHE_DAMAGED : r;
 }
 
-int store_put_off(struct store *store, const struct ccache *ccache, const struct stored *stored,
-                  int64_t due_s)
+int kcm_store_put_off(struct kcm_store *store, const struct ccache *ccache,
+                      const struct stored *stored, int64_t due_s)
 {
 	int64_t renewal_s = due_s + ccache->kdc_offset;
 	int r;

@@ -11,7 +11,7 @@
 #include "responders/kcm/store.h"
 #include "tests/fuzz/require.h"
 
-static struct store *store;
+static struct kcm_store *store;
 static char dir[] = "/tmp/kcm-fuzz-XXXXXX";
 
 static void close_store(void)
@@ -30,6 +30,6 @@ static void close_store(void)
 static inline void open_store(void)
 {
 	require(mkdtemp(dir) != NULL);
-	require(store_open(NULL, dir, NULL, &store) == 0);
+	require(kcm_store_open(NULL, dir, NULL, &store) == 0);
 	atexit(close_store);
 }

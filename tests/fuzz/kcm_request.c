@@ -44,25 +44,25 @@ static void ask(uid_t uid, struct reader in)
 /* So that each input finds the same. */
 static void destroy_all(void)
 {
-	require(store_begin(store, true) == 0);
+	require(kcm_store_begin(store, true) == 0);
 	for (uid_t uid = 0; uid < USERS; uid++) {
 		char name[CCACHE_NAME_MAX + 1] = "";
 		struct ccache ccache;
 
-		while (store_next(store, uid, name, &ccache) == 0)
-			require(store_destroy(store, &ccache) == 0);
+		while (kcm_store_next(store, uid, name, &ccache) == 0)
+			require(kcm_store_destroy(store, &ccache) == 0);
 	}
-	require(store_end(store, 0) == 0);
+	require(kcm_store_end(store, 0) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct store_limits limits = { 8, 4, 65536 };
+	static const struct kcm_store_limits limits = { 8, 4, 65536 };
 	struct reader in = reader_over(data, size);
 
 	if (!store) {
 		open_store();
-		store_set_limits(store, &limits);
+		kcm_store_set_limits(store, &limits);
 	}
 	while (reader_left(&in) > 0) {
 		uid_t uid = reader_u8(&in) % USERS;

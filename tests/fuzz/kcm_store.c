@@ -41,7 +41,7 @@ static bool walk(void)
 
 	require(mdb_cursor_open(store->txn, store->env->table, &cursor) == 0);
 	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
-		all = store_sound(store->txn, store->env->table, key, value, store->env) && all;
+		all = kcm_store_sound(store->txn, store->env->table, key, value, store->env) && all;
 	return all;
 }
 
@@ -51,7 +51,7 @@ static void look_for(const struct ccache *ccache, const struct tag *tag, uint32_
 	struct stored stored;
 	struct ccache_walk place = { 0 };
 
-	while (store_match(store, ccache, tag, how, now_s, &place, &stored) == -EAGAIN)
+	while (kcm_store_match(store, ccache, tag, how, now_s, &place, &stored) == -EAGAIN)
 		continue;
 }
 
@@ -64,10 +64,10 @@ static int use_one(struct ccache *ccache)
 	bool usable;
 	int r;
 
-	store_principal(store, ccache, &principal);
-	store_is_usable(store, ccache, 1000, &usable);
+	kcm_store_principal(store, ccache, &principal);
+	kcm_store_is_usable(store, ccache, 1000, &usable);
 	look_for(ccache, &tag, 0, 1000);
-	while ((r = store_next_credential(store, ccache, stored.number, &stored)) == 0) {
+	while ((r = kcm_store_next_credential(store, ccache, stored.number, &stored)) == 0) {
 		struct reader in = reader_over(stored.credential.at, stored.credential.size);
 
 		credential = read_credential(&in);
@@ -89,23 +89,24 @@ static void use(void)
 	int64_t next_s;
 
 	for (uid_t uid = 0; uid < USERS; uid++) {
-		store_default(store, uid, other);
+		kcm_store_default(store, uid, other);
 		name[0] = '\0';
-		while (store_next(store, uid, name, &ccache) == 0) {
-			store_name(store, uid, ccache.id, other);
+		while (kcm_store_next(store, uid, name, &ccache) == 0) {
+			kcm_store_name(store, uid, ccache.id, other);
 			use_one(&ccache);
 		}
 	}
 	ccache = (struct ccache){ 0 };
 	while (n_put_off++ < 10 &&
-	       store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored) == 0)
-		store_put_off(store, &ccache, &stored, stored.due_s + 10);
-	if (store_next_seen(store, (uid_t)-1, &uid_seen) == 0)
-		store_set_seen(store, uid_seen, false);
-	store_purge(store, 1000, 100, &next_s);
+	       kcm_store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored) == 0)
+		kcm_store_put_off(store, &ccache, &stored, stored.due_s + 10);
+	if (kcm_store_next_seen(store, (uid_t)-1, &uid_seen) == 0)
+		kcm_store_set_seen(store, uid_seen, false);
+	kcm_store_purge(store, 1000, 100, &next_s);
 	name[0] = '\0';
-	while (store_next(store, 0, name, &ccache) == 0)
-		if (store_set_offset(store, &ccache, 60) < 0 || store_destroy(store, &ccache) < 0)
+	while (kcm_store_next(store, 0, name, &ccache) == 0)
+		if (kcm_store_set_offset(store, &ccache, 60) < 0 ||
+		    kcm_store_destroy(store, &ccache) < 0)
 			break;
 }
 
@@ -115,10 +116,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!store)
 		open_store();
-	require(store_begin(store, true) == 0);
+	require(kcm_store_begin(store, true) == 0);
 	fill(&in);
 	walk();
 	use();
-	store_end(store, -ECANCELED); /* so that each input finds nothing */
+	kcm_store_end(store, -ECANCELED); /* so that each input finds nothing */
 	return 0;
 }

@@ -24,7 +24,7 @@
 DEFINE_CLEANUP(MDB_env *, mdb_env_close)
 
 static char dir[64];
-static struct store *store;
+static struct kcm_store *store;
 static struct writer asked, out;
 static struct reader answer; /* what follows the status */
 static uint32_t later, past;
@@ -36,7 +36,7 @@ static void setup(void)
 {
 	strcpy(dir, "/tmp/kcm-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(store_open(NULL, dir, NULL, &store), 0);
+	ck_assert_int_eq(kcm_store_open(NULL, dir, NULL, &store), 0);
 	asked = writer_new(1u << 20);
 	out = writer_new(KCM_MESSAGE_MAX + 8);
 	between_parts = NULL;
@@ -85,8 +85,7 @@ static int32_t send_cut(uid_t uid, size_t size)
 	do {
 		in = reader_over(copy, size);
 		writer_reset(&out);
-		r = kcm_answer(store, uid, walltime_now().s - behind_s, &in, &out, &walk,
-		               &served);
+		r = kcm_answer(store, uid, walltime_now().s - behind_s, &in, &out, &walk, &served);
 		n_parts++;
 		ck_assert(r != -EAGAIN || out.size == 0);
 		if (between_parts && r == -EAGAIN)
@@ -367,11 +366,11 @@ static void make_anew(uid_t uid)
 {
 	struct ccache ccache;
 
-	ck_assert_int_eq(store_begin(store, true), 0);
-	ck_assert_int_eq(store_find(store, uid, "1001", &ccache), 0);
-	ck_assert_int_eq(store_destroy(store, &ccache), 0);
-	ck_assert_int_eq(store_make(store, uid, "1001", &ccache), 0);
-	ck_assert_int_eq(store_end(store, 0), 0);
+	ck_assert_int_eq(kcm_store_begin(store, true), 0);
+	ck_assert_int_eq(kcm_store_find(store, uid, "1001", &ccache), 0);
+	ck_assert_int_eq(kcm_store_destroy(store, &ccache), 0);
+	ck_assert_int_eq(kcm_store_make(store, uid, "1001", &ccache), 0);
+	ck_assert_int_eq(kcm_store_end(store, 0), 0);
 }
 
 /* The parts are of so many credentials or so many bytes, and meet each of them once. */
@@ -571,7 +570,7 @@ static void damage(char type)
 	ck_assert_int_eq(mdb_cursor_put(cursor, &key, &value, MDB_CURRENT), 0);
 	mdb_cursor_close(cursor);
 	ck_assert_int_eq(mdb_txn_commit(txn), 0);
-	ck_assert_int_eq(store_open(NULL, dir, NULL, &store), 0);
+	ck_assert_int_eq(kcm_store_open(NULL, dir, NULL, &store), 0);
 }
 
 /* It is passed on, so that the file is checked: nothing of it is overwritten, and nobody's tickets
@@ -675,9 +674,9 @@ END_TEST
 
 START_TEST(test_limits_have_errors_of_their_own)
 {
-	struct store_limits limits = { .uid_ccaches = 1, .ccache_size = 200 };
+	struct kcm_store_limits limits = { .uid_ccaches = 1, .ccache_size = 200 };
 
-	store_set_limits(store, &limits);
+	kcm_store_set_limits(store, &limits);
 	initialize(ALICE, "1001");
 	writer_str(ask(KCM_INITIALIZE), "1001:second");
 	put_principal(&asked, "TEST", "alice", NULL);
@@ -694,9 +693,9 @@ END_TEST
 /* Nobody waits until what others have left is removed, unless it is in the way. */
 START_TEST(test_room_is_made_of_ones_own)
 {
-	struct store_limits limits = { .ccaches = 4, .uid_ccaches = 2 };
+	struct kcm_store_limits limits = { .ccaches = 4, .uid_ccaches = 2 };
 
-	store_set_limits(store, &limits);
+	kcm_store_set_limits(store, &limits);
 	initialize(ALICE, "1001:a");
 	ck_assert_int_eq(stores(ALICE, "1001:a", "www", past), 0);
 	initialize(ALICE, "1001:b");
@@ -715,9 +714,9 @@ END_TEST
 
 START_TEST(test_empty_caches_make_room_after_an_hour)
 {
-	struct store_limits limits = { .uid_ccaches = 2 };
+	struct kcm_store_limits limits = { .uid_ccaches = 2 };
 
-	store_set_limits(store, &limits);
+	kcm_store_set_limits(store, &limits);
 	initialize(ALICE, "1001:a");
 	initialize(ALICE, "1001:b");
 	ahead_s = 3500;
@@ -733,9 +732,9 @@ END_TEST
 /* What nobody can find while the clock is wrong is there again when it is right. */
 START_TEST(test_a_step_of_the_clock_makes_no_room)
 {
-	struct store_limits limits = { .uid_ccaches = 1 };
+	struct kcm_store_limits limits = { .uid_ccaches = 1 };
 
-	store_set_limits(store, &limits);
+	kcm_store_set_limits(store, &limits);
 	initialize(ALICE, "1001:a");
 	ck_assert_int_eq(stores(ALICE, "1001:a", "www", later), 0);
 	ahead_s = behind_s = 43200;

@@ -31,7 +31,7 @@ static const struct kcm_conf conf = { .tgt_renewal = true,
 
 static char dir[64], socket_path[96];
 static struct tevent_context *ev;
-static struct store *store;
+static struct kcm_store *store;
 static struct renewals *renewals;
 static int listener, connections[64];
 static size_t n_connections;
@@ -57,7 +57,7 @@ static void setup(void)
 	ck_assert_int_eq(listen(listener, 64), 0);
 
 	ev = tevent_context_init(NULL);
-	ck_assert_int_eq(store_open(ev, dir, NULL, &store), 0);
+	ck_assert_int_eq(kcm_store_open(ev, dir, NULL, &store), 0);
 	renewals = renewals_new(ev, ev, &store, socket_path, changed, NULL);
 	renewals_configure(renewals, &conf);
 }
@@ -94,15 +94,15 @@ static void add(uid_t uid, unsigned number, uint32_t start, uint32_t end)
 	in = reader_over(out.bytes, out.size);
 	credential = read_credential(&in);
 	snprintf(name, sizeof(name), "%u:%u", (unsigned)uid, number);
-	ck_assert_int_eq(store_begin(store, true), 0);
-	r = store_make(store, uid, name, 0, &ccache);
+	ck_assert_int_eq(kcm_store_begin(store, true), 0);
+	r = kcm_store_make(store, uid, name, 0, &ccache);
 	if (r == 0)
-		r = store_set_principal(store, &ccache, credential.client.all);
+		r = kcm_store_set_principal(store, &ccache, credential.client.all);
 	if (r == 0)
-		r = store_add(store, &ccache, &credential);
+		r = kcm_store_add(store, &ccache, &credential);
 	if (r == 0)
-		r = store_save(store, &ccache);
-	ck_assert_int_eq(store_end(store, r), 0);
+		r = kcm_store_save(store, &ccache);
+	ck_assert_int_eq(kcm_store_end(store, r), 0);
 	writer_free(&out);
 }
 
@@ -136,7 +136,6 @@ START_TEST(test_who_names_a_silent_kdc_holds_up_nobody_else)
 	ck_assert_uint_eq(count_new(), 2 + 2);
 	run(NOW_S);
 	ck_assert_uint_eq(count_new(), 0);
-
 }
 END_TEST
 

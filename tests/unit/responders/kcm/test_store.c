@@ -27,7 +27,7 @@
 #define BOB   1002
 
 static char dir[64];
-static struct store *store;
+static struct kcm_store *store;
 static struct vault *vault; /* of the stores that are opened */
 
 static char *path_of(const char *name)
@@ -41,7 +41,7 @@ static char *path_of(const char *name)
 static void reopen(void)
 {
 	TALLOC_FREE(store);
-	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+	ck_assert_int_eq(kcm_store_open(NULL, dir, vault, &store), 0);
 }
 
 static void setup(void)
@@ -67,19 +67,19 @@ static void teardown(void)
 
 static void begin(bool writing)
 {
-	ck_assert_int_eq(store_begin(store, writing), 0);
+	ck_assert_int_eq(kcm_store_begin(store, writing), 0);
 }
 
 static void end(int r)
 {
-	ck_assert_int_eq(store_end(store, r), 0);
+	ck_assert_int_eq(kcm_store_end(store, r), 0);
 }
 
 static struct ccache find(uid_t uid, const char *name)
 {
 	struct ccache ccache;
 
-	ck_assert_int_eq(store_find(store, uid, name, &ccache), 0);
+	ck_assert_int_eq(kcm_store_find(store, uid, name, &ccache), 0);
 	return ccache;
 }
 
@@ -89,9 +89,10 @@ static int make_for(const char *principal, uid_t uid, const char *name, struct c
 	int r;
 
 	put_principal(&out, "TEST", principal, NULL);
-	r = store_make(store, uid, name, 0, ret_ccache);
+	r = kcm_store_make(store, uid, name, 0, ret_ccache);
 	if (r == 0)
-		r = store_set_principal(store, ret_ccache, (struct bytes){ out.bytes, out.size });
+		r = kcm_store_set_principal(store, ret_ccache,
+		                            (struct bytes){ out.bytes, out.size });
 	writer_free(&out);
 	return r;
 }
@@ -124,9 +125,9 @@ static int add_to(struct ccache *ccache, const char *server, uint32_t endtime, c
 	in = reader_over(out.bytes, out.size);
 	credential = read_credential(&in);
 	ck_assert_int_eq(reader_end(&in), 0);
-	r = store_add(store, ccache, &credential);
+	r = kcm_store_add(store, ccache, &credential);
 	if (r == 0)
-		r = store_save(store, ccache);
+		r = kcm_store_save(store, ccache);
 	writer_free(&out);
 	return r;
 }
@@ -137,7 +138,7 @@ static int add(uid_t uid, const char *name, const char *server, uint32_t endtime
 
 	begin(true);
 	ccache = find(uid, name);
-	return store_end(store, add_to(&ccache, server, endtime, "ticket"));
+	return kcm_store_end(store, add_to(&ccache, server, endtime, "ticket"));
 }
 
 static int match(uid_t uid, const char *name, const char *server, int64_t now_s,
@@ -161,7 +162,7 @@ static int match(uid_t uid, const char *name, const char *server, int64_t now_s,
 	tag = read_tag(&in);
 	ck_assert_int_eq(reader_end(&in), 0);
 	do
-		r = store_match(store, &ccache, &tag, 0, now_s, &walk, ret_stored);
+		r = kcm_store_match(store, &ccache, &tag, 0, now_s, &walk, ret_stored);
 	while (r == -EAGAIN);
 	writer_free(&out);
 	return r;
@@ -173,7 +174,7 @@ static unsigned count(uid_t uid, const char *name)
 	struct stored stored = { 0 };
 	unsigned n = 0;
 
-	while (store_next_credential(store, &ccache, stored.number, &stored) == 0)
+	while (kcm_store_next_credential(store, &ccache, stored.number, &stored) == 0)
 		n++;
 	ck_assert_uint_eq(n, ccache.n_credentials);
 	return n;
@@ -189,7 +190,7 @@ static void assert_sound(void)
 {
 	TALLOC_FREE(store);
 	suspect();
-	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+	ck_assert_int_eq(kcm_store_open(NULL, dir, vault, &store), 0);
 	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), -1);
 	ck_assert_int_eq(access(path_of("kcm.mdb-suspect"), F_OK), -1);
 }
@@ -222,7 +223,7 @@ static void compare_one(int u, int n)
 	struct ccache ccache;
 	int r;
 
-	r = store_find(store, users[u], names[n], &ccache);
+	r = kcm_store_find(store, users[u], names[n], &ccache);
 	ck_assert_int_eq(r, model->exists ? 0 : -ENOENT);
 	if (!model->exists)
 		return;
@@ -240,7 +241,7 @@ static void compare_one(int u, int n)
 	ck_assert_uint_eq(count(users[u], names[n]), credentials);
 	ck_assert_uint_eq(ccache.n_tickets, credentials);
 	ck_assert_uint_eq(ccache.size, size);
-	ck_assert_int_eq(store_is_usable(store, &ccache, 1500, &usable), 0);
+	ck_assert_int_eq(kcm_store_is_usable(store, &ccache, 1500, &usable), 0);
 	ck_assert_int_eq(usable, lasts);
 }
 
@@ -267,14 +268,14 @@ static void compare_renewals(void)
 			if (first_s == 0 || due_s < first_s)
 				first_s = due_s;
 		}
-	r = store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
+	r = kcm_store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
 	ck_assert_int_eq(r, first_s ? 0 : -ENOENT);
 	if (r == 0)
 		ck_assert_int_eq(stored.due_s, first_s);
 	while (r == 0) {
 		n_renewals--;
 		last_s = stored.due_s;
-		r = store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
+		r = kcm_store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
 		ck_assert(r < 0 || stored.due_s >= last_s);
 	}
 	ck_assert_uint_eq(n_renewals, 0);
@@ -289,7 +290,7 @@ static void compare(void)
 	for (int u = 0; u < USERS; u++) {
 		for (int n = 0; n < NAMES; n++)
 			compare_one(u, n);
-		r = store_default(store, users[u], name);
+		r = kcm_store_default(store, users[u], name);
 		ck_assert_int_eq(r, defaults[u] < 0 ? -ENOENT : 0);
 		if (r == 0)
 			ck_assert_str_eq(name, names[defaults[u]]);
@@ -348,7 +349,7 @@ static void do_one(unsigned lot)
 			model->renewal = 1 + (endtime - 1) / 2;
 	} else if (lot == 12 && model->exists) {
 		ccache = find(users[u], names[n]);
-		r = store_destroy(store, &ccache);
+		r = kcm_store_destroy(store, &ccache);
 		forget(u, n);
 	} else if (lot == 13 && s < 3 && model->endtime[0]) {
 		/* Put off, maybe until it will have expired. */
@@ -359,7 +360,7 @@ static void do_one(unsigned lot)
 		if (stored.due_s == 0)
 			due_s = 0;
 		else
-			r = store_put_off(store, &ccache, &stored, due_s);
+			r = kcm_store_put_off(store, &ccache, &stored, due_s);
 		if (due_s > 0) {
 			due_s += model->kdc_offset;
 			model->renewal =
@@ -368,19 +369,19 @@ static void do_one(unsigned lot)
 	} else if (lot < 15 && model->endtime[s]) {
 		ck_assert_int_eq(match(users[u], names[n], servers[s], 0, &stored), 0);
 		ccache = find(users[u], names[n]);
-		r = store_remove(store, &ccache, stored.number);
+		r = kcm_store_remove(store, &ccache, stored.number);
 		model->endtime[s] = 0;
 	} else if (lot == 15 && model->exists) {
 		ccache = find(users[u], names[n]);
 		model->kdc_offset = rand() % 600 - 300;
-		r = store_set_offset(store, &ccache, model->kdc_offset);
+		r = kcm_store_set_offset(store, &ccache, model->kdc_offset);
 	} else if (lot == 16 && model->exists) {
 		ccache = find(users[u], names[n]);
-		r = store_set_default(store, &ccache);
+		r = kcm_store_set_default(store, &ccache);
 		defaults[u] = n;
 	} else if (lot == 17) {
 		now_s = 700 + rand() % 700;
-		r = store_purge(store, now_s, 1000, &next_s);
+		r = kcm_store_purge(store, now_s, 1000, &next_s);
 		ck_assert(next_s == 0 || next_s > now_s);
 		purge_models(now_s);
 	} else if (lot == 18 && model->exists) {
@@ -388,7 +389,7 @@ static void do_one(unsigned lot)
 
 		if (!models[u][to].exists) {
 			ccache = find(users[u], names[n]);
-			r = store_rename(store, &ccache, names[to]);
+			r = kcm_store_rename(store, &ccache, names[to]);
 			models[u][to] = *model;
 			*model = (struct model){ 0 };
 			if (defaults[u] == n)
@@ -396,7 +397,7 @@ static void do_one(unsigned lot)
 		}
 	} else if (lot == 19 && model->exists) {
 		ccache = find(users[u], names[n]);
-		r = store_empty(store, &ccache);
+		r = kcm_store_empty(store, &ccache);
 		memset(model->endtime, 0, sizeof(model->endtime));
 	}
 	end(r);
@@ -444,7 +445,7 @@ START_TEST(test_a_kill_loses_nothing_that_was_committed)
 	TALLOC_FREE(store);
 	pid = fork();
 	if (pid == 0) {
-		if (store_open(NULL, dir, vault, &store) < 0)
+		if (kcm_store_open(NULL, dir, vault, &store) < 0)
 			_exit(1);
 		make(ALICE, "1001");
 		if (add(ALICE, "1001", "www", 5000) < 0)
@@ -614,7 +615,7 @@ START_TEST(test_what_failed_left_no_trace)
 	begin(true);
 	ccache = find(ALICE, "1001");
 	ck_assert_int_eq(add_to(&ccache, "www", 5000, "ticket"), 0);
-	ck_assert_int_eq(store_end(store, -EBADMSG), -EBADMSG);
+	ck_assert_int_eq(kcm_store_end(store, -EBADMSG), -EBADMSG);
 	begin(false);
 	ck_assert_uint_eq(count(ALICE, "1001"), 0);
 	end(0);
@@ -631,10 +632,10 @@ START_TEST(test_nobody_sees_what_is_another_users)
 	make(ALICE, "1001");
 	begin(false);
 	id = find(ALICE, "1001").id;
-	ck_assert_int_eq(store_find(store, BOB, "1001", &ccache), -ENOENT);
-	ck_assert_int_eq(store_name(store, BOB, id, name), -ENOENT);
-	ck_assert_int_eq(store_next(store, BOB, name, &ccache), -ENOENT);
-	ck_assert_int_eq(store_next(store, 0, name, &ccache), -ENOENT);
+	ck_assert_int_eq(kcm_store_find(store, BOB, "1001", &ccache), -ENOENT);
+	ck_assert_int_eq(kcm_store_name(store, BOB, id, name), -ENOENT);
+	ck_assert_int_eq(kcm_store_next(store, BOB, name, &ccache), -ENOENT);
+	ck_assert_int_eq(kcm_store_next(store, 0, name, &ccache), -ENOENT);
 	end(0);
 }
 END_TEST
@@ -665,9 +666,9 @@ START_TEST(test_an_expired_ticket_is_not_found)
 	ck_assert_int_eq(match(ALICE, "1001", "www", 4999, &stored), 0);
 	ck_assert_int_eq(match(ALICE, "1001", "www", 5000, &stored), -ENOENT);
 	ccache = find(ALICE, "1001");
-	ck_assert_int_eq(store_is_usable(store, &ccache, 4999, &usable), 0);
+	ck_assert_int_eq(kcm_store_is_usable(store, &ccache, 4999, &usable), 0);
 	ck_assert(usable);
-	ck_assert_int_eq(store_is_usable(store, &ccache, 5000, &usable), 0);
+	ck_assert_int_eq(kcm_store_is_usable(store, &ccache, 5000, &usable), 0);
 	ck_assert(!usable);
 	end(0);
 }
@@ -686,7 +687,7 @@ START_TEST(test_a_cache_that_expired_is_seen_at_once)
 	ccache = find(ALICE, "1001");
 	ck_assert_uint_eq(ccache.last_end_s, 5000);
 	ccache.last_end_s = 4500;
-	ck_assert_int_eq(store_is_usable(store, &ccache, 4500, &usable), 0);
+	ck_assert_int_eq(kcm_store_is_usable(store, &ccache, 4500, &usable), 0);
 	ck_assert(!usable);
 	end(0);
 }
@@ -702,18 +703,18 @@ START_TEST(test_who_was_seen)
 	make(ALICE, "1001");
 	make(BOB, "1002");
 	begin(true);
-	ck_assert_int_eq(store_is_seen(store, ALICE, &seen), 0);
+	ck_assert_int_eq(kcm_store_is_seen(store, ALICE, &seen), 0);
 	ck_assert(!seen);
 	for (size_t k = 0; k < str_size(uids); k++)
-		ck_assert_int_eq(store_set_seen(store, uids[k], true), 0);
+		ck_assert_int_eq(kcm_store_set_seen(store, uids[k], true), 0);
 	end(0);
 	assert_sound();
 	begin(true);
-	while (store_next_seen(store, uid, &uid) == 0)
+	while (kcm_store_next_seen(store, uid, &uid) == 0)
 		ck_assert_uint_eq(uid, uids[i++]);
 	ck_assert_uint_eq(i, str_size(uids));
-	ck_assert_int_eq(store_set_seen(store, ALICE, false), 0);
-	ck_assert_int_eq(store_is_seen(store, ALICE, &seen), 0);
+	ck_assert_int_eq(kcm_store_set_seen(store, ALICE, false), 0);
+	ck_assert_int_eq(kcm_store_is_seen(store, ALICE, &seen), 0);
 	ck_assert(!seen);
 	end(0);
 	assert_sound();
@@ -734,12 +735,12 @@ START_TEST(test_what_a_user_has_goes_in_portions)
 		ck_assert_int_eq(add(ALICE, "1001:a", servers[i], 5000), 0);
 	}
 	begin(true);
-	ck_assert_int_eq(store_destroy_some(store, ALICE, &left, &n), -EAGAIN);
+	ck_assert_int_eq(kcm_store_destroy_some(store, ALICE, &left, &n), -EAGAIN);
 	ck_assert_uint_eq(left, 0);
 	ck_assert_uint_eq(n, 1);
 	ck_assert_uint_eq(count(ALICE, "1001:a"), 4);
 	left = 7;
-	ck_assert_int_eq(store_destroy_some(store, ALICE, &left, &n), 0);
+	ck_assert_int_eq(kcm_store_destroy_some(store, ALICE, &left, &n), 0);
 	ck_assert_uint_eq(left, 1);
 	ck_assert_uint_eq(n, 2);
 	find(BOB, "1002");
@@ -759,10 +760,10 @@ START_TEST(test_a_purge_takes_no_more_than_it_is_told)
 		ck_assert_int_eq(add(ALICE, "1001", server, 100 + (uint32_t)i), 0);
 	}
 	begin(true);
-	ck_assert_int_eq(store_purge(store, 200, 4, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, 200, 4, &next_s), 0);
 	ck_assert_int_eq(next_s, 104);
 	ck_assert_uint_eq(count(ALICE, "1001"), 6);
-	ck_assert_int_eq(store_purge(store, 105, 4, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, 105, 4, &next_s), 0);
 	ck_assert_int_eq(next_s, 106);
 	end(0);
 }
@@ -780,11 +781,11 @@ START_TEST(test_a_purge_counts_whole_caches)
 			ck_assert_int_eq(add(ALICE, names[i], servers[s], 0), 0);
 	}
 	begin(true);
-	ck_assert_int_eq(store_purge(store, 200, SERVERS, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, 200, SERVERS, &next_s), 0);
 	ck_assert_int_eq(next_s, 100);
-	ck_assert_int_eq(store_purge(store, 200, SERVERS, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, 200, SERVERS, &next_s), 0);
 	ck_assert_int_eq(next_s, 100);
-	ck_assert_int_eq(store_purge(store, 200, 1, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, 200, 1, &next_s), 0);
 	ck_assert_int_eq(next_s, 0);
 	end(0);
 	assert_sound();
@@ -794,7 +795,7 @@ END_TEST
 static bool exists(uid_t uid, const char *name)
 {
 	struct ccache ccache;
-	int r = store_find(store, uid, name, &ccache);
+	int r = kcm_store_find(store, uid, name, &ccache);
 
 	ck_assert(r == 0 || r == -ENOENT);
 	return r == 0;
@@ -819,13 +820,13 @@ START_TEST(test_a_cache_without_tickets_goes)
 	begin(true);
 	ccache = find(BOB, "1002");
 	ck_assert_int_eq(match(BOB, "1002", "www", now_s, &stored), 0);
-	end(store_remove(store, &ccache, stored.number));
+	end(kcm_store_remove(store, &ccache, stored.number));
 	begin(true);
-	ck_assert_int_eq(store_purge(store, now_s + 3500, 1000, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, now_s + 3500, 1000, &next_s), 0);
 	ck_assert(exists(ALICE, "1001") && exists(ALICE, "1001:b") && exists(BOB, "1002"));
 	/* Two rounds: the first one may end where the last one began. */
-	ck_assert_int_eq(store_purge(store, now_s + 3700, 1000, &next_s), 0);
-	ck_assert_int_eq(store_purge(store, now_s + 3700, 1000, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, now_s + 3700, 1000, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, now_s + 3700, 1000, &next_s), 0);
 	ck_assert(!exists(ALICE, "1001") && !exists(ALICE, "1001:b") && !exists(BOB, "1002"));
 	ck_assert(exists(ALICE, "1001:a") && exists(BOB, "1002:endless"));
 	end(0);
@@ -842,9 +843,9 @@ START_TEST(test_an_empty_cache_of_the_future_goes_as_well)
 	make(ALICE, "1001");
 	ahead_s = 0;
 	begin(true);
-	ck_assert_int_eq(store_purge(store, now_s, 1000, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, now_s, 1000, &next_s), 0);
 	ck_assert(exists(ALICE, "1001"));
-	ck_assert_int_eq(store_purge(store, now_s + 3700, 1000, &next_s), 0);
+	ck_assert_int_eq(kcm_store_purge(store, now_s + 3700, 1000, &next_s), 0);
 	ck_assert(!exists(ALICE, "1001"));
 	end(0);
 }
@@ -861,12 +862,12 @@ START_TEST(test_a_purge_looks_at_a_part_of_all_caches)
 	begin(true);
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof(name), "1001:%d", i);
-		ck_assert_int_eq(store_make(store, ALICE, name, 0, &ccache), 0);
+		ck_assert_int_eq(kcm_store_make(store, ALICE, name, 0, &ccache), 0);
 	}
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(store_purge(store, now_s, 4, &next_s), 0);
+		ck_assert_int_eq(kcm_store_purge(store, now_s, 4, &next_s), 0);
 	name[0] = '\0';
-	while (store_next(store, ALICE, name, &ccache) == 0)
+	while (kcm_store_next(store, ALICE, name, &ccache) == 0)
 		n++;
 	ck_assert_uint_eq(n, 4);
 	end(0);
@@ -897,7 +898,7 @@ START_TEST(test_an_offset_leaves_tickets_where_they_are)
 	size = file_size();
 	begin(true);
 	ccache = find(ALICE, "1001");
-	end(store_set_offset(store, &ccache, 100));
+	end(kcm_store_set_offset(store, &ccache, 100));
 	ck_assert_int_lt(file_size(), size + (off_t)sizeof(ticket) / 2);
 	begin(false);
 	ck_assert_int_eq(match(ALICE, "1001", "www", 4899, &stored), 0);
@@ -941,10 +942,10 @@ START_TEST(test_when_a_ticket_is_due)
 	make(ALICE, "1001");
 	begin(true);
 	ccache = find(ALICE, "1001");
-	ck_assert_int_eq(store_set_principal(store, &ccache, credential.client.all), 0);
-	ck_assert_int_eq(store_add(store, &ccache, &credential), 0);
-	ck_assert_int_eq(store_save(store, &ccache), 0);
-	r = store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
+	ck_assert_int_eq(kcm_store_set_principal(store, &ccache, credential.client.all), 0);
+	ck_assert_int_eq(kcm_store_add(store, &ccache, &credential), 0);
+	ck_assert_int_eq(kcm_store_save(store, &ccache), 0);
+	r = kcm_store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored);
 	ck_assert_int_eq(r, renewables[_i].due_s ? 0 : -ENOENT);
 	if (r == 0) {
 		ck_assert_int_eq(stored.due_s, renewables[_i].due_s);
@@ -966,14 +967,15 @@ START_TEST(test_only_the_tgt_of_the_caches_own_principal_is_due)
 
 	make(ALICE, "1001");
 	begin(true);
-	ck_assert_int_eq(store_make(store, ALICE, "1001:none", 0, &ccache), 0);
+	ck_assert_int_eq(kcm_store_make(store, ALICE, "1001:none", 0, &ccache), 0);
 	ck_assert_int_eq(add_to(&ccache, TGT, 2000, ""), 0);
 	ck_assert_int_eq(make_for("bob", ALICE, "1001:bob", &ccache), 0);
 	ck_assert_int_eq(add_to(&ccache, TGT, 2000, ""), 0);
-	ck_assert_int_eq(store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored), -ENOENT);
+	ck_assert_int_eq(kcm_store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored),
+	                 -ENOENT);
 	ccache = find(ALICE, "1001");
 	ck_assert_int_eq(add_to(&ccache, TGT, 2000, ""), 0);
-	ck_assert_int_eq(store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored), 0);
+	ck_assert_int_eq(kcm_store_next_renewal(store, 0, NULL, NULL, name, &ccache, &stored), 0);
 	ck_assert_str_eq(name, "1001");
 	end(0);
 	assert_sound();
@@ -982,17 +984,19 @@ END_TEST
 
 START_TEST(test_limits_are_kept)
 {
-	struct store_limits limits = { .ccaches = 3, .uid_ccaches = 2, .ccache_size = 400 };
+	struct kcm_store_limits limits = { .ccaches = 3, .uid_ccaches = 2, .ccache_size = 400 };
 	struct ccache ccache;
 
-	store_set_limits(store, &limits);
+	kcm_store_set_limits(store, &limits);
 	make(ALICE, "1001");
 	make(ALICE, "1001:a");
 	begin(true);
-	ck_assert_int_eq(store_end(store, store_make(store, ALICE, "1001:b", 0, &ccache)), -EDQUOT);
+	ck_assert_int_eq(kcm_store_end(store, kcm_store_make(store, ALICE, "1001:b", 0, &ccache)),
+	                 -EDQUOT);
 	make(BOB, "1002");
 	begin(true);
-	ck_assert_int_eq(store_end(store, store_make(store, BOB, "1002:b", 0, &ccache)), -ENFILE);
+	ck_assert_int_eq(kcm_store_end(store, kcm_store_make(store, BOB, "1002:b", 0, &ccache)),
+	                 -ENFILE);
 
 	ck_assert_int_eq(add(ALICE, "1001", "a", 5000), 0);
 	ck_assert_int_eq(add(ALICE, "1001", "b", 5000), 0);
@@ -1006,17 +1010,18 @@ END_TEST
 
 START_TEST(test_a_limit_that_was_lowered_refuses_no_replacement)
 {
-	struct store_limits limits = { .ccache_size = 100 };
+	struct kcm_store_limits limits = { .ccache_size = 100 };
 	struct ccache ccache;
 
 	make(ALICE, "1001");
 	ck_assert_int_eq(add(ALICE, "1001", "www", 5000), 0);
 	ck_assert_int_eq(add(ALICE, "1001", "ftp", 5000), 0);
-	store_set_limits(store, &limits);
+	kcm_store_set_limits(store, &limits);
 	ck_assert_int_eq(add(ALICE, "1001", "www", 6000), 0);
 	begin(true);
 	ccache = find(ALICE, "1001");
-	ck_assert_int_eq(store_end(store, add_to(&ccache, "www", 7000, "a longer ticket")), -EFBIG);
+	ck_assert_int_eq(kcm_store_end(store, add_to(&ccache, "www", 7000, "a longer ticket")),
+	                 -EFBIG);
 	ck_assert_int_eq(add(ALICE, "1001", "mail", 6000), -EFBIG);
 }
 END_TEST
@@ -1025,12 +1030,12 @@ END_TEST
 START_TEST(test_a_user_has_a_total)
 {
 	static char ticket[40001];
-	struct store_limits limits = { .uid_size = 100000 };
+	struct kcm_store_limits limits = { .uid_size = 100000 };
 	struct ccache ccache;
 	unsigned n = 0;
 
 	memset(ticket, 't', sizeof(ticket) - 1);
-	store_set_limits(store, &limits);
+	kcm_store_set_limits(store, &limits);
 	make(ALICE, "1001");
 	make(ALICE, "1001:a");
 	begin(true);
@@ -1041,7 +1046,7 @@ START_TEST(test_a_user_has_a_total)
 	end(add_to(&ccache, "www", 5000, ticket));
 	begin(true);
 	ccache = find(ALICE, "1001:a");
-	ck_assert_int_eq(store_end(store, add_to(&ccache, "ftp", 5000, ticket)), -EDQUOT);
+	ck_assert_int_eq(kcm_store_end(store, add_to(&ccache, "ftp", 5000, ticket)), -EDQUOT);
 	begin(true);
 	ccache = find(ALICE, "1001:a");
 	end(add_to(&ccache, "www", 6000, ticket)); /* in another's place */
@@ -1049,13 +1054,14 @@ START_TEST(test_a_user_has_a_total)
 	make(BOB, "1002");
 	ck_assert_int_eq(add(BOB, "1002", "www", 5000), 0);
 	begin(true);
-	while (store_make(store, ALICE, (char[]){ 'x', (char)('a' + n), '\0' }, 0, &ccache) == 0)
+	while (kcm_store_make(store, ALICE, (char[]){ 'x', (char)('a' + n), '\0' }, 0, &ccache) ==
+	       0)
 		n++;
 	ck_assert_uint_lt(n, 5);
 	end(0);
 	begin(true);
 	ccache = find(ALICE, "1001:a");
-	end(store_destroy(store, &ccache));
+	end(kcm_store_destroy(store, &ccache));
 	make(ALICE, "1001:b");
 }
 END_TEST
@@ -1064,20 +1070,20 @@ END_TEST
 START_TEST(test_a_total_counts_whole_pages)
 {
 	static char ticket[2001];
-	struct store_limits limits = { .uid_size = 100000 };
+	struct kcm_store_limits limits = { .uid_size = 100000 };
 	char server[16];
 	struct ccache ccache;
 	unsigned n = 0;
 	int r;
 
 	memset(ticket, 't', sizeof(ticket) - 1);
-	store_set_limits(store, &limits);
+	kcm_store_set_limits(store, &limits);
 	make(ALICE, "1001");
 	do {
 		begin(true);
 		ccache = find(ALICE, "1001");
 		snprintf(server, sizeof(server), "host%u", n++);
-		r = store_end(store, add_to(&ccache, server, 5000, ticket));
+		r = kcm_store_end(store, add_to(&ccache, server, 5000, ticket));
 	} while (r == 0);
 	ck_assert_int_eq(r, -EDQUOT);
 	ck_assert_uint_gt(n, 5);
@@ -1096,10 +1102,10 @@ START_TEST(test_a_name_has_an_end)
 	name[CCACHE_NAME_MAX] = '1';
 	name[CCACHE_NAME_MAX + 1] = '\0';
 	begin(true);
-	ck_assert_int_eq(store_end(store, store_make(store, ALICE, name, 0, &ccache)),
+	ck_assert_int_eq(kcm_store_end(store, kcm_store_make(store, ALICE, name, 0, &ccache)),
 	                 -ENAMETOOLONG);
 	begin(false);
-	ck_assert_int_eq(store_find(store, ALICE, name, &ccache), -ENOENT);
+	ck_assert_int_eq(kcm_store_find(store, ALICE, name, &ccache), -ENOENT);
 	end(0);
 	assert_sound();
 }
@@ -1127,14 +1133,14 @@ START_TEST(test_a_file_that_is_mostly_free_shrinks)
 	}
 	end(0);
 	TALLOC_FREE(store);
-	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+	ck_assert_int_eq(kcm_store_open(NULL, dir, vault, &store), 0);
 	ck_assert_int_gt(file_size(), 20000000);
 
 	begin(true);
 	ccache = find(ALICE, "1001");
-	end(store_destroy(store, &ccache));
+	end(kcm_store_destroy(store, &ccache));
 	TALLOC_FREE(store);
-	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+	ck_assert_int_eq(kcm_store_open(NULL, dir, vault, &store), 0);
 	ck_assert_int_lt(file_size(), 200000);
 	begin(false);
 	ck_assert_int_eq(match(BOB, "1002", "www", 1000, &stored), 0);
@@ -1162,16 +1168,16 @@ START_TEST(test_the_name_of_a_new_file_is_synced)
 	TALLOC_FREE(store);
 	ck_assert_int_eq(unlink(path_of("kcm.mdb")), 0);
 	synced_dir = false;
-	ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+	ck_assert_int_eq(kcm_store_open(NULL, dir, vault, &store), 0);
 	ck_assert(synced_dir);
 }
 END_TEST
 
 START_TEST(test_only_one_has_it_open)
 {
-	struct store *second;
+	struct kcm_store *second;
 
-	ck_assert_int_eq(store_open(NULL, dir, vault, &second), -EBUSY);
+	ck_assert_int_eq(kcm_store_open(NULL, dir, vault, &second), -EBUSY);
 }
 END_TEST
 
@@ -1180,10 +1186,10 @@ START_TEST(test_a_file_that_goes_is_noticed)
 	make(ALICE, "1001");
 	ck_assert_int_eq(unlink(path_of("kcm.mdb")), 0);
 	usleep(1100000);
-	ck_assert_int_eq(store_begin(store, false), -E_CACHE_REPLACED);
+	ck_assert_int_eq(kcm_store_begin(store, false), -E_CACHE_REPLACED);
 	reopen();
 	begin(false);
-	ck_assert_int_eq(store_find(store, ALICE, "1001", &(struct ccache){ 0 }), -ENOENT);
+	ck_assert_int_eq(kcm_store_find(store, ALICE, "1001", &(struct ccache){ 0 }), -ENOENT);
 	end(0);
 }
 END_TEST
@@ -1269,9 +1275,9 @@ START_TEST(test_a_damaged_page_is_set_aside)
 		ck_assert_int_eq(stat(path_of("kcm.mdb"), &st), 0);
 		overwrite(page * 4096 % st.st_size + 24, noise, sizeof(noise));
 		suspect();
-		ck_assert_int_eq(store_open(NULL, dir, vault, &store), 0);
+		ck_assert_int_eq(kcm_store_open(NULL, dir, vault, &store), 0);
 		begin(false);
-		if (store_find(store, ALICE, "1001", &(struct ccache){ 0 }) == 0)
+		if (kcm_store_find(store, ALICE, "1001", &(struct ccache){ 0 }) == 0)
 			for (int i = 0; i < 30; i++) {
 				snprintf(server, sizeof(server), "s%d", i);
 				ck_assert_int_eq(match(ALICE, "1001", server, 0, &stored), 0);
@@ -1373,7 +1379,7 @@ START_TEST(test_an_encrypted_store_works_like_another)
 	memset(models, 0, sizeof(models));
 	begin(true);
 	ccache = find(ALICE, "1001");
-	end(store_destroy(store, &ccache));
+	end(kcm_store_destroy(store, &ccache));
 	defaults[0] = defaults[1] = -1;
 	for (int i = 0; i < 1000; i++) {
 		do_one((unsigned)rand() % 20);
@@ -1431,7 +1437,7 @@ START_TEST(test_what_nobody_can_read_is_kept)
 	ck_assert_int_eq(access(path_of("kcm.mdb.locked-1"), F_OK), 0);
 	ck_assert_int_eq(access(path_of("kcm.mdb.damaged-1"), F_OK), -1);
 	begin(false);
-	ck_assert_int_eq(store_next(store, ALICE, name, &ccache), -ENOENT);
+	ck_assert_int_eq(kcm_store_next(store, ALICE, name, &ccache), -ENOENT);
 	end(0);
 
 	/* With its key it can be put back. */
