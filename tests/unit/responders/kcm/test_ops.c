@@ -369,7 +369,7 @@ static void make_anew(uid_t uid)
 	ck_assert_int_eq(kcm_store_begin(store, true), 0);
 	ck_assert_int_eq(kcm_store_find(store, uid, "1001", &ccache), 0);
 	ck_assert_int_eq(kcm_store_destroy(store, &ccache), 0);
-	ck_assert_int_eq(kcm_store_make(store, uid, "1001", &ccache), 0);
+	ck_assert_int_eq(kcm_store_make(store, uid, "1001", walltime_now().s, &ccache), 0);
 	ck_assert_int_eq(kcm_store_end(store, 0), 0);
 }
 
@@ -587,6 +587,7 @@ START_TEST(test_damage_is_not_taken_for_nothing)
 		{ 'd', KCM_GET_NAME, "" },
 		{ 'd', KCM_REPLACE, "" },
 	};
+	struct ccache_walk walk = { 0 };
 	struct resp_served served;
 	struct reader in;
 
@@ -602,7 +603,7 @@ START_TEST(test_damage_is_not_taken_for_nothing)
 	}
 	in = reader_over(asked.bytes, asked.size);
 	writer_reset(&out);
-	ck_assert_int_eq(kcm_answer(store, ALICE, walltime_now().s, &in, &out, &served),
+	ck_assert_int_eq(kcm_answer(store, ALICE, walltime_now().s, &in, &out, &walk, &served),
 	                 -E_CACHE_DAMAGED);
 	TALLOC_FREE(store);
 	unlink_in_dir("kcm.mdb-suspect");
