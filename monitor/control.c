@@ -4,7 +4,7 @@
  *
  *   Reload ─ load ─▶ start and end backends ─ registered, or 2 s ─▶ configChanged to backends
  *          ─ answered, or ended and another registered ─▶ configChanged to all others
- *          ─ answered, or 7 s each time ─▶ the answer
+ *          ─ answered, or 10 s each time ─▶ the answer
  */
 #include "monitor/control.h"
 
@@ -23,7 +23,7 @@
 #define MONITOR_VERSION 1
 #define TELL_MS         10000
 #define NEW_BACKENDS_MS 2000
-#define SWAP_MS         (DAEMON_DRAIN_MS + 2000)
+#define SWAP_MS         (DAEMON_DRAIN_MS + 5000)
 
 struct control {
 	struct monitor *monitor; /* borrowed */
