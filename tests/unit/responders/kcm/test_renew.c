@@ -17,6 +17,8 @@
 
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/base/time.h"
+#include "responders/kcm/renew_proto.h"
 #include "tests/unit/responders/kcm/build.h"
 
 /* Services, which never log in. */
@@ -90,7 +92,7 @@ static void add(uid_t uid, unsigned number, uint32_t start, uint32_t end)
 	char name[32];
 	int r;
 
-	put_tgt(&out, "TEST", start, end, 100000, TICKET_RENEWABLE);
+	put_tgt(&out, "TEST", start, end, UINT32_MAX, TICKET_RENEWABLE);
 	in = reader_over(out.bytes, out.size);
 	credential = read_credential(&in);
 	snprintf(name, sizeof(name), "%u:%u", (unsigned)uid, number);
@@ -242,6 +244,87 @@ START_TEST(test_without_a_helper_it_is_tried_again)
 }
 END_TEST
 
+/* The helper answers the first one with such a TGT. */
+static void answer_first(uint32_t start, uint32_t end)
+{
+	struct writer tgt = writer_new(4096), out = writer_new(8192);
+	struct renew_reply reply = { .text = "" };
+
+	put_tgt(&tgt, "TEST", start, end, UINT32_MAX, TICKET_RENEWABLE);
+	reply.credential = (struct bytes){ tgt.bytes, tgt.size };
+	renew_write_reply(&out, &reply);
+	ck_assert_int_eq(writer_end(&out), 0);
+	ck_assert_int_eq(write(connections[0], out.bytes, out.size), (ssize_t)out.size);
+	n_changed = 0;
+	while (n_changed == 0)
+		tevent_loop_once(ev);
+	close(connections[0]);
+	connections[0] = connections[--n_connections];
+	writer_free(&tgt);
+	writer_free(&out);
+}
+
+/* The only one in the only cache. */
+static struct stored stored_one(void)
+{
+	struct stored stored = { 0 }, none;
+	struct ccache ccache;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%u:0", HTTPD);
+	ck_assert_int_eq(kcm_store_begin(store, false), 0);
+	ck_assert_int_eq(kcm_store_find(store, HTTPD, name, &ccache), 0);
+	ck_assert_uint_eq(ccache.n_credentials, 1);
+	ck_assert_int_eq(kcm_store_next_credential(store, &ccache, 0, &stored), 0);
+	ck_assert_int_eq(kcm_store_next_credential(store, &ccache, stored.number, &none), -ENOENT);
+	ck_assert_int_eq(kcm_store_end(store, 0), 0);
+	return stored;
+}
+
+START_TEST(test_a_renewed_ticket_takes_the_place_of_the_old)
+{
+	uint32_t now = (uint32_t)walltime_now().s;
+
+	add(HTTPD, 0, now - 600, now + 400);
+	run(now);
+	ck_assert_uint_eq(count_new(), 1);
+	answer_first(now, now + 1000);
+	ck_assert_int_eq(stored_one().expires_s, now + 1000);
+	ck_assert_int_eq(stored_one().due_s, now + 500);
+	ck_assert_int_eq(next_after(now), now + 500);
+	ck_assert(!renewals_busy(renewals));
+}
+END_TEST
+
+/* Else the KDC would be asked again and again. */
+START_TEST(test_what_comes_back_due_is_held_back)
+{
+	uint32_t now = (uint32_t)walltime_now().s;
+
+	add(HTTPD, 0, now - 600, now + 400);
+	run(now);
+	ck_assert_uint_eq(count_new(), 1);
+	answer_first(now - 600, now + 500);
+	ck_assert_int_eq(stored_one().expires_s, now + 500);
+	ck_assert_int_ge(stored_one().due_s, now + conf.krb5_renew_interval_s);
+	run(now + 5);
+	ck_assert_uint_eq(count_new(), 0);
+}
+END_TEST
+
+START_TEST(test_one_that_ends_sooner_is_not_taken)
+{
+	uint32_t now = (uint32_t)walltime_now().s;
+
+	add(HTTPD, 0, now - 600, now + 400);
+	run(now);
+	ck_assert_uint_eq(count_new(), 1);
+	answer_first(now, now + 399);
+	ck_assert_int_eq(stored_one().expires_s, now + 400);
+	ck_assert_int_gt(stored_one().due_s, now); /* it is tried again */
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("kcm_renew");
@@ -256,6 +339,9 @@ int main(void)
 	tcase_add_test(tcase, test_what_is_not_due_waits);
 	tcase_add_test(tcase, test_no_kdc_is_asked_for_what_cannot_be_put_off);
 	tcase_add_test(tcase, test_without_a_helper_it_is_tried_again);
+	tcase_add_test(tcase, test_a_renewed_ticket_takes_the_place_of_the_old);
+	tcase_add_test(tcase, test_what_comes_back_due_is_held_back);
+	tcase_add_test(tcase, test_one_that_ends_sooner_is_not_taken);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
