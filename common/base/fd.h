@@ -33,5 +33,5 @@ int fd_read_file(TALLOC_CTX *mem, const char *path, size_t max, char **ret_bytes
  * directory synced. Either the old or the new content is there at any moment. */
 int fd_write_file(const char *path, const void *bytes, size_t size, mode_t mode);
 
-/* Syncs the directory at path: without it a power cut may bring back the name of before, or none. */
+/* Syncs the directory at path: else a power cut may bring back the name of before, or none. */
 int fd_sync_dir(const char *path);

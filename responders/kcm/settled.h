@@ -3,7 +3,8 @@
  * Settled time - the wall clock, for what cannot be taken back
  *
  * A ticket that was removed is gone, also where the clock was wrong for a minute. In one boot
- * CLOCK_BOOTTIME knows better: a step forward counts when it has lasted SETTLED_S, one back at once.
+ * CLOCK_BOOTTIME knows better: a step forward counts when it has lasted SETTLED_S, one back at
+ * once.
  */
 #pragma once
 
