@@ -16,6 +16,16 @@ DOMAIN = "[domain/{0}]\nid_provider = ldap\nldap_uri = ldap://{0}\n"
 GOOD = "[sssd]\nservices = nss\ndomains = A, B\n" + DOMAIN.format("A") + DOMAIN.format("B")
 
 
+def has_open(pid, name):
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if os.readlink(link).endswith(name):
+                return True
+        except FileNotFoundError:
+            pass  # it was closed meanwhile
+    return False
+
+
 class SssdConf(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -78,7 +88,7 @@ class SssdConf(unittest.TestCase):
         with open(self.root / "var/lib/sss/conf/.lock", "r+") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX)
             run = subprocess.Popen([PROGRAM, "--root", self.root, "--write"], stderr=subprocess.PIPE)
-            while ".lock" not in " ".join(map(os.readlink, pathlib.Path(f"/proc/{run.pid}/fd").iterdir())):
+            while not has_open(run.pid, ".lock"):
                 pass
             time.sleep(0.1)
             self.assertIsNone(run.poll())
