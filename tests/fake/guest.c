@@ -600,7 +600,9 @@ static void namespaces(void)
 
 		if (child == 0) {
 			ask_in_namespace();
-			must_be_answered();
+			/* The other's handler of SIGBUS stands before ours now: from the next
+			 * second on we do without the file. */
+			ask();
 			if (round % 2 == 0)
 				ask_in_namespace();
 			must(count_sockets() <= 3, "sockets", count_sockets());

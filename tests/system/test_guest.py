@@ -21,7 +21,7 @@ SCENARIOS = {
     "threads": by_length(100, 5000),
     "cancels": by_length(300, 10000),
     "signals": by_length(2000, 100000),
-    "identities": by_length(150, 50000),
+    "identities": by_length(150, 10000),
     "chroots": by_length(100, 1000),
     "seccomp": by_length(6, 60),
     "buffers": by_length(100, 2000),
