@@ -242,9 +242,15 @@ static int admit(struct kcm_store *store, uid_t uid, int64_t now_s)
 
 int kcm_store_save(struct kcm_store *store, const struct ccache *ccache)
 {
-	int r = ccache_save(store, ccache);
+	struct ccache before;
+	bool grew;
+	int r = kcm_store_find(store, ccache->uid, ccache->name, &before);
 
-	return r < 0 ? r : admit_size(store, ccache->uid, 0, true);
+	if (r < 0)
+		return r;
+	grew = ccache->size > before.size || ccache->n_credentials > before.n_credentials;
+	r = ccache_save(store, ccache);
+	return r < 0 || !grew ? r : admit_size(store, ccache->uid, 0, true);
 }
 
 /* ---- make, choose, rename, destroy ---- */

@@ -149,7 +149,7 @@ int kcm_store_set_default(struct kcm_store *store, const struct ccache *ccache);
 
 /* Adds a credential; one with the same client and server goes. kcm_store_save() after the last one.
  * Errors: -EFBIG limit ccache_size, CCACHE_CREDENTIALS, or one of a credential; of
- * kcm_store_save(), -EDQUOT limit uid_size. */
+ * kcm_store_save(), -EDQUOT limit uid_size, which refuses no cache that did not grow. */
 int kcm_store_add(struct kcm_store *store, struct ccache *ccache,
                   const struct credential *credential);
 int kcm_store_save(struct kcm_store *store, const struct ccache *ccache);

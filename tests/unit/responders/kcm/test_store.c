@@ -1023,6 +1023,11 @@ START_TEST(test_a_limit_that_was_lowered_refuses_no_replacement)
 	ck_assert_int_eq(kcm_store_end(store, add_to(&ccache, "www", 7000, "a longer ticket")),
 	                 -EFBIG);
 	ck_assert_int_eq(add(ALICE, "1001", "mail", 6000), -EFBIG);
+
+	limits = (struct kcm_store_limits){ .uid_size = 100 };
+	kcm_store_set_limits(store, &limits);
+	ck_assert_int_eq(add(ALICE, "1001", "www", 7000), 0);
+	ck_assert_int_eq(add(ALICE, "1001", "mail", 7000), -EDQUOT);
 }
 END_TEST
 
