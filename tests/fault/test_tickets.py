@@ -460,21 +460,23 @@ def _worked_s(c):
 def test_one_who_hammers_leaves_others_their_time(heavy, what):
     """A user keeps a request pending on each of 250 connections, while another asks for a default:
     that takes no more than twice the time that it takes while as many processes as the hammer keeps
-    busy, itself and ours, only burn processor time. The best of three windows counts."""
-    alone, _ = _times_of_default(heavy)
-    with Burner(), Burner():
-        burnt = max(_times_of_default(heavy)[1] for _ in range(2))
-    with Hammer(f"/proc/{heavy.pid}/root/{SOCKET}", HEAVY, 250, HAMMERS[what], KCM):
-        during, before_s = [], _worked_s(heavy)
-        for _ in range(3):
-            during.append(_times_of_default(heavy))
-            if during[-1][0] <= 2 * alone + TURN_US and during[-1][1] <= 2 * burnt + NOISE_US:
-                break
-        assert _worked_s(heavy) - before_s > 0.1, "it was kept busy"
-    print(f"alone {alone} us, p99 beside who burn {burnt} us, median and p99 then {during}")
-    median_us, p99_us = during[-1]
-    assert median_us <= 2 * alone + TURN_US, during
-    assert p99_us <= 2 * burnt + NOISE_US, during
+    busy, itself and ours, only burn processor time. The other work of the machine comes and goes, so
+    both are measured right after each other, and the best of three rounds counts."""
+    rounds = []
+    for _ in range(3):
+        alone, _ = _times_of_default(heavy)
+        with Burner(), Burner():
+            burnt = max(_times_of_default(heavy)[1] for _ in range(2))
+        with Hammer(f"/proc/{heavy.pid}/root/{SOCKET}", HEAVY, 250, HAMMERS[what], KCM):
+            before_s = _worked_s(heavy)
+            median_us, p99_us = _times_of_default(heavy)
+            assert _worked_s(heavy) - before_s > 0.1, "it was kept busy"
+        rounds.append((alone, burnt, median_us, p99_us))
+        if median_us <= 2 * alone + TURN_US and p99_us <= 2 * burnt + NOISE_US:
+            break
+    print(f"alone, p99 beside who burn, median and p99 then, in us: {rounds}")
+    assert median_us <= 2 * alone + TURN_US, rounds
+    assert p99_us <= 2 * burnt + NOISE_US, rounds
 
 
 def test_users_with_one_connection_have_their_share(heavy):

@@ -293,8 +293,8 @@ def test_core_dumpable(start):
 
 
 def limits(c, unit):
-    """{name: soft limit} of the unit's main process, which has to be there."""
-    text = c.read(f"/proc/{c.main_pid(unit)}/limits")
+    """{name: soft limit} of the unit's main process; empty when there is none."""
+    text = c.run(["cat", f"/proc/{c.main_pid(unit)}/limits"], check=False).out
     return {line[:26].strip(): line[26:].split()[0] for line in text.splitlines()[1:]}
 
 
@@ -310,8 +310,7 @@ def test_reload_of_what_only_a_new_process_takes(start):
             c.systemctl("reload", "sssd.service")
             c.wait_for(
                 f"another one with {limit}",
-                lambda limit=limit: c.main_pid("sssd-nss.service")
-                and limits(c, "sssd-nss.service")["Max open files"] == limit,
+                lambda limit=limit: limits(c, "sssd-nss.service").get("Max open files") == limit,
             )
         pid = c.main_pid("sssd-nss.service")
         suite.configure(sssd={"core_dumpable": "true"})  # it holds no password
