@@ -450,6 +450,18 @@ def _times_of_default(c):
     return int(statistics.median(times)), int(times[len(times) * 99 // 100])
 
 
+def _time_of(c, message):
+    """Microseconds until the answer is there, of the hammer's user, and no hammer."""
+    times = []
+    with Kcm(c, uid=HEAVY) as kcm:
+        for _ in range(9):
+            begin = time.monotonic()
+            kcm.send(message)
+            kcm.reply()
+            times.append((time.monotonic() - begin) * 1e6)
+    return int(statistics.median(times))
+
+
 def _worked_s(c):
     """Processor time of the service so far, without the kernel's."""
     stat = c.read(f"/proc/{c.main_pid('sssd-kcm.service')}/stat")
@@ -461,9 +473,11 @@ def test_one_who_hammers_leaves_others_their_time(heavy, what):
     """A user keeps a request pending on each of 250 connections, while another asks for a default:
     that takes no more than twice the time that it takes while as many processes as the hammer keeps
     busy, itself and ours, only burn processor time. The other work of the machine comes and goes, so
-    both are measured right after each other, and the best of three rounds counts."""
+    both are measured right after each other, and the best of three rounds counts. A list of all that
+    a cache holds is made in one turn, which may be in the way, and so it adds its time."""
     rounds = []
     for _ in range(3):
+        turn = _time_of(heavy, HAMMERS[what]) if what == "lists" else 0
         alone, _ = _times_of_default(heavy)
         with Burner(), Burner():
             burnt = max(_times_of_default(heavy)[1] for _ in range(2))
@@ -471,12 +485,13 @@ def test_one_who_hammers_leaves_others_their_time(heavy, what):
             before_s = _worked_s(heavy)
             median_us, p99_us = _times_of_default(heavy)
             assert _worked_s(heavy) - before_s > 0.1, "it was kept busy"
-        rounds.append((alone, burnt, median_us, p99_us))
-        if median_us <= 2 * alone + TURN_US and p99_us <= 2 * burnt + NOISE_US:
+        rounds.append((turn, alone, burnt, median_us, p99_us))
+        if median_us <= 2 * alone + TURN_US + turn and p99_us <= 2 * (burnt + turn) + NOISE_US:
             break
-    print(f"alone, p99 beside who burn, median and p99 then, in us: {rounds}")
-    assert median_us <= 2 * alone + TURN_US, rounds
-    assert p99_us <= 2 * burnt + NOISE_US, rounds
+    print(f"a turn, alone, p99 beside who burn, median and p99 then, in us: {rounds}")
+    assert turn <= 10000, "no turn is longer"
+    assert median_us <= 2 * alone + TURN_US + turn, rounds
+    assert p99_us <= 2 * (burnt + turn) + NOISE_US, rounds
 
 
 def test_users_with_one_connection_have_their_share(heavy):
