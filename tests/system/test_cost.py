@@ -303,7 +303,7 @@ import ctypes, pwd, subprocess, sys, threading, time
 libc = ctypes.CDLL(None)
 name, size = sys.argv[1].encode(), 20000
 turn, running = "before", True
-times = {kind: {"before": [], "during": []} for kind in ("cached", "asked")}
+times = {kind: {"before": [], "beside": [], "during": []} for kind in ("cached", "asked")}
 
 def others(kind, uids):
     for uid in uids:
@@ -331,6 +331,14 @@ threads = [
 for thread in threads:
     thread.start()
 time.sleep(1.5)
+burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+time.sleep(0.1)
+turn = "beside"
+time.sleep(1.5)
+for burner in burners:
+    burner.kill()
+    burner.wait()
+turn = "before"
 again = []
 for _ in range(5):
     subprocess.run(["sss_cache", "-u", sys.argv[1]], check=True)
@@ -344,24 +352,27 @@ for thread in threads:
 assert {count for count, _ in [first, *again]} == {10001}, (first, again)
 
 def figures(kind):
-    before, during = sorted(times[kind]["before"]), sorted(times[kind]["during"])
-    assert len(before) > 100 and len(during) > 10, (before, during)
-    return [int(before[len(before) * 99 // 100] * 1e6), int(during[-1] * 1e6)]
+    before, beside, during = (sorted(times[kind][when]) for when in ("before", "beside", "during"))
+    assert len(before) > 100 and len(beside) > 100 and len(during) > 10, (before, beside, during)
+    usual = max(times[len(times) * 99 // 100] for times in (before, beside))
+    return [int(usual * 1e6), int(during[-1] * 1e6)]
 
 print(min(took for _, took in again), *figures("cached"), *figures("asked"))
 """
 
 
 ROUNDS = 3
-UNNOTICED_US = 10000  # what the other work of the machine may do to any request
-SLICE_US = 50000
+SLICE_US = 5000  # the scheduler gives somebody else so much at once (a tick of 4 ms here)
+BEHIND_US = 25000  # an answer of the server comes behind what it has sent before over that connection
 
 
 @pytest.mark.parametrize("bis", [False, True], ids=["rfc2307", "rfc2307bis"])
 def test_a_user_in_10000_groups_is_refreshed_and_holds_nobody_up(container, bis):
-    """500 ms, no turn of a loop over 50 ms, and no cached answer took twice the p99 of before. What
-    the backend gives others shares its connection, and may take 50 ms. Each holds in the best of three
-    rounds, because of the other work of the machine; in the long form loops have no second chance."""
+    """500 ms, no turn of a loop over 50 ms, and no cached answer took more than a slice, or twice the
+    p99 that it has beside two processes that only burn processor time, where slapd and the backend
+    have work. What others need from the server comes behind the groups. Each holds in the best of
+    three rounds, because of the other work of the machine; in the long form loops have no second
+    chance."""
     users, groups = joiner_in(0)
     groups += [Group(f"many{n}", 40001 + n, ["joiner"]) for n in range(10000)]
     with container() as c:
@@ -377,8 +388,9 @@ def test_a_user_in_10000_groups_is_refreshed_and_holds_nobody_up(container, bis)
             counted = metrics(c) - before
             turns.append(sum(counted["sssd_loop_slow_total", name, "0.050000"] for name in ("be_LDAP", "nss")))
             assert counted["sssd_searches_total", "be_LDAP", "question"] > 5, "it was refreshed"
+        print("ms; p99 and longest of others, cached, asked, us:", rounds, "turns over 50 ms:", turns)
         took_ms, cached_p99, cached_max, asked_p99, asked_max = zip(*rounds)
         assert min(took_ms) <= 500, rounds
         assert by_length(min, max)(turns) == 0, turns
-        for p99s, longest, limit_us in (cached_p99, cached_max, UNNOTICED_US), (asked_p99, asked_max, SLICE_US):
-            assert any(most <= max(2 * p99, limit_us) for p99, most in zip(p99s, longest)), rounds
+        for p99s, longest, least_us in (cached_p99, cached_max, SLICE_US), (asked_p99, asked_max, BEHIND_US):
+            assert any(most <= max(2 * p99, least_us) for p99, most in zip(p99s, longest)), rounds
