@@ -366,6 +366,7 @@ def test_reload_that_would_lose_a_domain_in_use_is_refused(running, line):
     before = c.run(["cat", "/var/lib/sss/conf/be/LDAP/current"]).out
     log = Log(c)
     with steady(running.c, "passwd", "alice", "bob") as load:
+        c.run(["sleep", "0.5"])  # a refusal may be told before the first question is asked
         assert c.systemctl("reload", "sssd.service", check=False).rc != 0
         assert_names(log.text("sssd_conf"), [option, value], f"{MAIN}:{line_of(text, line)}")
         assert running.passwd("carol").startswith("carol:")
