@@ -594,6 +594,9 @@ static void ask_in_namespace(void)
 
 static void namespaces(void)
 {
+	const char *cache = getenv("SSS_NSS_USE_MEMCACHE");
+	bool has_socket = cache && strcmp(cache, "NO") == 0;
+
 	for (unsigned round = 0; round < n_rounds; round++) {
 		pid_t child = fork();
 		int status;
@@ -602,7 +605,7 @@ static void namespaces(void)
 			ask_in_namespace();
 			/* The other's handler of SIGBUS stands before ours now: from the next
 			 * second on we do without the file. */
-			ask();
+			must(ask() || !has_socket, "no answer", errno);
 			if (round % 2 == 0)
 				ask_in_namespace();
 			must(count_sockets() <= 3, "sockets", count_sockets());

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a question may cost: searches counted at slapd, nothing cached before."""
 import datetime
+import os
+import statistics
 
 import pytest
 
@@ -299,11 +301,12 @@ def test_a_wrong_guess_is_made_once(container):
 
 
 ROUND = """
-import ctypes, pwd, subprocess, sys, threading, time
+import ctypes, pwd, random, statistics, subprocess, sys, threading, time
 libc = ctypes.CDLL(None)
 name, size = sys.argv[1].encode(), 20000
-turn, running = "before", True
-times = {kind: {"before": [], "beside": [], "during": []} for kind in ("cached", "asked")}
+search = ["ldapsearch", "-LLL", "-x", "-H", "ldap://127.0.0.1", "-b", "ou=groups,dc=test", *sys.argv[2:]]
+turn, running = "alone", True
+times = {kind: {"alone": [], "beside": [], "during": []} for kind in ("cached", "asked")}
 
 def others(kind, uids):
     for uid in uids:
@@ -321,76 +324,84 @@ def groups():
     gids, count = (ctypes.c_uint32 * size)(), ctypes.c_int(size)
     began = time.monotonic()
     libc.getgrouplist(name, 40000, gids, ctypes.byref(count))
-    return count.value, int((time.monotonic() - began) * 1000)
+    assert count.value == 10001, count.value
+    return (time.monotonic() - began) * 1000
 
-first = groups()
+groups()
+unknown = random.randrange(10**6, 2**31)  # a search each, in each round
 threads = [
     threading.Thread(target=others, args=("cached", [30001 + n % 20 for n in range(10**6)])),
-    threading.Thread(target=others, args=("asked", range(500000, 10**9))),  # unknown: a search each
+    threading.Thread(target=others, args=("asked", range(unknown, 2**32))),
 ]
 for thread in threads:
     thread.start()
-time.sleep(1.5)
-burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
-time.sleep(0.1)
-turn = "beside"
-time.sleep(1.5)
-for burner in burners:
-    burner.kill()
-    burner.wait()
-turn = "before"
-again = []
+time.sleep(0.5)
+until = time.monotonic() + 1.5
+took = []
+while time.monotonic() < until:
+    turn = "beside"
+    subprocess.run(search, check=True, stdout=subprocess.DEVNULL)
+    turn = "alone"
 for _ in range(5):
     subprocess.run(["sss_cache", "-u", sys.argv[1]], check=True)
     turn = "during"
-    again.append(groups())
-    turn = "before"
+    took.append(groups())
+    turn = "alone"
     time.sleep(0.2)
 running = False
 for thread in threads:
     thread.join()
-assert {count for count, _ in [first, *again]} == {10001}, (first, again)
 
 def figures(kind):
-    before, beside, during = (sorted(times[kind][when]) for when in ("before", "beside", "during"))
-    assert len(before) > 100 and len(beside) > 100 and len(during) > 10, (before, beside, during)
-    usual = max(times[len(times) * 99 // 100] for times in (before, beside))
-    return [int(usual * 1e6), int(during[-1] * 1e6)]
+    beside, during = (sorted(times[kind][when]) for when in ("beside", "during"))
+    assert len(beside) > 100 and len(during) > 20, (len(beside), len(during))
+    return [int(beside[len(beside) * 99 // 100] * 1e6), int(during[-1] * 1e6)]
 
-print(min(took for _, took in again), *figures("cached"), *figures("asked"))
+print(int(statistics.median(took)), *figures("cached"), *figures("asked"))
 """
 
 
 ROUNDS = 3
-SLICE_US = 5000  # the scheduler gives somebody else so much at once (a tick of 4 ms here)
-BEHIND_US = 25000  # an answer of the server comes behind what it has sent before over that connection
+
+
+def apart(c):
+    """slapd gets a processor and all others share the rest, as if it were another machine's. Returns
+    a command that runs what follows with the others."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return []
+    first, *rest = sorted(os.sched_getaffinity(0))
+    rest = ",".join(str(cpu) for cpu in rest)
+    c.sh(f"for pid in $(pgrep slapd); do taskset -a -c -p {first} $pid; done")
+    c.sh(f"for pid in $(pgrep sssd); do taskset -a -c -p {rest} $pid; done")
+    return ["taskset", "-c", rest]
 
 
 @pytest.mark.parametrize("bis", [False, True], ids=["rfc2307", "rfc2307bis"])
 def test_a_user_in_10000_groups_is_refreshed_and_holds_nobody_up(container, bis):
-    """500 ms, no turn of a loop over 50 ms, and no cached answer took more than a slice, or twice the
-    p99 that it has beside two processes that only burn processor time, where slapd and the backend
-    have work. What others need from the server comes behind the groups. Each holds in the best of
-    three rounds, because of the other work of the machine; in the long form loops have no second
+    """500 ms, and no turn of a loop over 50 ms. No other answer, from the cache or from the server,
+    takes longer than twice the p99 that it has while ldapsearch(1) asks for the same groups instead
+    of us: so much is the server's and the processors' affair. For answers and the time the rounds'
+    median counts, because of the other work of the machine; in the long form no turn has a second
     chance."""
     users, groups = joiner_in(0)
     groups += [Group(f"many{n}", 40001 + n, ["joiner"]) for n in range(10000)]
+    which = "(member=uid=joiner,ou=people,dc=test)" if bis else "(memberUid=joiner)"
     with container() as c:
         slapd = Slapd(c, entries=(users, groups), bis=bis).start()
         suite = Suite(c, slapd).start(ldap_schema="rfc2307bis" if bis else "rfc2307")
         c.wait_for("the domain is online", lambda: suite.passwd("other1"))
         for user in users:
             assert suite.passwd(user.uid)
+        command = [*apart(c), "python3", "-c", ROUND, "joiner", which, "cn", "gidNumber"]
         rounds, turns = [], []
         for _ in range(ROUNDS):
             before = metrics(c)
-            rounds.append([int(word) for word in c.run(["python3", "-c", ROUND, "joiner"]).out.split()])
+            rounds.append([int(word) for word in c.run(command).out.split()])
             counted = metrics(c) - before
             turns.append(sum(counted["sssd_loop_slow_total", name, "0.050000"] for name in ("be_LDAP", "nss")))
-            assert counted["sssd_searches_total", "be_LDAP", "question"] > 5, "it was refreshed"
-        print("ms; p99 and longest of others, cached, asked, us:", rounds, "turns over 50 ms:", turns)
-        took_ms, cached_p99, cached_max, asked_p99, asked_max = zip(*rounds)
-        assert min(took_ms) <= 500, rounds
+            assert counted["sssd_searches_total", "be_LDAP", "question"] > 100, "they were asked"
+        print("ms; p99 beside a search and longest of others, cached, asked, us:", rounds, "turns over 50 ms:", turns)
+        assert statistics.median(took_ms for took_ms, *_ in rounds) <= 500, rounds
         assert by_length(min, max)(turns) == 0, turns
-        for p99s, longest, least_us in (cached_p99, cached_max, SLICE_US), (asked_p99, asked_max, BEHIND_US):
-            assert any(most <= max(2 * p99, least_us) for p99, most in zip(p99s, longest)), rounds
+        assert statistics.median(longest / p99 for _, p99, longest, _, _ in rounds) <= 2, rounds
+        assert statistics.median(longest / p99 for _, _, _, p99, longest in rounds) <= 2, rounds
