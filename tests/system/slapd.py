@@ -80,11 +80,13 @@ def big_bis():
 
 
 def _line(name, value):
-    """One line of LDIF (RFC 2849): anything but plain text goes as base64."""
+    """One line of LDIF (RFC 2849): anything but plain text goes as base64. slapadd(8) takes no empty
+    values, ldapadd(1) does."""
+    if not value:
+        return f"{name}:\n"
     plain = (
         value.isascii()
         and value.isprintable()
-        and value
         and value[0] not in " :<"
         and value[-1] != " "
     )
@@ -121,13 +123,14 @@ def group_dn(name):
 
 def bis_group_ldif(group, **more):
     """A group of rfc2307bis: a groupOfNames, and a posixGroup unless its gid is None. Members are
-    names of users, or DNs; groupOfNames wants one, so none is written as BASE, which is neither."""
+    names of users, or DNs ("" is one, too); groupOfNames wants one, so none is written as BASE, which
+    is neither."""
     posix = group.gid is not None
     values = {
         "objectClass": ["groupOfNames"] + ["posixGroup"] * posix,
         "cn": group.name,
         "gidNumber": str(group.gid) if posix else None,
-        "member": [name if "=" in name else user_dn(name) for name in group.members] or [BASE],
+        "member": [name if "=" in name or not name else user_dn(name) for name in group.members] or [BASE],
         **more,
     }
     return _entry(group_dn(group.name), values)

@@ -3,7 +3,7 @@
 import pytest
 
 from container import Container
-from slapd import BASE, USERS, Group, Slapd, User, group_dn, user_ldif
+from slapd import BASE, USERS, Group, Slapd, User, bis_group_ldif, group_dn, user_ldif
 from suite import Suite, our_client
 
 ERIN = User("erin", 10005, 20001, "Erin Example", "/home/erin", "/bin/sh")
@@ -27,6 +27,8 @@ GROUPS = [
     Group("spelt", 21032, [f"UID=bob, OU=People,{BASE.upper()}", ERIN_DN.upper()]),
     Group("nobody", 21033, []),
 ]
+# groupOfNames wants a member: where there is none some write the DN of nothing.
+HOLLOW = [Group("hollow", 21034, [""]), Group("half-hollow", 21035, ["", "carol", group_dn("hollow")])]
 
 GROUP = [
     ("a", ("a", 21001, {"alice", "bob"})),
@@ -46,12 +48,14 @@ LOST = [
     ("dangling", ("dangling", 21031, {"alice"})),
     ("spelt", ("spelt", 21032, {"bob", "erin"})),
     ("nobody", ("nobody", 21033, set())),
+    ("hollow", ("hollow", 21034, set())),
+    ("half-hollow", ("half-hollow", 21035, {"carol"})),
 ]
 
 ID = [
     ("alice", (10001, 20001, {20001, 21001, 21002, 21003, 21011, 21012, 21031})),
     ("bob", (10002, 20001, {20001, 21001, 21002, 21003, 21011, 21012, 21013, 21032})),
-    ("carol", (10003, 20003, {20003, 21003, 21004, 21021, 21022, 21023, 21024})),
+    ("carol", (10003, 20003, {20003, 21003, 21004, 21021, 21022, 21023, 21024, 21035})),
     ("dave.o-neill_1", (10004, 20001, {20001, 21022, 21023, 21024})),
     ("erin", (10005, 20001, {20001, 21032})),
 ]
@@ -59,7 +63,9 @@ ID = [
 
 def start(c, **how):
     erin = user_ldif(ERIN, dn=ERIN_DN, cn="Erin Example, PhD")
-    return Slapd(c, entries=(USERS, GROUPS), extra=erin, bis=True, **how).start()
+    slapd = Slapd(c, entries=(USERS, GROUPS), extra=erin, bis=True, **how).start()
+    slapd.add("".join(map(bis_group_ldif, HOLLOW)))  # slapadd takes no empty values
+    return slapd
 
 
 @pytest.fixture(scope="module")
@@ -146,10 +152,10 @@ def own(container):
     """A machine of its own: own(entries=…, **options) gives the suite, started there."""
     machines = []
 
-    def make(entries=(USERS, GROUPS), extra="", deref=False, **options):
+    def make(entries=(USERS, GROUPS), extra="", deref=False, schema="", **options):
         machines.append(container())
         c = machines[-1].__enter__()
-        slapd = Slapd(c, entries=entries, extra=extra, bis=True, deref=deref).start()
+        slapd = Slapd(c, entries=entries, extra=extra, bis=True, deref=deref, schema=schema).start()
         return Suite(c, slapd).start(ldap_schema="rfc2307bis", **options)
 
     yield make
@@ -185,6 +191,93 @@ def test_group_with_a_senseless_number_is_followed_and_named_in_the_log(own):
     assert suite.initgroups("alice") == {22001}
     assert suite.group("high") == ("high", 22001, {"alice"})
     assert group_dn("low") in suite.c.journal("-u", "sssd.service")
+
+
+# -- names and DNs that mislead ----------------------------------------------------------------------
+
+OTHERS = f"ou=others,{BASE}"
+DUP = f"cn=dup,{OTHERS}"
+DUPS = f"dn: {OTHERS}\nobjectClass: organizationalUnit\nou: others\n\n"
+DUPS += bis_group_ldif(Group("dup", 25002, ["bob"])).replace(group_dn("dup"), DUP)
+OUTER = [
+    Group("workers", 20001, []),
+    Group("dup", 25001, ["alice"]),
+    Group("outer1", 25003, [group_dn("dup")]),
+    Group("outer2", 25004, [DUP, "carol"]),
+    Group("of-outer1", 25005, [group_dn("outer1")]),
+    Group("of-outer2", 25006, [group_dn("outer2")]),
+]
+OF_DUPS = {
+    25001: ("dup", 25001, {"alice"}),
+    25002: ("dup", 25002, {"bob"}),
+    25003: ("outer1", 25003, {"alice"}),
+    25004: ("outer2", 25004, {"bob", "carol"}),
+    25005: ("of-outer1", 25005, {"alice"}),
+    25006: ("of-outer2", 25006, {"bob", "carol"}),
+}
+IN_DUPS = {"alice": {25001, 25003, 25005}, "bob": {25002, 25004, 25006}, "carol": {25004, 25006}}
+
+
+@pytest.mark.parametrize("deref", [False, True])
+def test_groups_of_the_same_name_in_other_groups(own, deref):
+    """Who is in one is in what that one is in, and not in what the other one is in: whoever asks first,
+    from the server and from the cache."""
+    suite = own((USERS, OUTER), DUPS, deref=deref, ldap_deref_threshold=1)
+    suite.c.wait_for("online", lambda: suite.passwd("dave.o-neill_1"))
+    for first in ("members", "users", "ids"):
+        suite.c.run(["sss_cache", "-E"])
+        if first == "ids":
+            for name, gids in IN_DUPS.items():
+                assert suite.id(name)[2] - {20001, 20003} == gids, name
+        for client in ("ours", "debian") * 2:
+            if first == "members":
+                for gid in sorted(OF_DUPS, reverse=client == "debian"):
+                    assert suite.group(gid, client=client) == OF_DUPS[gid], (client, gid)
+            for name, gids in IN_DUPS.items():
+                assert suite.initgroups(name, client=client) == gids, (first, client, name)
+            for gid, group in OF_DUPS.items():
+                assert suite.group(gid, client=client) == group, (first, client)
+
+
+LOOSE = """
+attributetype ( 1.3.6.1.4.1.4203.666.1.77 NAME 'looseMember' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+"""
+MALFORMED = [
+    "bob",
+    "=bob",
+    "uid=bob,,ou=people,dc=test",
+    "uid=bob,ou=people,dc=test,",
+    "uid=bob\\,ou=people",
+    "uid=b\\zzob,ou=people,dc=test",
+    "uid=#0403626f,ou=people,dc=test",
+    "uid=bob+,ou=people,dc=test",
+    "uid=bob;ou=people;=",
+    'uid="bob,ou=people,dc=test',
+    "* ) ( \\",
+]
+
+
+@pytest.mark.parametrize("options", [{}, {"ldap_user_search_base": f"{BASE}?subtree?(uid=*)"}])
+def test_members_that_are_no_dns(own, options):
+    """They are left out, whatever is done about the others: their DNs read, or asked for."""
+
+    def loosely(group, bad):
+        members = [name if "=" in name else f"uid={name},ou=people,{BASE}" for name in group.members]
+        classes = ["groupOfNames", "posixGroup", "extensibleObject"]
+        return bis_group_ldif(group, objectClass=classes, member=[BASE], looseMember=members + bad)
+
+    extra = loosely(Group("team", 26001, ["alice", group_dn("part")]), MALFORMED)
+    extra += loosely(Group("part", 26002, ["carol"]), MALFORMED[:3])
+    extra += loosely(Group("none", 26003, []), MALFORMED)
+    suite = own((USERS, GROUPS[:1]), extra, schema=LOOSE, ldap_group_member="looseMember", **options)
+    for client in ("ours", "debian"):
+        assert suite.group("team", client=client) == ("team", 26001, {"alice", "carol"})
+        assert suite.group(26002, client=client) == ("part", 26002, {"carol"})
+        assert suite.group("none", client=client) == ("none", 26003, set())
+        assert suite.initgroups("alice", client=client) == {26001}
+        assert suite.initgroups("carol", client=client) == {26001, 26002}
+        assert suite.initgroups("bob", client=client) == set()
 
 
 # -- where members lie -------------------------------------------------------------------------------

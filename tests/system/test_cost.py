@@ -60,17 +60,21 @@ def test_id_of_a_user_in_groups_in_groups(container, level, searches):
     level on each brings the groups of the level below by their numbers, the primary one included,
     with names and members. The sixth level, which is empty, costs one more: what a user is in
     decides who comes in, and is never less than the server says. memberOf is no help: that a server
-    shows none does not mean that there is nothing in which the group is."""
+    shows none does not mean that there is nothing in which the group is.
+
+    A second way to the third level (a diamond) and a ring from there back to the first one cost
+    nothing."""
     users, groups = joiner_in(MANY)
-    groups += [
-        Group(f"deep{n}", 41000 + n, [group_dn(f"deep{n - 1}" if n else f"many{MANY - 1}")])
-        for n in range(4)
-    ]
+    below = {n: [group_dn(f"deep{n - 1}" if n else f"many{MANY - 1}")] for n in range(4)}
+    below[0].append(group_dn("deep1"))
+    below[1].append(group_dn("aside"))
+    groups += [Group(f"deep{n}", 41000 + n, members) for n, members in below.items()]
+    groups += [Group("aside", 41010, [group_dn(f"many{MANY - 1}"), group_dn("many0")])]
     with container() as c:
         slapd = Slapd(c, entries=(users, groups), bis=True).start()
         suite = Suite(c, slapd).start(ldap_schema="rfc2307bis", ldap_group_nesting_level=level)
         cost, out = cost_of_id(suite, "joiner")
-        assert out.count("(many") == MANY and out.count("(deep") == 4
+        assert out.count("(many") == MANY and out.count("(deep") == 4 and out.count("(aside") == 1
         assert cost == searches
 
 
