@@ -197,18 +197,24 @@ static int refuse_word(TALLOC_CTX *mem, const char *text, const char *const *wor
 	return refuse(mem, text, ret_reason, "is not %s", allowed);
 }
 
+/* What may be written. */
+static void range_of(const struct opt *opt, int64_t *ret_min, int64_t *ret_max)
+{
+	bool is_signed = opt->type == OPT_SIGNED, any = opt->min == 0 && opt->max == 0;
+
+	*ret_min = any && is_signed ? INT32_MIN : opt->min;
+	*ret_max = any ? (is_signed ? INT32_MAX : UINT32_MAX) : opt->max;
+	if (opt->flags & OPT_MILLI && *ret_max > UINT32_MAX / 1000)
+		*ret_max = UINT32_MAX / 1000;
+}
+
 static int parse_number(TALLOC_CTX *mem, const struct opt *opt, const char *text,
                         int64_t *ret_number, char **ret_reason)
 {
-	bool is_signed = opt->type == OPT_SIGNED, any = opt->min == 0 && opt->max == 0;
-	int64_t min = any && is_signed ? INT32_MIN : opt->min;
-	int64_t max = any ? (is_signed ? INT32_MAX : UINT32_MAX) : opt->max;
-	int64_t number = 0;
+	int64_t number = 0, min, max;
 	int r;
 
-	if (opt->flags & OPT_MILLI && max > UINT32_MAX / 1000)
-		max = UINT32_MAX / 1000;
-
+	range_of(opt, &min, &max);
 	r = str_to_i64(text, &number);
 	if (r == -EINVAL)
 		return refuse(mem, text, ret_reason, "is not a number");
@@ -451,6 +457,25 @@ static void print_flags(FILE *out, unsigned flags)
 		fputc('-', out);
 }
 
+static void print_values(FILE *out, const struct opt *opt)
+{
+	const char *comma = "";
+	int64_t min, max;
+
+	if (opt->type == OPT_NUMBER || opt->type == OPT_SIGNED || opt->type == OPT_SPAN) {
+		range_of(opt, &min, &max);
+		fprintf(out, "%lld..%lld", (long long)min, (long long)max);
+	} else if (opt->words) {
+		for (const char *const *word = opt->words; *word; word++)
+			if (**word) {
+				fprintf(out, "%s%s", comma, *word);
+				comma = ",";
+			}
+	} else {
+		fputc('-', out);
+	}
+}
+
 void opt_list(FILE *out)
 {
 	static const char *const states[] = {
@@ -465,6 +490,8 @@ void opt_list(FILE *out)
 			        opt->unit ? opt->unit : "-", opt->fallback ? opt->fallback : "-",
 			        states[opt->state]);
 			print_flags(out, opt->flags);
-			fprintf(out, "\t%s\n", opt->help ? opt->help : "-");
+			fprintf(out, "\t%s\t", opt->help ? opt->help : "-");
+			print_values(out, opt);
+			fputc('\n', out);
 		}
 }

@@ -37,7 +37,7 @@ def read_tables(program):
     tables, later = {}, set()
     listing = subprocess.check_output([program, "--list-options"], text=True)
     for line in listing.splitlines():
-        table, name, _, unit, default, state, flags, _ = line.split("\t")
+        table, name, _, unit, default, state, flags, _, _ = line.split("\t")
         if state == "built" and "hidden" not in flags.split(","):
             tables.setdefault(table, []).append((name, unit, default))
         else:

@@ -9,7 +9,6 @@ about follow here.
 import ast
 import pathlib
 import re
-import subprocess
 import time
 
 import pytest
@@ -17,8 +16,9 @@ import pytest
 from kcm import Kcm
 from load import ask, steady
 from memcache import FILES
+from options import NUMBERS, limits, options
 from slapd import BASE, CA, GROUPS, USERS, Group, Slapd, authority
-from suite import MEMCACHE, Suite, build_dir, sssd_conf
+from suite import MEMCACHE, Suite, sssd_conf
 from watch import Log
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -99,14 +99,11 @@ UNSEEN = {
 
 def built():
     """{"section name": type} of every built option."""
-    program = build_dir() / "monitor/sssd_conf"
-    listing = subprocess.check_output([program, "--list-options"], text=True)
-    rows = [line.split("\t") for line in listing.splitlines()]
-    return {
-        f"{'ldap' if row[0] == 'domain:ldap' else row[0]} {row[1]}": row[2]
-        for row in rows
-        if row[5] == "built"
-    }
+    return {full_name(option): option.type for option in options() if option.state == "built"}
+
+
+def full_name(option):
+    return f"{'ldap' if option.section == 'domain:ldap' else option.section} {option.name}"
 
 
 class Set(ast.NodeVisitor):
@@ -201,7 +198,6 @@ OUT_OF_RANGE = {
     "ldap ldap_page_size": "0",
     "* debug_level": "11",
 }
-NUMBERS = ("number", "signed", "span")
 SECTIONS = {"ldap": "domain/LDAP", "domain": "domain/LDAP", "service": "nss", "*": "nss"}
 
 

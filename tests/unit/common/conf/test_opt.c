@@ -414,7 +414,7 @@ START_TEST(test_reason_never_holds_a_secret)
 }
 END_TEST
 
-START_TEST(test_list_has_eight_columns)
+START_TEST(test_list_has_nine_columns)
 {
 	char *text = NULL;
 	size_t size;
@@ -428,9 +428,11 @@ START_TEST(test_list_has_eight_columns)
 		lines += *c == '\n';
 	}
 	ck_assert_uint_gt(lines, 500);
-	ck_assert_uint_eq(tabs, 7 * lines);
+	ck_assert_uint_eq(tabs, 8 * lines);
 	ck_assert_ptr_nonnull(
 		strstr(text, "nss\tentry_negative_timeout\tnumber\ts\t15\tbuilt\t-\t"));
+	ck_assert_ptr_nonnull(strstr(text, "\t0..4294967295\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\tnever,allow,try,demand,hard\n"));
 	free(text);
 }
 END_TEST
@@ -451,7 +453,7 @@ int main(void)
 	tcase_add_test(rows, test_options_belong_to_their_section);
 	tcase_add_test(rows, test_nearest_within_two_letters);
 	tcase_add_test(rows, test_a_very_long_name_is_near_nothing);
-	tcase_add_test(rows, test_list_has_eight_columns);
+	tcase_add_test(rows, test_list_has_nine_columns);
 	suite_add_tcase(suite, rows);
 
 	tcase_add_checked_fixture(values, setup, teardown);
