@@ -29,6 +29,7 @@
 #include "monitor/compile.h"
 
 #define STATUS_NO_MEMORY 2
+#define JOURNAL_MS       2000 /* a long report is no reason to lose lines, nor a dead journal to hang */
 
 struct args {
 	int action; /* 'w', 'k', 's', 'l', 'h', 'v'; 0 none was given */
@@ -313,6 +314,7 @@ int main(int argc, char *argv[])
 
 	signals_calm();
 	log_start("sssd_conf", stderr_is_journal() ? LOG_TO_JOURNAL : LOG_TO_STDERR);
+	log_set_patience(JOURNAL_MS);
 	if (!mem)
 		return STATUS_NO_MEMORY;
 	if (parse_args(argc, argv, &args) < 0) {

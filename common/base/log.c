@@ -56,6 +56,7 @@ static struct {
 	_Atomic int64_t look_us; /* of CLOCK_MONOTONIC: when the file's path is looked at again */
 	atomic_bool undated, microseconds;
 	atomic_uint requests;
+	atomic_int patience_ms;
 } state = { .name = "sssd", .file = -1 };
 
 static pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -188,6 +189,11 @@ void log_set_mask(uint32_t mask)
 	log_mask_now = mask;
 }
 
+void log_set_patience(int ms)
+{
+	state.patience_ms = ms;
+}
+
 void log_set_timestamps(bool on)
 {
 	state.undated = !on;
@@ -255,7 +261,11 @@ static void to_journal(char *message, enum log_level level, const struct request
 		FIELD(request);
 	}
 #undef FIELD
-	journal_send(JOURNAL_SOCKET, fields, (size_t)n);
+	while (journal_send(JOURNAL_SOCKET, fields, (size_t)n) == -EAGAIN &&
+	       state.patience_ms > 0) {
+		state.patience_ms--;
+		usleep(1000);
+	}
 }
 
 /* "(2026-11-21 10:20:55): ", and ":123456" behind the seconds when asked for; or nothing. */
