@@ -16,6 +16,6 @@ def options():
     return [Option(*line.split("\t")) for line in listing.splitlines()]
 
 
-def limits(option):
+def range_of(option):
     """(the least, the largest number it may have)"""
     return tuple(map(int, option.values.split("..")))

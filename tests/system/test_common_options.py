@@ -16,7 +16,7 @@ import pytest
 from kcm import Kcm
 from load import ask, steady
 from memcache import FILES
-from options import NUMBERS, limits, options
+from options import NUMBERS, options, range_of
 from slapd import BASE, CA, GROUPS, USERS, Group, Slapd, authority
 from suite import MEMCACHE, Suite, sssd_conf
 from watch import Log
@@ -82,7 +82,8 @@ SEEN = {
         kcm krb5_validate, kcm purge_at_logout""",
     "system/test_discovery.py": """
         domain dns_discovery_domain, domain dns_resolver_op_timeout,
-        domain dns_resolver_server_timeout, domain dns_resolver_use_search_list,
+        domain dns_resolver_server_timeout, domain dns_resolver_timeout,
+        domain dns_resolver_use_search_list,
         ldap ldap_dns_service_name""",
     "fault/test_failover.py": "domain lookup_family_order, ldap ldap_backup_uri",
     # The attribute maps, search bases, binds and limits; below, for its rows are checked.
@@ -93,7 +94,6 @@ UNSEEN = {
     "kcm responder_idle_timeout": "the same code as for [nss]: fault/test_idle_timeout.py",
     "kcm client_idle_timeout": "the same code as for [nss]: fault/test_idle_timeout.py",
     "kcm fd_limit": "the same code as for [nss]: fault/test_crowd.py",
-    "domain dns_resolver_timeout": "needs a name server that is dead: unit tests of the backend",
 }
 
 
@@ -108,9 +108,12 @@ def full_name(option):
 
 class Set(ast.NodeVisitor):
     """The options that a file of tests sets to something good: keys of dictionaries, names of
-    arguments, what is parametrized, and lines of a sssd.conf. Tables of what is refused, and what
-    is said in words, do not count."""
+    arguments of SETTERS, what is parametrized, and lines of a sssd.conf. Tables of what is refused,
+    and what is said in words, do not count."""
 
+    SETTERS = {
+        "begin", "configure", "dict", "is_told_offline_after", "own", "reload", "Row", "sssd_conf", "start",
+    }
     TABLES = re.compile(r"(BAD|SILENT|SEEN|UNSEEN|REFUSED)\b|BAD_")
     LINE = re.compile(r"^([a-z0-9_]+) *= *\S", re.M)
 
@@ -135,8 +138,10 @@ class Set(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node):
-        self.names |= {keyword.arg for keyword in node.keywords}
-        if getattr(node.func, "attr", "") == "parametrize":
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name in self.SETTERS:
+            self.names |= {keyword.arg for keyword in node.keywords}
+        if name == "parametrize":
             self.names |= {item.value for item in ast.walk(node) if isinstance(item, ast.Constant)}
         self.generic_visit(node)
 
@@ -161,6 +166,10 @@ def test_every_option_is_seen_somewhere_or_it_is_said_why_not():
             assert name not in UNSEEN, name
             assert name.split()[1] in in_file, f"{path} never sets {name} to a good value"
             told[name] = path
+    set_anywhere = set().union(*(Set(path).names for path in SEEN))
+    for name in UNSEEN:
+        alone = sum(other.split()[1] == name.split()[1] for other in options) == 1
+        assert not alone or name.split()[1] not in set_anywhere, f"{name} is seen"
     assert sorted(told.keys() - options.keys()) == [], "not built, or not of this name"
     assert sorted(options.keys() - told.keys()) == [], "nobody looks at them"
 
@@ -175,63 +184,58 @@ BAD = {
     "character": "two",
     "level": "loud",
 }
-# What no option can hold; some hold less than what fits into a number.
+# What no option can hold; most hold less than what fits into a number.
 TOO_SMALL, TOO_LARGE = "-2147483649", "4294967296"
-OUT_OF_RANGE = {
-    "nss memcache_size_passwd": "1025",
-    "nss memcache_size_group": "1025",
-    "nss memcache_size_initgroups": "1025",
-    "nss memcache_size_sid": "1025",
-    "nss entry_cache_nowait_percentage": "100",
-    "domain cache_max_size": "4097",
-    "domain override_gid": "4294967295",
-    "domain refresh_expired_interval": "31536001",
-    "domain refresh_expired_interval_offset": "31536001",
-    "domain failover_primary_timeout": "31536001",
-    "domain dns_resolver_server_timeout": "0",
-    "domain dns_resolver_op_timeout": "0",
-    "domain dns_resolver_timeout": "3601",
-    "ldap ldap_enumeration_refresh_timeout": "31536001",
-    "ldap ldap_enumeration_refresh_offset": "31536001",
-    "ldap ldap_purge_cache_timeout": "31536001",
-    "ldap ldap_purge_cache_offset": "31536001",
-    "ldap ldap_page_size": "0",
-    "* debug_level": "11",
-}
+# Beyond these another value is taken, which is said.
+NARROWER = {"nss entry_cache_nowait_percentage": (0, 99)}
 SECTIONS = {"ldap": "domain/LDAP", "domain": "domain/LDAP", "service": "nss", "*": "nss"}
+
+
+def edges():
+    """{"section name": (least, largest)} of every built number."""
+    found = {full_name(row): range_of(row) for row in options() if row.state == "built" and row.type in NUMBERS}
+    return {**found, **NARROWER}
 
 
 def bad_values(why):
     if why == "of another type":
         return {name: BAD[kind] for name, kind in built().items() if kind in BAD}
-    if why == "beyond its range":
-        return OUT_OF_RANGE
-    if why == "negative":
-        signed = ("nss entry_cache_nowait_percentage",)
-        return {
-            name: "-1" if kind != "signed" and name not in signed else TOO_SMALL
-            for name, kind in built().items()
-            if kind in NUMBERS
-        }
-    return {name: TOO_LARGE for name, kind in built().items() if kind in NUMBERS}
+    if why == "below its least":
+        return {name: str(least - 1) for name, (least, _) in edges().items()}
+    if why == "above its largest":
+        return {**{name: str(most + 1) for name, (_, most) in edges().items()}, "* debug_level": "11"}
+    return {name: TOO_SMALL if why == "below 32 bits" else TOO_LARGE for name in edges()}
 
 
-@pytest.mark.parametrize("why", ["of another type", "negative", "beyond 32 bits", "beyond its range"])
-def test_every_bad_value_is_named(machine, why):
-    """All at once, each in its section: config-check names every one, with the value."""
-    options = bad_values(why)
-    assert len(options) > {"of another type": 60, "beyond its range": 15}.get(why, 35)
+def check_all(machine, values):
+    """config-check of a configuration with these options, each in its section."""
     text = "[sssd]\ndomains = LDAP\n[domain/LDAP]\nid_provider = ldap\n"
-    for name, value in options.items():
+    for name, value in values.items():
         section, option = name.split()
         text += f"[{SECTIONS.get(section, section)}]\n{option} = {value}\n"
-    machine.write("/etc/sssd/bad.conf", text, 0o600)
-    check = machine.run(["sssctl", "config-check", "-c", "/etc/sssd/bad.conf"], check=False)
+    machine.write("/etc/sssd/all.conf", text, 0o600)
+    return machine.run(["sssctl", "config-check", "-c", "/etc/sssd/all.conf"], check=False)
+
+
+@pytest.mark.parametrize(
+    "why", ["of another type", "below its least", "above its largest", "below 32 bits", "beyond 32 bits"]
+)
+def test_every_bad_value_is_named(machine, why):
+    """All at once, each in its section: config-check names every one, with the value."""
+    values = bad_values(why)
+    assert len(values) > (60 if why == "of another type" else 50)
+    check = check_all(machine, values)
     assert check.rc == 1
-    for name, value in options.items():
+    for name, value in values.items():
         section, option = name.split()
         words = [f"'{option}'", f"'{SECTIONS.get(section, section)}'", f"'{value}'"]
         assert any(all(word in line for word in words) for line in check.out.splitlines()), words
+
+
+@pytest.mark.parametrize("edge", [0, 1], ids=["least", "largest"])
+def test_every_edge_of_a_number_is_good(machine, edge):
+    check = check_all(machine, {name: both[edge] for name, both in edges().items()})
+    assert check.rc == 0 and check.out.startswith("Issues identified by validators: 0\n\n"), check
 
 
 # ---- options that no other file is about ---------------------------------------------------------------

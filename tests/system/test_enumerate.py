@@ -78,6 +78,23 @@ def test_refresh_0_goes_through_the_directory_once(container):
         c.wait_for("erin is gone", lambda: set(listed(suite)) == NAMES)
 
 
+def test_refresh_offset_is_added_by_lot(container):
+    """Of a year it is more than some seconds."""
+    with container() as c:
+        slapd = Slapd(c).start()
+        suite = Suite(c, slapd).start(**{**FIRST_PASS, "ldap_enumeration_refresh_offset": 31536000})
+        assert set(listed(suite)) == NAMES
+        slapd.add(user_ldif(User("erin", 10005, 20001, "Erin", "/home/erin", "/bin/sh")))
+        before = slapd.searches()
+        c.sh("sleep 4")
+        assert slapd.searches() == before and set(listed(suite)) == NAMES
+        suite.configure(**FIRST_PASS)
+        c.systemctl("reload", "sssd.service")
+        c.wait_for("erin is listed", lambda: "erin" in listed(suite))
+        before = slapd.searches()
+        c.wait_for("pass after pass", lambda: slapd.searches() - before >= 4, timeout=6)
+
+
 def test_refresh_0_without_a_list(container):
     with container() as c:
         suite = Suite(c, Slapd(c).start()).start(ldap_enumeration_refresh_timeout=0)

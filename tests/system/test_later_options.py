@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from options import NUMBERS, limits, options
+from options import NUMBERS, options, range_of
 from slapd import Slapd
 from suite import Suite, sssd_conf
 from watch import Log
@@ -34,7 +34,7 @@ def section_of(option):
 
 def good(option):
     if option.type in NUMBERS:
-        least, most = limits(option)
+        least, most = range_of(option)
         return str(min(max(least, 7), most))
     return option.values.split(",")[0] if option.values != "-" else GOOD[option.type]
 
