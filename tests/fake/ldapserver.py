@@ -45,6 +45,9 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     others         gives user0, user1, group0 and group1 before what was asked for
     many N         gives N users or groups before what was asked for, whatever the limit was
     outside        gives everybody first from dc=org, where they have another home, or other members
+    pages N        gives N entries at once (RFC 2696) and takes 0.1 s for it, and prints of each search
+                   "search", the connection's number, what was asked for ("list" or "lookup"), the
+                   controls' OIDs or "-", and how many paged searches that connection has open
 
 A mode may be followed by "then MODE": SIGUSR1 switches to it. There is no TLS: write
 ldap_id_use_start_tls = false in the configuration.
@@ -94,11 +97,24 @@ def children(data):
 
 # ---- LDAP (RFC 4511) ----
 
+PAGED = "1.2.840.113556.1.4.319"
+
+
+def controls_of(data):
+    """{OID: of a paged search its cookie, of others None}"""
+    found = {}
+    for _, control in children(data):
+        parts = children(control)
+        oid = parts[0][1].decode()
+        found[oid] = children(children(parts[-1][1])[0][1])[1][1] if oid == PAGED else None
+    return found
+
+
 def result(msgid, tag, code, text="", cookie=None):
     controls = b""
     if cookie is not None:
         value = tlv(0x30, integer(0), octets(cookie))
-        controls = tlv(0xA0, tlv(0x30, octets("1.2.840.113556.1.4.319"), octets(value)))
+        controls = tlv(0xA0, tlv(0x30, octets(PAGED), octets(value)))
     return tlv(0x30, integer(msgid), tlv(tag, integer(code, 0x0A), octets(""), octets(text)),
                controls)
 
@@ -179,10 +195,18 @@ def with_more(attrs, mode, n):
     return attrs
 
 
+class Line:
+    """A connection."""
+
+    def __init__(self, number):
+        self.number, self.open = number, 0  # paged searches that have not ended
+
+
 class Server:
     def __init__(self, modes):
         self.modes = modes
         self.searches = 0
+        self.connected = 0
         self.made = {}  # entries that are long in the making
 
     def entry(self, msgid, dn, attrs):
@@ -257,6 +281,8 @@ class Server:
         print("mode", self.mode, flush=True)
 
     async def serve(self, reader, writer):
+        line = Line(self.connected)
+        self.connected += 1
         try:
             if self.mode == "close":
                 return
@@ -268,10 +294,11 @@ class Server:
                     size = int.from_bytes(more, "big")
                 message = children(await reader.readexactly(size))
                 msgid = int.from_bytes(message[0][1], "big")
+                controls = controls_of(message[2][1]) if len(message) > 2 else {}
                 if self.mode == "tlshang":
-                    await self.answer(writer, msgid, *message[1])
+                    await self.answer(line, writer, msgid, controls, *message[1])
                     await asyncio.sleep(3600)
-                answer = asyncio.ensure_future(self.answer(writer, msgid, *message[1]))
+                answer = asyncio.ensure_future(self.answer(line, writer, msgid, controls, *message[1]))
                 if self.mode == "toil":
                     await answer
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -279,7 +306,7 @@ class Server:
         finally:
             writer.close()
 
-    async def answer(self, writer, msgid, tag, content):
+    async def answer(self, line, writer, msgid, controls, tag, content):
         mode = self.mode
         if mode == "hang" or mode == "tlshang" and tag != 0x77 or tag in (0x42, 0x50):
             return
@@ -296,7 +323,7 @@ class Server:
                 contexts = {"namingContexts": ["dc=example,dc=com"]}
                 reply = entry(msgid, "", contexts) + result(msgid, 0x65, 0)
             else:
-                reply = await self.search(msgid, content)
+                reply = await self.search(line, msgid, controls, content)
         else:
             reply = result(msgid, tag + 1, 2)
         if reply is None or writer.is_closing():
@@ -312,7 +339,22 @@ class Server:
             await writer.drain()
             writer.close()
 
-    async def search(self, msgid, content):
+    async def page(self, line, msgid, controls, asked, entries):
+        cookie = controls.get(PAGED)
+        if cookie == b"":
+            line.open += 1
+        is_list = {name for name, _ in asked} == {"objectclass"}
+        print("search", line.number, "list" if is_list else "lookup", ",".join(controls) or "-", line.open, flush=True)
+        if cookie is None:
+            return b"".join(entry(msgid, *found) for found in entries) + result(msgid, 0x65, 0)
+        await asyncio.sleep(0.1)
+        first, size = int(cookie or 0), int(self.argument)
+        more = first + size < len(entries)
+        line.open -= not more
+        found = b"".join(entry(msgid, *found) for found in entries[first:first + size])
+        return found + result(msgid, 0x65, 0, cookie=str(first + size) if more else "")
+
+    async def search(self, line, msgid, controls, content):
         mode = self.mode
         self.searches += 1
         if mode == "deaf" or mode == "silent-after" and self.searches > self.argument:
@@ -352,6 +394,8 @@ class Server:
             return result(msgid, 0x65, int(self.argument))
         if mode == "giant" and ("uid", "user9") in assertions(fields[6]):
             return b"\x30\x84\x7f\xff\xff\xff" + integer(msgid) + b"\x64\x84\x7f\xff\xff\xf0"
+        if mode == "pages":
+            return await self.page(line, msgid, controls, assertions(fields[6]), entries)
         entries = self.unasked(user if b"uidNumber" in content else group, entries) + entries
         found = b"".join(self.entry(msgid, dn, attrs) for dn, attrs in entries)
         if mode == "unreadable" and entries:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who asks for pages (RFC 2696), seen by the server: lists do, one at a time on a connection, for a
+server remembers one place only; who wants to know a name or a number does not."""
+import collections
+import pathlib
+
+import pytest
+
+from suite import Suite
+from watch import Log
+
+FAKE = pathlib.Path(__file__).resolve().parents[1] / "fake/ldapserver.py"
+PAGED = "1.2.840.113556.1.4.319"
+UNIT = "test-fake.service"
+Search = collections.namedtuple("Search", "connection kind controls n_open")
+
+
+@pytest.fixture(scope="module")
+def c(container):
+    with container() as c:
+        c.write("/srv/ldapserver.py", FAKE.read_text())
+        c.systemctl("enable", "--now", "sssd-nss.socket")
+        yield c
+
+
+def begin(c, **options):
+    c.systemctl("stop", UNIT, "sssd.service", "sssd-nss.service", check=False)
+    suite = Suite(c)
+    suite.log = Log(c)
+    c.run(
+        ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "/usr/bin/python3"]
+        + ["/srv/ldapserver.py", "--port", "389", "pages", "1"]
+    )
+    c.wait_for("it listens", lambda: "127.0.0.1:389 " in c.sh("ss -Hltn").out)
+    suite.configure(
+        uri="ldap://127.0.0.1",
+        ldap_id_use_start_tls="false",
+        ldap_search_base="dc=example,dc=com",
+        enumerate="true",
+        ldap_enumeration_refresh_timeout=1,
+        ldap_enumeration_refresh_offset=0,
+        entry_cache_timeout=1,
+        **options,
+    )
+    c.sh("rm -rf /var/lib/sss/db/*")
+    c.systemctl("start", "sssd.service")
+    c.wait_for("online", lambda: "LDAP: online" in c.show("sssd.service", "StatusText"))
+    return suite
+
+
+def searches(suite):
+    words = [line.split()[2:] for line in suite.log.lines("python3") if " search " in line]
+    return [Search(line, kind, controls, int(n_open)) for line, kind, controls, n_open in words]
+
+
+@pytest.mark.parametrize("schema", ["rfc2307", "rfc2307bis"])
+def test_only_lists_are_paged_one_at_a_time(c, schema):
+    """While they are under way all kinds of questions are asked, and lists are asked for."""
+    suite = begin(c, ldap_schema=schema)
+    lists = [c.popen(["getent", database]) for database in ("passwd", "group", "passwd", "group")]
+    for n in range(4):
+        assert suite.passwd(f"user{n}") and suite.passwd(20004 + n)
+        assert suite.group(f"group{n}") and suite.group(30004 + n)
+        assert suite.initgroups(f"user{n}") is not None
+        assert suite.passwd(f"absent{n}") is None and suite.group(40000 + n) is None
+        c.run(["id", f"user{n}"])
+    assert [one.wait() for one in lists] == [0] * 4
+    c.wait_for("a second list", lambda: sum(s.kind == "list" for s in searches(suite)) > 30, timeout=30)
+    done = searches(suite)
+    kinds = [search.kind for search in done]
+    first, last = kinds.index("list"), len(kinds) - 1 - kinds[::-1].index("list")
+    assert kinds[first:last].count("lookup") > 20
+    assert {search.controls for search in done if search.kind == "lookup"} == {"-"}
+    assert {search.controls for search in done if search.kind == "list"} == {PAGED}
+    assert max(search.n_open for search in done) == 1
+
+
+def test_no_pages_where_they_are_switched_off(c):
+    suite = begin(c, ldap_disable_paging="true")
+    c.wait_for("the list", lambda: "user9:" in suite.getent("passwd").out)
+    assert suite.passwd("user1")
+    assert {search.controls for search in searches(suite)} == {"-"}
