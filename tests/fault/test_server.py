@@ -12,7 +12,7 @@ import load
 from length import by_length
 from load import Load
 from relay import Relay
-from slapd import BASE, CA, GROUPS, USERS, Slapd, User, user_dn
+from slapd import BASE, CA, GROUPS, USERS, Group, Slapd, User, user_dn, user_ldif
 from suite import NOT_FOUND, Suite
 
 BUDGET_MS = 5000
@@ -309,6 +309,36 @@ def test_far_server_slows_no_warm_id(sick):
         sick.behind.modify(SHELL.format(ALICE_DN, "/bin/bash"))
     assert ghosts.success == ghosts.wrong == 0 and ghosts.notfound > 0, ghosts
     assert suite.passwd("alice").endswith(":/bin/refreshed")
+
+
+def test_far_server_is_asked_for_all_members_at_once(container):
+    """Of 300 members whose DNs do not tell their names: six searches that are on their way together, so
+    that it is two round trips for all, and not seven. The best of three groups, for the machine may be
+    busy."""
+    people = [User(f"p{n}", 30000 + n, 20001, f"Person {n}", "/", "") for n in range(900)]
+    dns = [f"cn={user.gecos},ou=people,{BASE}" for user in people]
+    extra = "".join(user_ldif(user, dn=dn) for user, dn in zip(people, dns))
+    with container() as c:
+        entries = [], [Group(f"team{n}", 23000 + n, dns[n * 300 : n * 300 + 300]) for n in range(3)]
+        slapd = Slapd(c, entries=entries, extra=extra, bis=True, names=["127.0.0.2"]).start()
+        relay = Relay(c, "127.0.0.2")
+        suite = Suite(c, slapd).start(
+            uri="ldaps://127.0.0.2",
+            ldap_schema="rfc2307bis",
+            ldap_user_search_base=f"ou=people,{BASE}",
+            ldap_group_search_base=f"ou=groups,{BASE}",
+        )
+        c.wait_for("online", lambda: suite.passwd("p1"))
+        relay.set("delay", FAR_S)
+        took_ms = []
+        for n in range(3):
+            before = slapd.searches()
+            found = suite.getent("group", f"team{n}")
+            assert slapd.searches() - before == 1 + 300 / 50
+            members = set(found.out.strip().split(":")[3].split(","))
+            assert members == {user.name for user in people[n * 300 : n * 300 + 300]}
+            took_ms.append(found.ms)
+        assert 2 * FAR_S * 1000 <= min(took_ms) < 4 * FAR_S * 1000, took_ms
 
 
 # -- several servers -------------------------------------------------------------------------------
