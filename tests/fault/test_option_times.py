@@ -312,6 +312,32 @@ def test_offline_timeout_and_its_random_part(c):
         assert least <= after[address[times]] - before[address[times]] <= most, (times, before, after)
 
 
+def test_questions_start_a_probe_every_5_s(c):
+    """Of each server; and of no more than one that comes by itself there is time for meanwhile."""
+    dead = ["127.0.1.21", "127.0.1.22"]
+    with Knocks(c, dead) as knocks:
+        suite = begin(
+            c,
+            {
+                "SITE": {
+                    "ldap_uri": ", ".join(f"ldaps://{address}" for address in dead),
+                    "offline_timeout": 4294967295,
+                    "offline_timeout_random_offset": 0,
+                }
+            },
+        )
+        c.wait_for("it was tried", lambda: state(c, "SITE") == "offline")
+        before, began, asked = knocks.attempts(), time.monotonic(), 0
+        while time.monotonic() < began + 12:
+            assert suite.passwd(f"cold{asked}") is None
+            asked += 1
+            time.sleep(max(0, began + asked * 0.2 - time.monotonic()))
+        after = knocks.attempts()
+    assert asked >= 30
+    for address in dead:
+        assert 2 <= after[address] - before[address] <= 3, (address, before, after, asked)
+
+
 # ---- a minute in which two waits are seen ---------------------------------------------------------------
 
 BACKED = {"ldap_uri": "ldaps://held.test", "ldap_backup_uri": "ldaps://ldap.test"}

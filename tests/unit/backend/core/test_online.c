@@ -268,6 +268,14 @@ START_TEST(test_options_never_make_it_wait_longer_than_30_s)
 }
 END_TEST
 
+START_TEST(test_a_question_starts_a_probe_every_5_s_whatever_the_options_say)
+{
+	ck_assert_int_eq(online_times(60, 3600, 30).question_ms, 5000);
+	ck_assert_int_eq(online_times(0, 0, 0).question_ms, 5000);
+	ck_assert_int_eq(online_times(UINT32_MAX, UINT32_MAX, UINT32_MAX).question_ms, 5000);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("online");
@@ -292,6 +300,7 @@ int main(void)
 	tcase_add_test(tests, test_forced_off_ends_by_time);
 	tcase_add_test(tests, test_same_server_again_is_no_change);
 	tcase_add_test(tests, test_options_never_make_it_wait_longer_than_30_s);
+	tcase_add_test(tests, test_a_question_starts_a_probe_every_5_s_whatever_the_options_say);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);
