@@ -36,6 +36,7 @@ fd00:66::2 dual.test
 ::1 six.test
 10.77.0.2 far.test
 127.0.0.5 krb.test
+127.0.0.12 half.test
 """
 
 
@@ -58,12 +59,13 @@ def c(container):
             "ip -n far link set lo up"
         )
         c.far = Slapd(c, "far", address="10.77.0.2", names=["far.test"], netns="far").start()
-        names = ["good.test", "left.test", "right.test", "two.test", "dual.test", "six.test"]
+        names = ["good.test", "left.test", "right.test", "two.test", "dual.test", "six.test", "half.test"]
         c.good = Slapd(c, "good", names=names).start()
         for n, address in enumerate(["127.0.0.6", "127.0.0.7"]):
             Slapd(c, f"other{n}", address=address, names=["other.test"]).start()
         c.left, c.right = Relay(c, "127.0.0.2"), Relay(c, "127.0.0.4")
         c.six = Relay(c, "::1")
+        c.half = Relay(c, "127.0.0.12", ports=(389,))
         c.systemctl("enable", "--now", "sssd-nss.socket")
         begin(c, "ldaps://good.test")
         c.wait_for("the domain is online", lambda: is_online(c, "good.test"))
@@ -418,6 +420,28 @@ def test_other_address_of_the_same_host(c, ill):
     assert all(result.rc == 0 for result in others), others
     assert_as_usual(c)
     assert is_online(c, "ldaps://two.test:636")
+
+
+@pytest.mark.parametrize(
+    "bad, good",
+    [
+        ("ldaps://good.test:637", "ldaps://good.test:636"),
+        ("ldap://good.test:636", "ldap://good.test:389"),
+        ("ldaps://half.test:636", "ldap://half.test:389"),
+        ("ldaps://good.test:389", "ldap://good.test:389"),
+    ],
+    ids=["port", "port in clear", "port and protocol", "protocol"],
+)
+def test_other_port_or_protocol_of_the_same_host(c, bad, good):
+    """They are ill for themselves: neither is passed over, or taken, for the other's sake."""
+    suite = begin(c, f"{bad}, {good}")
+    found, *others = [suite.getent("passwd", name) for name in NAMES]
+    assert found.rc == 0 and found.ms < CONNECT_MS + NOISE_MS, found
+    assert all(result.rc == 0 for result in others), others
+    assert_as_usual(c)
+    assert is_online(c, good)
+    shown = c.run(["sssctl", "domain-status", "SITE"]).out
+    assert f"Active servers:\nLDAP: {good.split('/')[2].split(':')[0]}\n" in shown
 
 
 def test_address_family_that_is_dead(c):
