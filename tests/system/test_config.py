@@ -152,6 +152,41 @@ def test_slip_is_told_once_and_the_suite_runs(suite, case):
     suite.c.systemctl("reload", "sssd.service")
 
 
+SECOND = """\
+[domain/SECOND]
+id_provider = ldap
+ldap_uri = ldaps://ldap.test
+ldap_search_base = dc=test
+ldap_tls_cacert = /etc/ssl/test-ca.pem
+"""
+
+
+@pytest.mark.parametrize(
+    "first, second, place, overlap",
+    [
+        (["min_id = 1000", "max_id = 40000"], "min_id = 40000\nmax_id = 50000\n", "max_id = 50000", "40000 to 40000"),
+        (["min_id = 1000", "max_id = 0"], "min_id = 20000\n", "min_id = 20000", "20000 to 4294967295"),
+        ([], "", "domains = ", "1 to 4294967295"),
+        (["max_id = 39999"], "min_id = 40000\n", None, None),
+    ],
+    ids=["by one", "without an end", "unset", "side by side"],
+)
+def test_overlapping_id_ranges_are_named_at_the_start(suite, first, second, place, overlap):
+    """Where nobody set a range it is no issue. All goes on, in the order of the domains."""
+    text = conf(domain=first).replace("domains = LDAP", "domains = LDAP, SECOND") + SECOND + second
+    suite.configure(text)
+    check = suite.c.run(["sssctl", "config-check"], check=False)
+    assert check.rc == (1 if overlap and (first or second) else 0), check
+    log = Log(suite.c)
+    suite.c.systemctl("start", "sssd.service")
+    said = [line for line in log.lines("sssd_conf") if "overlap" in line]
+    assert len(said) == (overlap is not None), said
+    if overlap:
+        words = f"{MAIN}:{line_of(text, place)}: Domains 'LDAP' and 'SECOND' overlap in the ids {overlap}: "
+        assert words + "'LDAP' answers for those of both" in said[0], said
+    assert suite.passwd("alice") == ALICE
+
+
 def test_config_check_is_silent_about_a_good_file(suite):
     suite.configure()
     check = suite.c.run(["sssctl", "config-check"], check=False)
