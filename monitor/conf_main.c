@@ -29,7 +29,7 @@
 #include "monitor/compile.h"
 
 #define STATUS_NO_MEMORY 2
-#define JOURNAL_MS       2000 /* a long report is no reason to lose lines, nor a dead journal to hang */
+#define JOURNAL_MS       2000 /* a long report loses no lines, and a dead journal holds nobody up */
 
 struct args {
 	int action; /* 'w', 'k', 's', 'l', 'h', 'v'; 0 none was given */

@@ -55,8 +55,8 @@ void log_set_mask(uint32_t mask);
 void log_set_timestamps(bool on);
 void log_set_microseconds(bool on);
 
-/* Lines wait for journald, which takes only so many at once, ms in all. At first 0: what does not fit
- * is lost, for a loop must not stand still. For programs without one. */
+/* Lines wait for journald, which takes only so many at once, ms in all. At first 0: what does not
+ * fit is lost, for a loop must not stand still. For programs without one. */
 void log_set_patience(int ms);
 
 /* Opens the file again after logrotate(8) moved it. */

@@ -107,6 +107,6 @@ static inline uint32_t opt_number_or(uint32_t number, uint32_t other)
 }
 
 /* Prints every table, one option a line, tab-separated: section ("nss", "domain:ldap" with the
- * condition), name, type, unit, default, state, flags, help, values ("MIN..MAX" of numbers, the words
- * of others, with commas); "-" for what is not set. For the tests and the man pages. */
+ * condition), name, type, unit, default, state, flags, help, values ("MIN..MAX" of numbers, the
+ * words of others, with commas); "-" for what is not set. For the tests and the man pages. */
 void opt_list(FILE *out);

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compares the manual pages with the option tables: usage: man.py SSSD_CONF MAN_DIR
+"""Compares the manual pages with the option tables: usage: man.py SSSD_CONF SSSCTL MAN_DIR
 
 Each list of a page stands behind a comment that names its table, as in '.\\" options: nss'. It
 must hold every built option of that table, in its order, with its default, and nothing else; one
-that is told on two pages is told by both together.
+that is told on two pages is told by both together. The defaults of other schemas are those of
+common/ldap/schema.c, and sssctl(8) tells of all commands and options that sssctl --help does.
 """
+import os
 import pathlib
 import re
 import shutil
@@ -112,6 +114,51 @@ def check_metrics(page, source):
         fault(f"{page.name}: the metrics are not those of {source.name}, in its order")
 
 
+def check_schemas(page, source):
+    """{schema: {option: default}} of the page, where it says "Default with", and of the table."""
+    real, row = {"rfc2307bis": {}, "IPA": {}, "AD": {}}, re.compile(r'^\t\{ "(\w+)", +AT\(\w+\), +(.*?) \},$')
+    for line in source.read_text().splitlines():
+        found = row.match(line)
+        for schema, value in zip(real, re.split(r", +", found[2])) if found else []:
+            if value != "NULL":
+                real[schema][found[1]] = value.strip('"')
+    told = {schema: {} for schema in real}
+    for item in page.read_text().split("\n.It Ic ")[1:]:
+        name, text = item.split()[0], item.partition("\nDefault with")[2]
+        for schema, value in re.findall(r"\n\.Cm (\w+) :\n\.Cm (\w+)", text):
+            told.setdefault(schema, {})[name] = value
+        if text.startswith(" these:\n.Cm "):  # all that list DNs
+            for schema in told:
+                told[schema][name] = text.split()[2]
+    if not all(real.values()) or told != real:
+        fault(f"{page.name}: the defaults of schemas are not those of {source.name}: {told} and {real}")
+
+
+def help_of(sssctl, *command):
+    """Each command is root's, its help too."""
+    as_root = [] if os.geteuid() == 0 else ["unshare", "-r"]
+    done = subprocess.run([*as_root, sssctl, *command, "--help"], capture_output=True, text=True)
+    return done.stdout
+
+
+def check_commands(page, sssctl):
+    """Each is described, with each option it has, as "Fl c" and "-config"; cache-expire has those of
+    sss_cache(8), and all have two that are told of once."""
+    told = page.read_text().partition(".Sh DESCRIPTION")[2].partition(".Sh METRICS")[0]
+    items = {item.split()[0]: item for item in told.split("\n.It Ic ")[1:]}
+    commands = re.findall(r"^\* (\S+)", help_of(sssctl), re.M)
+    if len(commands) < 10 or sorted(items) != sorted(commands):
+        fault(f"{page.name}: the commands are {sorted(items)}, and not {sorted(commands)}")
+    for command in set(items) & set(commands) - {"cache-expire"}:
+        flags = [word for line in items[command].splitlines() if "Fl " in line for word in line.split()]
+        options = re.findall(r"^ +(?:-(\w), )?--([\w-]+)", help_of(sssctl, command), re.M)
+        if not options:
+            fault(f"sssctl {command} --help prints no options")
+        for short, name in options:
+            if name != "usage" and (f"-{name}" not in flags or short and short not in flags):
+                fault(f"{page.name}: {command} has the option {'-' + short + ', ' if short else ''}--{name}")
+
+
 def check_syntax(folder):
     mandoc = shutil.which("mandoc")
     for page in sorted(folder.glob("*.[1-8]")) if mandoc else []:
@@ -122,9 +169,10 @@ def check_syntax(folder):
             fault(lint.stdout.strip())
 
 
-check_pages(sys.argv[1], pathlib.Path(sys.argv[2]))
-check_metrics(
-    pathlib.Path(sys.argv[2], "sssctl.8"), pathlib.Path(sys.argv[2], "../common/metrics/text.c")
-)
-check_syntax(pathlib.Path(sys.argv[2]))
+folder = pathlib.Path(sys.argv[3])
+check_pages(sys.argv[1], folder)
+check_metrics(folder / "sssctl.8", folder / "../common/metrics/text.c")
+check_commands(folder / "sssctl.8", sys.argv[2])
+check_schemas(folder / "sssd-ldap-attributes.5", folder / "../common/ldap/schema.c")
+check_syntax(folder)
 sys.exit(1 if faults else 0)

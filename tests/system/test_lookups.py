@@ -50,7 +50,8 @@ LARGE = 3000000000
 @pytest.fixture(scope="module")
 def large(suite):
     user = User("large", LARGE, LARGE, "Large", "/home/large", "/bin/sh")
-    groups = [Group("large", LARGE, []), Group("larger", 2**32 - 2, ["large", "alice"]), Group("half", 2**31, ["large"])]
+    groups = [Group("large", LARGE, []), Group("half", 2**31, ["large"])]
+    groups.append(Group("larger", 2**32 - 2, ["large", "alice"]))
     suite.slapd.add(user_ldif(user) + "".join(map(group_ldif, groups)))
     return suite
 
