@@ -18,9 +18,12 @@
 #include "backend/ldap/search.h"
 #include "common/base/mem.h"
 #include "common/event/req.h"
+#include "common/event/timer.h"
 
 #define USERS 8    /* who were noted last */
 #define BATCH 1000 /* numbers are short: 23 KB of a filter at most */
+
+#define SLOW_S 60 /* after a search that took too long there is none for so long */
 
 struct noted {
 	struct boottime when;
@@ -32,6 +35,8 @@ struct noted {
 struct ahead {
 	struct noted users[USERS];
 	size_t next; /* the one that is replaced next */
+	bool slow;
+	struct boottime slow_when;
 };
 
 struct ahead_state {
@@ -52,6 +57,17 @@ static void committed(struct tevent_req *subreq);
 struct ahead *ahead_new(TALLOC_CTX *mem)
 {
 	return talloc_zero(mem, struct ahead);
+}
+
+void ahead_was_slow(struct ahead *ahead)
+{
+	ahead->slow = true;
+	ahead->slow_when = boottime_now();
+}
+
+bool ahead_is_slow(const struct ahead *ahead)
+{
+	return ahead->slow && boottime_now().s - ahead->slow_when.s <= SLOW_S;
 }
 
 void ahead_note(struct ahead *ahead, const uint32_t *gids, size_t n_gids, uint32_t primary_gid,
@@ -94,7 +110,7 @@ bool ahead_expects(const struct ahead *ahead, uint32_t gid)
 {
 	const struct noted *noted = find(ahead, gid);
 
-	return noted && noted->n_gids > 1;
+	return noted && noted->n_gids > 1 && !ahead_is_slow(ahead);
 }
 
 /* Moves up to BATCH of the user's groups to gids, gid before all. */
@@ -147,6 +163,13 @@ static int begin_gathering(struct ahead_state *state)
 	return r;
 }
 
+static int ahead_destroy(struct ahead_state *state)
+{
+	if (state->search)
+		ahead_was_slow(state->domain->ahead); /* nobody waits for it any more */
+	return 0;
+}
+
 struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                               const struct request_id *id, uint32_t gid)
 {
@@ -173,8 +196,10 @@ struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	                            gather_attrs(state->gather), one_group, state);
 	if (tevent_req_nomem(state->search, req))
 		return tevent_req_post(req, ev);
+	talloc_set_destructor(state, ahead_destroy);
 	tevent_req_set_callback(state->search, searched, req);
-	return req;
+	r = req_set_deadline(state->search, ev, deadline_in_ms(AHEAD_MS));
+	return r < 0 ? req_finish_now(req, ev, r) : req;
 }
 
 static int one_group(struct entry_values *values, void *data)
@@ -191,6 +216,8 @@ static void searched(struct tevent_req *subreq)
 	int r = search_recv(subreq);
 
 	TALLOC_FREE(state->search);
+	if (r == -ETIMEDOUT)
+		ahead_was_slow(state->domain->ahead);
 	if (r < 0) {
 		req_finish(req, r);
 		return;

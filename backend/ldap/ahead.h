@@ -18,6 +18,14 @@ struct ahead *ahead_new(TALLOC_CTX *mem);
 
 #define AHEAD_S 30 /* seconds */
 
+/* A search for many groups may take so long. Whoever asks has 5 s, and for one group alone much less
+ * may do. */
+#define AHEAD_MS 1000
+
+/* That was not enough, or nobody waited for so long: for a minute many are not worth asking for. */
+void ahead_was_slow(struct ahead *ahead);
+bool ahead_is_slow(const struct ahead *ahead);
+
 /* These are the groups of a user, and the primary one. For so long ahead_send() knows. */
 void ahead_note(struct ahead *ahead, const uint32_t *gids, size_t n_gids, uint32_t primary_gid,
                 uint32_t for_s);
@@ -26,7 +34,8 @@ void ahead_note(struct ahead *ahead, const uint32_t *gids, size_t n_gids, uint32
 bool ahead_expects(const struct ahead *ahead, uint32_t gid);
 
 /* Fetches gid and up to 999 groups of the same user that the cache does not have fresh, with one
- * search, and commits those of which the entries, taken together, tell all. id is borrowed. */
+ * search, and commits those of which the entries, taken together, tell all. id is borrowed. Ends
+ * within AHEAD_MS, but for the commit. */
 struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                               const struct request_id *id, uint32_t gid);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backend/ldap/ahead.h"
 #include "backend/ldap/gather.h"
 #include "backend/ldap/link.h"
 #include "backend/ldap/parents.h"
@@ -70,7 +71,8 @@ bool guess_expects(const struct ldap_domain *domain, uint32_t gid)
 
 	return domain->group_attrs.names[GROUP_MEMBER_DN] && domain->conf.group_nesting_level > 0 &&
 	       guess->dn && guess->gid == gid && now.s - guess->when.s <= JUST_NOW_S &&
-	       !(guess->wrong && now.s - guess->wrong_when.s <= WRONG_S);
+	       !(guess->wrong && now.s - guess->wrong_when.s <= WRONG_S) &&
+	       !ahead_is_slow(domain->ahead);
 }
 
 static void was_wrong(struct guess *guess)
@@ -95,12 +97,20 @@ static void nobody_came(void *data)
 	was_wrong(guess);
 }
 
+static int guess_destroy(struct guess_state *state)
+{
+	if (state->search)
+		ahead_was_slow(state->domain->ahead); /* nobody waits for it any more */
+	return 0;
+}
+
 struct tevent_req *guess_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                               const struct request_id *id, uint32_t gid)
 {
 	struct tevent_context *ev = domain->host->ev;
 	struct guess_state *state;
 	struct tevent_req *req;
+	int r;
 
 	req = tevent_req_create(mem, &state, struct guess_state);
 	if (!req)
@@ -116,8 +126,10 @@ struct tevent_req *guess_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->search = parents_send(state, state->parents, id, N_LEVELS);
 	if (tevent_req_nomem(state->search, req))
 		return tevent_req_post(req, ev);
+	talloc_set_destructor(state, guess_destroy);
 	tevent_req_set_callback(state->search, searched, req);
-	return req;
+	r = req_set_deadline(state->search, ev, deadline_in_ms(AHEAD_MS));
+	return r < 0 ? req_finish_now(req, ev, r) : req;
 }
 
 /* Whoever asks for the groups next has a search less to do. */
@@ -142,8 +154,10 @@ static void searched(struct tevent_req *subreq)
 	int r = parents_recv(subreq);
 
 	TALLOC_FREE(state->search);
-	if (r == -E_SIZE_LIMIT || r == -ETIMEDOUT)
+	if (r == -E_SIZE_LIMIT)
 		was_wrong(state->domain->guess); /* this server cannot give so much at once */
+	if (r == -ETIMEDOUT)
+		ahead_was_slow(state->domain->ahead);
 	if (r < 0) {
 		req_finish(req, r);
 		return;

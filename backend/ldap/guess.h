@@ -32,7 +32,7 @@ void guess_note(struct guess *guess, const struct user *user);
 bool guess_expects(const struct ldap_domain *domain, uint32_t gid);
 
 /* Searches for the groups of that user, the first two levels of them, and commits those that hold
- * the user themselves, and gid. id is borrowed. */
+ * the user themselves, and gid. id is borrowed. Ends within AHEAD_MS, but for the commit. */
 struct tevent_req *guess_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                               const struct request_id *id, uint32_t gid);
 

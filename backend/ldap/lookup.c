@@ -10,7 +10,7 @@
  *                                        └─ not there, not cached ───────────────────▲
  *
  * The groups of a user whom somebody wants to know one by one come together (ahead.h, guess.h):
- * before the search there is (ahead) ─▶ came_ahead, or (guess) ─▶ guessed.
+ * before the search there is (ahead) or (guess) ─▶ came_ahead.
  */
 #include "backend/ldap/lookup.h"
 
@@ -42,7 +42,6 @@ struct lookup_state {
 };
 
 static void came_ahead(struct tevent_req *subreq);
-static void guessed(struct tevent_req *subreq);
 static void search(struct tevent_req *req);
 static void searched(struct tevent_req *subreq);
 static void find_private(struct tevent_req *req);
@@ -157,7 +156,7 @@ struct tevent_req *lookup_send(TALLOC_CTX *mem, void *data, const struct query *
 	    !query->unasked && guess_expects(domain, query->id)) {
 		state->guess = guess_send(state, domain, id, query->id);
 		if (!tevent_req_nomem(state->guess, req))
-			tevent_req_set_callback(state->guess, guessed, req);
+			tevent_req_set_callback(state->guess, came_ahead, req);
 	} else if (query->kind == QUERY_GROUP_BY_ID &&
 	           private_groups(state) == PRIVATE_GROUPS_FALSE &&
 	           ahead_expects(domain->ahead, query->id)) {
@@ -177,22 +176,10 @@ static void came_ahead(struct tevent_req *subreq)
 {
 	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
 	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
-	int r = ahead_recv(subreq);
+	int r = subreq == state->guess ? guess_recv(subreq) : ahead_recv(subreq);
 
-	TALLOC_FREE(state->ahead);
-	if (r == 0 || r == -E_OFFLINE)
-		req_finish(req, r);
-	else
-		search(req);
-}
-
-static void guessed(struct tevent_req *subreq)
-{
-	struct tevent_req *req = tevent_req_callback_data(subreq, struct tevent_req);
-	struct lookup_state *state = tevent_req_data(req, struct lookup_state);
-	int r = guess_recv(subreq);
-
-	TALLOC_FREE(state->guess);
+	TALLOC_FREE(subreq);
+	state->guess = state->ahead = NULL;
 	if (r == 0 || r == -E_OFFLINE)
 		req_finish(req, r);
 	else

@@ -20,6 +20,8 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     code N         answers every search with result code N (51 busy, 4 sizeLimitExceeded, …)
     ponder S       answers searches for user7 after S seconds, everything else at once
     toil S         works off the requests of a connection one by one, and needs S seconds for user7
+    burdened S     everybody is in group0 to group2, and in one of their own first of all; needs S
+                   seconds for a search for several groups by number
     refuse N       answers searches for user7 with result code N, others as they are
     partial        one entry, then sizeLimitExceeded
     unreadable     the last entry of each answer lacks its end
@@ -390,6 +392,15 @@ class Server:
                 return None
         if mode in ("ponder", "toil") and ("uid", "user7") in assertions(fields[6]):
             await asyncio.sleep(self.argument)
+        if mode == "burdened":
+            asked = [name for name, _ in assertions(fields[6])]
+            if asked.count("gidnumber") > 1:
+                await asyncio.sleep(self.argument)
+            if "member" in asked or "memberuid" in asked:
+                entries = [group(n) for n in range(3)]
+            for dn, attrs in entries:
+                if "uidNumber" in attrs:
+                    attrs["gidNumber"] = [str(int(attrs["uidNumber"][0]) + 10000)]
         if mode == "refuse" and ("uid", "user7") in assertions(fields[6]):
             return result(msgid, 0x65, int(self.argument))
         if mode == "giant" and ("uid", "user9") in assertions(fields[6]):

@@ -105,6 +105,30 @@ def test_entries_from_elsewhere_in_a_list(c):
     assert {line for line in lines if "user" in line} == {passwd(n) for n in range(10)}
 
 
+# -- many groups at once ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schema", ["rfc2307", "rfc2307bis"])
+def test_groups_that_take_too_long_together_come_one_by_one(c, schema):
+    """What id(1) asks for: a user, the primary group, the groups, and each of them. A search for several at
+    once is given up after 1 s, and for a minute none is tried, of whatever user."""
+    suite = begin(c, "burdened 30", ldap_schema=schema)
+
+    def took_ms(gid):
+        result = suite.getent("group", gid)
+        assert result.out.startswith(f"group{gid - 30000}:"), result
+        return result.ms
+
+    took = []
+    for n in 5, 6, 7:
+        assert suite.passwd(f"user{n}").endswith(f":User {n}:/home/user{n}:/bin/sh")
+        took.append(took_ms(30000 + n))
+        assert suite.initgroups(f"user{n}") == {30000, 30001, 30002}
+        took.append(took_ms(30000 + n - 5))
+    slow = [ms for ms in took if ms > 900]
+    assert len(slow) == 1 and slow[0] < 2000, took
+
+
 # -- heavy entries ---------------------------------------------------------------------------------
 
 HEAVY = {
