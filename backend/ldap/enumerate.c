@@ -12,6 +12,9 @@
  * than the disk, and memory holds one page and the names. A pass is complete or it is an error:
  * only when the server has said all is it known who is gone, and only then are those purged.
  *
+ * The pages of a search are those of one connection (RFC 2696). When it is lost they are asked for
+ * again from the first one, of which the names are known by then; the bases before it are done.
+ *
  * A search base that the server does not have says nothing about who is below it: the others are
  * listed, and nobody from there is purged. Without a single one the pass is an error.
  */
@@ -40,6 +43,7 @@
 #define GROUPS_AT_ONCE 8    /* whose members are looked up */
 #define PURGE_AT_ONCE  500  /* entries looked at: less than a millisecond */
 #define STALE_PAGES    1000 /* in a row without anybody new: the server never comes to an end */
+#define LOST_AT_MOST   3    /* connections, below one base */
 
 struct enumeration {
 	struct ldap_domain *domain; /* borrowed */
@@ -86,12 +90,15 @@ struct pass {
 	struct map *user_names, *user_ids; /* those of the users, while there are groups to come
 	                                    * that private groups go before; else NULL */
 	size_t n_met, n_stale;             /* names before this page; pages that brought no other */
+	size_t n_pages, n_again;           /* of this base so far; those that may come once more */
+	unsigned n_lost;                   /* connections, below this base */
 	uint64_t environment;              /* of the cache at the beginning */
 	uint32_t epoch;                    /* so, too */
 	struct list jobs, running;
 	struct cache_change *change; /* NULL when there is nothing to store */
 	struct cache_place place;    /* of the purge */
-	unsigned n_users, n_groups, n_purged;
+	size_t n_users;
+	unsigned n_purged;
 	bool no_memory;
 };
 
@@ -165,10 +172,11 @@ static void enumerate_cleanup(struct tevent_req *req, enum tevent_req_state req_
 	list_remove(&state->node);
 }
 
-/* Whoever asks again and again must not keep the server busy with passes that fail. */
+/* Whoever asks again and again must not keep the server busy with passes that fail. Of a connection
+ * that was lost the next pass knows nothing. */
 static bool failed_just_now(const struct enumeration *enumeration)
 {
-	return enumeration->last_error < 0 &&
+	return enumeration->last_error < 0 && enumeration->last_error != -E_DISCONNECTED &&
 	       monotonic_us() - enumeration->ended_us < AGAIN_MS * INT64_C(1000);
 }
 
@@ -234,8 +242,8 @@ static void log_end(const struct enumeration *enumeration, const struct pass *pa
 
 	if (r == 0)
 		log_at(LEVEL_INFO, pass ? &pass->id : NULL,
-		       "domain %s: enumerated %u users and %u groups in %lld ms, %u were gone",
-		       domain, pass->n_users, pass->n_groups,
+		       "domain %s: enumerated %zu users and %zu groups in %lld ms, %u were gone",
+		       domain, pass->n_users, map_count(pass->names),
 		       (long long)((monotonic_us() - pass->began_us) / 1000), pass->n_purged);
 	else if (r != enumeration->last_error && r != -E_OFFLINE)
 		log_at(LEVEL_WARN, pass ? &pass->id : NULL, "domain %s: enumeration: %s", domain,
@@ -290,6 +298,7 @@ static enum private_groups private_groups(const struct pass *pass)
 /* Users, or groups, from the beginning. */
 static int start_kind(struct pass *pass, enum entry_kind kind)
 {
+	pass->n_users = pass->names ? map_count(pass->names) : 0;
 	if (kind == ENTRY_GROUP && private_groups(pass) == PRIVATE_GROUPS_TRUE) {
 		pass->user_names = take_ptr(pass->names);
 		pass->user_ids = take_ptr(pass->ids);
@@ -304,7 +313,8 @@ static int start_kind(struct pass *pass, enum entry_kind kind)
 	if (!pass->names || !pass->ids || !pass->claims)
 		return -ENOMEM;
 	pass->kind = kind;
-	pass->base = pass->n_met = pass->n_stale = 0;
+	pass->base = pass->n_met = pass->n_stale = pass->n_pages = pass->n_again = 0;
+	pass->n_lost = 0;
 	pass->missing = 0;
 	pass->place = (struct cache_place){ 0 };
 	search_page_reset(&pass->page);
@@ -490,7 +500,6 @@ static struct cache_change *change_of(struct pass *pass)
 
 static void put_user(struct pass *pass, const struct user *user)
 {
-	pass->n_users++;
 	if (change_of(pass) &&
 	    cache_put_user(pass->change, user, pass->domain->user_lifetime_s) < 0)
 		pass->no_memory = true;
@@ -498,7 +507,6 @@ static void put_user(struct pass *pass, const struct user *user)
 
 static void put_group(struct pass *pass, const struct group *group)
 {
-	pass->n_groups++;
 	if (change_of(pass) &&
 	    cache_put_group(pass->change, group, pass->domain->group_lifetime_s) < 0)
 		pass->no_memory = true;
@@ -552,6 +560,33 @@ static int one_entry(struct entry_values *values, void *data)
 
 /* ---- a page ---- */
 
+static void drop_jobs(struct list *jobs)
+{
+	while (!list_empty(jobs)) {
+		struct job *job = list_item(jobs->next, struct job, node);
+
+		list_remove(&job->node);
+		talloc_free(job);
+	}
+}
+
+/* What could not be had ends the pass, but for the pages of a connection that was lost: those can be
+ * had from the beginning. */
+static void page_failed(struct pass *pass, int r)
+{
+	if (r != -E_DISCONNECTED || ++pass->n_lost > LOST_AT_MOST) {
+		pass_end(pass->owner, r);
+		return;
+	}
+	drop_jobs(&pass->jobs);
+	drop_jobs(&pass->running);
+	TALLOC_FREE(pass->change);
+	search_page_reset(&pass->page);
+	pass->n_again += pass->n_pages;
+	pass->n_pages = 0;
+	search(pass);
+}
+
 static void page_came(struct tevent_req *subreq)
 {
 	struct pass *pass = tevent_req_callback_data(subreq, struct pass);
@@ -560,11 +595,10 @@ static void page_came(struct tevent_req *subreq)
 	TALLOC_FREE(subreq);
 	if (r == 0 && pass->no_memory)
 		r = -ENOMEM;
-	if (r < 0) {
-		pass_end(pass->owner, r);
-		return;
-	}
-	resolve(pass);
+	if (r < 0)
+		page_failed(pass, r);
+	else
+		resolve(pass);
 }
 
 /* Looks up the members of the groups that list DNs, then stores the page. */
@@ -602,7 +636,7 @@ static void resolved(struct tevent_req *subreq)
 	if (r == 0 && pass->no_memory)
 		r = -ENOMEM;
 	if (r < 0) {
-		pass_end(pass->owner, r);
+		page_failed(pass, r);
 		return;
 	}
 	list_remove(&job->node);
@@ -678,13 +712,15 @@ static void next_page(struct pass *pass)
 	note_missing(pass);
 	pass->n_stale = map_count(pass->names) == pass->n_met ? pass->n_stale + 1 : 0;
 	pass->n_met = map_count(pass->names);
-	if (pass->n_stale > STALE_PAGES) {
+	pass->n_pages++;
+	if (pass->n_stale > STALE_PAGES + pass->n_again) {
 		log_at(LEVEL_WARN, &pass->id, "the server gives page after page, and nobody new");
 		pass_end(pass->owner, -E_SERVER);
 		return;
 	}
 	if (!pass->page.more) {
 		search_page_reset(&pass->page);
+		pass->n_pages = pass->n_lost = 0;
 		pass->base++;
 	}
 	if (pass->base < bases_of(pass)->count)

@@ -46,6 +46,11 @@
 #define STALE_ATTEMPT_US 1000000
 #define SILENT_US        4000000
 
+/* How long a search in pages may need from one to the next (ldap_enumeration_search_timeout, and what
+ * is done with a page), and how often it is looked whether it has ended. */
+#define HELD_US      (300 * INT64_C(1000000))
+#define HELD_LOOK_MS 1000
+
 struct attempt {
 	struct list node;
 	struct link *link;
@@ -74,6 +79,8 @@ struct link {
 	uint64_t lacking;       /* search bases it does not have … */
 	uint64_t elsewhere;     /* … but another server does */
 	int64_t usual_us;       /* that an operation took on those before */
+	int64_t held_us;        /* when a search in pages last said that it needs conn; 0 = none does */
+	int64_t useless_us;     /* when the tickets of conn end, so that nobody can need it; 0 = never */
 	struct timer *expire, *idle;
 	struct timer *fail_back; /* armed while a better server is looked for now and then */
 
@@ -222,6 +229,20 @@ uint64_t link_lacking(const struct link *link)
 uint64_t link_elsewhere(const struct link *link)
 {
 	return link->elsewhere;
+}
+
+void link_hold(struct link *link, uint64_t generation, bool more)
+{
+	if (link->conn && link->generation == generation)
+		link->held_us = more ? monotonic_us() : 0;
+}
+
+static bool is_held(const struct link *link)
+{
+	int64_t now_us = monotonic_us();
+
+	return link->held_us && now_us - link->held_us < HELD_US &&
+	       !(link->useless_us && now_us >= link->useless_us);
 }
 
 static void attempt_end(struct attempt *attempt)
@@ -416,6 +437,7 @@ static void forget_conn(struct link *link)
 	if (link->conn)
 		link->usual_us = conn_usual_us(link->conn);
 	link->conn = NULL;
+	link->held_us = link->useless_us = 0;
 	link->lacking = link->elsewhere = 0;
 	TALLOC_FREE(link->where);
 	TALLOC_FREE(link->expire);
@@ -428,9 +450,15 @@ static void expired(void *data)
 	struct link *link = data;
 	struct conn *conn = link->conn;
 
+	link->expire = NULL;
+	if (is_held(link)) {
+		link->expire = timer_once(link, link->ev, HELD_LOOK_MS, expired, link);
+		if (link->expire)
+			return;
+	}
+
 	/* The next question connects anew, from the top of the list: so we return to a better
 	 * server that was away for a while. */
-	link->expire = NULL;
 	forget_conn(link);
 	conn_retire(conn);
 }
@@ -442,7 +470,7 @@ static void idle_look(void *data)
 	int64_t idle_ms = (monotonic_us() - conn_used_us(link->conn)) / 1000;
 
 	link->idle = NULL;
-	if (idle_ms >= limit_ms && conn_is_idle(link->conn)) {
+	if (idle_ms >= limit_ms && conn_is_idle(link->conn) && !is_held(link)) {
 		struct conn *conn = link->conn;
 
 		forget_conn(link);
@@ -531,6 +559,9 @@ static void take_conn(struct link *link, const struct found *found)
 	conn_give(conn, link, conn_is_lost, link);
 	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn, expected_us(link),
 	           failover_ways(link->failover) > 1 ? conn_is_doubted : NULL);
+	if (found->ready.left_s != UINT32_MAX)
+		link->useless_us =
+			monotonic_us() + (int64_t)found->ready.left_s * INT64_C(1000000);
 	if (ms > 0)
 		link->expire = timer_once(link, link->ev, ms, expired, link);
 	if (conf->connection_idle_timeout_s > 0)

@@ -541,6 +541,8 @@ static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool la
 	r = ldap_parse_result(ld, msg, &code, NULL, &text, NULL, &controls, 1);
 	if (r == LDAP_SUCCESS && code == LDAP_SUCCESS && state->page)
 		r = take_cookie(state->page, ld, controls);
+	if (state->page)
+		link_hold(state->domain->link, state->page->generation, state->page->more);
 	ldap_controls_free(controls);
 	printable = text ? str_printable(NULL, text, strlen(text)) : NULL;
 	ldap_memfree(text);

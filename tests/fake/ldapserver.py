@@ -26,6 +26,11 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     partial        one entry, then sizeLimitExceeded
     unreadable     the last entry of each answer lacks its end
     endless        lists user0 and group0 page after page (RFC 2696)
+    pages S        lists users and groups in pages of which each takes S seconds; a page is had only over
+                   the connection that had the one before (RFC 2696). Prints of each search "search",
+                   the connection's number, what was asked for ("list" or "lookup"), the controls'
+                   OIDs or "-", and how many paged searches that connection has open
+    pages S:N      … and closes the connection instead of giving page N, the first time
     garbage        answers searches with bytes that are no BER
     notls          refuses StartTLS with protocolError; otherwise ok
     tlshang        agrees to StartTLS and says nothing more
@@ -47,9 +52,6 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     others         gives user0, user1, group0 and group1 before what was asked for
     many N         gives N users or groups before what was asked for, whatever the limit was
     outside        gives everybody first from dc=org, where they have another home, or other members
-    pages N        gives N entries at once (RFC 2696) and takes 0.1 s for it, and prints of each search
-                   "search", the connection's number, what was asked for ("list" or "lookup"), the
-                   controls' OIDs or "-", and how many paged searches that connection has open
 
 A mode may be followed by "then MODE": SIGUSR1 switches to it. There is no TLS: write
 ldap_id_use_start_tls = false in the configuration.
@@ -103,12 +105,15 @@ PAGED = "1.2.840.113556.1.4.319"
 
 
 def controls_of(data):
-    """{OID: of a paged search its cookie, of others None}"""
+    """{OID: of a paged search (size, cookie), of others None}"""
     found = {}
     for _, control in children(data):
         parts = children(control)
         oid = parts[0][1].decode()
-        found[oid] = children(children(parts[-1][1])[0][1])[1][1] if oid == PAGED else None
+        found[oid] = None
+        if oid == PAGED:
+            size, cookie = children(children(parts[-1][1])[0][1])
+            found[oid] = int.from_bytes(size[1], "big"), cookie[1].decode()
     return found
 
 
@@ -200,8 +205,9 @@ def with_more(attrs, mode, n):
 class Line:
     """A connection."""
 
-    def __init__(self, number):
-        self.number, self.open = number, 0  # paged searches that have not ended
+    def __init__(self, number, writer):
+        self.number, self.writer = number, writer
+        self.open = 0  # paged searches that have not ended
 
 
 class Server:
@@ -210,6 +216,7 @@ class Server:
         self.searches = 0
         self.connected = 0
         self.made = {}  # entries that are long in the making
+        self.has_closed = False
 
     def entry(self, msgid, dn, attrs):
         mode, n = self.modes[0]
@@ -283,7 +290,7 @@ class Server:
         print("mode", self.mode, flush=True)
 
     async def serve(self, reader, writer):
-        line = Line(self.connected)
+        line = Line(self.connected, writer)
         self.connected += 1
         try:
             if self.mode == "close":
@@ -298,9 +305,9 @@ class Server:
                 msgid = int.from_bytes(message[0][1], "big")
                 controls = controls_of(message[2][1]) if len(message) > 2 else {}
                 if self.mode == "tlshang":
-                    await self.answer(line, writer, msgid, controls, *message[1])
+                    await self.answer(line, msgid, controls, *message[1])
                     await asyncio.sleep(3600)
-                answer = asyncio.ensure_future(self.answer(line, writer, msgid, controls, *message[1]))
+                answer = asyncio.ensure_future(self.answer(line, msgid, controls, *message[1]))
                 if self.mode == "toil":
                     await answer
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -308,8 +315,8 @@ class Server:
         finally:
             writer.close()
 
-    async def answer(self, line, writer, msgid, controls, tag, content):
-        mode = self.mode
+    async def answer(self, line, msgid, controls, tag, content):
+        mode, writer = self.mode, line.writer
         if mode == "hang" or mode == "tlshang" and tag != 0x77 or tag in (0x42, 0x50):
             return
         if mode == "delay":
@@ -341,20 +348,21 @@ class Server:
             await writer.drain()
             writer.close()
 
-    async def page(self, line, msgid, controls, asked, entries):
-        cookie = controls.get(PAGED)
-        if cookie == b"":
-            line.open += 1
-        is_list = {name for name, _ in asked} == {"objectclass"}
-        print("search", line.number, "list" if is_list else "lookup", ",".join(controls) or "-", line.open, flush=True)
-        if cookie is None:
-            return b"".join(entry(msgid, *found) for found in entries) + result(msgid, 0x65, 0)
-        await asyncio.sleep(0.1)
-        first, size = int(cookie or 0), int(self.argument)
-        more = first + size < len(entries)
-        line.open -= not more
-        found = b"".join(entry(msgid, *found) for found in entries[first:first + size])
-        return found + result(msgid, 0x65, 0, cookie=str(first + size) if more else "")
+    async def page(self, line, msgid, size, cookie, entries):
+        """One of them. The cookie names the connection, and how many entries came before."""
+        seconds, _, last = self.modes[0][1].partition(":")
+        whose, _, at = (cookie or f"{line.number} 0").partition(" ")
+        await asyncio.sleep(float(seconds))
+        if last and int(at) == int(last) * size and not self.has_closed:
+            self.has_closed = True
+            line.writer.close()
+            return None
+        if whose != str(line.number):
+            return result(msgid, 0x65, 53, "no such cookie")
+        end = int(at) + size
+        line.open -= end >= len(entries)
+        return b"".join(self.entry(msgid, *found) for found in entries[int(at):end]) + result(
+            msgid, 0x65, 0, cookie=f"{whose} {end}" if end < len(entries) else "")
 
     async def search(self, line, msgid, controls, content):
         mode = self.mode
@@ -386,6 +394,14 @@ class Server:
             _, _, at = parse(parts, at)
             fields.append(parts[start:at])
         entries = [] if base.startswith("ou=void,") else find(fields[6])
+        if mode == "pages":
+            size, cookie = controls.get(PAGED) or (0, "0")
+            line.open += cookie == ""
+            is_list = {name for name, _ in assertions(fields[6])} == {"objectclass"}
+            what = "list" if is_list else "lookup"
+            print("search", line.number, what, ",".join(controls) or "-", line.open, flush=True)
+            if size:
+                return await self.page(line, msgid, size, cookie, entries)
         if mode in ("ranges", "slices", "stalls", "misnames"):
             entries = self.in_parts(entries, fields)
             if entries is None:
@@ -405,8 +421,6 @@ class Server:
             return result(msgid, 0x65, int(self.argument))
         if mode == "giant" and ("uid", "user9") in assertions(fields[6]):
             return b"\x30\x84\x7f\xff\xff\xff" + integer(msgid) + b"\x64\x84\x7f\xff\xff\xf0"
-        if mode == "pages":
-            return await self.page(line, msgid, controls, assertions(fields[6]), entries)
         entries = self.unasked(user if b"uidNumber" in content else group, entries) + entries
         found = b"".join(self.entry(msgid, dn, attrs) for dn, attrs in entries)
         if mode == "unreadable" and entries:

@@ -2,6 +2,7 @@
 """A server that gives more than it was asked for: attributes, bytes, entries of others, entries from
 elsewhere. Who asked gets what was asked for, the log names what was left out, memory is bounded and
 given back, and nobody else waits."""
+import itertools
 import pathlib
 import time
 
@@ -127,6 +128,35 @@ def test_groups_that_take_too_long_together_come_one_by_one(c, schema):
         took.append(took_ms(30000 + n - 5))
     slow = [ms for ms in took if ms > 900]
     assert len(slow) == 1 and slow[0] < 2000, took
+
+
+# -- a list that takes long ------------------------------------------------------------------------
+
+
+def test_a_list_takes_longer_than_a_connection_may_last(c):
+    """Ten users and ten groups come one by one, each after 0.5 s: the connection that has the place stays,
+    and is replaced afterwards."""
+    suite = begin(
+        c, "pages 0.5", enumerate="true", debug_level=6, ldap_connection_expire_timeout=3, ldap_page_size=1
+    )
+    c.wait_for("the list", lambda: "enumerated" in suite.log.text(), timeout=30)
+    assert "enumerated 10 users and 10 groups" in suite.log.text()
+    assert "domain LDAP: enumeration: " not in suite.log.text()
+    ghosts, before = itertools.count(), metrics(c)
+    c.wait_for(
+        "another connection",
+        lambda: suite.passwd(f"ghost{next(ghosts)}") is None
+        and (metrics(c) - before)["sssd_connections_total", "be_LDAP", "ok"] >= 1,
+    )
+
+
+@pytest.mark.parametrize("page", [5, 9])
+def test_a_list_goes_on_when_the_connection_is_lost(c, page):
+    suite = begin(c, f"pages 0.1:{page}", enumerate="true", debug_level=6, ldap_page_size=1)
+    lines = suite.getent("passwd", timeout=30).out.splitlines()
+    assert {line for line in lines if "user" in line} == {passwd(n) for n in range(10)}
+    assert "enumerated 10 users and 10 groups" in suite.log.text()
+    assert "domain LDAP: enumeration: " not in suite.log.text()
 
 
 # -- heavy entries ---------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def begin(c, **options):
     suite.log = Log(c)
     c.run(
         ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "/usr/bin/python3"]
-        + ["/srv/ldapserver.py", "--port", "389", "pages", "1"]
+        + ["/srv/ldapserver.py", "--port", "389", "pages", "0.1"]
     )
     c.wait_for("it listens", lambda: "127.0.0.1:389 " in c.sh("ss -Hltn").out)
     suite.configure(
@@ -39,6 +39,7 @@ def begin(c, **options):
         enumerate="true",
         ldap_enumeration_refresh_timeout=1,
         ldap_enumeration_refresh_offset=0,
+        ldap_page_size=1,
         entry_cache_timeout=1,
         **options,
     )
