@@ -346,8 +346,7 @@ static int start_refresh(struct backend *be)
 		         "to %u s more, are taken instead",
 		         be->host.section, interval_s, offset_s);
 	}
-	be->refresh =
-		refresh_new(be, &be->host, be->queue, interval_s, offset_s, cache_damaged, be);
+	be->refresh = refresh_new(be, &be->host, be->queue, interval_s, offset_s);
 	return be->refresh ? 0 : -ENOMEM;
 }
 
@@ -533,6 +532,8 @@ static int run(const struct arguments *args)
 	be->args = *args;
 	be->name = talloc_asprintf(be, "%%BE_%s", args->domain);
 	be->host.domain = args->domain;
+	be->host.cache_damaged = cache_damaged;
+	be->host.data = be;
 	be->host.section = talloc_asprintf(be, "domain/%s", args->domain);
 	daemon_args.log_name = talloc_asprintf(be, "sssd_%s", args->domain);
 	process = talloc_asprintf(be, CONF_BACKENDS "/%s", args->domain);

@@ -45,8 +45,6 @@ struct refresh {
 	struct queue *queue;
 	struct timer *timer; /* owned */
 	struct pass *pass;   /* owned; NULL between passes */
-	void (*damaged)(void *data);
-	void *data;
 };
 
 static void look(void *data);
@@ -173,7 +171,7 @@ static void look(void *data)
 		r = 0;
 	}
 	if (r == -EBADMSG || r == -E_CACHE_DAMAGED)
-		pass->owner->damaged(pass->owner->data);
+		host->cache_damaged(host->data);
 	else if (r < 0)
 		pass_end(pass, r);
 	else
@@ -219,6 +217,7 @@ static void asked(struct tevent_req *subreq)
 {
 	struct due *due = tevent_req_callback_data(subreq, struct due);
 	struct pass *pass = due->pass;
+	const struct provider_host *host = pass->owner->host;
 	int r = queue_ask_recv(subreq);
 
 	TALLOC_FREE(subreq);
@@ -227,7 +226,7 @@ static void asked(struct tevent_req *subreq)
 	pass->n_running--;
 	pass->n_failed += r < 0;
 	if (r == -E_CACHE_DAMAGED)
-		pass->owner->damaged(pass->owner->data);
+		host->cache_damaged(host->data);
 	else if (!is_online(pass->owner))
 		pass_end(pass, -E_OFFLINE); /* the others would fail as well */
 	else
@@ -235,8 +234,7 @@ static void asked(struct tevent_req *subreq)
 }
 
 struct refresh *refresh_new(TALLOC_CTX *mem, const struct provider_host *host, struct queue *queue,
-                            uint32_t interval_s, uint32_t offset_s, void (*damaged)(void *data),
-                            void *data)
+                            uint32_t interval_s, uint32_t offset_s)
 {
 	struct refresh *refresh = talloc_zero(mem, struct refresh);
 
@@ -244,8 +242,6 @@ struct refresh *refresh_new(TALLOC_CTX *mem, const struct provider_host *host, s
 		return NULL;
 	refresh->host = host;
 	refresh->queue = queue;
-	refresh->damaged = damaged;
-	refresh->data = data;
 	refresh->timer = timer_every(refresh, host->ev, (int64_t)interval_s * 1000,
 	                             (int64_t)offset_s * 1000, pass_begin, refresh);
 	if (!refresh->timer)

@@ -14,8 +14,7 @@
 struct refresh; /* a talloc object; to be freed before the queue */
 
 /* Every interval_s, and a random 0 to offset_s, goes through the cache and asks through queue for
- * what is past two thirds of its life. Passes over it while the domain is not online. damaged is
- * called when the cache is, after which this process does not go on. NULL without memory. */
+ * what is past two thirds of its life. Passes over it while the domain is not online. NULL without
+ * memory. */
 struct refresh *refresh_new(TALLOC_CTX *mem, const struct provider_host *host, struct queue *queue,
-                            uint32_t interval_s, uint32_t offset_s, void (*damaged)(void *data),
-                            void *data);
+                            uint32_t interval_s, uint32_t offset_s);

@@ -253,7 +253,10 @@ static void log_end(const struct enumeration *enumeration, const struct pass *pa
 static void pass_end(struct enumeration *enumeration, int r)
 {
 	struct pass *pass = take_ptr(enumeration->pass);
+	const struct provider_host *host = enumeration->domain->host;
 
+	if (r == -E_CACHE_DAMAGED)
+		host->cache_damaged(host->data);
 	log_end(enumeration, pass, r);
 	enumeration->last_error = r;
 	enumeration->ended_us = monotonic_us();
@@ -777,7 +780,7 @@ static bool is_gone(const struct pass *pass, struct cache *cache, const struct e
 	       !is_private(pass, cache, entry) && !is_out_of_sight(pass, entry);
 }
 
-/* Looks at the next few. Errors: -ENOENT that were all. */
+/* Looks at the next few. Errors: -ENOENT that were all; -E_CACHE_DAMAGED. */
 static int purge_slice(struct pass *pass)
 {
 	struct cache *cache = cache_writer_reader(pass->domain->host->writer);
@@ -799,7 +802,7 @@ static int purge_slice(struct pass *pass)
 		}
 	}
 	cache_end(cache);
-	return r;
+	return r == -EBADMSG ? -E_CACHE_DAMAGED : r;
 }
 
 /* What came before the file was replaced is not in the new one. */

@@ -180,7 +180,7 @@ static void came_ahead(struct tevent_req *subreq)
 
 	TALLOC_FREE(subreq);
 	state->guess = state->ahead = NULL;
-	if (r == 0 || r == -E_OFFLINE)
+	if (r == 0 || r == -E_OFFLINE || r == -E_CACHE_DAMAGED)
 		req_finish(req, r);
 	else
 		search(req);

@@ -51,15 +51,17 @@ static void linked(struct tevent_req *subreq)
 static void swept(struct tevent_req *subreq)
 {
 	struct purge *purge = tevent_req_callback_data(subreq, struct purge);
-	const char *domain = purge->domain->host->domain;
+	const struct provider_host *host = purge->domain->host;
 	uint64_t removed;
 	int r = cache_sweep_recv(subreq, &removed);
 
 	TALLOC_FREE(purge->work);
-	if (r < 0)
-		log_warn("domain %s: purge of the cache: %s", domain, error_text(r));
+	if (r == -E_CACHE_DAMAGED)
+		host->cache_damaged(host->data);
+	else if (r < 0)
+		log_warn("domain %s: purge of the cache: %s", host->domain, error_text(r));
 	else if (removed > 0)
-		log_info("domain %s: %llu expired entries were taken out of the cache", domain,
+		log_info("domain %s: %llu expired entries were taken out of the cache", host->domain,
 		         (unsigned long long)removed);
 }
 

@@ -8,15 +8,17 @@ what that one objects to is set aside as .damaged-1, with one line in the log.""
 import os
 import pathlib
 import random
+import signal
 import struct
 
 import pytest
 
 from length import by_length
 from load import Load, Processes
-from slapd import Slapd, big
+from slapd import Slapd, big, user_dn
 from suite import Suite
 from truth import Truth, all_right, never_wrong
+from watch import Log
 
 FILE = "/var/lib/sss/db/cache_LDAP.mdb"
 GOLDEN = "/var/tmp/golden"
@@ -197,3 +199,37 @@ def test_check_that_is_stopped_has_not_found_damage(suite, truth):
         assert all_right(verdict), verdict
     finally:
         suite.slapd.up()
+
+
+# What finds it, and how the domain is configured then.
+FINDERS = {
+    "a list": {"enumerate": "true", "ldap_enumeration_refresh_timeout": 1, "ldap_enumeration_refresh_offset": 0},
+    "a purge": {"entry_cache_timeout": 5, "ldap_purge_cache_timeout": 1, "ldap_purge_cache_offset": 0},
+}
+
+
+@pytest.mark.parametrize("finder, gone", [("a list", False), ("a list", True), ("a purge", False)])
+def test_damage_is_found_by_work_that_nobody_waits_for(container, finder, gone):
+    """A record that nobody asks for, of a user who is there or has gone: the process ends, the file is
+    checked and set aside, and the work goes on with a new one."""
+    with container() as c:
+        suite = Suite(c, Slapd(c).start()).start(debug_level=6, **FINDERS[finder])
+        online(suite)
+        assert suite.passwd("carol").split(":")[5] == "/home/carol"
+        if finder == "a list":
+            c.wait_for("a list", lambda: "enumerated" in c.journal())
+        log, [backend] = Log(c), Processes(c).pids("sssd_be")
+        os.kill(backend, signal.SIGSTOP)
+        path = CacheFile(c).path
+        data = path.read_bytes()
+        assert b"/home/carol" in data
+        with open(path, "r+b") as file:
+            file.write(data.replace(b"/home/carol", b"/home/coral"))
+        if gone:
+            suite.slapd.delete(user_dn("carol"))
+        os.kill(backend, signal.SIGCONT)
+        c.wait_for("it is found", lambda: "found damaged: ending" in log.text(), timeout=15)
+        c.wait_for("it is checked", lambda: "set aside" in log.text(), timeout=15)
+        online(suite)
+        assert (suite.passwd("carol") is None) == gone
+        assert Processes(c).pids("sssd_be") != [backend]
