@@ -4,7 +4,7 @@
  *
  * Each job has a thread of its own, at most POOL_THREADS at once, others wait in line; idle, the
  * pool has no thread and no timer. talloc is not used across the threads: what a job works on is
- * its own until it has finished.
+ * its own until it has finished, which may be after all else is gone.
  */
 #pragma once
 

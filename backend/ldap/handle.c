@@ -17,6 +17,7 @@
 #include "backend/ldap/sasl.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
+#include "common/base/secret.h"
 #include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/ldap/uri.h"
@@ -36,13 +37,13 @@
 
 #define REASON_MAX 400 /* of what is passed on: the server writes some of it */
 
-/* What the thread works on: no talloc. */
+/* What the thread works on. It may go on when the domain is gone, and the process on its way out. */
 struct work {
 	LDAP *ld;          /* owned */
 	int fd;            /* owned until ld is there, which may close it at any time */
 	int hurry_fd;      /* owned: the same socket, for who hurries */
 	char *text, *host; /* owned */
-	const struct ldap_conf *conf;
+	struct ldap_conf *conf; /* owned, a talloc object that the thread only reads */
 	bool local, tls, bind;
 	int result;
 	char reason[1024];
@@ -150,8 +151,49 @@ static void work_do(void *data)
 
 /* ---- on the loop ---- */
 
+/* What the thread reads of it, and nothing else. */
+static struct ldap_conf *copy_conf(const struct ldap_conf *conf)
+{
+	struct ldap_conf *copy = talloc_zero(NULL, struct ldap_conf);
+	const struct {
+		const char **to, *from;
+	} texts[] = {
+		{ &copy->tls_cacert, conf->tls_cacert },
+		{ &copy->tls_cacertdir, conf->tls_cacertdir },
+		{ &copy->tls_cert, conf->tls_cert },
+		{ &copy->tls_key, conf->tls_key },
+		{ &copy->tls_cipher_suite, conf->tls_cipher_suite },
+		{ &copy->sasl_mech, conf->sasl_mech },
+		{ &copy->sasl_authid, conf->sasl_authid },
+		{ &copy->sasl_realm, conf->sasl_realm },
+		{ &copy->krb5_realm, conf->krb5_realm },
+	};
+	const struct secret *password = conf->bind_password;
+	bool whole = copy != NULL;
+
+	for (size_t i = 0; i < str_size(texts) && whole; i++) {
+		*texts[i].to = talloc_strdup(copy, texts[i].from);
+		whole = !texts[i].from == !*texts[i].to;
+	}
+	if (whole && password)
+		whole = secret_new(copy, secret_bytes(password), secret_size(password),
+		                   &copy->bind_password) == 0;
+	if (!whole) {
+		talloc_free(copy);
+		return NULL;
+	}
+	copy->deref = conf->deref;
+	copy->network_timeout_s = conf->network_timeout_s;
+	copy->tls_reqcert = conf->tls_reqcert;
+	copy->sasl_canonicalize = conf->sasl_canonicalize;
+	copy->sasl_minssf = conf->sasl_minssf;
+	copy->sasl_maxssf = conf->sasl_maxssf;
+	return copy;
+}
+
 static void work_free(struct work *work)
 {
+	talloc_free(work->conf);
 	close_fd(&work->hurry_fd);
 	free(work->text);
 	free(work->host);
@@ -186,7 +228,8 @@ static int handle_destroy(struct handle_state *state)
 }
 
 static struct tevent_req *handle_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
-                                      const struct server_name *name, const struct work *template)
+                                      const struct server_name *name, const struct ldap_conf *conf,
+                                      const struct work *template)
 {
 	struct work *work = malloc(sizeof(*work));
 	struct handle_state *state;
@@ -194,12 +237,13 @@ static struct tevent_req *handle_send(TALLOC_CTX *mem, struct tevent_context *ev
 
 	if (work) {
 		*work = *template;
+		work->conf = copy_conf(conf);
 		work->text = strdup(name->text);
 		work->host = strdup(name->host);
 		work->local = name->protocol == URI_LDAPI;
 		work->hurry_fd = fcntl(template->fd, F_DUPFD_CLOEXEC, 3);
 	}
-	if (!work || !work->text || !work->host || work->hurry_fd < 0) {
+	if (!work || !work->conf || !work->text || !work->host || work->hurry_fd < 0) {
 		if (work)
 			work_free(work);
 		/* As if it had been begun: the socket is ours to close. */
@@ -257,27 +301,27 @@ struct tevent_req *handle_open_send(TALLOC_CTX *mem, struct tevent_context *ev, 
                                     int fd, const struct server_name *name,
                                     const struct ldap_conf *conf, bool tls)
 {
-	struct work work = { .fd = fd, .conf = conf, .tls = tls };
+	struct work work = { .fd = fd, .tls = tls };
 	int size = SEND_ROOM;
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* as far as it may be */
-	return handle_send(mem, ev, pool, name, &work);
+	return handle_send(mem, ev, pool, name, conf, &work);
 }
 
 struct tevent_req *handle_tls_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
                                    LDAP *ld, int fd, const struct server_name *name,
                                    const struct ldap_conf *conf)
 {
-	struct work work = { .ld = ld, .fd = fd, .conf = conf, .tls = true };
+	struct work work = { .ld = ld, .fd = fd, .tls = true };
 
-	return handle_send(mem, ev, pool, name, &work);
+	return handle_send(mem, ev, pool, name, conf, &work);
 }
 
 struct tevent_req *handle_bind_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
                                     LDAP *ld, int fd, const struct server_name *name,
                                     const struct ldap_conf *conf)
 {
-	struct work work = { .ld = ld, .fd = fd, .conf = conf, .bind = true };
+	struct work work = { .ld = ld, .fd = fd, .bind = true };
 
-	return handle_send(mem, ev, pool, name, &work);
+	return handle_send(mem, ev, pool, name, conf, &work);
 }

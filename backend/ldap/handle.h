@@ -18,8 +18,7 @@
 #include "common/conf/options.h"
 
 /* A handle for fd, which it owns from now on, whatever the result; with tls, TLS stands on it
- * (ldaps). name is copied; conf borrowed, also by a thread that outlives the request: it stays as
- * long as the process does. */
+ * (ldaps). name is copied, and of conf what is needed. */
 struct tevent_req *handle_open_send(TALLOC_CTX *mem, struct tevent_context *ev, struct pool *pool,
                                     int fd, const struct server_name *name,
                                     const struct ldap_conf *conf, bool tls);
