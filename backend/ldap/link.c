@@ -40,6 +40,9 @@
 /* failover_primary_timeout counts from here on (sssd.conf(5)). */
 #define FAIL_BACK_MIN_S 31
 
+/* What was lost for a moment only, while a server was loaded anew, is not done without. */
+#define RENEW_MS 5000
+
 /* An attempt this old may be waiting for packets that were lost before the network came back; and
  * one that has waited for this long for a single answer, when a probe is wanted, for a server that
  * lost what it was told. */
@@ -82,6 +85,7 @@ struct link {
 	int64_t held_us;        /* when a search in pages last said that it needs conn; 0 = none does */
 	int64_t useless_us;     /* when the tickets of conn end, so that nobody can need it; 0 = never */
 	struct timer *expire, *idle;
+	bool renewing; /* expire will not be long */
 	struct timer *fail_back; /* armed while a better server is looked for now and then */
 
 	struct list attempts; /* of struct attempt; with head_start a round is under way */
@@ -439,6 +443,7 @@ static void forget_conn(struct link *link)
 	link->conn = NULL;
 	link->held_us = link->useless_us = 0;
 	link->lacking = link->elsewhere = 0;
+	link->renewing = false;
 	TALLOC_FREE(link->where);
 	TALLOC_FREE(link->expire);
 	TALLOC_FREE(link->idle);
@@ -737,6 +742,21 @@ bool link_blame(struct link *link, struct conn *conn, const char *reason)
 	forget_conn(link);
 	conn_retire(conn);
 	return true;
+}
+
+void link_renew(struct link *link, struct conn *conn)
+{
+	struct timer *soon;
+
+	if (conn != link->conn || link->renewing)
+		return;
+	soon = timer_once(link, link->ev, RENEW_MS, expired, link);
+	if (!soon)
+		return;
+	log_notice("%s: it is connected to anew", link_where(link));
+	talloc_free(link->expire);
+	link->expire = soon;
+	link->renewing = true;
 }
 
 void link_check(struct link *link)

@@ -55,6 +55,9 @@ const char *link_waits_for(struct link *link);
  * is to be asked. Returns whether there is; conn is being replaced then. */
 bool link_blame(struct link *link, struct conn *conn, const char *reason);
 
+/* What was learnt when conn was made is not true any more: it is replaced in a few seconds. */
+void link_renew(struct link *link, struct conn *conn);
+
 /* Begins to connect unless a connection stands. One that stands but no longer answers is found out
  * by link_check(). Both report to online.h. */
 void link_probe(struct link *link);

@@ -305,10 +305,11 @@ static const struct part *missing_part(const struct search_state *state)
 	return part;
 }
 
-/* Would another server, if it could be asked, maybe tell more? */
+/* Would another server, if it could be asked, maybe tell more? Or this one, which had told more? */
 static bool is_half(const struct search_state *state)
 {
-	return (state->missing & state->elsewhere) && !(state->for_one && state->n_entries > 0);
+	return ((state->missing & state->elsewhere) || state->lost_base) &&
+	       !(state->for_one && state->n_entries > 0);
 }
 
 /* The server that was asked, for people. */
@@ -316,6 +317,20 @@ static const char *where_of(const struct search_state *state)
 {
 	return state->conn == link_conn(state->domain->link) ? link_where(state->domain->link)
 	                                                     : "the server before";
+}
+
+/* A base is gone that was there when the connection was made: another server may have it. Where
+ * there is no other, and this one goes on answering below other bases, it is connected to anew:
+ * then it is known what it lacks. */
+static int lose_base(struct search_state *state)
+{
+	struct link *link = state->domain->link;
+
+	if (link_blame(link, state->conn, "it does not have our search base any more"))
+		return -E_DISCONNECTED;
+	if (state->n_missing < state->n_ended)
+		link_renew(link, state->conn);
+	return -E_SERVER;
 }
 
 /* All bases were asked. */
@@ -330,16 +345,12 @@ static void all_ended(struct search_state *state)
 		return;
 	}
 
-	/* Not one of the bases exists there, or may be seen, or one does that another server has:
-	 * this one says nothing about who is not there. Another may, unless that was known when
-	 * this one was taken. */
+	/* Not one of the bases exists there, or may be seen, or one does not that another server
+	 * has, or that this one had: it says nothing about who is not there. Another may, unless
+	 * that was known when this one was taken. */
 	log_at(LEVEL_WARN, state->id, "%s: search base %s: the server has no such entry",
 	       where_of(state), base_text(missing_part(state)));
-	req_finish(state->req,
-	           state->lost_base && link_blame(state->domain->link, state->conn,
-	                                          "it does not have our search base any more")
-	                   ? -E_DISCONNECTED
-	                   : -E_SERVER);
+	req_finish(state->req, state->lost_base ? lose_base(state) : -E_SERVER);
 }
 
 static bool is_lacking(const struct part *part)

@@ -332,6 +332,61 @@ def test_a_user_below_a_base_that_only_another_server_has(c):
         assert is_online(c, second)
 
 
+VOID = "ou=void,dc=example,dc=com"
+WITH_VOID = {
+    **CLEAR,
+    "ldap_user_search_base": f"{VOID}?subtree??ou=people,dc=example,dc=com?subtree?",
+    "ldap_group_search_base": f"{VOID}?subtree??{GROUPS}?subtree?",
+}
+
+
+def lose(c, address):
+    """The server's mode is the next one, nothing cached is fresh."""
+    unit = f"test-fake-{address}.service"
+    c.systemctl("kill", "--signal=USR1", unit)
+    c.wait_for("it lacks it", lambda: "mode lacks" in c.journal("-u", unit))
+    c.run(["sss_cache", "-E"])
+
+
+def asked_again(suite, ask, *key):
+    suite.c.run(["sss_cache", "-E"])
+    return ask(*key)
+
+
+def test_groups_below_a_base_that_is_lost_while_another_one_answers(c):
+    """What is below it is not gone, at first. When the server says the same to a new connection, it is."""
+    log = Log(c)
+    suite = begin(c, fake(c, "127.0.0.10", f"ok then lacks {GROUPS}"), **WITH_VOID)
+    assert suite.passwd("user0") and suite.initgroups("user0") == {30000, 30001, 30002}
+    lose(c, "127.0.0.10")
+    assert suite.initgroups("user0") == {30000, 30001, 30002}
+    assert f"search base {GROUPS}: the server has no such entry" in log.text()
+    c.wait_for("it is done without", lambda: asked_again(suite, suite.initgroups, "user0") == set(), timeout=30)
+    assert suite.passwd("user0") and is_online(c) and log.text().count("it is connected to anew") == 1
+
+
+def test_users_below_a_base_that_is_lost_while_another_one_answers(c):
+    people = "ou=people,dc=example,dc=com"
+    suite = begin(c, fake(c, "127.0.0.10", f"ok then lacks {people}"), **WITH_VOID)
+    assert suite.passwd("user1")
+    lose(c, "127.0.0.10")
+    assert suite.passwd("user1")
+    assert "not present" not in c.run(["sssctl", "user-show", "user1"]).out
+    c.wait_for("it is done without", lambda: asked_again(suite, suite.passwd, "user1") is None, timeout=30)
+    assert is_online(c) and suite.group("group1")
+
+
+@pytest.mark.parametrize("what", ["groups", "people"])
+def test_a_base_that_is_lost_and_that_another_server_has(c, what):
+    first = fake(c, "127.0.0.10", f"ok then lacks ou={what},dc=example,dc=com")
+    suite = begin(c, f"{first}, {fake(c, '127.0.0.11', 'ok')}", **WITH_VOID)
+    assert suite.passwd("user0") and is_online(c, first)
+    lose(c, "127.0.0.10")
+    # Not from the cache: nobody has asked for these.
+    assert suite.initgroups("user1") == {30000, 30001, 30002} and suite.passwd("user2")
+    assert is_online(c, "127.0.0.11")
+
+
 @pytest.mark.parametrize("how", ["lacks", "bars"])
 def test_a_base_of_users_that_is_missing(c, how):
     """One of two."""
