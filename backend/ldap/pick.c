@@ -84,9 +84,9 @@ static int is_asked_for(const struct pick *pick, const struct entry_values *valu
 	return r;
 }
 
-int pick_entry(struct entry_values *values, void *data)
+/* Takes values, with what is in them, or leaves them as they are: *ret_taken. */
+static int consider(struct pick *pick, struct entry_values *values, bool *ret_taken)
 {
-	struct pick *pick = data;
 	struct ldap_domain *domain = pick->domain;
 	const struct ldap_conf *conf = &domain->conf;
 	const char *reason;
@@ -130,5 +130,16 @@ int pick_entry(struct entry_values *values, void *data)
 		pick->user = user;
 	else
 		pick->group = group;
+	*ret_taken = true;
 	return 0;
+}
+
+int pick_entry(struct entry_values *values, void *data)
+{
+	bool taken = false;
+	int r = consider(data, values, &taken);
+
+	if (!taken)
+		talloc_free(values);
+	return r;
 }

@@ -10,8 +10,9 @@
 #include "backend/ldap/domain.h"
 
 /* Called for each entry as it comes, and when all its values have (range.h), but for those at the
- * places of attrs.in_parts. values is freed afterwards unless the callee steals it. An
- * error becomes the search's own in the end: who was lost must not pass for who is not there. */
+ * places of attrs.in_parts. The callee takes values over: what it does not keep it frees, for there
+ * may be very many. An error becomes the search's own in the end: who was lost must not pass for
+ * who is not there. */
 typedef int search_entry(struct entry_values *values, void *data);
 
 /* Searches with filter below each of the bases of where, for attrs. Connects first if need be.

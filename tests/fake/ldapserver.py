@@ -220,7 +220,7 @@ class Server:
 
     def entry(self, msgid, dn, attrs):
         mode, n = self.modes[0]
-        if mode not in HEAVY + ("attributes",) or (mode in HEAVY and not re.match("uid=user9,|cn=group9,", dn)):
+        if mode not in HEAVY + ("attributes", "many") or (mode in HEAVY and not re.match("uid=user9,|cn=group9,", dn)):
             return entry(msgid, dn, attrs)
         if dn not in self.made:
             self.made[dn] = entry_body(dn, with_more(attrs, mode, int(n)))
@@ -268,7 +268,8 @@ class Server:
     def prepare(self):
         """Makes what is long in the making before anybody waits for it."""
         for kind in (user, group):
-            self.entry(1, *kind(9))
+            for n in range(int(self.modes[0][1]) if self.mode == "many" else 10):
+                self.entry(1, *kind(n))
 
     @property
     def mode(self):

@@ -20,6 +20,8 @@ UNIT = "test-fake.service"
 HEAVY_MB = 10
 OTHERS_US = by_length(150000, 50000)  # at most, of the other work of the machine
 GIVEN_BACK_KIB = 4096
+MANY = by_length(40000, 200000)
+MANY_KIB = 16384  # held all at once they are 60 MB, or 300
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,23 @@ def test_entries_of_others(c, mode):
         assert "more entries are left out" in suite.log.text()
     for command, name in ("user-show", "user0"), ("group-show", "group0"):
         assert "not present" in c.run(["sssctl", command, name]).out
+
+
+def test_very_many_entries_of_others(c):
+    """Each is given back when it is refused, not when the last one has come."""
+    suite = begin(c, f"many {MANY}", ldap_search_timeout=60)
+    (pid,) = Processes(c).pids("sssd_be")
+    proc = pathlib.Path("/proc", str(pid))
+
+    def peak_kib():
+        return int((proc / "status").read_text().split("VmHWM:")[1].split()[0])
+
+    (proc / "clear_refs").write_text("5")
+    before_kib = peak_kib()
+    calls = ask(c, "passwd", "user5")
+    assert calls.calls == 1
+    c.wait_for("the last one", lambda: metrics(c)["sssd_entries_total", "be_LDAP"] >= MANY, timeout=60)
+    assert peak_kib() - before_kib < MANY_KIB
 
 
 def test_entries_from_elsewhere(c):
