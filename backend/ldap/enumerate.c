@@ -401,16 +401,13 @@ static void search(struct pass *pass)
 static bool comes_first(struct pass *pass, const struct claim *holder, const char *what,
                         const char *dn)
 {
-	auto_talloc char *reason = NULL;
 	bool first;
 
 	if (!holder || strcasecmp(holder->dn, dn) == 0)
 		return false;
 	first = strcasecmp(holder->dn, dn) < 0;
-	reason = talloc_asprintf(NULL, "%s has the same %s and comes first",
-	                         first ? holder->dn : dn, what);
-	refusals_report(pass->domain->refusals, &pass->id, first ? dn : holder->dn,
-	                reason ? reason : "another entry comes first");
+	refusals_report_twin(pass->domain->refusals, &pass->id, first ? dn : holder->dn,
+	                     first ? holder->dn : dn, what);
 	return first;
 }
 

@@ -160,18 +160,13 @@ static int settle_twins(struct gather *gather, const struct request_id *id, stru
                         const struct entry_values *values)
 {
 	struct query query = { .kind = QUERY_GROUP_BY_ID, .id = slot->gid };
-	const char *first, *second;
-	auto_talloc char *reason = NULL;
 	bool after;
 
 	if (!slot->dn || strcasecmp(slot->dn, values->dn) == 0)
 		return 0;
 	after = strcasecmp(slot->dn, values->dn) < 0;
-	first = after ? slot->dn : values->dn;
-	second = after ? values->dn : slot->dn;
-	reason = talloc_asprintf(NULL, "%s has the same number and comes first", first);
-	refusals_report(gather->domain->refusals, id, second,
-	                reason ? reason : "another entry comes first");
+	refusals_report_twin(gather->domain->refusals, id, after ? values->dn : slot->dn,
+	                     after ? slot->dn : values->dn, "number");
 	if (after)
 		return -EEXIST;
 	slot->held = NULL;

@@ -11,16 +11,6 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
-/* loser is left out because winner answers the same question. */
-static void report_twin(const struct pick *pick, const char *loser, const char *winner)
-{
-	auto_talloc char *reason = talloc_asprintf(NULL, "%s has the same %s and comes first",
-	                                           winner, pick->asked ? "name" : "number");
-
-	refusals_report(pick->domain->refusals, pick->id, loser,
-	                reason ? reason : "another entry comes first");
-}
-
 /* A name goes before another of somebody's names, and an address: of users who answer to one, a
  * principal goes before where somebody gets mail. upn NULL: it is a group. */
 static int rank(const struct pick *pick, const char *name, const char *upn)
@@ -94,6 +84,9 @@ static int consider(struct pick *pick, struct entry_values *values, bool *ret_ta
 	struct user user;
 	int r, new_rank;
 
+	if (pick->values && strcasecmp(pick->values->dn, values->dn) == 0)
+		return 0; /* the same entry: search bases may overlap */
+
 	/* What the record needs besides its entry hangs below that. */
 	if (pick->kind == PICK_USER)
 		reason = user_from(values, values, conf->user_name, pick->asked, &domain->range,
@@ -118,11 +111,13 @@ static int consider(struct pick *pick, struct entry_values *values, bool *ret_ta
 	new_rank = pick->kind == PICK_USER ? rank(pick, user.name, user.upn)
 	                                   : rank(pick, group.name, NULL);
 	if (pick->values && comes_after(pick, values, new_rank)) {
-		report_twin(pick, values->dn, pick->values->dn);
+		refusals_report_twin(domain->refusals, pick->id, values->dn, pick->values->dn,
+		                     pick->asked ? "name" : "number");
 		return 0;
 	}
 	if (pick->values)
-		report_twin(pick, pick->values->dn, values->dn);
+		refusals_report_twin(domain->refusals, pick->id, pick->values->dn, values->dn,
+		                     pick->asked ? "name" : "number");
 
 	talloc_free(pick->values);
 	pick->values = talloc_steal(pick->mem, values);

@@ -77,3 +77,12 @@ void refusals_report(struct refusals *refusals, const struct request_id *id, con
 	printable = str_printable(NULL, dn, strlen(dn));
 	log_at(LEVEL_WARN, id, "entry %s is left out: %s", printable ? printable : "?", reason);
 }
+
+void refusals_report_twin(struct refusals *refusals, const struct request_id *id, const char *loser,
+                          const char *winner, const char *what)
+{
+	auto_talloc char *reason =
+		talloc_asprintf(NULL, "%s has the same %s and comes first", winner, what);
+
+	refusals_report(refusals, id, loser, reason ? reason : "another entry comes first");
+}

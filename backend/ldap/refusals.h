@@ -16,3 +16,7 @@ struct refusals *refusals_new(TALLOC_CTX *mem);
  * many at once some are named later, when they are met again. */
 void refusals_report(struct refusals *refusals, const struct request_id *id, const char *dn,
                      const char *reason);
+
+/* The same: the one at winner has the same what ("name", "number"), and is taken (pick.h). */
+void refusals_report_twin(struct refusals *refusals, const struct request_id *id, const char *loser,
+                          const char *winner, const char *what);

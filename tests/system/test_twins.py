@@ -85,6 +85,23 @@ def test_groups_of_one_who_has_anothers_name_as_well(suite):
     assert suite.passwd("zoe", client=suite.client).startswith("zoe:*:10022:")
 
 
+def test_an_entry_below_two_search_bases_is_no_twin(container):
+    """Whatever asks for it, and whichever base gives it first."""
+    with container() as c:
+        slapd = Slapd(c).start()
+        bases = {
+            "ldap_user_search_base": f"ou=people,{BASE}?subtree??{BASE}?subtree?",
+            "ldap_group_search_base": f"{BASE}?subtree??ou=groups,{BASE}?subtree?",
+        }
+        suite = Suite(c, slapd).start(enumerate="true", **bases)
+        assert suite.passwd("alice") and suite.passwd(10002)
+        assert suite.group("devs") == ("devs", 20002, {"alice", "bob"}) and suite.group(20006)
+        assert suite.id("alice") == (10001, 20001, {20001, 20002, 20004})
+        c.wait_for("a list", lambda: "carol:" in suite.getent("passwd", timeout=90).out)
+        c.run(["journalctl", "--sync"])
+        assert "left out" not in c.journal("-t", "sssd_LDAP", "-o", "cat")
+
+
 @pytest.mark.parametrize("first", ["anna", "anne"])
 def test_user_of_two_names(suite, first):
     """One is in the DN: that is the name, and the other one leads to it, online and offline."""
