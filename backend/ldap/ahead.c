@@ -192,8 +192,8 @@ struct tevent_req *ahead_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 		r = begin_gathering(state);
 	if (r < 0)
 		return req_finish_now(req, ev, r);
-	state->search = search_send(state, domain, id, SEARCH_GROUPS, state->filter,
-	                            gather_attrs(state->gather), one_group, state);
+	state->search = search_long_send(state, domain, id, SEARCH_GROUPS, state->filter,
+	                                 gather_attrs(state->gather), one_group, state);
 	if (tevent_req_nomem(state->search, req))
 		return tevent_req_post(req, ev);
 	talloc_set_destructor(state, ahead_destroy);

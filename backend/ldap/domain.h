@@ -19,6 +19,7 @@ struct enumeration;
 struct guess;
 struct link;
 struct tickets;
+struct turns;
 
 /* Which of the search bases. */
 enum search_where {
@@ -50,13 +51,14 @@ struct ldap_domain {
 	struct attrs member_attrs; /* of a user: what member_from() reads */
 	struct attrs nested_attrs; /* of a group: only the members */
 	struct attrs known_attrs;  /* of a group: all, and what kinds of entry it is */
-	bool offers_deref;         /* the server does, says its root DSE */
+	bool offers_deref, offers_pages; /* the server does, says its root DSE */
 	struct id_range range;
 	struct user_rules user_rules;
 	uint32_t user_lifetime_s, group_lifetime_s;
 	struct refusals *refusals;
 	struct tickets *tickets; /* NULL: no need for any, or somebody else gets them */
 	struct link *link;
+	struct turns *turns; /* of searches in pages */
 	struct ahead *ahead;
 	struct guess *guess;
 	struct enumeration *enumeration; /* NULL: enumerate = false */

@@ -2,11 +2,14 @@
  *
  * Enumeration - see enumerate.h
  *
- *   pass_begin ─▶ (link) ─▶ linked ─▶ search ─▶ (page) ─▶ page_came ─▶ resolve ─▶ (members) ─┐
- *                                       ▲ ▲                                                  │
- *                 users, then groups ───┘ └─ next page, next base ── (commit) ◀── store ◀────┘
- *                                       │                               │
- *                          purge ◀──────┴───────────────────────────────┘
+ *   pass_begin ─▶ (link) ─▶ linked ─▶ search ─▶ (turn) ─▶ ask_for_page ─▶ (page) ─▶ page_came ─┐
+ *                                       ▲ ▲                                                    │
+ *                 users, then groups ───┘ └─ next page, next base ── (commit) ◀── store        │
+ *                                       │                               │          ▲           │
+ *                          purge ◀──────┴───────────────────────────────┘   (members) ◀── resolve
+ *
+ * Between two pages the turn is lent (turn.h): whoever is waited for goes first, and the search
+ * base begins anew. After a few times it is the others who wait.
  *
  * What a page brought is stored before the next one is asked for, so the server is never faster
  * than the disk, and memory holds one page and the names. A pass is complete or it is an error:
@@ -30,6 +33,7 @@
 #include "backend/ldap/lookup.h"
 #include "backend/ldap/members.h"
 #include "backend/ldap/search.h"
+#include "backend/ldap/turn.h"
 #include "common/base/error.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
@@ -43,7 +47,7 @@
 #define GROUPS_AT_ONCE 8    /* whose members are looked up */
 #define PURGE_AT_ONCE  500  /* entries looked at: less than a millisecond */
 #define STALE_PAGES    1000 /* in a row without anybody new: the server never comes to an end */
-#define LOST_AT_MOST   3    /* connections, below one base */
+#define LOST_AT_MOST   3    /* connections, or turns, below one base */
 
 struct enumeration {
 	struct ldap_domain *domain; /* borrowed */
@@ -84,27 +88,29 @@ struct pass {
 	size_t base;      /* of its search bases */
 	uint32_t missing; /* those that the server does not have, a bit each */
 	struct search_page page;
+	struct turn *turn; /* owned; lent between two pages; NULL = it is waited for */
+	unsigned n_turns_lost, n_conns_lost; /* below this base */
 	char *filter;
 	struct map *names, *ids; /* of those of this kind that were met → struct claim */
 	TALLOC_CTX *claims;      /* owns these */
 	struct map *user_names, *user_ids; /* those of the users, while there are groups to come
 	                                    * that private groups go before; else NULL */
-	size_t n_met, n_stale;             /* names before this page; pages that brought no other */
-	size_t n_pages, n_again;           /* of this base so far; those that may come once more */
-	unsigned n_lost;                   /* connections, below this base */
+	size_t n_met, n_pages;             /* names before this page; pages of this base */
+	size_t n_stale, n_repeated;        /* those that brought no other; how many will not */
 	uint64_t environment;              /* of the cache at the beginning */
 	uint32_t epoch;                    /* so, too */
 	struct list jobs, running;
 	struct cache_change *change; /* NULL when there is nothing to store */
 	struct cache_place place;    /* of the purge */
-	size_t n_users;
-	unsigned n_purged;
+	size_t n_users, n_groups, n_purged;
 	bool no_memory;
 };
 
 static void pass_begin(struct enumeration *enumeration);
 static void linked(struct tevent_req *subreq);
 static void search(struct pass *pass);
+static void turn_is_there(struct tevent_req *subreq);
+static void ask_for_page(struct pass *pass);
 static int one_entry(struct entry_values *values, void *data);
 static void page_came(struct tevent_req *subreq);
 static void resolve(struct pass *pass);
@@ -242,8 +248,8 @@ static void log_end(const struct enumeration *enumeration, const struct pass *pa
 
 	if (r == 0)
 		log_at(LEVEL_INFO, pass ? &pass->id : NULL,
-		       "domain %s: enumerated %zu users and %zu groups in %lld ms, %u were gone",
-		       domain, pass->n_users, map_count(pass->names),
+		       "domain %s: enumerated %zu users and %zu groups in %lld ms, %zu were gone",
+		       domain, pass->n_users, pass->n_groups,
 		       (long long)((monotonic_us() - pass->began_us) / 1000), pass->n_purged);
 	else if (r != enumeration->last_error && r != -E_OFFLINE)
 		log_at(LEVEL_WARN, pass ? &pass->id : NULL, "domain %s: enumeration: %s", domain,
@@ -298,10 +304,17 @@ static enum private_groups private_groups(const struct pass *pass)
 	return pass->domain->host->options->auto_private_groups;
 }
 
+/* A search base, from the beginning. */
+static void start_base(struct pass *pass)
+{
+	search_page_reset(&pass->page);
+	pass->n_pages = pass->n_stale = pass->n_repeated = 0;
+	pass->n_turns_lost = pass->n_conns_lost = 0;
+}
+
 /* Users, or groups, from the beginning. */
 static int start_kind(struct pass *pass, enum entry_kind kind)
 {
-	pass->n_users = pass->names ? map_count(pass->names) : 0;
 	if (kind == ENTRY_GROUP && private_groups(pass) == PRIVATE_GROUPS_TRUE) {
 		pass->user_names = take_ptr(pass->names);
 		pass->user_ids = take_ptr(pass->ids);
@@ -316,11 +329,10 @@ static int start_kind(struct pass *pass, enum entry_kind kind)
 	if (!pass->names || !pass->ids || !pass->claims)
 		return -ENOMEM;
 	pass->kind = kind;
-	pass->base = pass->n_met = pass->n_stale = pass->n_pages = pass->n_again = 0;
-	pass->n_lost = 0;
+	pass->base = pass->n_met = 0;
 	pass->missing = 0;
 	pass->place = (struct cache_place){ 0 };
-	search_page_reset(&pass->page);
+	start_base(pass);
 	return make_filter(pass);
 }
 
@@ -379,7 +391,48 @@ static const struct bases *bases_of(const struct pass *pass)
 	return &pass->domain->bases[where_of(pass)];
 }
 
+/* The server does not know our place any more. */
+static void begin_base_anew(struct pass *pass)
+{
+	TALLOC_FREE(pass->turn);
+	pass->n_repeated += pass->n_pages;
+	pass->n_pages = 0;
+	search_page_reset(&pass->page);
+}
+
 static void search(struct pass *pass)
+{
+	struct tevent_req *subreq;
+
+	/* Another search may have been done in pages since. */
+	if (pass->turn && !turn_take_back(pass->turn)) {
+		pass->n_turns_lost++;
+		begin_base_anew(pass);
+	}
+	if (pass->turn) {
+		ask_for_page(pass);
+		return;
+	}
+	subreq = turn_wait_send(pass, pass->domain->turns);
+	if (!subreq)
+		pass_end(pass->owner, -ENOMEM);
+	else
+		tevent_req_set_callback(subreq, turn_is_there, pass);
+}
+
+static void turn_is_there(struct tevent_req *subreq)
+{
+	struct pass *pass = tevent_req_callback_data(subreq, struct pass);
+	int r = turn_wait_recv(subreq, pass, &pass->turn);
+
+	TALLOC_FREE(subreq);
+	if (r < 0)
+		pass_end(pass->owner, r);
+	else
+		ask_for_page(pass);
+}
+
+static void ask_for_page(struct pass *pass)
 {
 	struct ldap_domain *domain = pass->domain;
 	struct tevent_req *subreq;
@@ -574,16 +627,14 @@ static void drop_jobs(struct list *jobs)
  * had from the beginning. */
 static void page_failed(struct pass *pass, int r)
 {
-	if (r != -E_DISCONNECTED || ++pass->n_lost > LOST_AT_MOST) {
+	if (r != -E_DISCONNECTED || ++pass->n_conns_lost > LOST_AT_MOST) {
 		pass_end(pass->owner, r);
 		return;
 	}
 	drop_jobs(&pass->jobs);
 	drop_jobs(&pass->running);
 	TALLOC_FREE(pass->change);
-	search_page_reset(&pass->page);
-	pass->n_again += pass->n_pages;
-	pass->n_pages = 0;
+	begin_base_anew(pass);
 	search(pass);
 }
 
@@ -595,10 +646,16 @@ static void page_came(struct tevent_req *subreq)
 	TALLOC_FREE(subreq);
 	if (r == 0 && pass->no_memory)
 		r = -ENOMEM;
-	if (r < 0)
+	if (r < 0) {
 		page_failed(pass, r);
-	else
-		resolve(pass);
+		return;
+	}
+	pass->n_pages++;
+	if (!pass->page.more)
+		TALLOC_FREE(pass->turn);
+	else if (pass->n_turns_lost < LOST_AT_MOST)
+		turn_lend(pass->turn);
+	resolve(pass);
 }
 
 /* Looks up the members of the groups that list DNs, then stores the page. */
@@ -712,15 +769,13 @@ static void next_page(struct pass *pass)
 	note_missing(pass);
 	pass->n_stale = map_count(pass->names) == pass->n_met ? pass->n_stale + 1 : 0;
 	pass->n_met = map_count(pass->names);
-	pass->n_pages++;
-	if (pass->n_stale > STALE_PAGES + pass->n_again) {
+	if (pass->n_stale > STALE_PAGES + pass->n_repeated) {
 		log_at(LEVEL_WARN, &pass->id, "the server gives page after page, and nobody new");
 		pass_end(pass->owner, -E_SERVER);
 		return;
 	}
 	if (!pass->page.more) {
-		search_page_reset(&pass->page);
-		pass->n_pages = pass->n_lost = 0;
+		start_base(pass);
 		pass->base++;
 	}
 	if (pass->base < bases_of(pass)->count)
@@ -817,6 +872,7 @@ static void purge(void *data)
 	struct pass *pass = data;
 	int r = purge_slice(pass);
 
+	*(pass->kind == ENTRY_USER ? &pass->n_users : &pass->n_groups) = map_count(pass->names);
 	if (r == 0 || (r == -ENOENT && pass->change)) {
 		if (pass->change)
 			store(pass, purged);

@@ -85,7 +85,8 @@ struct link {
 	int64_t held_us;        /* when a search in pages last said that it needs conn; 0 = none does */
 	int64_t useless_us;     /* when the tickets of conn end, so that nobody can need it; 0 = never */
 	struct timer *expire, *idle;
-	bool renewing; /* expire will not be long */
+	bool renewing;           /* expire will not be long */
+	uint32_t page_size;      /* for what is long; 0 = not in pages */
 	struct timer *fail_back; /* armed while a better server is looked for now and then */
 
 	struct list attempts; /* of struct attempt; with head_start a round is under way */
@@ -247,6 +248,16 @@ static bool is_held(const struct link *link)
 
 	return link->held_us && now_us - link->held_us < HELD_US &&
 	       !(link->useless_us && now_us >= link->useless_us);
+}
+
+void link_note_page_size(struct link *link, uint32_t size)
+{
+	link->page_size = link->conn ? size : 0;
+}
+
+uint32_t link_page_size(const struct link *link)
+{
+	return link->page_size;
 }
 
 static void attempt_end(struct attempt *attempt)
@@ -444,6 +455,7 @@ static void forget_conn(struct link *link)
 	link->held_us = link->useless_us = 0;
 	link->lacking = link->elsewhere = 0;
 	link->renewing = false;
+	link->page_size = 0;
 	TALLOC_FREE(link->where);
 	TALLOC_FREE(link->expire);
 	TALLOC_FREE(link->idle);

@@ -51,6 +51,11 @@ int link_wait_recv(struct tevent_req *req, struct conn **ret_conn);
 /* What those who wait are waiting for: "ldap://a:389, the TLS handshake". Borrowed. */
 const char *link_waits_for(struct link *link);
 
+/* What is long has to be asked for in pages of this size, on the connection that stands. That is
+ * noted when it has proven to be so; 0 = it has not. */
+void link_note_page_size(struct link *link, uint32_t size);
+uint32_t link_page_size(const struct link *link);
+
 /* The server at the other end of conn answers, but not as it should: another one, if there is one,
  * is to be asked. Returns whether there is; conn is being replaced then. */
 bool link_blame(struct link *link, struct conn *conn, const char *reason);

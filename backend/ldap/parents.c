@@ -237,9 +237,10 @@ static int ask_for(struct parents_state *state, const struct asked *asked, size_
 		r = parents_filter(state->level, &domain->conf, asked, n, &filter);
 	if (r < 0)
 		return r;
-	subreq = search_send(state->level, domain, state->id, SEARCH_GROUPS, filter,
-	                     state->by_number ? gather_attrs(parents->gather) : &domain->gid_attrs,
-	                     one_group, state);
+	subreq = search_long_send(state->level, domain, state->id, SEARCH_GROUPS, filter,
+	                          state->by_number ? gather_attrs(parents->gather)
+	                                           : &domain->gid_attrs,
+	                          one_group, state);
 	if (!subreq)
 		return -ENOMEM;
 	state->last = subreq;

@@ -19,6 +19,7 @@
 #include "backend/ldap/sasl.h"
 #include "backend/ldap/server.h"
 #include "backend/ldap/tickets.h"
+#include "backend/ldap/turn.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
@@ -265,7 +266,8 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	domain->refusals = refusals_new(domain);
 	domain->ahead = ahead_new(domain);
 	domain->guess = guess_new(domain);
-	if (!domain->refusals || !domain->ahead || !domain->guess)
+	domain->turns = turns_new(domain, host->ev);
+	if (!domain->refusals || !domain->ahead || !domain->guess || !domain->turns)
 		return -ENOMEM;
 
 	r = conf_read(host->conf, domain, host->section, ldap_opts, &domain->conf, &problem);

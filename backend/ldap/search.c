@@ -3,7 +3,11 @@
  * Search - see search.h
  *
  *   search_send ─┬─ a connection stands ─────────────┬─▶ begin: a search for each base, together
- *                └─ none ─▶ (link) ─▶ link_is_there ──┘     └─▶ message … ─▶ search_recv
+ *                └─ none ─▶ (link) ─▶ link_is_there ──┘     ├─▶ message … ─▶ search_recv
+ *                                       ▲                   └─▶ cut ─▶ go_to_pages ─▶ (turn) ─┐
+ *                                       └────────────────────────────────── turn_is_there ◀───┘
+ *
+ * In pages the bases are searched one after the other.
  */
 #include "backend/ldap/search.h"
 
@@ -14,6 +18,7 @@
 #include "backend/ldap/conn.h"
 #include "backend/ldap/error.h"
 #include "backend/ldap/link.h"
+#include "backend/ldap/turn.h"
 #include "backend/ldap/whole.h"
 #include "common/base/error.h"
 #include "common/base/mem.h"
@@ -21,11 +26,15 @@
 #include "common/event/req.h"
 #include "common/metrics/metrics.h"
 
+/* Pages below one base: more are no end. */
+#define PAGES_MAX 4096
+
 /* The search below one base. */
 struct part {
 	struct conn_op op;
 	struct search_state *search;
 	const struct base *base; /* borrowed */
+	uint32_t n_entries, n_pages;
 };
 
 struct search_state {
@@ -37,13 +46,18 @@ struct search_state {
 	const struct attrs *attrs; /* borrowed */
 	search_entry *entry;
 	void *data;
-	struct tevent_req *wait;  /* for the link */
+	struct tevent_req *wait;  /* for the link … */
+	struct tevent_req *queue; /* … or for our turn */
 	struct conn *conn;        /* borrowed: valid while a part is on it */
 	const struct base *bases; /* borrowed; NULL until a connection stands */
 	size_t n_bases;
 	bool given;               /* the base came from whoever asks, and the entry may be gone */
 	struct base dn;           /* search_dn_send(): that */
 	struct search_page *page; /* borrowed; NULL = in one piece */
+	bool is_long;             /* it may become one in pages of our own: */
+	struct search_page own;   /* page is that then */
+	uint32_t room;            /* entries that the server gives at once; 0 = not known */
+	struct turn *turn;        /* owned: for these */
 	struct part *parts;       /* owned */
 	size_t n_parts, n_ended, n_missing, n_entries;
 	size_t n_wholes; /* requests for the rest of entries; they hang below this one */
@@ -56,6 +70,8 @@ struct search_state {
 };
 
 static void link_is_there(struct tevent_req *subreq);
+static void go_to_pages(struct search_state *state);
+static void turn_is_there(struct tevent_req *subreq);
 static void begin(struct search_state *state, struct conn *conn);
 static int part_send(struct conn_op *op, LDAP *ld, int *ret_msgid);
 static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool last);
@@ -72,6 +88,8 @@ static void search_cleanup(struct tevent_req *req, enum tevent_req_state req_sta
 	for (size_t i = 0; i < state->n_parts; i++)
 		conn_op_cancel(&state->parts[i].op);
 	state->n_parts = 0;
+	TALLOC_FREE(state->turn);
+	search_page_reset(&state->own);
 }
 
 static struct tevent_req *create(TALLOC_CTX *mem, struct ldap_domain *domain,
@@ -122,6 +140,23 @@ struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 		return NULL;
 	state = tevent_req_data(req, struct search_state);
 	state->where = where;
+	begin_or_wait(req);
+	return req;
+}
+
+struct tevent_req *search_long_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                    const struct request_id *id, enum search_where where,
+                                    const char *filter, const struct attrs *attrs,
+                                    search_entry *entry, void *data)
+{
+	struct tevent_req *req = create(mem, domain, id, filter, attrs, entry, data);
+	struct search_state *state;
+
+	if (!req)
+		return NULL;
+	state = tevent_req_data(req, struct search_state);
+	state->where = where;
+	state->is_long = true;
 	begin_or_wait(req);
 	return req;
 }
@@ -190,11 +225,67 @@ static void link_is_there(struct tevent_req *subreq)
 		begin(state, conn);
 }
 
+static bool is_in_pages(const struct search_state *state)
+{
+	return state->page == &state->own;
+}
+
+/* Is it one page, of whoever goes through all of them? */
+static bool is_of_list(const struct search_state *state)
+{
+	return state->page && !is_in_pages(state);
+}
+
+/* Only when a connection stands is it known whether the server offers them. */
+static bool may_go_to_pages(const struct search_state *state)
+{
+	const struct ldap_domain *domain = state->domain;
+
+	return state->is_long && !is_in_pages(state) && domain->offers_pages &&
+	       !domain->conf.disable_paging;
+}
+
+/* From the beginning. */
+static void go_to_pages(struct search_state *state)
+{
+	state->own = (struct search_page){ .size = state->domain->conf.page_size };
+	if (state->room > 0 && state->room < state->own.size)
+		state->own.size = state->room; /* larger pages it may refuse */
+	state->page = &state->own;
+	state->n_ended = state->n_missing = state->n_entries = 0;
+	state->missing = 0;
+	state->cut = state->lost_base = false;
+	state->queue = turn_wait_send(state, state->domain->turns);
+	if (!tevent_req_nomem(state->queue, state->req))
+		tevent_req_set_callback(state->queue, turn_is_there, state);
+}
+
+static void turn_is_there(struct tevent_req *subreq)
+{
+	struct search_state *state = tevent_req_callback_data(subreq, struct search_state);
+	int r = turn_wait_recv(subreq, state, &state->turn);
+
+	TALLOC_FREE(state->queue);
+	if (r < 0)
+		req_finish(state->req, r);
+	else
+		begin_or_wait(state->req);
+}
+
 static uint32_t timeout_s(const struct search_state *state)
 {
 	const struct ldap_conf *conf = &state->domain->conf;
 
-	return state->page ? conf->enumeration_search_timeout_s : conf->search_timeout_s;
+	return is_of_list(state) ? conf->enumeration_search_timeout_s : conf->search_timeout_s;
+}
+
+/* Sends the search below the next base, and if it is not in pages below all of them. */
+static void submit(struct search_state *state)
+{
+	size_t n = is_in_pages(state) ? state->n_ended + 1 : state->n_bases;
+
+	for (size_t i = state->n_ended; i < n && tevent_req_is_in_progress(state->req); i++)
+		conn_submit(state->conn, &state->parts[i].op);
 }
 
 /* Only now, because a server may have been the one to name the bases. */
@@ -202,6 +293,13 @@ static void begin(struct search_state *state, struct conn *conn)
 {
 	uint64_t generation = link_generation(state->domain->link);
 
+	/* Where it would have to wait for its turn, it may be one of those that are not long. */
+	if (may_go_to_pages(state) && link_page_size(state->domain->link) > 0 &&
+	    turns_are_free(state->domain->turns)) {
+		state->room = link_page_size(state->domain->link);
+		go_to_pages(state);
+		return;
+	}
 	if (state->page && state->page->more && state->page->generation != generation) {
 		req_finish(state->req, -E_DISCONNECTED);
 		return;
@@ -216,6 +314,8 @@ static void begin(struct search_state *state, struct conn *conn)
 	state->conn = conn;
 	state->lacking = link_lacking(state->domain->link);
 	state->elsewhere = link_elsewhere(state->domain->link);
+	talloc_free(state->parts);
+	state->n_parts = 0;
 	state->parts = talloc_zero_array(state, struct part, (unsigned)state->n_bases);
 	if (tevent_req_nomem(state->parts, state->req))
 		return;
@@ -228,11 +328,8 @@ static void begin(struct search_state *state, struct conn *conn)
 		part->op.timeout_ms = (int64_t)timeout_s(state) * 1000;
 		list_init(&part->op.node);
 	}
-	for (size_t i = 0; i < state->n_bases && tevent_req_is_in_progress(state->req); i++) {
-		state->n_parts = i + 1;
-		conn_submit(conn, &state->parts[i].op);
-	}
-	state->n_parts = tevent_req_is_in_progress(state->req) ? state->n_bases : 0;
+	state->n_parts = state->n_bases;
+	submit(state);
 }
 
 /* The names to ask for, each once, and a NULL. */
@@ -279,7 +376,7 @@ static int part_send(struct conn_op *op, LDAP *ld, int *ret_msgid)
 		log_at(LEVEL_ERROR, state->id, "the filter %s is not valid: see the search bases",
 		       both ? both : state->filter);
 	if (r == LDAP_SUCCESS)
-		metrics_count(page ? METRICS_SEARCHES_LIST : METRICS_SEARCHES);
+		metrics_count(is_of_list(state) ? METRICS_SEARCHES_LIST : METRICS_SEARCHES);
 	log_at(LEVEL_DEBUG, state->id, "search below %s for %s: message %d", part->base->dn,
 	       both ? both : state->filter, *ret_msgid);
 	return ldap_error(r);
@@ -341,6 +438,13 @@ static void all_ended(struct search_state *state)
 		return;
 	}
 	if (state->n_missing < state->n_ended && !is_half(state)) {
+		if (state->cut && may_go_to_pages(state)) {
+			go_to_pages(state);
+			return;
+		}
+		if (!state->cut && is_in_pages(state) &&
+		    state->conn == link_conn(state->domain->link))
+			link_note_page_size(state->domain->link, state->page->size);
 		req_finish(state->req, state->cut ? -E_SIZE_LIMIT : 0);
 		return;
 	}
@@ -374,6 +478,19 @@ static bool is_missing(const struct part *part, int code)
 	        !ldap_error_is_unwell(code));
 }
 
+static void next_page(struct part *part)
+{
+	struct search_state *state = part->search;
+
+	if (++part->n_pages < PAGES_MAX) {
+		submit(state);
+		return;
+	}
+	log_at(LEVEL_WARN, state->id, "search below %s: the server gives page after page",
+	       base_text(part));
+	req_finish(state->req, -E_SERVER);
+}
+
 static void part_ended(struct part *part, int code, const char *text)
 {
 	struct search_state *state = part->search;
@@ -392,9 +509,12 @@ static void part_ended(struct part *part, int code, const char *text)
 		}
 	}
 	if (r == -E_SIZE_LIMIT) {
-		log_at(LEVEL_WARN, state->id, "search below %s: the server cut its answer (%s)",
-		       base_text(part), ldap_err2string(code));
+		log_at(may_go_to_pages(state) ? LEVEL_DEBUG : LEVEL_WARN, state->id,
+		       "search below %s: the server cut its answer (%s)", base_text(part),
+		       ldap_err2string(code));
 		state->cut = true;
+		if (code == LDAP_SIZELIMIT_EXCEEDED && part->n_entries > state->room)
+			state->room = part->n_entries;
 		r = 0;
 	}
 	if (r < 0) {
@@ -406,7 +526,16 @@ static void part_ended(struct part *part, int code, const char *text)
 		req_finish(state->req, r == -E_BIND ? -E_SERVER : r);
 		return;
 	}
-	if (++state->n_ended == state->n_bases && state->n_wholes == 0)
+	if (code == LDAP_SUCCESS && is_in_pages(state) && state->page->more) {
+		next_page(part);
+		return;
+	}
+	if (++state->n_ended < state->n_bases && is_in_pages(state)) {
+		search_page_reset(state->page);
+		submit(state);
+		return;
+	}
+	if (state->n_ended == state->n_bases && state->n_wholes == 0)
 		all_ended(state);
 }
 
@@ -509,6 +638,7 @@ static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 
 	metrics_count(METRICS_ENTRIES);
 	state->n_entries++;
+	part->n_entries++;
 	if (r < 0)
 		log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read: %s",
 		       base_text(part), error_text(r));
@@ -568,7 +698,8 @@ static void part_failed(struct conn_op *op, int r)
 	if (r == -ETIMEDOUT)
 		log_at(LEVEL_WARN, state->id, "search below %s: no end of it within %u s (%s)",
 		       base_text(part), timeout_s(state),
-		       state->page ? "ldap_enumeration_search_timeout" : "ldap_search_timeout");
+		       is_of_list(state) ? "ldap_enumeration_search_timeout"
+		                         : "ldap_search_timeout");
 	req_finish(state->req, r);
 }
 
@@ -584,5 +715,7 @@ const char *search_waits_for(struct tevent_req *req)
 {
 	struct search_state *state = tevent_req_data(req, struct search_state);
 
-	return state->wait ? link_waits_for(state->domain->link) : "the answer to a search";
+	return state->queue  ? "another search in pages"
+	       : state->wait ? link_waits_for(state->domain->link)
+	                     : "the answer to a search";
 }

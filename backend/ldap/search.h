@@ -22,6 +22,13 @@ struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                const char *filter, const struct attrs *attrs, search_entry *entry,
                                void *data);
 
+/* The same, for what may be more than the server gives at once: if so, it is asked again, for pages
+ * (RFC 2696), in turn with others. entry may see one again that it has seen. */
+struct tevent_req *search_long_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                    const struct request_id *id, enum search_where where,
+                                    const char *filter, const struct attrs *attrs,
+                                    search_entry *entry, void *data);
+
 /* It looks for one entry: once that is found it does not matter what bases are missing. */
 void search_is_for_one(struct tevent_req *req);
 
@@ -35,8 +42,7 @@ struct search_page {
 };
 
 /* Searches one page below base, and moves page on, which is borrowed. -E_DISCONNECTED: the search
- * must begin anew. A server that knows no pages gives all at once. One at a time, please: servers
- * hold something for each. */
+ * must begin anew. A server that knows no pages gives all at once. Only in one's turn (turn.h). */
 struct tevent_req *search_page_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                     const struct request_id *id, const struct base *base,
                                     const char *filter, const struct attrs *attrs,

@@ -707,6 +707,7 @@ static void take_root_dse(struct setup_state *state, LDAP *ld, LDAPMessage *msg)
 		state->n_bases = 1;
 	state->default_base = base ? talloc_strdup(state, base) : NULL;
 	state->domain->offers_deref = entry_has_value(values, CONTROLS, LDAP_CONTROL_X_DEREF);
+	state->domain->offers_pages = entry_has_value(values, CONTROLS, LDAP_CONTROL_PAGEDRESULTS);
 	talloc_free(values);
 }
 

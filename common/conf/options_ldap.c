@@ -86,7 +86,7 @@ const struct opt ldap_opts[] = {
 	{ "ldap_purge_cache_offset", OPT_NUMBER, AT(purge_cache_offset_s), .fallback = "0", .max = 31536000, .unit = "s", .flags = OPT_HIDDEN,
 	  .help = "A random time up to this is added" },
 	{ "ldap_page_size", OPT_NUMBER, AT(page_size), .fallback = "1000", .min = 1, .max = 100000,
-	  .help = "How many entries an enumeration asks for at once" },
+	  .help = "How many entries are asked for at once where a search is done in pages" },
 	{ "ldap_disable_paging", OPT_BOOL, AT(disable_paging), .fallback = "false",
 	  .help = "Ask for all at once, for servers that do this badly" },
 	{ "ldap_disable_range_retrieval", OPT_BOOL, AT(disable_range_retrieval), .fallback = "false",
