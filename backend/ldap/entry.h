@@ -37,6 +37,8 @@ struct entry_values {
 	char *bad; /* an attribute that is read whose range makes no sense, or is not the one that
 	            * was asked for, or has too few or too many values, as the server calls it;
 	            * NULL = there is none. Without its values the entry is of no use. */
+	uint64_t generation; /* of the connection it came over (link.h), when it came by a search;
+	                      * another server may number the values in another order */
 };
 
 /* A talloc object that owns msg, a message of type LDAP_RES_SEARCH_ENTRY, and has read it.

@@ -57,6 +57,7 @@ struct rest {
 	struct tevent_req *search;
 	char *dn;
 	struct attrs attrs; /* "member;range=1500-*" in the place of GROUP_MEMBER_DN */
+	uint64_t generation; /* of the connection: another server has another order */
 	bool came;
 };
 
@@ -93,7 +94,6 @@ struct members_state {
 	size_t n_batches, n_started, n_ended;
 	struct tevent_req *last; /* a search under way, or NULL */
 	struct rest *rest;       /* owned: the one that is asked for, or NULL */
-	uint64_t generation;     /* of the connection: another server has another order */
 	unsigned n_rests;
 	bool no_memory;
 };
@@ -132,7 +132,6 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->domain = domain;
 	state->id = id;
 	state->levels_left = domain->conf.group_nesting_level;
-	state->generation = link_generation(domain->link);
 	state->names = writer_new(NAMES_MAX);
 	list_init(&state->taking);
 	list_init(&state->rests);
@@ -261,6 +260,7 @@ static int add_rest(struct members_state *state, const struct entry_values *grou
 		return -ENOMEM;
 	rest->state = state;
 	rest->dn = talloc_strdup(rest, group->dn);
+	rest->generation = group->generation;
 	rest->attrs = state->domain->nested_attrs;
 	rest->attrs.names[GROUP_MEMBER_DN] = range_from(rest, state->domain->conf.group_member,
 	                                                entry_cut(group, GROUP_MEMBER_DN));
@@ -483,6 +483,10 @@ static int rest_of_group(struct entry_values *values, void *data)
 		talloc_free(values);
 		return 0;
 	}
+	if (values->generation != rest->generation) {
+		talloc_free(values);
+		return -E_DISCONNECTED;
+	}
 	rest->came = true;
 	return take_members(rest->state, values, values);
 }
@@ -497,7 +501,7 @@ static void rest_came(struct tevent_req *subreq)
 
 	state->rest = NULL;
 	state->last = NULL;
-	if (r == 0 && link_generation(state->domain->link) != state->generation)
+	if (r == 0 && !rest->came && link_generation(state->domain->link) != rest->generation)
 		r = -E_DISCONNECTED;
 	if (r == 0 && !rest->came) {
 		log_at(LEVEL_WARN, state->id, "entry %s: the server does not give its %s", rest->dn,

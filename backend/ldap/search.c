@@ -49,6 +49,7 @@ struct search_state {
 	struct tevent_req *wait;  /* for the link … */
 	struct tevent_req *queue; /* … or for our turn */
 	struct conn *conn;        /* borrowed: valid while a part is on it */
+	uint64_t generation;      /* of that (link.h) */
 	const struct base *bases; /* borrowed; NULL until a connection stands */
 	size_t n_bases;
 	bool given;               /* the base came from whoever asks, and the entry may be gone */
@@ -312,6 +313,7 @@ static void begin(struct search_state *state, struct conn *conn)
 		state->page->generation = generation;
 
 	state->conn = conn;
+	state->generation = generation;
 	state->lacking = link_lacking(state->domain->link);
 	state->elsewhere = link_elsewhere(state->domain->link);
 	talloc_free(state->parts);
@@ -643,6 +645,8 @@ static void take_entry(struct part *part, LDAP *ld, LDAPMessage *msg)
 		log_at(LEVEL_WARN, state->id, "an entry below %s cannot be read: %s",
 		       base_text(part), error_text(r));
 	else
+		values->generation = state->generation;
+	if (r == 0)
 		r = give_entry(part, values);
 	note_error(state, r);
 }

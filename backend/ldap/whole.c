@@ -36,7 +36,6 @@ struct whole_state {
 	struct attrs asked;        /* the names hang below part */
 	TALLOC_CTX *part;          /* owned: what belongs to this round */
 	struct entry_values *came; /* owned; NULL: not yet */
-	uint64_t generation;       /* of the connection: another server has another order */
 	unsigned n_rounds;
 	size_t n_bytes;
 };
@@ -72,7 +71,6 @@ struct tevent_req *whole_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->id = id;
 	state->attrs = attrs;
 	state->values = talloc_steal(state, values);
-	state->generation = link_generation(domain->link);
 	tevent_req_defer_callback(req, domain->host->ev);
 	ask(state);
 	return req;
@@ -186,12 +184,19 @@ static int join(struct whole_state *state)
 	return r;
 }
 
+/* Another server has another order. */
+static bool is_of_another(const struct whole_state *state)
+{
+	return state->values->generation !=
+	       (state->came ? state->came->generation : link_generation(state->domain->link));
+}
+
 static void part_came(struct tevent_req *subreq)
 {
 	struct whole_state *state = tevent_req_callback_data(subreq, struct whole_state);
 	int r = search_recv(subreq);
 
-	if (r == 0 && link_generation(state->domain->link) != state->generation)
+	if (r == 0 && is_of_another(state))
 		r = -E_DISCONNECTED;
 	if (r == 0)
 		r = join(state);

@@ -14,13 +14,12 @@
 /* Is there anything to be asked for? */
 bool whole_is_needed(const struct entry_values *values, const struct attrs *attrs);
 
-/* Takes over values, which came over the connection that stands; attrs, with which they were read,
- * and id are borrowed. */
+/* Takes over values; attrs, with which they were read, and id are borrowed. */
 struct tevent_req *whole_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                               const struct request_id *id, struct entry_values *values,
                               const struct attrs *attrs);
 
 /* The same values, on mem, and behind them all others. Errors: those of search_recv();
- * -E_DISCONNECTED also when another connection has to be asked; -E_SERVER also when the server does
- * not give them, or does not come to an end: nothing less than all is given. */
+ * -E_DISCONNECTED also when another connection than theirs was asked; -E_SERVER also when the
+ * server does not give them, or does not come to an end: nothing less than all is given. */
 int whole_recv(struct tevent_req *req, TALLOC_CTX *mem, struct entry_values **ret_values);

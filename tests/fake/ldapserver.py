@@ -46,6 +46,9 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
                    Active Directory does
     ranges N:M     … and never those from M on
     slices N       the same with 1,500 at once
+    turns N        slices in another order on each connection, as of several servers behind one name;
+                   the other groups have a member of whom it says nothing for 2 s, and the first
+                   search for group9 alone ends 2 s after its entry
     stalls N       the same with 100, and it never answers who asks for the second ones
     misnames N:R   the same of 350, but of those from N on it says "member;range=R"
     giant          user9 is announced as a message of 2 GB, which comes as long as somebody takes it
@@ -217,6 +220,7 @@ class Server:
         self.connected = 0
         self.made = {}  # entries that are long in the making
         self.has_closed = False
+        self.patience = {}  # when what is slow for a while is no longer
 
     def entry(self, msgid, dn, attrs):
         mode, n = self.modes[0]
@@ -235,7 +239,12 @@ class Server:
         wrong = {"homeDirectory": ["/wrong"], "memberUid": ["wrong"]}
         return [(dn.replace("dc=com", "dc=org"), {**attrs, **wrong}) for dn, attrs in entries if mode == "outside"]
 
-    def in_parts(self, entries, fields):
+    async def wait(self, what, seconds):
+        """Until so long after the first time that this was waited for."""
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0, self.patience.setdefault(what, now + seconds) - now))
+
+    def in_parts(self, entries, fields, connection):
         """Gives the values of one attribute in parts: "member;range=0-99" and so on. None: no answer."""
         mode, argument = self.modes[0]
         n, other = (argument.split(":") + [None])[:2]
@@ -252,9 +261,10 @@ class Server:
         elif b"memberuid" in fields[7].lower():
             name, value = "memberUid", lambda i: f"user{i}"
         asked = re.search(name.encode() + rb";range=(\d+)-\*", fields[7], re.I)
-        first, size = int(asked[1]) if asked else 0, 1500 if mode == "slices" else 100
+        first, size = int(asked[1]) if asked else 0, 1500 if mode in ("slices", "turns") else 100
         n = 350 if mode == "misnames" else int(n)
-        values = [value(i) for i in range(first, min(first + size, n))]
+        turn = 700 * connection if mode == "turns" else 0
+        values = [value((i + turn) % n) for i in range(first, min(first + size, n))]
         if mode == "stalls" and first > 0:
             return None
         if mode == "ranges" and other and first >= int(other):
@@ -263,7 +273,11 @@ class Server:
         if mode == "misnames" and f"{first}:" == argument[:argument.index(":") + 1]:
             shown = other
         attrs.pop("memberUid", None)
-        return [(dn, {**attrs, name: [], f"{name};range={shown}": values})]
+        whole = []
+        if mode == "turns":
+            slow = {"member": ["cn=slow,ou=people,dc=example,dc=com"]}
+            whole = [(other_dn, {**others, **slow}) for other_dn, others in entries if other_dn != dn]
+        return whole + [(dn, {**attrs, name: [], f"{name};range={shown}": values})]
 
     def prepare(self):
         """Makes what is long in the making before anybody waits for it."""
@@ -291,8 +305,8 @@ class Server:
         print("mode", self.mode, flush=True)
 
     async def serve(self, reader, writer):
-        line = Line(self.connected, writer)
         self.connected += 1
+        line = Line(self.connected, writer)
         try:
             if self.mode == "close":
                 return
@@ -403,8 +417,8 @@ class Server:
             print("search", line.number, what, ",".join(controls) or "-", line.open, flush=True)
             if size:
                 return await self.page(line, msgid, size, cookie, entries)
-        if mode in ("ranges", "slices", "stalls", "misnames"):
-            entries = self.in_parts(entries, fields)
+        if mode in ("ranges", "slices", "turns", "stalls", "misnames"):
+            entries = self.in_parts(entries, fields, line.number)
             if entries is None:
                 return None
         if mode in ("ponder", "toil") and ("uid", "user7") in assertions(fields[6]):
@@ -426,6 +440,12 @@ class Server:
         found = b"".join(self.entry(msgid, dn, attrs) for dn, attrs in entries)
         if mode == "unreadable" and entries:
             found = found[:-len(entry(msgid, *entries[-1]))] + unreadable(msgid, entries[-1][0])
+        if mode == "turns" and ("cn", "slow") in assertions(fields[6]):
+            await self.wait("slow", 2)
+        if mode == "turns" and ("cn", "group9") in assertions(fields[6]):
+            line.writer.write(found)
+            found = b""
+            await self.wait("group9", 2)
         reply = found + result(msgid, 0x65, 4 if mode == "partial" else 0)
         return reply[:int(self.argument)] if mode == "cut" else reply
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Servers that give the members of a large group in parts, "member;range=0-1499", as Active Directory
 does. The whole group is told, or the one that was there before, or that nobody knows: never a part."""
+import concurrent.futures
+import itertools
 import pathlib
 
 import pytest
@@ -66,6 +68,33 @@ def test_a_large_group_comes_whole_with_an_enumeration(c):
     suite = begin(c, "slices 5000", ldap_schema="rfc2307bis", enumerate="true")
     c.wait_for("all", lambda: "group9:" in suite.getent("group").out, timeout=60)
     assert suite.group("group9") == ("group9", 30009, users(5000))
+
+
+# From one server, where the connection has been replaced by another one between the first part and
+# the second: it expires, and others ask.
+
+
+def asked_beside_others(suite, question):
+    """What question gives, while there is always a connection."""
+    others = (suite.passwd(f"user{n}") for n in itertools.count(100))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answer = pool.submit(question)
+        suite.c.wait_for("it was told", lambda: next(others) and answer.done(), timeout=60)
+    return answer.result()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_large_group_comes_from_one_server(c, schema):
+    suite = begin(c, "turns 2000", ldap_schema=schema, ldap_connection_expire_timeout=1)
+    assert asked_beside_others(suite, lambda: suite.group("group9")) == ("group9", 30009, users(2000))
+
+
+def test_a_large_group_of_an_enumeration_comes_from_one_server(c):
+    """Its turn comes long after its entry, when eight others have been resolved."""
+    suite = begin(c, "turns 2000", ldap_schema="rfc2307bis", enumerate="true", ldap_connection_expire_timeout=1)
+    listed = lambda: "group9:" in suite.getent("group").out
+    asked_beside_others(suite, lambda: c.wait_for("all", listed, timeout=60))
+    assert suite.group("group9") == ("group9", 30009, users(2000))
 
 
 # What the server calls the values from 100 on, and what it calls the first 100.
