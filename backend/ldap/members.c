@@ -24,9 +24,8 @@
 
 #include "backend/ldap/deref.h"
 #include "backend/ldap/filter.h"
-#include "backend/ldap/link.h"
 #include "backend/ldap/lookup.h"
-#include "backend/ldap/range.h"
+#include "backend/ldap/rest.h"
 #include "backend/ldap/search.h"
 #include "common/base/error.h"
 #include "common/base/list.h"
@@ -48,17 +47,6 @@
 struct wanted {
 	char *attr, *value; /* its RDN */
 	bool user, group;   /* it may be one, and was not found as one */
-};
-
-/* A group of which the server gave some of the members, and is asked for the rest. */
-struct rest {
-	struct list node;
-	struct members_state *state;
-	struct tevent_req *search;
-	char *dn;
-	struct attrs attrs; /* "member;range=1500-*" in the place of GROUP_MEMBER_DN */
-	uint64_t generation; /* of the connection: another server has another order */
-	bool came;
 };
 
 /* A group whose members are being read. */
@@ -85,16 +73,16 @@ struct members_state {
 	uint32_t n_names;
 	struct wanted **wanted; /* owned: whom the next level looks up */
 	size_t n_wanted;
-	struct list taking; /* of struct taking, the first is at work */
-	struct list rests;  /* of struct rest, the first is asked for */
+	struct list taking;  /* of struct taking, the first is at work */
+	struct rest **rests; /* owned: what is left of groups, asked for one by one */
+	size_t n_rests, n_rests_begun;
 	struct timer *more; /* armed while they are not all read */
 	char **derefs;      /* owned: groups with many of these, to be dereferenced first */
 	size_t n_derefs, n_dereferenced;
 	struct batch *batches; /* owned: the searches of this level, which hang below it */
 	size_t n_batches, n_started, n_ended;
 	struct tevent_req *last; /* a search under way, or NULL */
-	struct rest *rest;       /* owned: the one that is asked for, or NULL */
-	unsigned n_rests;
+	struct tevent_req *rest; /* the one that is asked for, or NULL */
 	bool no_memory;
 };
 
@@ -104,7 +92,6 @@ static void go_on(struct members_state *state);
 static void fail(struct members_state *state, int r);
 static void next_level(struct members_state *state);
 static int start_rest(struct members_state *state);
-static int rest_of_group(struct entry_values *values, void *data);
 static void rest_came(struct tevent_req *subreq);
 static int one_user(struct entry_values *values, void *data);
 static int one_group(struct entry_values *values, void *data);
@@ -134,7 +121,6 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->levels_left = domain->conf.group_nesting_level;
 	state->names = writer_new(NAMES_MAX);
 	list_init(&state->taking);
-	list_init(&state->rests);
 	talloc_set_destructor(state, state_gone);
 	tevent_req_defer_callback(req, domain->host->ev);
 
@@ -254,18 +240,22 @@ static int add_deref(struct members_state *state, const char *dn)
 
 static int add_rest(struct members_state *state, const struct entry_values *group)
 {
-	struct rest *rest = talloc_zero(state, struct rest);
+	size_t room = talloc_array_length(state->rests);
+	struct rest *rest;
 
-	if (!rest)
-		return -ENOMEM;
-	rest->state = state;
-	rest->dn = talloc_strdup(rest, group->dn);
-	rest->generation = group->generation;
-	rest->attrs = state->domain->nested_attrs;
-	rest->attrs.names[GROUP_MEMBER_DN] = range_from(rest, state->domain->conf.group_member,
-	                                                entry_cut(group, GROUP_MEMBER_DN));
-	list_append(&state->rests, &rest->node);
-	return rest->dn && rest->attrs.names[GROUP_MEMBER_DN] ? 0 : -ENOMEM;
+	if (state->n_rests == room) {
+		struct rest **rests = talloc_realloc(state, state->rests, struct rest *,
+		                                     (unsigned)(room ? room * 2 : 16));
+
+		if (!rests)
+			return -ENOMEM;
+		state->rests = rests;
+	}
+	rest = rest_of(state->rests, group, &state->domain->nested_attrs,
+	               UINT64_C(1) << GROUP_MEMBER_DN);
+	state->rests[state->n_rests] = rest;
+	state->n_rests += rest != NULL;
+	return rest ? 0 : -ENOMEM;
 }
 
 /* Reads a slice of what is in taking; the rest is read from the loop. */
@@ -441,7 +431,7 @@ static void go_on(struct members_state *state)
 {
 	if (!list_empty(&state->taking) || state->n_ended < state->n_batches || state->rest)
 		return;
-	if (!list_empty(&state->rests)) {
+	if (state->n_rests_begun < state->n_rests) {
 		int r = start_rest(state);
 
 		if (r < 0)
@@ -458,57 +448,28 @@ static void go_on(struct members_state *state)
 
 static int start_rest(struct members_state *state)
 {
-	struct rest *rest = list_item(state->rests.next, struct rest, node);
+	const struct rest *rest = state->rests[state->n_rests_begun];
 
-	if (state->n_rests++ == RESTS_MAX)
+	if (state->n_rests_begun++ == RESTS_MAX)
 		return -E_SERVER;
-	list_remove(&rest->node);
-	state->rest = rest;
-	rest->search = search_dn_send(rest, state->domain, state->id, rest->dn, &rest->attrs,
-	                              rest_of_group, rest);
-	if (!rest->search)
+	state->rest = rest_send(state->rests, state->domain, state->id, rest);
+	if (!state->rest)
 		return -ENOMEM;
-	state->last = rest->search;
-	tevent_req_set_callback(rest->search, rest_came, rest);
+	tevent_req_set_callback(state->rest, rest_came, state);
 	return 0;
 }
 
 /* It may be cut again. */
-static int rest_of_group(struct entry_values *values, void *data)
-{
-	struct rest *rest = data;
-
-	if (rest->came || !values->values[GROUP_MEMBER_DN] ||
-	    strcasecmp(values->dn, rest->dn) != 0) {
-		talloc_free(values);
-		return 0;
-	}
-	if (values->generation != rest->generation) {
-		talloc_free(values);
-		return -E_DISCONNECTED;
-	}
-	rest->came = true;
-	return take_members(rest->state, values, values);
-}
-
-/* A group that is gone by now, or lost those members, cannot be told from a server that does not
- * give them: nothing less than all is given. */
 static void rest_came(struct tevent_req *subreq)
 {
-	struct rest *rest = tevent_req_callback_data(subreq, struct rest);
-	struct members_state *state = rest->state;
-	int r = search_recv(subreq);
+	struct members_state *state = tevent_req_callback_data(subreq, struct members_state);
+	struct entry_values *part;
+	int r = rest_recv(subreq, state, &part);
 
-	state->rest = NULL;
-	state->last = NULL;
-	if (r == 0 && !rest->came && link_generation(state->domain->link) != rest->generation)
-		r = -E_DISCONNECTED;
-	if (r == 0 && !rest->came) {
-		log_at(LEVEL_WARN, state->id, "entry %s: the server does not give its %s", rest->dn,
-		       rest->attrs.names[GROUP_MEMBER_DN]);
-		r = -E_SERVER;
-	}
-	talloc_free(rest); /* and subreq */
+	TALLOC_FREE(state->rest);
+	TALLOC_FREE(state->rests[state->n_rests_begun - 1]);
+	if (r == 0)
+		r = take_members(state, part, part);
 	if (r < 0)
 		fail(state, r);
 	else
@@ -808,5 +769,7 @@ const char *members_wait_for(struct tevent_req *req)
 {
 	struct members_state *state = tevent_req_data(req, struct members_state);
 
-	return state->last ? search_waits_for(state->last) : "the members of a group";
+	return state->rest   ? rest_waits_for(state->rest)
+	       : state->last ? search_waits_for(state->last)
+	                     : "the members of a group";
 }

@@ -17,8 +17,8 @@
 struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                 const struct request_id *id, const struct entry_values *group);
 
-/* Each name once, below mem. Errors: those of search_recv(), -E_DISCONNECTED also when a group that
- * is given in parts began on another connection: nothing less than all is given. */
+/* Each name once, below mem. Errors: those of search_recv(), and of rest_recv() for a group that is
+ * given in parts: nothing less than all is given. */
 int members_recv(struct tevent_req *req, TALLOC_CTX *mem, struct names *ret_names);
 
 /* The same without asking anybody: the DNs of group tell all names, or are those of groups that are

@@ -2,18 +2,15 @@
  *
  * Whole - see whole.h
  *
- *   whole_send ─▶ ask ─▶ (search) ─▶ part_came ─▶ whole_recv
- *                  └───────────────────┘ until nothing is left
+ *   whole_send ─▶ ask ─▶ (rest) ─▶ part_came ─▶ whole_recv
+ *                  └─────────────────┘ until nothing is left
  */
 #include "backend/ldap/whole.h"
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
-#include "backend/ldap/link.h"
-#include "backend/ldap/range.h"
-#include "backend/ldap/search.h"
+#include "backend/ldap/rest.h"
 #include "common/base/error.h"
 #include "common/event/req.h"
 
@@ -33,15 +30,13 @@ struct whole_state {
 	const struct attrs *attrs;   /* borrowed */
 	struct entry_values *values; /* owned */
 	struct grown grown[ATTRS_MAX];
-	struct attrs asked;        /* the names hang below part */
-	TALLOC_CTX *part;          /* owned: what belongs to this round */
-	struct entry_values *came; /* owned; NULL: not yet */
+	const struct entry_values *part; /* the last that came: values, or hangs below them */
+	struct rest *rest;               /* owned: what is asked for in this round */
 	unsigned n_rounds;
 	size_t n_bytes;
 };
 
 static void ask(struct whole_state *state);
-static int take_part(struct entry_values *values, void *data);
 static void part_came(struct tevent_req *subreq);
 
 static bool is_left(const struct entry_values *values, const struct attrs *attrs, size_t attr)
@@ -70,7 +65,7 @@ struct tevent_req *whole_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	state->domain = domain;
 	state->id = id;
 	state->attrs = attrs;
-	state->values = talloc_steal(state, values);
+	state->part = state->values = talloc_steal(state, values);
 	tevent_req_defer_callback(req, domain->host->ev);
 	ask(state);
 	return req;
@@ -83,52 +78,23 @@ static int no_end(const struct whole_state *state)
 	return -E_SERVER;
 }
 
-static int name_parts(struct whole_state *state)
-{
-	state->asked = (struct attrs){ .count = state->attrs->count, .in_parts = UINT64_MAX };
-	state->part = talloc_new(state);
-	if (!state->part)
-		return -ENOMEM;
-	for (size_t i = 0; i < state->attrs->count; i++) {
-		if (!is_left(state->values, state->attrs, i))
-			continue;
-		state->asked.names[i] = range_from(state->part, state->attrs->names[i],
-		                                   entry_cut(state->values, i));
-		if (!state->asked.names[i])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static void ask(struct whole_state *state)
 {
-	struct tevent_req *subreq;
-	int r;
+	struct tevent_req *subreq = NULL;
 
 	if (!whole_is_needed(state->values, state->attrs)) {
 		req_finish(state->req, 0);
 		return;
 	}
-	r = state->n_rounds++ < ROUNDS_MAX ? name_parts(state) : no_end(state);
-	if (r < 0) {
-		req_finish(state->req, r);
+	if (state->n_rounds++ == ROUNDS_MAX) {
+		req_finish(state->req, no_end(state));
 		return;
 	}
-	subreq = search_dn_send(state->part, state->domain, state->id, state->values->dn,
-	                        &state->asked, take_part, state);
+	state->rest = rest_of(state, state->part, state->attrs, ~state->attrs->in_parts);
+	if (state->rest)
+		subreq = rest_send(state->rest, state->domain, state->id, state->rest);
 	if (!tevent_req_nomem(subreq, state->req))
 		tevent_req_set_callback(subreq, part_came, state);
-}
-
-static int take_part(struct entry_values *values, void *data)
-{
-	struct whole_state *state = data;
-
-	if (state->came || strcasecmp(values->dn, state->values->dn) != 0)
-		talloc_free(values);
-	else
-		state->came = talloc_steal(state, values);
-	return 0;
 }
 
 /* Puts more behind the values at this place. */
@@ -161,46 +127,31 @@ static int append(struct whole_state *state, size_t attr, const struct berval *m
 	return 0;
 }
 
-/* An entry that is gone by now, or lost those values, cannot be told from a server that does not
- * give them. */
-static int join(struct whole_state *state)
+/* The values lie within the message of part, which hangs below them. */
+static int join(struct whole_state *state, const struct entry_values *part)
 {
 	struct entry_values *values = state->values;
 	int r = 0;
 
-	for (size_t i = 0; i < state->asked.count && r == 0; i++) {
-		if (!state->asked.names[i])
+	for (size_t i = 0; i < state->attrs->count && r == 0; i++) {
+		if (!is_left(state->part, state->attrs, i))
 			continue;
-		if (!state->came || !state->came->values[i]) {
-			log_at(LEVEL_WARN, state->id, "entry %s: the server does not give its %s",
-			       values->dn, state->asked.names[i]);
-			return -E_SERVER;
-		}
-		r = append(state, i, state->came->values[i]);
-		values->cut[i] = entry_cut(state->came, i);
+		r = append(state, i, part->values[i]);
+		values->cut[i] = entry_cut(part, i);
 	}
-	talloc_steal(values, state->came); /* the values lie within its message */
-	state->came = NULL;
+	state->part = part;
 	return r;
-}
-
-/* Another server has another order. */
-static bool is_of_another(const struct whole_state *state)
-{
-	return state->values->generation !=
-	       (state->came ? state->came->generation : link_generation(state->domain->link));
 }
 
 static void part_came(struct tevent_req *subreq)
 {
 	struct whole_state *state = tevent_req_callback_data(subreq, struct whole_state);
-	int r = search_recv(subreq);
+	struct entry_values *part;
+	int r = rest_recv(subreq, state->values, &part);
 
-	if (r == 0 && is_of_another(state))
-		r = -E_DISCONNECTED;
+	TALLOC_FREE(state->rest); /* and subreq */
 	if (r == 0)
-		r = join(state);
-	TALLOC_FREE(state->part); /* and subreq */
+		r = join(state, part);
 	if (r < 0)
 		req_finish(state->req, r);
 	else

@@ -19,7 +19,7 @@ struct tevent_req *whole_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                               const struct request_id *id, struct entry_values *values,
                               const struct attrs *attrs);
 
-/* The same values, on mem, and behind them all others. Errors: those of search_recv();
- * -E_DISCONNECTED also when another connection than theirs was asked; -E_SERVER also when the
- * server does not give them, or does not come to an end: nothing less than all is given. */
+/* The same values, on mem, and behind them all others. Errors: those of rest_recv(), which are for
+ * the whole entry; -E_SERVER also when the server does not come to an end: nothing less than all is
+ * given. */
 int whole_recv(struct tevent_req *req, TALLOC_CTX *mem, struct entry_values **ret_values);

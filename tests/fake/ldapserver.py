@@ -46,6 +46,9 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
                    Active Directory does
     ranges N:M     … and never those from M on
     slices N       the same with 1,500 at once
+    leaves N:M:K   slices, but one of them goes before each question for later ones, M in all: userK,
+                   and who comes after it
+    stands N       the same with 100, and later only one at once
     turns N        slices in another order on each connection, as of several servers behind one name;
                    the other groups have a member of whom it says nothing for 2 s, and the first
                    search for group9 alone ends 2 s after its entry
@@ -218,6 +221,7 @@ class Server:
         self.modes = modes
         self.searches = 0
         self.connected = 0
+        self.gone = 0
         self.made = {}  # entries that are long in the making
         self.has_closed = False
         self.patience = {}  # when what is slow for a while is no longer
@@ -247,7 +251,7 @@ class Server:
     def in_parts(self, entries, fields, connection):
         """Gives the values of one attribute in parts: "member;range=0-99" and so on. None: no answer."""
         mode, argument = self.modes[0]
-        n, other = (argument.split(":") + [None])[:2]
+        n, other, leaver = (argument.split(":") + [None, None])[:3]
         base = parse(fields[0])[1].decode()
         for kind in (user, group):
             dn, attrs = kind(9)
@@ -261,10 +265,15 @@ class Server:
         elif b"memberuid" in fields[7].lower():
             name, value = "memberUid", lambda i: f"user{i}"
         asked = re.search(name.encode() + rb";range=(\d+)-\*", fields[7], re.I)
-        first, size = int(asked[1]) if asked else 0, 1500 if mode in ("slices", "turns") else 100
+        first, size = int(asked[1]) if asked else 0, 1500 if mode in ("slices", "turns", "leaves") else 100
+        if mode == "leaves" and first > 0:
+            self.gone = min(self.gone + 1, int(other))
+        if mode == "stands" and first > 0:
+            size = 1
         n = 350 if mode == "misnames" else int(n)
         turn = 700 * connection if mode == "turns" else 0
-        values = [value((i + turn) % n) for i in range(first, min(first + size, n))]
+        values = [value((i + turn) % n) for i in range(n) if not 0 <= i - int(leaver or 0) < self.gone]
+        values, n = values[first : first + size], len(values)
         if mode == "stalls" and first > 0:
             return None
         if mode == "ranges" and other and first >= int(other):
@@ -417,7 +426,7 @@ class Server:
             print("search", line.number, what, ",".join(controls) or "-", line.open, flush=True)
             if size:
                 return await self.page(line, msgid, size, cookie, entries)
-        if mode in ("ranges", "slices", "turns", "stalls", "misnames"):
+        if mode in ("ranges", "slices", "leaves", "stands", "turns", "stalls", "misnames"):
             entries = self.in_parts(entries, fields, line.number)
             if entries is None:
                 return None
