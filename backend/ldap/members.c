@@ -145,13 +145,20 @@ static int add_name(struct members_state *state, const char *name)
 	return map_set(state->named, name, strlen(name), state);
 }
 
-/* Does the DN tell the name of a user? Not if that might as well be a group's. */
+/* May it be that of a group? Those begin with "cn=", mostly, whatever groups are called by. */
+static bool may_name_group(const struct ldap_domain *domain, const struct dn *dn)
+{
+	return (strcasecmp(dn->attr, "cn") == 0 ||
+	        strcasecmp(dn->attr, domain->conf.group_name) == 0) &&
+	       bases_hold(&domain->bases[SEARCH_GROUPS], dn->key, false);
+}
+
+/* Does the DN tell the name of a user? */
 static bool tells_name(const struct ldap_domain *domain, const struct dn *dn)
 {
 	return dn->single && strcasecmp(dn->attr, domain->conf.user_name) == 0 &&
 	       bases_hold(&domain->bases[SEARCH_USERS], dn->key, true) &&
-	       (strcasecmp(dn->attr, domain->conf.group_name) != 0 ||
-	        !bases_hold(&domain->bases[SEARCH_GROUPS], dn->key, false));
+	       !may_name_group(domain, dn);
 }
 
 /* Remembers that this DN was met, as what ret_wanted will say; NULL when it was before. */

@@ -207,6 +207,17 @@ ROWS = [
         {"The devs": ("The devs", 21001, {"uid-of-alice", "uid-of-bob"}), "devs": None},
         {"uid-of-alice": (11001, 21000, {21000, 21001, 21002, 21003})},
     ),
+    # CN=… is how the DNs of groups begin, too, whatever they are called.
+    Row(
+        "ad-cn",
+        {"ldap_schema": "AD", "ldap_search_base": AD, "ldap_user_name": "cn"},
+        {"Alice Example": "Alice Example" + ALICE_AD.removeprefix("alice"), "alice": None},
+        {
+            "devs": ("devs", 21001, {"Alice Example", "Bob Example"}),
+            "staff": ("staff", 21002, {"Alice Example", "Bob Example", "Carol Example"}),
+        },
+        {"Alice Example": (11001, 21000, {21000, 21001, 21002})},
+    ),
     Row(
         "ad-no-class",
         {"ldap_schema": "AD", "ldap_search_base": AD, "ldap_user_object_class": "posixAccount"},
