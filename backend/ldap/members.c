@@ -31,6 +31,7 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/event/req.h"
 #include "common/event/timer.h"
 #include "common/ident/accept.h"
@@ -136,6 +137,11 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 
 /* ---- the members of one group ---- */
 
+static bool folds(const struct ldap_domain *domain)
+{
+	return domain->host->options->case_sensitive == CASE_FALSE;
+}
+
 static int add_name(struct members_state *state, const char *name)
 {
 	if (map_get(state->named, name, strlen(name)))
@@ -153,12 +159,30 @@ static bool may_name_group(const struct ldap_domain *domain, const struct dn *dn
 	       bases_hold(&domain->bases[SEARCH_GROUPS], dn->key, false);
 }
 
-/* Does the DN tell the name of a user? */
-static bool tells_name(const struct ldap_domain *domain, const struct dn *dn)
+/* Might the DN tell the name of a user? */
+static bool names_user(const struct ldap_domain *domain, const struct dn *dn)
 {
 	return dn->single && strcasecmp(dn->attr, domain->conf.user_name) == 0 &&
 	       bases_hold(&domain->bases[SEARCH_USERS], dn->key, true) &&
 	       !may_name_group(domain, dn);
+}
+
+/* The name of a user that the DN tells, on mem; NULL if it tells none. Servers do not mind how a DN
+ * is spelt, so only one in lower case tells how the user is: where that matters, others are looked
+ * up. */
+static int told_name(TALLOC_CTX *mem, const struct ldap_domain *domain, const struct dn *dn,
+                     char **ret_name)
+{
+	char *folded;
+	int r;
+
+	*ret_name = NULL;
+	if (!names_user(domain, dn))
+		return 0;
+	r = str_fold(mem, dn->value, &folded);
+	if (r == 0 && (folds(domain) || strcmp(folded, dn->value) == 0))
+		*ret_name = folded;
+	return r == -EILSEQ ? 0 : r;
 }
 
 /* Remembers that this DN was met, as what ret_wanted will say; NULL when it was before. */
@@ -209,6 +233,7 @@ static int want(struct members_state *state, const struct dn *dn)
 static int take_member(struct members_state *state, const struct berval *value, const char *group)
 {
 	auto_talloc TALLOC_CTX *scratch = NULL;
+	char *name = NULL;
 	struct dn dn;
 	int r = -EINVAL;
 
@@ -224,10 +249,12 @@ static int take_member(struct members_state *state, const struct berval *value, 
 		                "one of its members is not a DN");
 		return 0;
 	}
+	if (r == 0)
+		r = told_name(scratch, state->domain, &dn, &name);
 	if (r < 0)
 		return r;
-	if (tells_name(state->domain, &dn))
-		return accept_name(dn.value) == ACCEPTED ? add_name(state, dn.value) : 0;
+	if (name)
+		return accept_name(name) == ACCEPTED ? add_name(state, name) : 0;
 	if (!dn.attr || !attr_is_valid(dn.attr)) {
 		refusals_report(state->domain->refusals, state->id, group,
 		                "one of its members has a DN that cannot be searched for");
@@ -531,9 +558,12 @@ static int take_user(struct members_state *state, struct wanted *wanted,
 	struct ldap_domain *domain = state->domain;
 	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
 	const char *reason, *name;
+	char *folded;
 
 	wanted->user = false;
 	reason = member_from(scratch, values, domain->conf.user_name, &domain->range, &name);
+	if (!reason && folds(domain) && str_fold(scratch, name, &folded) == 0)
+		name = folded; /* as DNs tell it: no name is to come twice */
 	if (!reason)
 		return add_name(state, name);
 	refusals_report(domain->refusals, state->id, values->dn, reason);
@@ -682,21 +712,23 @@ static int tell_group(struct telling *telling, const char *key, uint32_t levels_
 static int tell_member(struct telling *telling, const struct berval *value, uint32_t levels_left)
 {
 	auto_talloc TALLOC_CTX *scratch = talloc_new(NULL);
+	char *name = NULL;
 	struct dn dn;
 	int r;
 
 	if (strlen(value->bv_val) != value->bv_len)
 		return -EAGAIN;
 	r = dn_parse(scratch, value->bv_val, &dn);
+	if (r == 0)
+		r = told_name(scratch, telling->domain, &dn, &name);
 	if (r < 0)
 		return r == -EINVAL ? -EAGAIN : r;
-	if (!tells_name(telling->domain, &dn))
+	if (!name)
 		return tell_group(telling, dn.key, levels_left);
-	if (accept_name(dn.value) != ACCEPTED ||
-	    map_get(telling->named, dn.value, strlen(dn.value)))
+	if (accept_name(name) != ACCEPTED || map_get(telling->named, name, strlen(name)))
 		return 0;
-	writer_str(&telling->names, dn.value);
-	return map_set(telling->named, dn.value, strlen(dn.value), telling->named);
+	writer_str(&telling->names, name);
+	return map_set(telling->named, name, strlen(name), telling->named);
 }
 
 static int tell_members(struct telling *telling, struct told_group told)

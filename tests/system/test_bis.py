@@ -24,7 +24,7 @@ GROUPS = [
     Group("right", 21023, [group_dn("bottom"), "dave.o-neill_1"]),
     Group("top", 21024, [group_dn("left"), group_dn("right")]),
     Group("dangling", 21031, ["alice", f"cn=gone,ou=people,{BASE}", group_dn("gone")]),
-    Group("spelt", 21032, [f"UID=bob, OU=People,{BASE.upper()}", ERIN_DN.upper()]),
+    Group("spelt", 21032, [f"UID=BOB, OU=People,{BASE.upper()}", ERIN_DN.upper()]),
     Group("nobody", 21033, []),
 ]
 # groupOfNames wants a member: where there is none some write the DN of nothing.
@@ -321,6 +321,26 @@ def test_group_named_like_a_user_by_its_dn_is_not_taken_for_one(own):
     """With ldap_user_name = cn a DN cn=a,… may be that of either."""
     suite = own((USERS, GROUPS[:3]), ldap_user_name="cn")
     assert suite.group("b") == ("b", 21002, {"Alice Example", "Bob Example"})
+
+
+@pytest.mark.parametrize("cases, searches", [("true", 3), ("preserving", 3), ("false", 1)])
+def test_a_name_is_spelt_as_the_user_is_and_comes_once(own, cases, searches):
+    """However DNs spell it, which costs a search for users and one for groups where it matters."""
+    loud = f"UID=BOB,ou=people,{BASE}"
+    groups = [Group("low", 23001, ["bob"]), Group("team", 23002, [loud, group_dn("low")]), Group("loud", 23003, [loud])]
+    suite = own((USERS, groups), case_sensitive=cases)
+    assert suite.passwd("alice")
+    assert suite.getent("group", "team").out == "team:*:23002:bob\n"
+    assert searches_of(suite, lambda: suite.group("loud")) == searches
+    assert suite.getent("group", "loud").out == "loud:*:23003:bob\n"
+
+
+def test_names_that_are_alike_come_once_where_case_does_not_matter(own):
+    """Also of two users, of whom one is looked up."""
+    twin_dn = f"cn=Bob Twin,ou=people,{BASE}"
+    twin = user_ldif(User("BOB", 10006, 20001, "", "/", ""), dn=twin_dn)
+    suite = own((USERS, [Group("team", 23002, ["bob", twin_dn])]), twin, case_sensitive="false")
+    assert suite.getent("group", "team").out == "team:*:23002:bob\n"
 
 
 def test_a_member_we_would_refuse_as_a_user_is_left_out(own):
