@@ -192,13 +192,23 @@ int bases_of_dn(TALLOC_CTX *mem, const char *dn, struct bases *ret_bases)
 	return 0;
 }
 
+/* Where the base is no DN to us only the server knows. */
+static bool may_hold(const struct base *base, const char *key)
+{
+	return !base->key || dn_is_in_scope(key, base->key, base->scope);
+}
+
+static bool is_sure_to_find(const struct base *base)
+{
+	return base->key && !base->filter;
+}
+
 bool bases_hold(const struct bases *bases, const char *key, bool unfiltered)
 {
 	for (size_t i = 0; i < bases->count; i++) {
 		const struct base *base = &bases->items[i];
 
-		if (base->key && !(unfiltered && base->filter) &&
-		    dn_is_in_scope(key, base->key, base->scope))
+		if (may_hold(base, key) && (!unfiltered || is_sure_to_find(base)))
 			return true;
 	}
 	return false;

@@ -19,7 +19,7 @@ struct base {
 
 struct bases {
 	struct base *items;
-	size_t count; /* at least 1 */
+	size_t count; /* 0: not set; bases_parse() gives at least 1 */
 };
 
 /* Everything hangs below mem. Errors: -EINVAL text is not of that form, or names over BASES_MAX. */
@@ -32,8 +32,9 @@ int bases_narrow(struct bases *bases, int scope, const char *filter);
 /* Just the subtree below dn. Errors: -ENOMEM. */
 int bases_of_dn(TALLOC_CTX *mem, const char *dn, struct bases *ret_bases);
 
-/* Would a search below bases come across the entry with this key? unfiltered: and below one of them
- * find it, whatever it is? */
+/* Might a search below bases come across the entry with this key? unfiltered: would one below some
+ * of them find it for sure, whatever it is? Where a base is no DN nobody knows: it might, not
+ * would. */
 bool bases_hold(const struct bases *bases, const char *key, bool unfiltered);
 
 /* May a search below base come across the entry called dn? Errors: -ENOENT no, or dn is not one;

@@ -52,6 +52,7 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
     turns N        slices in another order on each connection, as of several servers behind one name;
                    the other groups have a member of whom it says nothing for 2 s, and the first
                    search for group9 alone ends 2 s after its entry
+    moniker BASE   knows its base by this name alone, "<GUID=…>"; groups list DNs
     stalls N       the same with 100, and it never answers who asks for the second ones
     misnames N:R   the same of 350, but of those from N on it says "member;range=R"
     giant          user9 is announced as a message of 2 GB, which comes as long as somebody takes it
@@ -185,6 +186,23 @@ def find(filter_bytes):
         if name == "memberuid":
             return [group(n) for n in range(3)] if value in ("user0", "user1") else []
     return []
+
+
+def with_dns(entries):
+    """Groups that list DNs, too."""
+    return [(dn, {**attrs, "member": [user(0)[0], user(1)[0]]} if "memberUid" in attrs else attrs)
+            for dn, attrs in entries]
+
+
+def find_all(filter_bytes):
+    """All who are named by a filter, not just the first, and the groups of DNs."""
+    found, asked = [], assertions(filter_bytes)
+    for name, value in asked:
+        if name == "member" and value in (user(0)[0], user(1)[0]):
+            found += [group(n) for n in range(3)]
+        elif name == "uid" and re.fullmatch(r"user\d+", value) and ("objectclass", "posixAccount") in asked:
+            found.append(user(int(value[4:])))
+    return with_dns(found or find(filter_bytes))
 
 
 MB = 1000000
@@ -402,6 +420,8 @@ class Server:
             return None
         if mode == "wrongdb" or self.does("lacks", base):
             return result(msgid, 0x65, 32)
+        if mode == "moniker" and base != self.modes[0][1]:
+            return result(msgid, 0x65, 32)
         if self.does("bars", base):
             return result(msgid, 0x65, 50)
         if mode == "code":
@@ -418,6 +438,8 @@ class Server:
             _, _, at = parse(parts, at)
             fields.append(parts[start:at])
         entries = [] if base.startswith("ou=void,") else find(fields[6])
+        if mode == "moniker":
+            entries = find_all(fields[6])
         if mode == "pages":
             size, cookie = controls.get(PAGED) or (0, "0")
             line.open += cookie == ""

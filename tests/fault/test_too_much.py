@@ -256,7 +256,7 @@ def test_a_group_that_is_given_in_parts(c, enumerate):
     assert suite.group(30009) == ("group9", 30009, everybody)
 
 
-@pytest.mark.parametrize("first", (100, 300))
+@pytest.mark.parametrize("first", (99, 297))
 def test_parts_that_are_never_given(c, first):
     """Half a group is none: an old answer stays, and without one it cannot be told."""
     suite = begin(c, f"ranges 350 then ranges 350:{first}", ldap_schema="rfc2307bis", entry_cache_timeout=1)
@@ -286,11 +286,11 @@ def test_members_by_name_and_addresses_that_are_given_in_parts(c, enumerate):
 
 @pytest.mark.parametrize("schema, database, key", [("rfc2307", "group", "group9"), ("rfc2307", "passwd", "user9")])
 def test_other_parts_that_are_never_given(c, schema, database, key):
-    suite = begin(c, "ranges 350:200", ldap_schema=schema)
+    suite = begin(c, "ranges 350:198", ldap_schema=schema)
     calls = ask(c, database, key)
     assert calls.failed == calls.calls == 1, calls
     assert suite.group("group5") and suite.passwd("user5") == passwd(5)
-    assert "does not give its m" in suite.log.text() and ";range=200-*" in suite.log.text()
+    assert "does not give its m" in suite.log.text() and ";range=198-*" in suite.log.text()
 
 
 def test_a_message_that_does_not_end(c):

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ldap/dn.h"
+
 static TALLOC_CTX *mem;
 
 static void begin(void)
@@ -152,6 +154,39 @@ START_TEST(test_who_may_be_found_below_a_base)
 }
 END_TEST
 
+START_TEST(test_what_bases_hold)
+{
+	static const struct {
+		const char *bases, *dn;
+		bool might, would;
+	} rows[] = {
+		{ "dc=x", "uid=a,dc=x", true, true },
+		{ "dc=x", "uid=a,dc=y", false, false },
+		{ "dc=x?sub?(a=b)", "uid=a,dc=x", true, false },
+		{ "dc=y?sub??dc=x?sub?(a=b)", "uid=a,dc=x", true, false },
+		{ "dc=x?sub?(a=b)?dc=x?one?", "uid=a,dc=x", true, true },
+		{ "<GUID=1>", "uid=a,dc=x", true, false },
+		{ "<WKGUID=1,dc=x>?one?(a=b)", "uid=a,dc=x", true, false },
+		{ "dc=y?sub?(a=b)?<GUID=1>?sub?", "uid=a,dc=x", true, false },
+		{ "<GUID=1>?sub??dc=x?sub?", "uid=a,dc=x", true, true },
+	};
+	struct bases none = { 0 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bases bases;
+		struct dn dn;
+
+		ck_assert_int_eq(bases_parse(mem, rows[i].bases, &bases), 0);
+		ck_assert_int_eq(dn_parse(mem, rows[i].dn, &dn), 0);
+		ck_assert_msg(bases_hold(&bases, dn.key, false) == rows[i].might, "%s: %s",
+		              rows[i].bases, rows[i].dn);
+		ck_assert_msg(bases_hold(&bases, dn.key, true) == rows[i].would, "%s: %s",
+		              rows[i].bases, rows[i].dn);
+	}
+	ck_assert(!bases_hold(&none, "uid=a,dc=x", false));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base");
@@ -165,6 +200,7 @@ int main(void)
 	tcase_add_test(tests, test_a_dn_is_narrowed);
 	tcase_add_test(tests, test_as_many_as_there_may_be_and_no_more);
 	tcase_add_test(tests, test_who_may_be_found_below_a_base);
+	tcase_add_test(tests, test_what_bases_hold);
 	suite_add_tcase(suite, tests);
 
 	runner = srunner_create(suite);
