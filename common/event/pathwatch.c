@@ -33,7 +33,7 @@ struct pathwatch {
 	int fd; /* of inotify */
 	struct tevent_fd *fde;
 	struct timer *settle; /* while a burst lasts */
-	unsigned n_steps;
+	unsigned n_steps; /* 0: it rests */
 	struct step {
 		int wd;
 		char *name; /* owned: the entry that matters in the directory */
@@ -101,11 +101,12 @@ static void settled(void *data)
 
 static bool matters(const struct pathwatch *watch, const struct inotify_event *event)
 {
-	if (event->mask & (IN_Q_OVERFLOW | IN_IGNORED))
-		return true;
+	if (event->mask & IN_Q_OVERFLOW)
+		return watch->n_steps > 0;
 	for (unsigned i = 0; i < watch->n_steps; i++)
-		if (watch->steps[i].wd == event->wd && event->len > 0 &&
-		    strcmp(watch->steps[i].name, event->name) == 0)
+		if (watch->steps[i].wd == event->wd &&
+		    (event->mask & IN_IGNORED ||
+		     (event->len > 0 && strcmp(watch->steps[i].name, event->name) == 0)))
 			return true;
 	return false;
 }
@@ -158,4 +159,22 @@ int pathwatch_new(TALLOC_CTX *mem, struct tevent_context *ev, const char *path, 
 		return -ENOMEM;
 	*ret_watch = take_ptr(watch);
 	return 0;
+}
+
+void pathwatch_rest(struct pathwatch *watch)
+{
+	TALLOC_FREE(watch->settle);
+	for (; watch->n_steps > 0; watch->n_steps--) {
+		inotify_rm_watch(watch->fd, watch->steps[watch->n_steps - 1].wd);
+		TALLOC_FREE(watch->steps[watch->n_steps - 1].name);
+	}
+}
+
+int pathwatch_resume(struct pathwatch *watch)
+{
+	int r = collect(watch);
+
+	if (r < 0)
+		pathwatch_rest(watch);
+	return r;
 }

@@ -45,7 +45,8 @@ struct sbus_client {
 
 	struct sbus_conn *conn;        /* owned; NULL between two attempts */
 	struct timer *retry;           /* owned; NULL unless we wait */
-	struct pathwatch *appears;     /* owned; the path, while nothing stands; may be NULL */
+	struct pathwatch *appears;     /* owned; the path; rests while a connection stands; may be
+	                                * NULL */
 	struct tevent_immediate *news; /* owned: the connection was lost, tell so */
 	int64_t wait_ms;               /* before the next attempt, without the jitter */
 };
@@ -108,7 +109,8 @@ static void conn_stood(struct sbus_conn *conn, void *maker)
 	struct sbus_client *client = maker;
 
 	client->wait_ms = WAIT_FIRST_MS;
-	TALLOC_FREE(client->appears);
+	if (client->appears)
+		pathwatch_rest(client->appears);
 	client->connected(client, conn, client->data);
 }
 
@@ -120,8 +122,19 @@ static void path_changed(void *data)
 		return;
 	client->wait_ms = WAIT_FIRST_MS; /* it may be bound and not listen yet */
 	TALLOC_FREE(client->retry);
-	TALLOC_FREE(client->appears); /* what was watched may be another directory now */
 	attempt_or_wait(client);
+}
+
+/* The directory may be another one by now. */
+static void watch_path(struct sbus_client *client)
+{
+	int r = client->appears
+	                ? pathwatch_resume(client->appears)
+	                : pathwatch_new(client, client->ev, client->path, 0, path_changed, client,
+	                                &client->appears);
+
+	if (r < 0)
+		log_debug("%s: looked for by time only", client->path);
 }
 
 static int wait_and_retry(struct sbus_client *client)
@@ -132,10 +145,8 @@ static int wait_and_retry(struct sbus_client *client)
 	client->wait_ms = client->wait_ms * 2 < WAIT_MAX_MS ? client->wait_ms * 2 : WAIT_MAX_MS;
 	TALLOC_FREE(client->retry);
 	client->retry = timer_once(client, client->ev, wait_ms, retry_now, client);
-	if (!client->lazy && !client->appears &&
-	    pathwatch_new(client, client->ev, client->path, 0, path_changed, client,
-	                  &client->appears) < 0)
-		log_debug("%s: looked for by time only", client->path);
+	if (!client->lazy)
+		watch_path(client);
 	return client->retry ? 0 : -ENOMEM;
 }
 

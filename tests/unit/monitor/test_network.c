@@ -188,6 +188,36 @@ START_TEST(test_other_files_do_not_matter)
 }
 END_TEST
 
+START_TEST(test_watch_that_rests)
+{
+	const char *elsewhere = talloc_asprintf(ev, "%s-renamed", dir);
+	struct pathwatch *made;
+
+	ck_assert_int_eq(pathwatch_new(ev, ev, in_dir("resolv.conf"), 10, changed, NULL, &made), 0);
+	for (int i = 1; i <= 3; i++) {
+		write_to("resolv.conf");
+		run_ms(100);
+		ck_assert_int_eq(changes, i);
+		write_to("resolv.conf");
+		pathwatch_rest(made); /* before that was told */
+		write_to("resolv.conf");
+		run_ms(100);
+		ck_assert_int_eq(pathwatch_resume(made), 0);
+		ck_assert_int_eq(pathwatch_resume(made), 0); /* it watches already */
+		run_ms(100);
+		ck_assert_int_eq(changes, i);
+	}
+	pathwatch_rest(made);
+	rename(dir, elsewhere);
+	ck_assert_int_eq(pathwatch_resume(made), -ENOENT);
+	rename(elsewhere, dir);
+	ck_assert_int_eq(pathwatch_resume(made), 0);
+	write_to("resolv.conf");
+	run_ms(100);
+	ck_assert_int_eq(changes, 4);
+}
+END_TEST
+
 START_TEST(test_file_appears_is_replaced_and_goes)
 {
 	watch();
@@ -371,6 +401,7 @@ int main(void)
 	tcase_set_timeout(files, 20);
 	tcase_add_test(files, test_burst_is_one_change);
 	tcase_add_test(files, test_other_files_do_not_matter);
+	tcase_add_test(files, test_watch_that_rests);
 	tcase_add_test(files, test_file_appears_is_replaced_and_goes);
 	tcase_add_test(files, test_symlink_and_its_target);
 	tcase_add_test(files, test_network_waits_a_second_after_resolv_conf);

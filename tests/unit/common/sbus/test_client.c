@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,6 +64,39 @@ START_TEST(test_server_that_comes_much_later_is_found_at_once)
 	ck_assert_int_eq(pair_listen(pair), 0);
 	ck_assert(pair_until(pair, pair->n_stood == 2));
 	ck_assert_int_le(monotonic_us() - start_us, 1000000);
+}
+END_TEST
+
+static int count_inotify(void)
+{
+	char path[64], target[64];
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++) {
+		ssize_t size;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		size = readlink(path, target, sizeof(target) - 1);
+		target[size > 0 ? size : 0] = '\0';
+		n += strcmp(target, "anon_inode:inotify") == 0;
+	}
+	return n;
+}
+
+/* To close what looked for the server would hold up the loop, just when it has come. */
+START_TEST(test_what_looks_for_the_server_is_kept)
+{
+	auto_talloc struct pair *pair = pair_new();
+
+	pair_connect(pair, false);
+	for (int round = 1; round <= 3; round++) {
+		ck_assert_int_eq(pair_listen(pair), 0);
+		ck_assert(pair_until(pair, pair->n_stood == round));
+		ck_assert_int_eq(count_inotify(), 1);
+		TALLOC_FREE(pair->server);
+		ck_assert(pair_until(pair, pair->n_lost == round));
+		ck_assert_int_eq(count_inotify(), 1);
+	}
 }
 END_TEST
 
@@ -288,6 +322,7 @@ int main(void)
 	tcase_set_timeout(client, 20);
 	tcase_add_test(client, test_server_that_comes_later_is_found);
 	tcase_add_test(client, test_server_that_comes_much_later_is_found_at_once);
+	tcase_add_test(client, test_what_looks_for_the_server_is_kept);
 	tcase_add_test(client, test_connection_comes_back_after_a_restart);
 	tcase_add_test(client, test_attempts_become_rare);
 	tcase_add_test(client, test_lazy_client_waits_to_be_woken);
