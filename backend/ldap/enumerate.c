@@ -42,12 +42,14 @@
 #include "common/event/timer.h"
 #include "common/ldap/dn.h"
 
-#define FIRST_MS       1000 /* the questions of a start go first */
-#define AGAIN_MS       5000 /* after a pass that failed, and while the domain is not online */
-#define GROUPS_AT_ONCE 8    /* whose members are looked up */
-#define PURGE_AT_ONCE  500  /* entries looked at: less than a millisecond */
-#define STALE_PAGES    1000 /* in a row without anybody new: the server never comes to an end */
-#define LOST_AT_MOST   3    /* connections, or turns, below one base */
+#define FIRST_MS        1000 /* the questions of a start go first */
+#define AGAIN_MS        5000 /* after a pass that failed, and while the domain is not online */
+#define GROUPS_AT_ONCE  8    /* whose members are looked up */
+#define MEMBERS_AT_ONCE 1000 /* that are begun with in a turn of the loop: a millisecond or two */
+#define GROUP_COST      10   /* of a group without members, counted in members */
+#define PURGE_AT_ONCE   500  /* entries looked at: less than a millisecond */
+#define STALE_PAGES     1000 /* in a row without anybody new: the server never comes to an end */
+#define LOST_AT_MOST    3    /* connections, or turns, below one base */
 
 struct enumeration {
 	struct ldap_domain *domain; /* borrowed */
@@ -100,6 +102,8 @@ struct pass {
 	uint64_t environment;              /* of the cache at the beginning */
 	uint32_t epoch;                    /* so, too */
 	struct list jobs, running;
+	unsigned n_begun;    /* of members, in this turn of the loop or since some turns */
+	struct timer *pause; /* armed while the next groups wait for another turn */
 	struct cache_change *change; /* NULL when there is nothing to store */
 	struct cache_place place;    /* of the purge */
 	size_t n_users, n_groups, n_purged;
@@ -631,6 +635,7 @@ static void page_failed(struct pass *pass, int r)
 		pass_end(pass->owner, r);
 		return;
 	}
+	TALLOC_FREE(pass->pause);
 	drop_jobs(&pass->jobs);
 	drop_jobs(&pass->running);
 	TALLOC_FREE(pass->change);
@@ -658,17 +663,42 @@ static void page_came(struct tevent_req *subreq)
 	resolve(pass);
 }
 
-/* Looks up the members of the groups that list DNs, then stores the page. */
+static unsigned cost_of(const struct job *job)
+{
+	const struct berval *member = job->values->values[GROUP_MEMBER_DN];
+	unsigned n = GROUP_COST;
+
+	for (; n < MEMBERS_AT_ONCE && member->bv_val; member++)
+		n++;
+	return n;
+}
+
+static void pause_over(void *data)
+{
+	struct pass *pass = data;
+
+	pass->pause = NULL;
+	pass->n_begun = 0;
+	resolve(pass);
+}
+
+/* Looks up the members of the groups that list DNs, then stores the page. Most tell their names
+ * themselves, so that a group has ended before the loop looks at anything else: it is made to. */
 static void resolve(struct pass *pass)
 {
 	size_t n_running = 0;
 
+	if (pass->pause)
+		return;
 	for (struct list *node = pass->running.next; node != &pass->running; node = node->next)
 		n_running++;
-	for (; n_running < GROUPS_AT_ONCE && !list_empty(&pass->jobs); n_running++) {
+	for (; n_running < GROUPS_AT_ONCE && !list_empty(&pass->jobs) &&
+	       pass->n_begun < MEMBERS_AT_ONCE;
+	     n_running++) {
 		struct job *job = list_item(pass->jobs.next, struct job, node);
 		struct tevent_req *subreq = members_send(job, pass->domain, &pass->id, job->values);
 
+		pass->n_begun += cost_of(job);
 		if (!subreq) {
 			pass_end(pass->owner, -ENOMEM);
 			return;
@@ -677,8 +707,13 @@ static void resolve(struct pass *pass)
 		list_append(&pass->running, &job->node);
 		tevent_req_set_callback(subreq, resolved, job);
 	}
-	if (n_running == 0)
+	if (n_running == 0 && list_empty(&pass->jobs)) {
 		store(pass, page_stored);
+	} else if (pass->n_begun >= MEMBERS_AT_ONCE) {
+		pass->pause = timer_once(pass, pass->domain->host->ev, 0, pause_over, pass);
+		if (!pass->pause)
+			pass_end(pass->owner, -ENOMEM);
+	}
 }
 
 static void resolved(struct tevent_req *subreq)
