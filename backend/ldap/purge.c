@@ -77,5 +77,8 @@ struct purge *purge_new(TALLOC_CTX *mem, struct ldap_domain *domain)
 	                           (int64_t)domain->conf.purge_cache_offset_s * 1000, due, purge);
 	if (!purge->timer)
 		TALLOC_FREE(purge);
+	else
+		log_info("domain %s: what has expired is taken out of the cache every %u s",
+		         domain->host->domain, domain->conf.purge_cache_timeout_s);
 	return purge;
 }
