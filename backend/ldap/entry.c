@@ -76,15 +76,6 @@ static const char *find_part(const struct attrs *attrs, const char *type, size_t
 	return NULL;
 }
 
-static size_t count(const struct berval *array)
-{
-	size_t n = 0;
-
-	while (array && array[n].bv_val)
-		n++;
-	return n;
-}
-
 static int set_cut(struct entry_owner *owner, const struct attrs *attrs, const char *read,
                    uint32_t next)
 {
@@ -139,7 +130,7 @@ static int take_part(struct entry_owner *owner, BerElement *ber, const struct at
 
 	if (r < 0)
 		return r;
-	if (range->next && count(array) != range->next - range->first)
+	if (range->next && entry_count(array) != range->next - range->first)
 		r = set_bad(owner, name);
 	if (r == 0 && range->next)
 		r = set_cut(owner, attrs, read, range->next);
@@ -240,6 +231,15 @@ int entry_read(TALLOC_CTX *mem, LDAP *ld, LDAPMessage *msg, const struct attrs *
 uint32_t entry_cut(const struct entry_values *values, size_t attr)
 {
 	return values->cut ? values->cut[attr] : 0;
+}
+
+size_t entry_count(const struct berval *array)
+{
+	size_t n = 0;
+
+	while (array && array[n].bv_val)
+		n++;
+	return n;
 }
 
 char *entry_text(const struct entry_values *values, size_t attr)

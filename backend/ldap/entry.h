@@ -49,6 +49,9 @@ int entry_read(TALLOC_CTX *mem, LDAP *ld, LDAPMessage *msg, const struct attrs *
 /* From which number on values at this place are not here; 0 = all are. */
 uint32_t entry_cut(const struct entry_values *values, size_t attr);
 
+/* How many there are before the one without a bv_val; array may be NULL: none. */
+size_t entry_count(const struct berval *array);
+
 /* The first value; NULL when there is none. Its NUL is the first one in it. */
 char *entry_text(const struct entry_values *values, size_t attr);
 

@@ -184,16 +184,12 @@ static bool is_held(const struct gather *gather, const struct entry_values *valu
 /* Keeps the entry, which then belongs to known, for those whose member it may be. */
 static int hold(struct gather *gather, struct entry_values *values)
 {
-	const struct berval *value = values->values[GROUP_MEMBER_DN];
 	auto_talloc TALLOC_CTX *scratch = NULL;
 	struct dn dn;
-	size_t n = 1; /* the entry itself takes memory, too */
+	size_t n = 1 + entry_count(values->values[GROUP_MEMBER_DN]); /* the entry itself, too */
 	int r;
 
-	for (; value && value->bv_val; value++)
-		n++;
-	if (!gather->known || gather->n_held + n > HELD_MAX ||
-	    entry_cut(values, GROUP_MEMBER_DN))
+	if (!gather->known || gather->n_held + n > HELD_MAX || entry_cut(values, GROUP_MEMBER_DN))
 		return 0;
 	scratch = talloc_new(NULL);
 	r = scratch ? dn_parse(scratch, values->dn, &dn) : -ENOMEM;

@@ -330,15 +330,6 @@ static uintptr_t met_at(const struct parents *parents, const char *key)
 	return (uintptr_t)map_get(parents->met, key, strlen(key));
 }
 
-static size_t count(const struct berval *values)
-{
-	size_t n = 0;
-
-	while (values && values[n].bv_val)
-		n++;
-	return n;
-}
-
 /* Is it a name for a type of attribute that nobody writes in another way? */
 static bool is_plain_type(const struct ldap_conf *conf, const char *type, size_t size)
 {
@@ -387,7 +378,7 @@ static int follow(struct parents_state *state, const struct entry_values *values
 	r = map_set(parents->met, parsed.key, strlen(parsed.key),
 	            (void *)(uintptr_t)(parents->level + 1));
 	if (gid && (!parents->gather || gather_is_cached(parents->domain, gid) ||
-	            count(values->values[GROUP_MEMBER_DN]) > LARGE))
+	            entry_count(values->values[GROUP_MEMBER_DN]) > LARGE))
 		gid = 0;
 	parents->odd |= !is_plain(&parents->domain->conf, &parsed);
 	return r < 0 ? r : add_next(parents, values->dn, gid);
@@ -457,7 +448,7 @@ static int look_at_members(struct parents_state *state, const struct entry_value
 	enum holds holds = HOLDS_NONE;
 	int r = 0;
 
-	if (entry_cut(values, GROUP_MEMBER_DN) || count(value) > LARGE) {
+	if (entry_cut(values, GROUP_MEMBER_DN) || entry_count(value) > LARGE) {
 		*ret_holds = HOLDS_UNCLEAR;
 		return 0;
 	}

@@ -41,11 +41,9 @@ static void searched(struct tevent_req *subreq);
 static int add_place(struct rest *rest, const struct entry_values *before,
                      const struct attrs *attrs, size_t attr)
 {
-	const struct berval *value = before->values[attr];
+	const struct berval *value = &before->values[attr][entry_count(before->values[attr]) - 1];
 	struct berval *last = &rest->last[attr];
 
-	while (value[1].bv_val)
-		value++;
 	last->bv_len = value->bv_len;
 	last->bv_val = talloc_memdup(rest, value->bv_val, value->bv_len + 1);
 	rest->asked.names[attr] = range_from(rest, attrs->names[attr], entry_cut(before, attr) - 1);

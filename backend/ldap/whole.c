@@ -104,8 +104,8 @@ static int append(struct whole_state *state, size_t attr, const struct berval *m
 	const struct berval *old = grown->array ? NULL : state->values->values[attr];
 	size_t room = talloc_array_length(grown->array), n_more = 0;
 
-	while (old && old[grown->count].bv_val)
-		grown->count++;
+	if (old)
+		grown->count = entry_count(old);
 	while (more[n_more].bv_val)
 		state->n_bytes += sizeof(*more) + more[n_more++].bv_len;
 	if (state->n_bytes > BYTES_MAX)
