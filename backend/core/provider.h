@@ -36,8 +36,8 @@ struct provider_host {
 	struct cache_writer *writer; /* NULL until the cache is open; no query runs before that */
 	int cache_error;             /* why it cannot be opened for now, else 0 */
 
-	/* To be called when work that nobody waits for finds the cache damaged: ends the process, so
-	 * that the next one has it checked. */
+	/* To be called when work that nobody waits for finds the cache damaged: ends the process,
+	 * so that the next one has it checked. */
 	void (*cache_damaged)(void *data);
 	void *data;
 };

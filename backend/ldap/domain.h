@@ -47,10 +47,10 @@ struct ldap_domain {
 	struct narrowing narrowings[N_SEARCHES];
 	struct bases bases[N_SEARCHES]; /* count 0: not set, and no server has told one yet */
 	struct attrs user_attrs, group_attrs;
-	struct attrs gid_attrs;    /* of a group: all but the members */
-	struct attrs member_attrs; /* of a user: what member_from() reads */
-	struct attrs nested_attrs; /* of a group: only the members */
-	struct attrs known_attrs;  /* of a group: all, and what kinds of entry it is */
+	struct attrs gid_attrs;          /* of a group: all but the members */
+	struct attrs member_attrs;       /* of a user: what member_from() reads */
+	struct attrs nested_attrs;       /* of a group: only the members */
+	struct attrs known_attrs;        /* of a group: all, and what kinds of entry it is */
 	bool offers_deref, offers_pages; /* the server does, says its root DSE */
 	struct id_range range;
 	struct user_rules user_rules;

@@ -102,8 +102,8 @@ struct pass {
 	uint64_t environment;              /* of the cache at the beginning */
 	uint32_t epoch;                    /* so, too */
 	struct list jobs, running;
-	unsigned n_begun;    /* of members, in this turn of the loop or since some turns */
-	struct timer *pause; /* armed while the next groups wait for another turn */
+	unsigned n_begun;            /* of members, in this turn of the loop or since some turns */
+	struct timer *pause;         /* armed while the next groups wait for another turn */
 	struct cache_change *change; /* NULL when there is nothing to store */
 	struct cache_place place;    /* of the purge */
 	size_t n_users, n_groups, n_purged;
@@ -627,8 +627,8 @@ static void drop_jobs(struct list *jobs)
 	}
 }
 
-/* What could not be had ends the pass, but for the pages of a connection that was lost: those can be
- * had from the beginning. */
+/* What could not be had ends the pass, but for the pages of a connection that was lost: those can
+ * be had from the beginning. */
 static void page_failed(struct pass *pass, int r)
 {
 	if (r != -E_DISCONNECTED || ++pass->n_conns_lost > LOST_AT_MOST) {

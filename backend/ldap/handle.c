@@ -37,12 +37,12 @@
 
 #define REASON_MAX 400 /* of what is passed on: the server writes some of it */
 
-/* What the thread works on. It may go on when the domain is gone, and the process on its way out. */
+/* What the thread works on. It may go on when the domain, and all else, is gone. */
 struct work {
-	LDAP *ld;          /* owned */
-	int fd;            /* owned until ld is there, which may close it at any time */
-	int hurry_fd;      /* owned: the same socket, for who hurries */
-	char *text, *host; /* owned */
+	LDAP *ld;               /* owned */
+	int fd;                 /* owned until ld is there, which may close it at any time */
+	int hurry_fd;           /* owned: the same socket, for who hurries */
+	char *text, *host;      /* owned */
 	struct ldap_conf *conf; /* owned, a talloc object that the thread only reads */
 	bool local, tls, bind;
 	int result;

@@ -49,8 +49,8 @@
 #define STALE_ATTEMPT_US 1000000
 #define SILENT_US        4000000
 
-/* How long a search in pages may need from one to the next (ldap_enumeration_search_timeout, and what
- * is done with a page), and how often it is looked whether it has ended. */
+/* How long a search in pages may need from one to the next (ldap_enumeration_search_timeout, and
+ * what is done with a page), and how often it is looked whether it has ended. */
 #define HELD_US      (300 * INT64_C(1000000))
 #define HELD_LOOK_MS 1000
 
@@ -82,8 +82,8 @@ struct link {
 	uint64_t lacking;       /* search bases it does not have … */
 	uint64_t elsewhere;     /* … but another server does */
 	int64_t usual_us;       /* that an operation took on those before */
-	int64_t held_us;        /* when a search in pages last said that it needs conn; 0 = none does */
-	int64_t useless_us;     /* when the tickets of conn end, so that nobody can need it; 0 = never */
+	int64_t held_us;    /* when a search in pages last said that it needs conn; 0 = none does */
+	int64_t useless_us; /* when the tickets of conn end, and with them its use; 0 = never */
 	struct timer *expire, *idle;
 	bool renewing;           /* expire will not be long */
 	uint32_t page_size;      /* for what is long; 0 = not in pages */
@@ -577,8 +577,7 @@ static void take_conn(struct link *link, const struct found *found)
 	conn_watch(conn, link->domain->bases[SEARCH_USERS].items[0].dn, expected_us(link),
 	           failover_ways(link->failover) > 1 ? conn_is_doubted : NULL);
 	if (found->ready.left_s != UINT32_MAX)
-		link->useless_us =
-			monotonic_us() + (int64_t)found->ready.left_s * INT64_C(1000000);
+		link->useless_us = monotonic_us() + (int64_t)found->ready.left_s * INT64_C(1000000);
 	if (ms > 0)
 		link->expire = timer_once(link, link->ev, ms, expired, link);
 	if (conf->connection_idle_timeout_s > 0)

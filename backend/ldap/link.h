@@ -39,9 +39,9 @@ uint64_t link_elsewhere(const struct link *link);
 /* Another number for each connection that stands or stood: an address may come again. */
 uint64_t link_generation(const struct link *link);
 
-/* A search in pages goes on, with more, or has come to its end, on the connection of this generation,
- * which alone has its place: until it ends, or nobody says so for some minutes, the connection is
- * not replaced for its age, nor closed for being idle. */
+/* A search in pages goes on, with more, or has come to its end, on the connection of this
+ * generation, which alone has its place: until it ends, or nobody says so for some minutes, the
+ * connection is not replaced for its age, nor closed for being idle. */
 void link_hold(struct link *link, uint64_t generation, bool more);
 
 /* Finishes when a connection stands, or none can be had. Errors: -E_OFFLINE. */

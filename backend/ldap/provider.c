@@ -35,7 +35,7 @@
  * all of these; libldap counts milliseconds in an int. */
 #define NO_LIMIT_S 86400
 
-#define LISTS_PURGE_S 10800 /* between purges, where everybody is listed and nothing else is said */
+#define LISTS_PURGE_S 10800 /* between purges, where everybody is listed */
 
 /* The check of the configuration told all of this before (common/ldap/check.h), with the line of
  * the file that a person wrote, unless another version of it compiled this one. */
@@ -244,13 +244,13 @@ static void lift_limits(struct ldap_conf *conf)
 			*limits[i] = NO_LIMIT_S;
 }
 
-/* As SSSD has it: who lists everybody takes out what has expired. But not where that may be somebody
- * whom no pass has renewed yet: a list is whole. */
+/* As SSSD has it: who lists everybody takes out what has expired. But not where that may be
+ * somebody whom no pass has renewed yet: a list is whole. */
 static uint32_t purge_interval_s(const struct ldap_domain *domain)
 {
 	const struct ldap_conf *conf = &domain->conf;
-	uint64_t pass_s = (uint64_t)conf->enumeration_refresh_timeout_s +
-	                  conf->enumeration_refresh_offset_s;
+	uint64_t pass_s =
+		(uint64_t)conf->enumeration_refresh_timeout_s + conf->enumeration_refresh_offset_s;
 	bool renewed = conf->enumeration_refresh_timeout_s > 0 &&
 	               pass_s < domain->user_lifetime_s && pass_s < domain->group_lifetime_s;
 

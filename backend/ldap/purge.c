@@ -61,8 +61,8 @@ static void swept(struct tevent_req *subreq)
 	else if (r < 0)
 		log_warn("domain %s: purge of the cache: %s", host->domain, error_text(r));
 	else if (removed > 0)
-		log_info("domain %s: %llu expired entries were taken out of the cache", host->domain,
-		         (unsigned long long)removed);
+		log_info("domain %s: %llu expired entries were taken out of the cache",
+		         host->domain, (unsigned long long)removed);
 }
 
 struct purge *purge_new(TALLOC_CTX *mem, struct ldap_domain *domain)

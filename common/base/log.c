@@ -51,7 +51,7 @@ static struct {
 	char name[64];
 	enum log_target target;
 	bool stderr_is_journal;
-	_Atomic int file; /* -1 while there is none: lines go to stderr */
+	_Atomic int file;        /* -1 while there is none: lines go to stderr */
 	atomic_bool failing;     /* it cannot be opened, which was said once */
 	_Atomic int64_t look_us; /* of CLOCK_MONOTONIC: when the file's path is looked at again */
 	atomic_bool undated, microseconds;
@@ -333,8 +333,8 @@ static void output(enum log_level level, const struct request_id *id, const char
 		to_fd(text, level, id);
 }
 
-__attribute__((format(printf, 4, 5))) static void
-output_as(enum log_level level, const char *file, int line, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void output_as(enum log_level level, const char *file,
+                                                            int line, const char *format, ...)
 {
 	va_list args;
 

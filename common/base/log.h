@@ -19,17 +19,17 @@
 
 /* The value is the bit in debug_level's mask. */
 enum log_level {
-	LEVEL_FATAL  = 0x0010, /* 0 the process cannot go on */
-	LEVEL_ERROR  = 0x0020, /* 1 something does not work any more */
-	LEVEL_WARN   = 0x0040, /* 2 something did not work this time */
+	LEVEL_FATAL = 0x0010,  /* 0 the process cannot go on */
+	LEVEL_ERROR = 0x0020,  /* 1 something does not work any more */
+	LEVEL_WARN = 0x0040,   /* 2 something did not work this time */
 	LEVEL_NOTICE = 0x0080, /* 3 a state changed: online, offline, reloaded */
-	LEVEL_CONF   = 0x0100, /* 4 configuration as it was understood */
-	LEVEL_INFO   = 0x0200, /* 5 one line per request */
-	LEVEL_DEBUG  = 0x0400, /* 6 steps of a request */
-	LEVEL_INNER  = 0x1000, /* 7 inner workings */
-	LEVEL_VARS   = 0x2000, /* 8 values of variables */
-	LEVEL_ALL    = 0x4000, /* 9 everything */
-	LEVEL_STORE  = 0x10000, /* 10 every record read or written */
+	LEVEL_CONF = 0x0100,   /* 4 configuration as it was understood */
+	LEVEL_INFO = 0x0200,   /* 5 one line per request */
+	LEVEL_DEBUG = 0x0400,  /* 6 steps of a request */
+	LEVEL_INNER = 0x1000,  /* 7 inner workings */
+	LEVEL_VARS = 0x2000,   /* 8 values of variables */
+	LEVEL_ALL = 0x4000,    /* 9 everything */
+	LEVEL_STORE = 0x10000, /* 10 every record read or written */
 };
 
 /* fatal to notice: what an administrator sees without asking for more. */

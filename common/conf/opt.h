@@ -49,9 +49,9 @@ enum opt_flags {
 struct opt {
 	const char *name;
 	enum opt_type type;
-	size_t offset;        /* of the field in the struct the table fills */
-	int64_t min, max;     /* for numbers, as written; both 0 = whatever the type holds */
-	const char *fallback; /* the default as one would write it; NULL = unset */
+	size_t offset;            /* of the field in the struct the table fills */
+	int64_t min, max;         /* for numbers, as written; both 0 = whatever the type holds */
+	const char *fallback;     /* the default as one would write it; NULL = unset */
 	const char *const *words; /* NULL-terminated; for OPT_WORD, and for OPT_LIST: the items that
 	                           * are allowed, NULL = any */
 	const char *letters; /* for OPT_TEXT: it is a template (common/base/template.h) of these */

@@ -165,11 +165,11 @@ struct ldap_conf {
 	const char *search_base, *user_search_base, *group_search_base;
 	const char *user_search_filter, *group_search_filter; /* of a base that is a DN alone */
 	int user_search_scope, group_search_scope; /* words: sub, subtree, one, onelevel, base */
-	int read_rootdse; /* enum ldap_rootdse */
-	int schema;       /* enum ldap_schema */
+	int read_rootdse;                          /* enum ldap_rootdse */
+	int schema;                                /* enum ldap_schema */
 	const char *bind_dn;
 	struct secret *bind_password;
-	int authtok_type;     /* enum ldap_authtok_type */
+	int authtok_type;                                 /* enum ldap_authtok_type */
 	const char *sasl_mech, *sasl_authid, *sasl_realm; /* sasl_mech NULL: no SASL */
 	bool sasl_canonicalize;
 	int32_t sasl_minssf, sasl_maxssf; /* -1 = the library's */
@@ -190,8 +190,8 @@ struct ldap_conf {
 	bool disable_paging, disable_range_retrieval;
 	uint32_t enumeration_search_timeout_s;                                /* 0 = no limit */
 	uint32_t enumeration_refresh_timeout_s, enumeration_refresh_offset_s; /* 0 = once */
-	uint32_t purge_cache_timeout_s, purge_cache_offset_s; /* 0 = never; the provider fills in what
-	                                                       * is unset */
+	uint32_t purge_cache_timeout_s, purge_cache_offset_s; /* 0 = never; the provider fills in
+	                                                       * what is unset */
 	/* attribute maps: conf_read() knows the defaults of rfc2307, common/ldap/schema.h all */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname, *user_email;

@@ -33,7 +33,7 @@ struct pathwatch {
 	int fd; /* of inotify */
 	struct tevent_fd *fde;
 	struct timer *settle; /* while a burst lasts */
-	unsigned n_steps; /* 0: it rests */
+	unsigned n_steps;     /* 0: it rests */
 	struct step {
 		int wd;
 		char *name; /* owned: the entry that matters in the directory */

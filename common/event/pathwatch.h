@@ -14,10 +14,10 @@ struct pathwatch; /* a talloc object */
 int pathwatch_new(TALLOC_CTX *mem, struct tevent_context *ev, const char *path, int64_t settle_ms,
                   void (*changed)(void *data), void *data, struct pathwatch **ret_watch);
 
-/* Watches nothing until it is resumed, and costs nothing. To be free of it takes 10 ms and more: the
- * kernel lets close(2) wait for all processors (synchronize_srcu()). */
+/* Watches nothing until it is resumed, and costs nothing. To be free of it takes 10 ms and more:
+ * the kernel lets close(2) wait for all processors (synchronize_srcu()). */
 void pathwatch_rest(struct pathwatch *watch);
 
-/* Watches again; what happened meanwhile is not told. Errors: errno of inotify_add_watch(2), then it
- * rests. */
+/* Watches again; what happened meanwhile is not told. Errors: errno of inotify_add_watch(2), then
+ * it rests. */
 int pathwatch_resume(struct pathwatch *watch);

@@ -128,10 +128,9 @@ static void path_changed(void *data)
 /* The directory may be another one by now. */
 static void watch_path(struct sbus_client *client)
 {
-	int r = client->appears
-	                ? pathwatch_resume(client->appears)
-	                : pathwatch_new(client, client->ev, client->path, 0, path_changed, client,
-	                                &client->appears);
+	int r = client->appears ? pathwatch_resume(client->appears)
+	                        : pathwatch_new(client, client->ev, client->path, 0, path_changed,
+	                                        client, &client->appears);
 
 	if (r < 0)
 		log_debug("%s: looked for by time only", client->path);

@@ -52,8 +52,8 @@ static void visit_row(const struct opt_table *table, const struct opt *opt)
 		              "%s", opt->name);
 	ck_assert_int_le(opt->min, opt->max);
 	if (opt->type == OPT_NUMBER && opt->state == OPT_BUILT && !opt->fallback)
-		ck_assert_msg(opt->max > 0 && opt->max < OPT_UNSET,
-		              "%s may be as if it were unset", opt->name);
+		ck_assert_msg(opt->max > 0 && opt->max < OPT_UNSET, "%s may be as if it were unset",
+		              opt->name);
 }
 
 START_TEST(test_rows_are_whole)
