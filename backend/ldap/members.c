@@ -168,8 +168,7 @@ static bool names_user(const struct ldap_domain *domain, const struct dn *dn)
 }
 
 /* The name of a user that the DN tells, on mem; NULL if it tells none. Servers do not mind how a DN
- * is spelt, so only one in lower case tells how the user is: where that matters, others are looked
- * up. */
+ * is spelt, so only one in lower case is believed: where it matters, others are looked up. */
 static int told_name(TALLOC_CTX *mem, const struct ldap_domain *domain, const struct dn *dn,
                      char **ret_name)
 {
@@ -185,13 +184,18 @@ static int told_name(TALLOC_CTX *mem, const struct ldap_domain *domain, const st
 	return r == -EILSEQ ? 0 : r;
 }
 
+static bool is_met(const struct members_state *state, const char *key)
+{
+	return map_get(state->met, key, strlen(key));
+}
+
 /* Remembers that this DN was met, as what ret_wanted will say; NULL when it was before. */
 static int meet(struct members_state *state, const struct dn *dn, struct wanted **ret_wanted)
 {
 	struct wanted *wanted;
 
 	*ret_wanted = NULL;
-	if (map_get(state->met, dn->key, strlen(dn->key)))
+	if (is_met(state, dn->key))
 		return 0;
 	wanted = talloc_zero(state->met, struct wanted);
 	if (!wanted)
@@ -230,6 +234,15 @@ static int want(struct members_state *state, const struct dn *dn)
 	return 0;
 }
 
+/* Was the name told by the same DN in lower case? A user comes once. */
+static bool was_told(TALLOC_CTX *mem, const struct members_state *state, const struct dn *dn)
+{
+	char *folded;
+
+	return names_user(state->domain, dn) && str_fold(mem, dn->value, &folded) == 0 &&
+	       map_get(state->named, folded, strlen(folded));
+}
+
 static int take_member(struct members_state *state, const struct berval *value, const char *group)
 {
 	auto_talloc TALLOC_CTX *scratch = NULL;
@@ -254,13 +267,15 @@ static int take_member(struct members_state *state, const struct berval *value, 
 	if (r < 0)
 		return r;
 	if (name)
-		return accept_name(name) == ACCEPTED ? add_name(state, name) : 0;
+		return accept_name(name) == ACCEPTED && !is_met(state, dn.key)
+		               ? add_name(state, name)
+		               : 0;
 	if (!dn.attr || !attr_is_valid(dn.attr)) {
 		refusals_report(state->domain->refusals, state->id, group,
 		                "one of its members has a DN that cannot be searched for");
 		return 0;
 	}
-	return want(state, &dn);
+	return was_told(scratch, state, &dn) ? 0 : want(state, &dn);
 }
 
 static int add_deref(struct members_state *state, const char *dn)

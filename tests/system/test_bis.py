@@ -335,6 +335,18 @@ def test_a_name_is_spelt_as_the_user_is_and_comes_once(own, cases, searches):
     assert suite.getent("group", "loud").out == "loud:*:23003:bob\n"
 
 
+@pytest.mark.parametrize("outer, inner", [("dora", "Dora"), ("Dora", "dora")])
+def test_a_user_whose_dn_is_spelt_in_two_ways_comes_once(own, outer, inner):
+    """What comes first counts."""
+    users = [*USERS, User("Dora", 10006, 20001, "", "/", "")]
+    groups = [
+        Group("low", 23001, [f"uid={inner},ou=people,{BASE}"]),
+        Group("team", 23002, [f"uid={outer},ou=people,{BASE}", group_dn("low")]),
+    ]
+    suite = own((users, groups), case_sensitive="true")
+    assert suite.getent("group", "team").out == f"team:*:23002:{outer}\n"
+
+
 def test_names_that_are_alike_come_once_where_case_does_not_matter(own):
     """Also of two users, of whom one is looked up."""
     twin_dn = f"cn=Bob Twin,ou=people,{BASE}"
