@@ -314,8 +314,9 @@ static void run_ended(struct tevent_req *work)
 
 	TALLOC_FREE(run->work);
 
-	/* The next attempt finds another server, or the new cache file. */
-	if ((r == -E_DISCONNECTED || r == -E_CACHE_REPLACED) && run->attempts < QUEUE_ATTEMPTS)
+	/* The next attempt finds another server, the new cache file, or what it is now. */
+	if ((r == -E_DISCONNECTED || r == -E_CACHE_REPLACED || r == -E_CHANGED) &&
+	    run->attempts < QUEUE_ATTEMPTS)
 		run_work(run);
 	else
 		run_finish(run, r);

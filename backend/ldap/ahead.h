@@ -18,8 +18,8 @@ struct ahead *ahead_new(TALLOC_CTX *mem);
 
 #define AHEAD_S 30 /* seconds */
 
-/* A search for many groups may take so long. Whoever asks has 5 s, and for one group alone much
- * less may do. */
+/* A search for many groups may take so long, waiting for a connection included. Whoever asks has 5
+ * s, and for one group alone much less may do. */
 #define AHEAD_MS 1000
 
 /* That was not enough, or nobody waited for so long: for a minute many are not worth asking for. */

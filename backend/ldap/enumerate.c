@@ -49,7 +49,7 @@
 #define GROUP_COST      10   /* of a group without members, counted in members */
 #define PURGE_AT_ONCE   500  /* entries looked at: less than a millisecond */
 #define STALE_PAGES     1000 /* in a row without anybody new: the server never comes to an end */
-#define LOST_AT_MOST    3    /* connections, or turns, below one base */
+#define LOST_AT_MOST    3    /* turns, or connections, below one base */
 
 struct enumeration {
 	struct ldap_domain *domain; /* borrowed */
@@ -91,7 +91,7 @@ struct pass {
 	uint32_t missing; /* those that the server does not have, a bit each */
 	struct search_page page;
 	struct turn *turn; /* owned; lent between two pages; NULL = it is waited for */
-	unsigned n_turns_lost, n_conns_lost; /* below this base */
+	unsigned n_turns_lost, n_failures; /* below this base */
 	char *filter;
 	struct map *names, *ids; /* of those of this kind that were met → struct claim */
 	TALLOC_CTX *claims;      /* owns these */
@@ -183,11 +183,17 @@ static void enumerate_cleanup(struct tevent_req *req, enum tevent_req_state req_
 }
 
 /* Whoever asks again and again must not keep the server busy with passes that fail. Of a connection
- * that was lost the next pass knows nothing. */
+ * that was lost before anything was read the next pass knows nothing. */
 static bool failed_just_now(const struct enumeration *enumeration)
 {
 	return enumeration->last_error < 0 && enumeration->last_error != -E_DISCONNECTED &&
 	       monotonic_us() - enumeration->ended_us < AGAIN_MS * INT64_C(1000);
+}
+
+bool enumeration_vouches(const struct enumeration *enumeration)
+{
+	return enumeration->ended_us > 0 && enumeration->last_error == 0 &&
+	       !enumeration->missing[SEARCH_USERS] && !enumeration->missing[SEARCH_GROUPS];
 }
 
 struct tevent_req *enumerate_send(TALLOC_CTX *mem, void *data, const struct query *query,
@@ -240,9 +246,16 @@ const char *enumerate_waits_for(struct tevent_req *req)
 
 /* ---- a pass ---- */
 
+/* Nobody comes back to it. */
+static void leave_place(struct pass *pass)
+{
+	link_hold(pass->domain->link, pass->page.generation, false);
+	search_page_reset(&pass->page);
+}
+
 static int pass_gone(struct pass *pass)
 {
-	search_page_reset(&pass->page);
+	leave_place(pass);
 	return 0;
 }
 
@@ -311,9 +324,9 @@ static enum private_groups private_groups(const struct pass *pass)
 /* A search base, from the beginning. */
 static void start_base(struct pass *pass)
 {
-	search_page_reset(&pass->page);
+	leave_place(pass);
 	pass->n_pages = pass->n_stale = pass->n_repeated = 0;
-	pass->n_turns_lost = pass->n_conns_lost = 0;
+	pass->n_turns_lost = pass->n_failures = 0;
 }
 
 /* Users, or groups, from the beginning. */
@@ -401,7 +414,7 @@ static void begin_base_anew(struct pass *pass)
 	TALLOC_FREE(pass->turn);
 	pass->n_repeated += pass->n_pages;
 	pass->n_pages = 0;
-	search_page_reset(&pass->page);
+	leave_place(pass);
 }
 
 static void search(struct pass *pass)
@@ -627,12 +640,12 @@ static void drop_jobs(struct list *jobs)
 	}
 }
 
-/* What could not be had ends the pass, but for the pages of a connection that was lost: those can
- * be had from the beginning. */
+/* What could not be had ends the pass, but for the pages of a connection that was lost, and a group
+ * that changed while it was read in parts: those can be had from the beginning. */
 static void page_failed(struct pass *pass, int r)
 {
-	if (r != -E_DISCONNECTED || ++pass->n_conns_lost > LOST_AT_MOST) {
-		pass_end(pass->owner, r);
+	if ((r != -E_DISCONNECTED && r != -E_CHANGED) || ++pass->n_failures > LOST_AT_MOST) {
+		pass_end(pass->owner, r == -E_DISCONNECTED ? -E_SERVER : r);
 		return;
 	}
 	TALLOC_FREE(pass->pause);
@@ -656,6 +669,8 @@ static void page_came(struct tevent_req *subreq)
 		return;
 	}
 	pass->n_pages++;
+	link_hold(pass->domain->link, pass->page.generation,
+	          true); /* for what the page lacks, too */
 	if (!pass->page.more)
 		TALLOC_FREE(pass->turn);
 	else if (pass->n_turns_lost < LOST_AT_MOST)

@@ -468,7 +468,7 @@ static void expired(void *data)
 	struct conn *conn = link->conn;
 
 	link->expire = NULL;
-	if (is_held(link)) {
+	if (is_held(link) && !link->renewing) {
 		link->expire = timer_once(link, link->ev, HELD_LOOK_MS, expired, link);
 		if (link->expire)
 			return;

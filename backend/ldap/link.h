@@ -41,7 +41,7 @@ uint64_t link_generation(const struct link *link);
 
 /* A search in pages goes on, with more, or has come to its end, on the connection of this
  * generation, which alone has its place: until it ends, or nobody says so for some minutes, the
- * connection is not replaced for its age, nor closed for being idle. */
+ * connection is not replaced for its age, nor closed for being idle. search.h does it. */
 void link_hold(struct link *link, uint64_t generation, bool more);
 
 /* Finishes when a connection stands, or none can be had. Errors: -E_OFFLINE. */

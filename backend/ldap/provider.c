@@ -35,8 +35,6 @@
  * all of these; libldap counts milliseconds in an int. */
 #define NO_LIMIT_S 86400
 
-#define LISTS_PURGE_S 10800 /* between purges, where everybody is listed */
-
 /* The check of the configuration told all of this before (common/ldap/check.h), with the line of
  * the file that a person wrote, unless another version of it compiled this one. */
 static int log_fault(const struct ldap_fault *fault, void *data)
@@ -244,20 +242,6 @@ static void lift_limits(struct ldap_conf *conf)
 			*limits[i] = NO_LIMIT_S;
 }
 
-/* As SSSD has it: who lists everybody takes out what has expired. But not where that may be
- * somebody whom no pass has renewed yet: a list is whole. */
-static uint32_t purge_interval_s(const struct ldap_domain *domain)
-{
-	const struct ldap_conf *conf = &domain->conf;
-	uint64_t pass_s =
-		(uint64_t)conf->enumeration_refresh_timeout_s + conf->enumeration_refresh_offset_s;
-	bool renewed = conf->enumeration_refresh_timeout_s > 0 &&
-	               pass_s < domain->user_lifetime_s && pass_s < domain->group_lifetime_s;
-
-	return opt_number_or(conf->purge_cache_timeout_s,
-	                     domain->host->options->enumerate && renewed ? LISTS_PURGE_S : 0);
-}
-
 static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_data)
 {
 	auto_talloc struct ldap_domain *domain = talloc_zero(mem, struct ldap_domain);
@@ -290,7 +274,6 @@ static int start(TALLOC_CTX *mem, const struct provider_host *host, void **ret_d
 	if (r == -E_CONFIG)
 		log_error("%s", problem.text);
 	lift_limits(&domain->conf);
-	domain->conf.purge_cache_timeout_s = purge_interval_s(domain);
 	schema_set_defaults(host->conf, host->section, &domain->conf);
 	if (r == 0)
 		r = ldap_check(&domain->conf, host->section, log_fault, (void *)host);

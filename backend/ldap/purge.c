@@ -2,13 +2,15 @@
  *
  * Purge - see purge.h
  *
- *   due ─▶ (link) ─▶ linked ─▶ (sweep) ─▶ swept
+ *   due ─▶ (search) ─▶ answered ─▶ (sweep) ─▶ swept
  *
- * That nothing failed so far does not mean that the server is there: it is connected to first.
+ * That nothing failed so far does not mean that the server is there: it is asked something first.
  */
 #include "backend/ldap/purge.h"
 
+#include "backend/ldap/enumerate.h"
 #include "backend/ldap/link.h"
+#include "backend/ldap/search.h"
 #include "common/base/error.h"
 #include "common/event/timer.h"
 
@@ -18,30 +20,48 @@ struct purge {
 	struct tevent_req *work;    /* owned; NULL between purges */
 };
 
-static void linked(struct tevent_req *subreq);
+static int base_came(struct entry_values *values, void *data);
+static void answered(struct tevent_req *subreq);
 static void swept(struct tevent_req *subreq);
+
+/* Does the server, as far as is known, tell of everybody who might be looked for? */
+static bool may_purge(const struct purge *purge)
+{
+	const struct ldap_domain *domain = purge->domain;
+
+	return domain->host->writer && online_state(domain->host->online) == ONLINE_YES &&
+	       !link_lacking(domain->link) &&
+	       (!domain->enumeration || enumeration_vouches(domain->enumeration));
+}
 
 static void due(void *data)
 {
 	struct purge *purge = data;
-	const struct provider_host *host = purge->domain->host;
+	struct ldap_domain *domain = purge->domain;
 
-	if (purge->work || !host->writer || online_state(host->online) != ONLINE_YES)
+	if (purge->work || !may_purge(purge) || domain->bases[SEARCH_USERS].count == 0)
 		return;
-	purge->work = link_wait_send(purge, purge->domain->link);
+	purge->work = search_dn_send(purge, domain, NULL, domain->bases[SEARCH_USERS].items[0].dn,
+	                             &domain->nested_attrs, base_came, purge);
 	if (purge->work)
-		tevent_req_set_callback(purge->work, linked, purge);
+		tevent_req_set_callback(purge->work, answered, purge);
 }
 
-static void linked(struct tevent_req *subreq)
+static int base_came(struct entry_values *values, void *data)
+{
+	(void)data;
+	talloc_free(values);
+	return 0;
+}
+
+static void answered(struct tevent_req *subreq)
 {
 	struct purge *purge = tevent_req_callback_data(subreq, struct purge);
 	const struct provider_host *host = purge->domain->host;
-	struct conn *conn;
-	int r = link_wait_recv(subreq, &conn);
+	int r = search_recv(subreq);
 
 	TALLOC_FREE(purge->work);
-	if (r < 0)
+	if (r < 0 || !may_purge(purge))
 		return;
 	purge->work = cache_sweep_send(purge, host->ev, host->writer, 0);
 	if (purge->work)
@@ -77,8 +97,5 @@ struct purge *purge_new(TALLOC_CTX *mem, struct ldap_domain *domain)
 	                           (int64_t)domain->conf.purge_cache_offset_s * 1000, due, purge);
 	if (!purge->timer)
 		TALLOC_FREE(purge);
-	else
-		log_info("domain %s: what has expired is taken out of the cache every %u s",
-		         domain->host->domain, domain->conf.purge_cache_timeout_s);
 	return purge;
 }

@@ -124,7 +124,7 @@ static int join(struct rest_state *state, size_t attr)
 	if (!is_alike(*values, &state->rest->last[attr])) {
 		log_at(LEVEL_NOTICE, state->id, "entry %s: its %s changed while it was being read",
 		       state->rest->dn, state->rest->asked.names[attr]);
-		return -E_DISCONNECTED;
+		return -E_CHANGED;
 	}
 	(*values)++;
 	return !(*values)->bv_val && entry_cut(state->came, attr) ? not_given(state, attr) : 0;

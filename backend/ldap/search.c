@@ -29,6 +29,9 @@
 /* Pages below one base: more are no end. */
 #define PAGES_MAX 4096
 
+/* Smaller pages are not worth their round trips. */
+#define ROOM_MIN 50
+
 /* The search below one base. */
 struct part {
 	struct conn_op op;
@@ -90,6 +93,8 @@ static void search_cleanup(struct tevent_req *req, enum tevent_req_state req_sta
 		conn_op_cancel(&state->parts[i].op);
 	state->n_parts = 0;
 	TALLOC_FREE(state->turn);
+	if (state->own.more) /* the server keeps a place that nobody comes back to */
+		link_hold(state->domain->link, state->own.generation, false);
 	search_page_reset(&state->own);
 }
 
@@ -493,6 +498,15 @@ static void next_page(struct part *part)
 	req_finish(state->req, -E_SERVER);
 }
 
+/* Below each base another limit may hold. */
+static void note_room(struct search_state *state, uint32_t n)
+{
+	if (n < ROOM_MIN)
+		n = ROOM_MIN;
+	if (state->room == 0 || n < state->room)
+		state->room = n;
+}
+
 static void part_ended(struct part *part, int code, const char *text)
 {
 	struct search_state *state = part->search;
@@ -503,8 +517,10 @@ static void part_ended(struct part *part, int code, const char *text)
 		state->missing |= part_bit(part);
 		state->lost_base |= base_is_lost(part);
 		r = 0;
-		if (state->page) /* whoever asks for all looks at all bases, and says so */
+		if (state->page) { /* whoever asks for all looks at all bases, and says so */
+			search_page_reset(state->page);
 			state->page->missing = true;
+		}
 		if (state->given) {
 			req_finish(state->req, state->entry_error);
 			return;
@@ -515,16 +531,24 @@ static void part_ended(struct part *part, int code, const char *text)
 		       "search below %s: the server cut its answer (%s)", base_text(part),
 		       ldap_err2string(code));
 		state->cut = true;
-		if (code == LDAP_SIZELIMIT_EXCEEDED && part->n_entries > state->room)
-			state->room = part->n_entries;
+		if (code == LDAP_SIZELIMIT_EXCEEDED)
+			note_room(state, part->n_entries);
 		r = 0;
 	}
 	if (r < 0) {
+		/* It offers pages, and does not give them: the answer was cut, and stays so. */
+		bool refused = is_in_pages(state) && part->n_pages == 0 && r == -E_SERVER &&
+		               !ldap_error_is_unwell(code);
+
 		log_at(LEVEL_WARN, state->id, "search below %s: %s%s%s", base_text(part),
 		       ldap_err2string(code), str_empty(text) ? "" : ": ", text ? text : "");
 		if ((ldap_error_is_unwell(code) || (code == LDAP_REFERRAL && base_is_lost(part))) &&
 		    link_blame(state->domain->link, state->conn, ldap_err2string(code)))
 			r = -E_DISCONNECTED;
+		if (refused && r == -E_SERVER) {
+			state->domain->offers_pages = false;
+			r = -E_SIZE_LIMIT;
+		}
 		req_finish(state->req, r == -E_BIND ? -E_SERVER : r);
 		return;
 	}
@@ -687,7 +711,8 @@ static void part_message(struct conn_op *op, LDAP *ld, LDAPMessage *msg, bool la
 	if (r == LDAP_SUCCESS && code == LDAP_SUCCESS && state->page)
 		r = take_cookie(state->page, ld, controls);
 	if (state->page)
-		link_hold(state->domain->link, state->page->generation, state->page->more);
+		link_hold(state->domain->link, state->page->generation,
+		          r == LDAP_SUCCESS && code == LDAP_SUCCESS && state->page->more);
 	ldap_controls_free(controls);
 	printable = text ? str_printable(NULL, text, strlen(text)) : NULL;
 	ldap_memfree(text);

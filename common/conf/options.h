@@ -190,8 +190,7 @@ struct ldap_conf {
 	bool disable_paging, disable_range_retrieval;
 	uint32_t enumeration_search_timeout_s;                                /* 0 = no limit */
 	uint32_t enumeration_refresh_timeout_s, enumeration_refresh_offset_s; /* 0 = once */
-	uint32_t purge_cache_timeout_s, purge_cache_offset_s; /* 0 = never; the provider fills in
-	                                                       * what is unset */
+	uint32_t purge_cache_timeout_s, purge_cache_offset_s;                 /* 0 = never */
 	/* attribute maps: conf_read() knows the defaults of rfc2307, common/ldap/schema.h all */
 	const char *user_object_class, *user_name, *user_uid_number, *user_gid_number, *user_gecos,
 		*user_home_directory, *user_shell, *user_principal, *user_fullname, *user_email;

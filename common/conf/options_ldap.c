@@ -81,7 +81,7 @@ const struct opt ldap_opts[] = {
 	  .help = "Time between the end of an enumeration and the next; 0 = there is no next" },
 	{ "ldap_enumeration_refresh_offset", OPT_NUMBER, AT(enumeration_refresh_offset_s), .fallback = "30", .unit = "s", .max = 31536000, .flags = OPT_HIDDEN,
 	  .help = "A random time up to this is added" },
-	{ "ldap_purge_cache_timeout", OPT_NUMBER, AT(purge_cache_timeout_s), .max = 31536000, .unit = "s",
+	{ "ldap_purge_cache_timeout", OPT_NUMBER, AT(purge_cache_timeout_s), .fallback = "0", .max = 31536000, .unit = "s",
 	  .help = "How often what has expired is taken out of the cache; 0 = never" },
 	{ "ldap_purge_cache_offset", OPT_NUMBER, AT(purge_cache_offset_s), .fallback = "0", .max = 31536000, .unit = "s", .flags = OPT_HIDDEN,
 	  .help = "A random time up to this is added" },

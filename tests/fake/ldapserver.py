@@ -31,6 +31,8 @@ It knows the base dc=example,dc=com, each user userN (uid 20000 + N) and each gr
                    the connection's number, what was asked for ("list" or "lookup"), the controls'
                    OIDs or "-", and how many paged searches that connection has open
     pages S:N      … and closes the connection instead of giving page N, the first time
+    short S:N      … and answers page N with sizeLimitExceeded, always
+    stingy N       gives N entries at most, and none in pages, though it says that it does; prints as above
     garbage        answers searches with bytes that are no BER
     notls          refuses StartTLS with protocolError; otherwise ok
     tlshang        agrees to StartTLS and says nothing more
@@ -371,8 +373,10 @@ class Server:
         elif tag == 0x63:
             base = children(content)[0][1].decode()
             if base == "":
-                contexts = {"namingContexts": ["dc=example,dc=com"]}
-                reply = entry(msgid, "", contexts) + result(msgid, 0x65, 0)
+                told = {"namingContexts": ["dc=example,dc=com"]}
+                if mode in ("pages", "short", "stingy"):
+                    told["supportedControl"] = [PAGED]
+                reply = entry(msgid, "", told) + result(msgid, 0x65, 0)
             else:
                 reply = await self.search(line, msgid, controls, content)
         else:
@@ -395,6 +399,8 @@ class Server:
         seconds, _, last = self.modes[0][1].partition(":")
         whose, _, at = (cookie or f"{line.number} 0").partition(" ")
         await asyncio.sleep(float(seconds))
+        if self.mode == "short" and int(at) == int(last) * size:
+            return result(msgid, 0x65, 4)
         if last and int(at) == int(last) * size and not self.has_closed:
             self.has_closed = True
             line.writer.close()
@@ -440,12 +446,14 @@ class Server:
         entries = [] if base.startswith("ou=void,") else find(fields[6])
         if mode == "moniker":
             entries = find_all(fields[6])
-        if mode == "pages":
+        if mode in ("pages", "short", "stingy"):
             size, cookie = controls.get(PAGED) or (0, "0")
             line.open += cookie == ""
             is_list = {name for name, _ in assertions(fields[6])} == {"objectclass"}
             what = "list" if is_list else "lookup"
             print("search", line.number, what, ",".join(controls) or "-", line.open, flush=True)
+            if size and mode == "stingy":
+                return result(msgid, 0x65, 53, "no pages today")
             if size:
                 return await self.page(line, msgid, size, cookie, entries)
         if mode in ("ranges", "slices", "leaves", "stands", "turns", "stalls", "misnames"):
@@ -467,6 +475,9 @@ class Server:
             return result(msgid, 0x65, int(self.argument))
         if mode == "giant" and ("uid", "user9") in assertions(fields[6]):
             return b"\x30\x84\x7f\xff\xff\xff" + integer(msgid) + b"\x64\x84\x7f\xff\xff\xf0"
+        if mode == "stingy":
+            found = b"".join(entry(msgid, *one) for one in entries[:int(self.argument)])
+            return found + result(msgid, 0x65, 4 if len(entries) > self.argument else 0)
         entries = self.unasked(user if b"uidNumber" in content else group, entries) + entries
         found = b"".join(self.entry(msgid, dn, attrs) for dn, attrs in entries)
         if mode == "unreadable" and entries:

@@ -2,7 +2,6 @@
 """A server that gives more than it was asked for: attributes, bytes, entries of others, entries from
 elsewhere. Who asked gets what was asked for, the log names what was left out, memory is bounded and
 given back, and nobody else waits."""
-import itertools
 import pathlib
 import time
 
@@ -11,12 +10,8 @@ import pytest
 from length import by_length
 from load import Load, Processes, ask
 from metrics import metrics
-from suite import Suite
-from watch import Log
+from misfit import BASE, begin, install, switch
 
-FAKE = pathlib.Path(__file__).resolve().parents[1] / "fake/ldapserver.py"
-BASE = "dc=example,dc=com"
-UNIT = "test-fake.service"
 HEAVY_MB = 10
 OTHERS_US = by_length(150000, 50000)  # at most, of the other work of the machine
 GIVEN_BACK_KIB = 4096
@@ -27,28 +22,8 @@ MANY_KIB = 16384  # held all at once they are 60 MB, or 300
 @pytest.fixture(scope="module")
 def c(container):
     with container() as c:
-        c.write("/srv/ldapserver.py", FAKE.read_text())
-        c.systemctl("enable", "--now", "sssd-nss.socket")
+        install(c)
         yield c
-
-
-def begin(c, mode, **options):
-    """The suite with a server in this mode, nothing cached."""
-    c.systemctl("stop", UNIT, "sssd.service", "sssd-nss.service", check=False)
-    c.run(
-        ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "/usr/bin/python3"]
-        + ["/srv/ldapserver.py", "--port", "389", *mode.split()]
-    )
-    c.wait_for("it listens", lambda: "127.0.0.1:389 " in c.sh("ss -Hltn").out, timeout=60)
-    suite = Suite(c)
-    suite.configure(
-        uri="ldap://127.0.0.1", ldap_id_use_start_tls="false", ldap_search_base=BASE, **options
-    )
-    c.sh("rm -rf /var/lib/sss/db/*")
-    suite.log = Log(c)
-    c.systemctl("start", "sssd.service")
-    c.wait_for("online", lambda: "LDAP: online" in c.show("sssd.service", "StatusText"))
-    return suite
 
 
 def passwd(n):
@@ -149,35 +124,6 @@ def test_groups_that_take_too_long_together_come_one_by_one(c, schema):
     assert len(slow) == 1 and slow[0] < 2000, took
 
 
-# -- a list that takes long ------------------------------------------------------------------------
-
-
-def test_a_list_takes_longer_than_a_connection_may_last(c):
-    """Ten users and ten groups come one by one, each after 0.5 s: the connection that has the place stays,
-    and is replaced afterwards."""
-    suite = begin(
-        c, "pages 0.5", enumerate="true", debug_level=6, ldap_connection_expire_timeout=3, ldap_page_size=1
-    )
-    c.wait_for("the list", lambda: "enumerated" in suite.log.text(), timeout=30)
-    assert "enumerated 10 users and 10 groups" in suite.log.text()
-    assert "domain LDAP: enumeration: " not in suite.log.text()
-    ghosts, before = itertools.count(), metrics(c)
-    c.wait_for(
-        "another connection",
-        lambda: suite.passwd(f"ghost{next(ghosts)}") is None
-        and (metrics(c) - before)["sssd_connections_total", "be_LDAP", "ok"] >= 1,
-    )
-
-
-@pytest.mark.parametrize("page", [5, 9])
-def test_a_list_goes_on_when_the_connection_is_lost(c, page):
-    suite = begin(c, f"pages 0.1:{page}", enumerate="true", debug_level=6, ldap_page_size=1)
-    lines = suite.getent("passwd", timeout=30).out.splitlines()
-    assert {line for line in lines if "user" in line} == {passwd(n) for n in range(10)}
-    assert "enumerated 10 users and 10 groups" in suite.log.text()
-    assert "domain LDAP: enumeration: " not in suite.log.text()
-
-
 # -- heavy entries ---------------------------------------------------------------------------------
 
 HEAVY = {
@@ -262,7 +208,7 @@ def test_parts_that_are_never_given(c, first):
     suite = begin(c, f"ranges 350 then ranges 350:{first}", ldap_schema="rfc2307bis", entry_cache_timeout=1)
     assert len(suite.group("group9")[2]) == 350
     assert suite.group("group5")
-    c.systemctl("kill", "-s", "USR1", UNIT)
+    switch(c)
     time.sleep(1.5)
     assert len(suite.group("group9")[2]) == 350
     assert f"does not give its member;range={first}-*" in suite.log.text()

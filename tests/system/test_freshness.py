@@ -389,30 +389,16 @@ def test_what_has_expired_is_purged_and_the_rest_stays(start):
     assert suite.passwd("bob") == BOB
 
 
-@pytest.mark.parametrize(
-    "options, seconds",
-    [
-        ({}, None),
-        ({"enumerate": "true"}, 10800),
-        ({"enumerate": "true", "ldap_purge_cache_timeout": 0}, None),
-        ({"enumerate": "true", "ldap_purge_cache_timeout": 60}, 60),
-        ({"ldap_purge_cache_timeout": 60}, 60),
-        # Who is on the list would be taken out before another pass renews them.
-        ({"enumerate": "true", "ldap_enumeration_refresh_timeout": 0}, None),
-        ({"enumerate": "true", "entry_cache_group_timeout": 300}, None),
-    ],
-)
-def test_when_it_is_purged(start, options, seconds):
-    suite = start(debug_level=6, **options)
-    suite.c.wait_for("online", lambda: suite.passwd("bob"))
-    said = [line for line in suite.c.journal("-t", "sssd_LDAP").splitlines() if "out of the cache every" in line]
-    assert len(said) == (seconds is not None), said
-    assert not said or said[0].endswith(f" every {seconds} s")
-
-
-def test_nothing_is_purged_while_the_server_is_away(start):
+@pytest.mark.parametrize("silent", [False, True])
+def test_nothing_is_purged_while_the_server_is_away(start, silent):
+    """Nor while it hangs, which nobody has noticed yet."""
     suite = start(entry_cache_timeout=4, nss=NO_AGEING, ldap_purge_cache_timeout=1)
     suite.passwd("bob")
-    suite.slapd.down()
+    if silent:
+        suite.slapd.pause()
+    else:
+        suite.slapd.down()
     time.sleep(7)
     assert suite.passwd("bob") == BOB
+    if silent:
+        suite.slapd.resume()

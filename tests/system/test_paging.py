@@ -2,40 +2,26 @@
 """Who asks for pages (RFC 2696), seen by the server: lists do, one at a time on a connection, for a
 server remembers one place only; who wants to know a name or a number does not."""
 import collections
-import pathlib
 
 import pytest
 
-from suite import Suite
-from watch import Log
+from misfit import begin, install
 
-FAKE = pathlib.Path(__file__).resolve().parents[1] / "fake/ldapserver.py"
 PAGED = "1.2.840.113556.1.4.319"
-UNIT = "test-fake.service"
 Search = collections.namedtuple("Search", "connection kind controls n_open")
 
 
 @pytest.fixture(scope="module")
 def c(container):
     with container() as c:
-        c.write("/srv/ldapserver.py", FAKE.read_text())
-        c.systemctl("enable", "--now", "sssd-nss.socket")
+        install(c)
         yield c
 
 
-def begin(c, **options):
-    c.systemctl("stop", UNIT, "sssd.service", "sssd-nss.service", check=False)
-    suite = Suite(c)
-    suite.log = Log(c)
-    c.run(
-        ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "/usr/bin/python3"]
-        + ["/srv/ldapserver.py", "--port", "389", "pages", "0.1"]
-    )
-    c.wait_for("it listens", lambda: "127.0.0.1:389 " in c.sh("ss -Hltn").out)
-    suite.configure(
-        uri="ldap://127.0.0.1",
-        ldap_id_use_start_tls="false",
-        ldap_search_base="dc=example,dc=com",
+def start(c, **options):
+    return begin(
+        c,
+        "pages 0.1",
         enumerate="true",
         ldap_enumeration_refresh_timeout=1,
         ldap_enumeration_refresh_offset=0,
@@ -43,10 +29,6 @@ def begin(c, **options):
         entry_cache_timeout=1,
         **options,
     )
-    c.sh("rm -rf /var/lib/sss/db/*")
-    c.systemctl("start", "sssd.service")
-    c.wait_for("online", lambda: "LDAP: online" in c.show("sssd.service", "StatusText"))
-    return suite
 
 
 def searches(suite):
@@ -57,7 +39,7 @@ def searches(suite):
 @pytest.mark.parametrize("schema", ["rfc2307", "rfc2307bis"])
 def test_only_lists_are_paged_one_at_a_time(c, schema):
     """While they are under way all kinds of questions are asked, and lists are asked for."""
-    suite = begin(c, ldap_schema=schema)
+    suite = start(c, ldap_schema=schema)
     lists = [c.popen(["getent", database]) for database in ("passwd", "group", "passwd", "group")]
     for n in range(4):
         assert suite.passwd(f"user{n}") and suite.passwd(20004 + n)
@@ -77,7 +59,7 @@ def test_only_lists_are_paged_one_at_a_time(c, schema):
 
 
 def test_no_pages_where_they_are_switched_off(c):
-    suite = begin(c, ldap_disable_paging="true")
+    suite = start(c, ldap_disable_paging="true")
     c.wait_for("the list", lambda: "user9:" in suite.getent("passwd").out)
     assert suite.passwd("user1")
     assert {search.controls for search in searches(suite)} == {"-"}

@@ -3,18 +3,13 @@
 does. The whole group is told, or the one that was there before, or that nobody knows: never a part."""
 import concurrent.futures
 import itertools
-import pathlib
 
 import pytest
 
 from load import ask
-from suite import Suite
-from watch import Log
+from misfit import BASE, begin, install, switch
 
-FAKE = pathlib.Path(__file__).resolve().parents[1] / "fake/ldapserver.py"
-BASE = "dc=example,dc=com"
 GROUP_DN = f"cn=group9,ou=groups,{BASE}"
-UNIT = "test-fake.service"
 SCHEMAS = ["rfc2307bis", "rfc2307"]
 MEMBER = {"rfc2307bis": "member", "rfc2307": "memberUid"}
 
@@ -22,28 +17,8 @@ MEMBER = {"rfc2307bis": "member", "rfc2307": "memberUid"}
 @pytest.fixture(scope="module")
 def c(container):
     with container() as c:
-        c.write("/srv/ldapserver.py", FAKE.read_text())
-        c.systemctl("enable", "--now", "sssd-nss.socket")
+        install(c)
         yield c
-
-
-def begin(c, mode, **options):
-    """The suite with a server in this mode, nothing cached."""
-    c.systemctl("stop", UNIT, "sssd.service", "sssd-nss.service", check=False)
-    c.run(
-        ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "/usr/bin/python3"]
-        + ["/srv/ldapserver.py", "--port", "389", *mode.split()]
-    )
-    c.wait_for("it listens", lambda: "127.0.0.1:389 " in c.sh("ss -Hltn").out, timeout=60)
-    suite = Suite(c)
-    suite.configure(
-        uri="ldap://127.0.0.1", ldap_id_use_start_tls="false", ldap_search_base=BASE, **options
-    )
-    c.sh("rm -rf /var/lib/sss/db/*")
-    suite.log = Log(c)
-    c.systemctl("start", "sssd.service")
-    c.wait_for("online", lambda: "LDAP: online" in c.show("sssd.service", "StatusText"))
-    return suite
 
 
 def users(n):
@@ -164,7 +139,7 @@ def test_what_was_whole_stays(c, schema, later):
     """While the rest does not come, or makes no sense."""
     suite = begin(c, f"ranges 350 then {later}", ldap_schema=schema, entry_cache_timeout=1, ldap_search_timeout=2)
     assert suite.group("group9") == ("group9", 30009, users(350))
-    c.systemctl("kill", "-s", "USR1", UNIT)
+    switch(c)
     c.wait_for("the other mode", lambda: f"mode {later.split()[0]}" in suite.log.text())
     said = {"stalls": "no end of it within 2 s", "ranges": "range=198-*", "misnames": "makes no sense"}
     c.wait_for(
