@@ -57,8 +57,9 @@ struct provider_op {
 	 * unasked becomes false when somebody wants to know after all; freeing it abandons the
 	 * work. Results: 0 the cache says what the server says, also when that is "not there";
 	 * -E_OFFLINE no server could be reached; -E_SERVER, -E_SIZE_LIMIT the server did not give
-	 * the whole answer, nothing was stored; -E_DISCONNECTED it went away in the middle and
-	 * -E_CACHE_REPLACED the cache did: in these two cases the queue asks again. */
+	 * the whole answer, nothing was stored; -E_DISCONNECTED it went away in the middle,
+	 * -E_CACHE_REPLACED the cache did, -E_CHANGED an entry was not the same any more: in these
+	 * three cases the queue asks again. */
 	struct tevent_req *(*send)(TALLOC_CTX *mem, void *data, const struct query *query,
 	                           const struct request_id *id);
 	int (*recv)(struct tevent_req *req);

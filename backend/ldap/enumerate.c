@@ -57,6 +57,8 @@ struct enumeration {
 	struct pass *pass;
 	struct list waiters; /* of struct enumerate_state */
 	int last_error;      /* of the last pass, so that a lasting failure is logged once … */
+	bool told_all;       /* the last pass that succeeded; it began … */
+	struct boottime told_all_when;
 	uint32_t missing[N_SEARCHES]; /* … as are bases that were missing in it, a bit each */
 	int64_t ended_us;             /* that one */
 };
@@ -192,8 +194,12 @@ static bool failed_just_now(const struct enumeration *enumeration)
 
 bool enumeration_vouches(const struct enumeration *enumeration)
 {
-	return enumeration->ended_us > 0 && enumeration->last_error == 0 &&
-	       !enumeration->missing[SEARCH_USERS] && !enumeration->missing[SEARCH_GROUPS];
+	const struct ldap_domain *domain = enumeration->domain;
+	uint32_t life_s = domain->user_lifetime_s < domain->group_lifetime_s
+	                          ? domain->user_lifetime_s
+	                          : domain->group_lifetime_s;
+
+	return enumeration->told_all && boottime_now().s - enumeration->told_all_when.s < life_s;
 }
 
 struct tevent_req *enumerate_send(TALLOC_CTX *mem, void *data, const struct query *query,
@@ -283,6 +289,11 @@ static void pass_end(struct enumeration *enumeration, int r)
 	log_end(enumeration, pass, r);
 	enumeration->last_error = r;
 	enumeration->ended_us = monotonic_us();
+	if (r == 0) {
+		enumeration->told_all =
+			!enumeration->missing[SEARCH_USERS] && !enumeration->missing[SEARCH_GROUPS];
+		enumeration->told_all_when = pass->began;
+	}
 	talloc_free(pass);
 	if (r < 0)
 		again(enumeration, AGAIN_MS);

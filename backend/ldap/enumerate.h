@@ -15,7 +15,7 @@ struct enumeration; /* a talloc object */
  * ldap_enumeration_refresh_timeout, or with 0 never. After the first pass cache_is_listed(). */
 struct enumeration *enumeration_new(TALLOC_CTX *mem, struct ldap_domain *domain);
 
-/* Has the last pass told of everybody? */
+/* Has a pass told of everybody, so lately that nobody of them can have expired? */
 bool enumeration_vouches(const struct enumeration *enumeration);
 
 /* Finishes with the pass that is under way, or with one that begins now (struct provider_op).

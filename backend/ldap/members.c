@@ -69,7 +69,8 @@ struct members_state {
 	const struct request_id *id;
 	uint32_t levels_left;
 	struct map *met;     /* keys of DNs → struct wanted, which hangs below it */
-	struct map *named;   /* names that are in names */
+	struct map *named;   /* names that are in names → who told them, or anything */
+	uint64_t seed[2];    /* of what stands for a DN there */
 	struct writer names; /* owned */
 	uint32_t n_names;
 	struct wanted **wanted; /* owned: whom the next level looks up */
@@ -125,6 +126,7 @@ struct tevent_req *members_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 	talloc_set_destructor(state, state_gone);
 	tevent_req_defer_callback(req, domain->host->ev);
 
+	map_seed(state->seed);
 	state->met = map_new(state);
 	state->named = map_new(state);
 	r = state->met && state->named ? take_first(state, group) : -ENOMEM;
@@ -142,13 +144,19 @@ static bool folds(const struct ldap_domain *domain)
 	return domain->host->options->case_sensitive == CASE_FALSE;
 }
 
-static int add_name(struct members_state *state, const char *name)
+static int add_name(struct members_state *state, const char *name, void *teller)
 {
 	if (map_get(state->named, name, strlen(name)))
 		return 0;
 	writer_str(&state->names, name);
 	state->n_names++;
-	return map_set(state->named, name, strlen(name), state);
+	return map_set(state->named, name, strlen(name), teller);
+}
+
+/* What stands for this DN where it has told a name. */
+static void *teller(const struct members_state *state, const struct dn *dn)
+{
+	return (void *)(uintptr_t)(map_hash(state->seed, dn->key, strlen(dn->key)) | 1);
 }
 
 /* May it be that of a group? Those begin with "cn=", mostly, whatever groups are called by. */
@@ -240,7 +248,7 @@ static bool was_told(TALLOC_CTX *mem, const struct members_state *state, const s
 	char *folded;
 
 	return names_user(state->domain, dn) && str_fold(mem, dn->value, &folded) == 0 &&
-	       map_get(state->named, folded, strlen(folded));
+	       map_get(state->named, folded, strlen(folded)) == teller(state, dn);
 }
 
 static int take_member(struct members_state *state, const struct berval *value, const char *group)
@@ -268,7 +276,7 @@ static int take_member(struct members_state *state, const struct berval *value, 
 		return r;
 	if (name)
 		return accept_name(name) == ACCEPTED && !is_met(state, dn.key)
-		               ? add_name(state, name)
+		               ? add_name(state, name, teller(state, &dn))
 		               : 0;
 	if (!dn.attr || !attr_is_valid(dn.attr)) {
 		refusals_report(state->domain->refusals, state->id, group,
@@ -580,7 +588,7 @@ static int take_user(struct members_state *state, struct wanted *wanted,
 	if (!reason && folds(domain) && str_fold(scratch, name, &folded) == 0)
 		name = folded; /* as DNs tell it: no name is to come twice */
 	if (!reason)
-		return add_name(state, name);
+		return add_name(state, name, state);
 	refusals_report(domain->refusals, state->id, values->dn, reason);
 	return 0;
 }

@@ -2,9 +2,12 @@
  *
  * Purge - see purge.h
  *
- *   due ─▶ (search) ─▶ answered ─▶ (sweep) ─▶ swept
+ *   due ─▶ ask ─▶ (search) ─▶ answered ─▶ (sweep) ─▶ swept
+ *           ▲ users, then groups  │
+ *           └─────────────────────┘
  *
- * That nothing failed so far does not mean that the server is there: it is asked something first.
+ * That nothing failed so far does not mean that the server is there, and what it had: it is asked
+ * for nobody below all search bases first.
  */
 #include "backend/ldap/purge.h"
 
@@ -14,13 +17,17 @@
 #include "common/base/error.h"
 #include "common/event/timer.h"
 
+#define NOBODY "(objectClass=sssd-nobody)"
+
 struct purge {
 	struct ldap_domain *domain; /* borrowed */
 	struct timer *timer;        /* owned */
+	enum search_where where;    /* that is asked about */
 	struct tevent_req *work;    /* owned; NULL between purges */
 };
 
-static int base_came(struct entry_values *values, void *data);
+static void ask(struct purge *purge, enum search_where where);
+static int nobody_came(struct entry_values *values, void *data);
 static void answered(struct tevent_req *subreq);
 static void swept(struct tevent_req *subreq);
 
@@ -37,17 +44,23 @@ static bool may_purge(const struct purge *purge)
 static void due(void *data)
 {
 	struct purge *purge = data;
+
+	if (!purge->work && may_purge(purge))
+		ask(purge, SEARCH_USERS);
+}
+
+static void ask(struct purge *purge, enum search_where where)
+{
 	struct ldap_domain *domain = purge->domain;
 
-	if (purge->work || !may_purge(purge) || domain->bases[SEARCH_USERS].count == 0)
-		return;
-	purge->work = search_dn_send(purge, domain, NULL, domain->bases[SEARCH_USERS].items[0].dn,
-	                             &domain->nested_attrs, base_came, purge);
+	purge->where = where;
+	purge->work = search_send(purge, domain, NULL, where, NOBODY, &domain->nested_attrs,
+	                          nobody_came, purge);
 	if (purge->work)
 		tevent_req_set_callback(purge->work, answered, purge);
 }
 
-static int base_came(struct entry_values *values, void *data)
+static int nobody_came(struct entry_values *values, void *data)
 {
 	(void)data;
 	talloc_free(values);
@@ -63,6 +76,10 @@ static void answered(struct tevent_req *subreq)
 	TALLOC_FREE(purge->work);
 	if (r < 0 || !may_purge(purge))
 		return;
+	if (purge->where == SEARCH_USERS) {
+		ask(purge, SEARCH_GROUPS);
+		return;
+	}
 	purge->work = cache_sweep_send(purge, host->ev, host->writer, 0);
 	if (purge->work)
 		tevent_req_set_callback(purge->work, swept, purge);

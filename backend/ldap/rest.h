@@ -27,8 +27,8 @@ struct tevent_req *rest_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 
 /* An entry, on mem, with just these values, none at a place where nothing was left after all. It
  * may be cut again. Errors: those of search_recv(); -E_DISCONNECTED also when another connection
- * was asked than before, or the values have changed: all must be read anew; -E_SERVER also when the
- * server does not give them. */
+ * was asked than before, and -E_CHANGED when the values are others: all must be read anew;
+ * -E_SERVER also when the server does not give them. */
 int rest_recv(struct tevent_req *req, TALLOC_CTX *mem, struct entry_values **ret_part);
 
 /* Borrowed from req. */

@@ -29,9 +29,6 @@
 /* Pages below one base: more are no end. */
 #define PAGES_MAX 4096
 
-/* Smaller pages are not worth their round trips. */
-#define ROOM_MIN 50
-
 /* The search below one base. */
 struct part {
 	struct conn_op op;
@@ -501,9 +498,7 @@ static void next_page(struct part *part)
 /* Below each base another limit may hold. */
 static void note_room(struct search_state *state, uint32_t n)
 {
-	if (n < ROOM_MIN)
-		n = ROOM_MIN;
-	if (state->room == 0 || n < state->room)
+	if (n > 0 && (state->room == 0 || n < state->room))
 		state->room = n;
 }
 
@@ -536,8 +531,9 @@ static void part_ended(struct part *part, int code, const char *text)
 		r = 0;
 	}
 	if (r < 0) {
-		/* It offers pages, and does not give them: the answer was cut, and stays so. */
-		bool refused = is_in_pages(state) && part->n_pages == 0 && r == -E_SERVER &&
+		/* It offers pages, and never gave one: the answer was cut, and stays so. */
+		bool refused = is_in_pages(state) && state->n_ended == 0 && part->n_pages == 0 &&
+		               link_page_size(state->domain->link) == 0 && r == -E_SERVER &&
 		               !ldap_error_is_unwell(code);
 
 		log_at(LEVEL_WARN, state->id, "search below %s: %s%s%s", base_text(part),

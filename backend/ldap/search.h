@@ -59,7 +59,8 @@ void search_page_reset(struct search_page *page);
 /* 0 the server said all there is: bases that it does not have, nor any other, are passed over.
  * Errors: -E_OFFLINE; -E_SIZE_LIMIT it cut the answer; -E_DISCONNECTED the server went away, or
  * another one should be asked; -E_SERVER, also for an entry that cannot be read, or of which not
- * all values are to be had; -ETIMEDOUT; what a search_entry returned. */
+ * all values are to be had; -E_CHANGED one changed meanwhile; -ETIMEDOUT; what a search_entry
+ * returned. */
 int search_recv(struct tevent_req *req);
 
 /* Borrowed from req. */

@@ -13,6 +13,7 @@ from misfit import begin, install, switch
 ALL = {f"user{n}" for n in range(10)}
 DONE = "enumerated 10 users and 10 groups"
 FAILED = "domain LDAP: enumeration: "
+NO_AGEING = {"entry_cache_nowait_percentage": 0}
 PAGED = "1.2.840.113556.1.4.319"
 
 
@@ -76,30 +77,61 @@ def test_nobody_is_purged_whom_no_list_could_renew(c):
         c,
         "ok then unreadable",
         ldap_page_size=1000,
-        entry_cache_timeout=3,
+        entry_cache_timeout=6,
         ldap_purge_cache_timeout=1,
         ldap_enumeration_refresh_timeout=1,
         ldap_enumeration_refresh_offset=0,
-        nss={"entry_cache_nowait_percentage": 0},
+        nss=NO_AGEING,
     )
     assert listed(suite) == ALL
     switch(c)
     c.wait_for("it fails", lambda: FAILED in suite.log.text())
+    time.sleep(9)
+    assert listed(suite) == ALL
+
+
+def test_nobody_is_purged_whom_a_list_renews_too_late(c):
+    suite = start(
+        c,
+        "ok",
+        ldap_page_size=1000,
+        entry_cache_timeout=3,
+        ldap_purge_cache_timeout=1,
+        ldap_enumeration_refresh_timeout=0,
+        nss=NO_AGEING,
+    )
+    assert listed(suite) == ALL
     time.sleep(6)
     assert listed(suite) == ALL
+
+
+def test_nobody_is_purged_while_the_server_lacks_what_it_had(c):
+    """As while it is loaded anew."""
+    suite = begin(
+        c,
+        "ok then lacks dc=example,dc=com",
+        entry_cache_timeout=3,
+        ldap_purge_cache_timeout=1,
+        nss=NO_AGEING,
+    )
+    assert suite.passwd("user1")
+    switch(c)
+    time.sleep(6)
+    assert suite.passwd("user1")
 
 
 def test_a_base_that_goes_between_two_pages_ends_its_pages(c):
     """The other one is listed, as if that had never been there."""
     suite = start(
         c,
-        "pages 0.2 then lacks ou=people,dc=example,dc=com",
+        "pages 0.5 then lacks ou=people,dc=example,dc=com",
         ldap_user_search_base="ou=people,dc=example,dc=com?sub??dc=example,dc=com?sub?",
     )
-    c.wait_for("pages", lambda: searches(suite) > 3)
+    c.wait_for("pages", lambda: searches(suite) > 2)
     switch(c)
     c.wait_for("the end", lambda: DONE in suite.log.text() or FAILED in suite.log.text(), timeout=20)
-    assert searches(suite) < 40 and "page after page" not in suite.log.text()
+    assert "search base ou=people,dc=example,dc=com: the server has no such entry" in suite.log.text()
+    assert FAILED not in suite.log.text() and listed(suite) == ALL
 
 
 def test_pages_that_are_refused_are_not_asked_for_again(c):

@@ -347,6 +347,14 @@ def test_a_user_whose_dn_is_spelt_in_two_ways_comes_once(own, outer, inner):
     assert suite.getent("group", "team").out == f"team:*:23002:{outer}\n"
 
 
+def test_two_users_whose_names_are_alike_both_come_where_case_matters(own):
+    other_dn = f"uid=Bob,ou=groups,{BASE}"
+    other = user_ldif(User("Bob", 10006, 20001, "", "/", ""), dn=other_dn)
+    groups = [Group("low", 23001, [other_dn]), Group("team", 23002, ["bob", group_dn("low")])]
+    suite = own((USERS, groups), other, case_sensitive="true")
+    assert suite.group("team") == ("team", 23002, {"bob", "Bob"})
+
+
 def test_names_that_are_alike_come_once_where_case_does_not_matter(own):
     """Also of two users, of whom one is looked up."""
     twin_dn = f"cn=Bob Twin,ou=people,{BASE}"
