@@ -200,12 +200,12 @@ def test_nobody_waits_while_everybody_is_listed(c):
         suite = begin(c, enumerate="true")
         assert all(suite.passwd(f"user{n:05}") for n in range(1, 11))
         words = {"seconds": 600, "until_eof": True, "clients": 2}
-        cached = Load(c, "passwd", "user%05u:1:10", user=4000, pause_us=500, **words)
-        asked = Load(c, "passwd", "ghost%05u:1:99999", user=4001, pause_us=500, **words)
-        assert suite.getent("passwd", timeout=90).out.count("\n") > 10000
+        cached = Load(c, "passwd", "user%05u:1:10", user=4000, pause_us=200, **words)
+        asked = Load(c, "passwd", "ghost%05u:1:99999", user=4001, pause_us=200, **words)
+        assert suite.getent("passwd", timeout=90).out.count("\n") > 5000
         cached, asked = cached.stop(), asked.stop()
-        assert cached.success == cached.calls > 100 and cached.wrong == 0, cached
-        assert asked.notfound == asked.calls > 100, asked
+        assert cached.success == cached.calls > 50 and cached.wrong == 0, cached
+        assert asked.notfound == asked.calls > 50, asked
         rounds.append((cached.p99_us, asked.p99_us))
     good = [cached < P99_US and asked < P99_US for cached, asked in rounds]
     assert by_length(any, all)(good), rounds
