@@ -131,10 +131,10 @@ static void begin_or_wait(struct tevent_req *req)
 		tevent_req_set_callback(state->wait, link_is_there, req);
 }
 
-struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
-                               const struct request_id *id, enum search_where where,
-                               const char *filter, const struct attrs *attrs, search_entry *entry,
-                               void *data)
+static struct tevent_req *search_below(TALLOC_CTX *mem, struct ldap_domain *domain,
+                                       const struct request_id *id, enum search_where where,
+                                       const char *filter, const struct attrs *attrs,
+                                       search_entry *entry, void *data, bool is_long)
 {
 	struct tevent_req *req = create(mem, domain, id, filter, attrs, entry, data);
 	struct search_state *state;
@@ -143,8 +143,17 @@ struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
 		return NULL;
 	state = tevent_req_data(req, struct search_state);
 	state->where = where;
+	state->is_long = is_long;
 	begin_or_wait(req);
 	return req;
+}
+
+struct tevent_req *search_send(TALLOC_CTX *mem, struct ldap_domain *domain,
+                               const struct request_id *id, enum search_where where,
+                               const char *filter, const struct attrs *attrs, search_entry *entry,
+                               void *data)
+{
+	return search_below(mem, domain, id, where, filter, attrs, entry, data, false);
 }
 
 struct tevent_req *search_long_send(TALLOC_CTX *mem, struct ldap_domain *domain,
@@ -152,16 +161,7 @@ struct tevent_req *search_long_send(TALLOC_CTX *mem, struct ldap_domain *domain,
                                     const char *filter, const struct attrs *attrs,
                                     search_entry *entry, void *data)
 {
-	struct tevent_req *req = create(mem, domain, id, filter, attrs, entry, data);
-	struct search_state *state;
-
-	if (!req)
-		return NULL;
-	state = tevent_req_data(req, struct search_state);
-	state->where = where;
-	state->is_long = true;
-	begin_or_wait(req);
-	return req;
+	return search_below(mem, domain, id, where, filter, attrs, entry, data, true);
 }
 
 void search_is_for_one(struct tevent_req *req)
